@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * lib/core/util/sha256.h — SHA-256 and hex, over libsodium. */
+#pragma once
+
+#include "core/base/attr.h"
+#include <stddef.h>
+#include <stdint.h>
+
+#define WEDR_SHA256_LEN 32
+#define WEDR_SHA256_HEX 64
+
+void wedr_sha256(const void *p, size_t n, uint8_t ret_digest[WEDR_SHA256_LEN]);
+/* Lower-case hex with NUL: ret_hex has room for 2 * n + 1. */
+void wedr_hex(const void *p, size_t n, char *ret_hex);
+/* Exactly 2 * n hex digits, either case, into n bytes. WEDR_E_FORMAT otherwise; ret untouched. */
+WEDR_MUST_USE int wedr_unhex(const char *hex, size_t hex_len, void *ret, size_t n);
+/* Cryptographically secure random bytes. */
+void wedr_random(void *p, size_t n);
