@@ -23,6 +23,7 @@ struct wedr_engine_cfg {
     int zstd_level;
     uint8_t boot_id[WEDR_BOOT_ID_LEN]; /* of this boot: the agent stream's */
     const char *agent_version, *os_name, *os_release;
+    bool reenrolled; /* the spool was filled under another identity: all of it is dropped as lost(reenrolled) at open */
 };
 
 /* Kernel source as the holder passes it; handles are taken by wedr_engine_source_*. */
@@ -59,6 +60,9 @@ WEDR_MUST_USE int wedr_engine_gap(struct wedr_engine *e, int64_t from_us, int64_
 WEDR_MUST_USE int wedr_engine_round(struct wedr_engine *e, bool *ret_busy, uint32_t *ret_wait_ms);
 /* Seals every active file now (stop, tests). */
 WEDR_MUST_USE int wedr_engine_seal(struct wedr_engine *e);
+/* Orderly end of the agent: records epoch_end of the stream agent with `reason` (the kernel's epochs stay as they are)
+ * and seals everything. Rounds and batches go on working, so that the rest can be shipped. */
+WEDR_MUST_USE int wedr_engine_stop(struct wedr_engine *e, const char *reason);
 /* True when a replay has been read to its end, all epochs (also agent's) are closed, and every batch is acknowledged.
  * For this the engine ends its own epoch when the replay ends. */
 bool wedr_engine_finished(const struct wedr_engine *e);
