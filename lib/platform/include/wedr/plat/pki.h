@@ -30,6 +30,11 @@ struct wedr_cert_info {
 WEDR_MUST_USE int
 wedr_pki_cert_info(const char *pem, size_t len, struct wedr_cert_info *ret, struct wedr_errinfo *ei);
 
+/* That the first certificate of cert_pem carries the public key of key_pem and is signed by the first one of ca_pem.
+ * WEDR_E_TLS when not. */
+WEDR_MUST_USE int wedr_pki_cert_matches(
+    const char *cert_pem, size_t cert_len, const char *key_pem, size_t key_len, const char *ca_pem, size_t ca_len);
+
 void wedr_sign_keypair(uint8_t ret_public[WEDR_SIGN_PUBLIC_LEN], uint8_t ret_secret[WEDR_SIGN_SECRET_LEN]);
 void wedr_sign(const uint8_t secret[WEDR_SIGN_SECRET_LEN], const void *p, size_t n, uint8_t ret_sig[WEDR_SIGN_LEN]);
 /* WEDR_E_AUTH when it does not match. */
