@@ -7,6 +7,7 @@
 #pragma once
 
 #include "core/base/attr.h"
+#include "core/base/span.h"
 #include "wedr/wire/event.h"
 #include <stdbool.h>
 #include <stddef.h>
@@ -82,3 +83,9 @@ struct WEDR_PACKED wedr_capture_header {
     uint64_t boot_ns; /* pair that maps record times to UTC (Linux) */
     int64_t utc_us;
 };
+
+#define WEDR_CAPTURE_HEADER_MAX 4096u /* records begin at header.size; a later release may add fields */
+
+/* Checks the header at the start of in. WEDR_E_AGAIN: in is shorter than the header; WEDR_E_VERSION: another magic;
+ * WEDR_E_FORMAT: size below 56 or above the maximum, epoch 0, unknown os, reserved bytes not 0. */
+WEDR_MUST_USE int wedr_capture_header_decode(struct wedr_span in, struct wedr_capture_header *ret);

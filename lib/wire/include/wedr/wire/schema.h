@@ -53,6 +53,14 @@ const struct wedr_type_info *wedr_types(size_t *ret_count);
 /* NULL when unknown. */
 const struct wedr_type_info *wedr_type_by_code(uint16_t code);
 const struct wedr_type_info *wedr_type_by_name(const char *event_type, size_t len);
+/* Wire field of that name which records of this os have; NULL when there is none (derived keys never match). */
+const struct wedr_field_info *
+wedr_type_field(const struct wedr_type_info *type, uint8_t os, const char *name);
+/* STR, ARGV, LIST and BYTES: on the wire a struct wedr_str_ref. */
+static inline bool wedr_kind_is_string(uint8_t kind)
+{
+    return kind >= WEDR_KIND_STR && kind <= WEDR_KIND_BYTES;
+}
 /* Text of a code in the label set of a kind; NULL when the code has none or the kind is no label set. */
 const char *wedr_label_text(uint8_t kind, uint32_t code);
 /* Code of a label text; WEDR_E_NOENT. */
