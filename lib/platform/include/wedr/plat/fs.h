@@ -30,9 +30,10 @@ struct wedr_fs_stat {
  * owner and group. An existing folder is accepted when it is a real folder (no link) owned by uid or by the caller;
  * its mode and owner are then set too. WEDR_E_PERM otherwise. */
 WEDR_MUST_USE int wedr_fs_mkdir(const char *path, uint32_t mode, uint32_t uid);
-/* A folder handle for the *_at calls below. */
+/* A folder handle for the *_at calls below; WEDR_E_PERM when the path's last component is a link. */
 WEDR_MUST_USE int wedr_fs_open_dir(const char *path, wedr_handle *ret_dir);
-/* name: one component, no '/', not "." or "..": else WEDR_E_INVAL. A link is WEDR_E_PERM. Close-on-exec. */
+/* name: one component, no '/', not "." or "..": else WEDR_E_INVAL. A link is WEDR_E_PERM. Close-on-exec. Regular files, and
+ * folders for reading; anything else (a planted FIFO, device, socket) is WEDR_E_PERM and never blocks. */
 WEDR_MUST_USE int
 wedr_fs_open_at(wedr_handle dir, const char *name, unsigned flags, uint32_t mode, wedr_handle *ret_file);
 /* Opens any path a person gave, following links; regular files only. */
@@ -52,9 +53,9 @@ WEDR_MUST_USE int wedr_fs_rename_at(wedr_handle dir, const char *from, const cha
 WEDR_MUST_USE int wedr_fs_unlink_at(wedr_handle dir, const char *name); /* WEDR_E_NOENT when missing */
 /* Calls fn for each name except "." and ".."; stops when fn returns other than 0 and returns that. */
 WEDR_MUST_USE int wedr_fs_list(wedr_handle dir, int (*fn)(void *arg, const char *name), void *arg);
-/* Whole file into ret_buf (init'ed by the caller with its maximum; WEDR_E_LIMIT when larger). */
+/* Whole file from its start into ret_buf (replacing what it holds; init'ed by the caller with its maximum; WEDR_E_LIMIT when larger). */
 WEDR_MUST_USE int wedr_fs_read_all(wedr_handle h, struct wedr_buf *ret_buf);
-/* temp + fsync + rename + fsync of the folder. */
+/* temp + fsync + rename + fsync of the folder. A crash may leave the temporary file ".<name>.<8 hex>.tmp". */
 WEDR_MUST_USE int
 wedr_fs_replace_at(wedr_handle dir, const char *name, const void *p, size_t n, uint32_t mode);
 /* Exclusive lock of the file for the handle's lifetime; WEDR_E_BUSY when another process has it. */

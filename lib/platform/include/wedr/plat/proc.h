@@ -41,7 +41,7 @@ WEDR_MUST_USE int wedr_host_info(struct wedr_host *ret);
 
 struct wedr_proc_usage {
     uint64_t cpu_us; /* user + system since start */
-    uint64_t rss_bytes, pss_bytes; /* pss 0 where the OS has none or forbids it */
+    uint64_t rss_bytes, pss_bytes; /* 0 where the OS has none or forbids it (own sandbox) */
 };
 /* pid 0: this process. */
 WEDR_MUST_USE int wedr_proc_usage(uint32_t pid, struct wedr_proc_usage *ret);
