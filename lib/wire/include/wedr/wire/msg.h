@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-2-Clause
+ *
+ * lib/wire/msg.h — messages between the agent's processes (holder, core, net), its short-lived helpers and its command
+ * line. Fixed packed structures in host byte order: both ends are the same program on the same machine. No OS, no
+ * allocation. The receiver calls wedr_msg_check before it looks at a single field; what fails ends the peer.
+ */
+#pragma once
+
+#include "core/base/attr.h"
+#include "wedr/wire/batch.h"
+#include <stdint.h>
+
+#define WEDR_MSG_VERSION 1u
+#define WEDR_MSG_TEXT_MAX 256u
+#define WEDR_MSG_LINE_MAX 4096u
+#define WEDR_MSG_PEM_MAX 16384u
+#define WEDR_MSG_OPTIONS_MAX 16384u
+#define WEDR_MSG_SIZE_MAX 65536u
+#define WEDR_MSG_HANDLES_MAX 3u
+
+struct WEDR_PACKED wedr_msg_header {
+    uint16_t version; /* WEDR_MSG_VERSION */
+    uint16_t type;    /* enum wedr_msg_type */
+    uint32_t size;    /* bytes of the whole message */
+};
+
+enum wedr_msg_direction {
+    WEDR_MSG_HOLDER_TO_CORE = 1,
+    WEDR_MSG_CORE_TO_HOLDER,
+    WEDR_MSG_HOLDER_TO_NET,
+    WEDR_MSG_NET_TO_HOLDER,
+    WEDR_MSG_CORE_TO_NET,
+    WEDR_MSG_NET_TO_CORE,
+    WEDR_MSG_CLI_TO_HOLDER,
+    WEDR_MSG_HOLDER_TO_CLI,
+    WEDR_MSG_HELPER_TO_PARENT
+};
+
+/* Identity of a batch as it travels; wedr_batch_id has holes between its members. */
+struct WEDR_PACKED wedr_msg_batch_id {
+    uint64_t epoch;
+    uint8_t boot_id[WEDR_BOOT_ID_LEN];
+    char stream[WEDR_STREAM_NAME_MAX];
+    uint64_t first_seq, last_seq;
+    uint32_t count;
+    uint64_t produced, lost;
+    uint8_t sha256[32];
+};
+
+/* Messages without content: CORE_PEER, NET_PEER (handle: channel between core and net), NET_KEYS (handles: TLS key,
+ * certificate, CA), CORE_FINISHED, NET_STOP, CLI_STATUS. */
+struct WEDR_PACKED wedr_msg_empty {
+    struct wedr_msg_header h;
+};
+
+/* Handles: ring of each lane, state page. */
+struct WEDR_PACKED wedr_msg_source_ebpf {
+    struct wedr_msg_header h;
+    uint8_t adopted;
+};
+/* Handle: the capture file. */
+struct WEDR_PACKED wedr_msg_source_replay {
+    struct wedr_msg_header h;
+    uint64_t rate, epoch;
+};
+/* SOURCE_END, CORE_STOP, CORE_READY and NET_READY (what the sandbox lacks). */
+struct WEDR_PACKED wedr_msg_text {
+    struct wedr_msg_header h;
+    char text[WEDR_MSG_TEXT_MAX];
+};
+/* SOURCE_STARTED, SOURCE_ENDED, CORE_STOPPED, RENEWED, CLI answer: how it went. */
+struct WEDR_PACKED wedr_msg_result {
+    struct wedr_msg_header h;
+    int32_t err;
+    char text[WEDR_MSG_TEXT_MAX];
+};
+/* GAP asks; GAP_DONE repeats the token once the record is in the spool. */
+struct WEDR_PACKED wedr_msg_gap {
+    struct wedr_msg_header h;
+    int64_t from_us, to_us;
+    uint32_t token;
+    uint16_t reason;
+};
+struct WEDR_PACKED wedr_msg_sign {
+    struct wedr_msg_header h;
+    struct wedr_msg_batch_id id;
+};
+/* SIGNED: holder to core. BATCH (handle: sealed file): core to net. */
+struct WEDR_PACKED wedr_msg_signed {
+    struct wedr_msg_header h;
+    struct wedr_msg_batch_id id;
+    uint8_t signature[WEDR_BATCH_SIG_LEN];
+};
+enum wedr_msg_outcome {
+    WEDR_MSG_ACKED = 1,
+    WEDR_MSG_RETRY = 2,
+    WEDR_MSG_CONFLICT = 3,
+    WEDR_MSG_POISON = 4
+};
+struct WEDR_PACKED wedr_msg_batch_outcome {
+    struct wedr_msg_header h;
+    struct wedr_msg_batch_id id;
+    uint8_t outcome;  /* enum wedr_msg_outcome */
+    uint8_t window;   /* how many batches net wants under way at once from now on, 1 .. WEDR_MSG_WINDOW_MAX */
+    uint32_t wait_ms; /* offer nothing before this time has passed */
+};
+#define WEDR_MSG_WINDOW_MAX 4u
+#define WEDR_MSG_WAIT_MAX_MS 86400000u
+
+struct WEDR_PACKED wedr_msg_log {
+    struct wedr_msg_header h;
+    uint8_t level; /* enum wedr_log_level */
+    uint16_t len;
+    char line[WEDR_MSG_LINE_MAX];
+};
+
+struct WEDR_PACKED wedr_msg_lane {
+    uint64_t produced, lost_ring, read, released, malformed, late, spooled, spooled_seq, in_flight;
+};
+/* Counters of core, to holder and to net about once a second. */
+struct WEDR_PACKED wedr_msg_core_stats {
+    struct wedr_msg_header h;
+    uint64_t epoch, agent_epoch;
+    char source[16];
+    struct wedr_msg_lane lane[WEDR_LANE_COUNT];
+    uint64_t agent_produced, agent_acked;
+    uint64_t batches_sealed, batches_acked, batches_waiting, batches_set_aside;
+    uint64_t spool_bytes, spool_bytes_max, evicted, corrupt, torn_bytes_cut;
+    uint64_t rounds;      /* pump rounds since the process began: a watchdog sees them move */
+    uint64_t log_dropped, bugs;
+    uint8_t disk_full, sending; /* batches under way */
+};
+
+enum wedr_msg_server_state {
+    WEDR_MSG_SERVER_UNKNOWN = 0, /* nothing tried yet */
+    WEDR_MSG_SERVER_OK = 1,
+    WEDR_MSG_SERVER_UNREACHABLE = 2, /* transport, TLS, timeout */
+    WEDR_MSG_SERVER_REFUSED = 3,     /* 401, 403 */
+    WEDR_MSG_SERVER_NOT_ENROLLED = 4, /* 404 */
+    WEDR_MSG_SERVER_BUSY = 5,        /* 408, 429, 5xx */
+    WEDR_MSG_SERVER_NO_CONFIG = 6    /* no server configured: nothing is shipped */
+};
+/* Counters of net, to holder about once a second. */
+struct WEDR_PACKED wedr_msg_net_stats {
+    struct wedr_msg_header h;
+    uint64_t batches_sent, batches_acked, batches_retried, batches_conflict, batches_poison, bytes_sent;
+    uint64_t heartbeats, heartbeats_failed;
+    uint64_t log_dropped, bugs;
+    int64_t last_ok_us; /* last answer of the server that was a success, 0 = never */
+    int64_t cert_not_after_us;
+    int32_t last_status; /* HTTP status of the last answer */
+    uint32_t retry_in_ms;
+    uint8_t server_state; /* enum wedr_msg_server_state */
+    uint8_t in_flight;
+    char last_error[WEDR_MSG_TEXT_MAX];
+};
+/* What holder knows, for the heartbeat. */
+struct WEDR_PACKED wedr_msg_holder_state {
+    struct wedr_msg_header h;
+    uint8_t sensor_attached, degraded;
+    uint32_t core_restarts, net_restarts;
+    uint32_t sensor_detached_count;
+    uint64_t uptime_ms;
+    char health[WEDR_MSG_TEXT_MAX]; /* what is wrong, "" when nothing */
+};
+/* CERT: net to holder, a renewed certificate. Text, NUL-terminated. */
+struct WEDR_PACKED wedr_msg_pem {
+    struct wedr_msg_header h;
+    char pem[WEDR_MSG_PEM_MAX];
+};
+/* CLI_STOP */
+struct WEDR_PACKED wedr_msg_cli_stop {
+    struct wedr_msg_header h;
+    uint8_t sensor; /* 1: also end the epochs and remove the sensor */
+};
+
+struct WEDR_PACKED wedr_msg_process {
+    uint32_t pid, uid, restarts;
+    uint64_t cpu_us, rss_bytes, pss_bytes, uptime_ms;
+};
+enum wedr_msg_process_index { WEDR_MSG_HOLDER = 0, WEDR_MSG_CORE = 1, WEDR_MSG_NET = 2, WEDR_MSG_PROCESSES = 3 };
+struct WEDR_PACKED wedr_msg_status {
+    struct wedr_msg_header h;
+    char agent_id[WEDR_AGENT_ID_TEXT]; /* "" when not enrolled */
+    char version[64], server_url[512];
+    char sandbox_missing[64];
+    struct wedr_msg_holder_state holder;
+    struct wedr_msg_core_stats core;
+    struct wedr_msg_net_stats net;
+    struct wedr_msg_process process[WEDR_MSG_PROCESSES];
+    uint32_t core_age_ms, net_age_ms; /* since their last counters; UINT32_MAX: none yet */
+    uint8_t finished;
+};
+
+/* OPTIONS: from the child that parsed agent.json. block is the option structure of endpoint/agent/src/config.h. */
+struct WEDR_PACKED wedr_msg_options {
+    struct wedr_msg_header h;
+    int32_t err;
+    char text[WEDR_MSG_TEXT_MAX];
+    uint32_t block_len;
+    uint8_t block[WEDR_MSG_OPTIONS_MAX];
+};
+/* ENROLLED: from the child that talked to the server. */
+struct WEDR_PACKED wedr_msg_enrolled {
+    struct wedr_msg_header h;
+    int32_t err;
+    char text[WEDR_MSG_TEXT_MAX];
+    char agent_id[WEDR_AGENT_ID_TEXT];
+    char cert_pem[WEDR_MSG_PEM_MAX];
+    char ca_pem[WEDR_MSG_PEM_MAX];
+};
+
+/* X(direction, NAME, code, structure, handles) */
+#define WEDR_MSG_LIST(X)                                                                           \
+    X(HOLDER_TO_CORE, SOURCE_EBPF, 101, source_ebpf, 3)                                            \
+    X(HOLDER_TO_CORE, SOURCE_REPLAY, 102, source_replay, 1)                                        \
+    X(HOLDER_TO_CORE, SOURCE_END, 103, text, 0)                                                    \
+    X(HOLDER_TO_CORE, GAP, 104, gap, 0)                                                            \
+    X(HOLDER_TO_CORE, CORE_PEER, 105, empty, 1)                                                    \
+    X(HOLDER_TO_CORE, SIGNED, 106, signed, 0)                                                      \
+    X(HOLDER_TO_CORE, CORE_STOP, 107, text, 0)                                                     \
+    X(CORE_TO_HOLDER, CORE_READY, 201, text, 0)                                                    \
+    X(CORE_TO_HOLDER, SIGN, 202, sign, 0)                                                          \
+    X(CORE_TO_HOLDER, CORE_STATS, 203, core_stats, 0)                                              \
+    X(CORE_TO_HOLDER, CORE_LOG, 204, log, 0)                                                       \
+    X(CORE_TO_HOLDER, SOURCE_STARTED, 205, result, 0)                                              \
+    X(CORE_TO_HOLDER, SOURCE_ENDED, 206, result, 0)                                                \
+    X(CORE_TO_HOLDER, GAP_DONE, 207, gap, 0)                                                       \
+    X(CORE_TO_HOLDER, CORE_STOPPED, 208, result, 0)                                                \
+    X(CORE_TO_HOLDER, CORE_FINISHED, 209, empty, 0)                                                \
+    X(HOLDER_TO_NET, NET_KEYS, 301, empty, 3)                                                      \
+    X(HOLDER_TO_NET, NET_PEER, 302, empty, 1)                                                      \
+    X(HOLDER_TO_NET, HOLDER_STATE, 303, holder_state, 0)                                           \
+    X(HOLDER_TO_NET, RENEWED, 304, result, 0)                                                      \
+    X(HOLDER_TO_NET, NET_STOP, 305, empty, 0)                                                      \
+    X(NET_TO_HOLDER, NET_READY, 401, text, 0)                                                      \
+    X(NET_TO_HOLDER, NET_STATS, 402, net_stats, 0)                                                 \
+    X(NET_TO_HOLDER, NET_LOG, 403, log, 0)                                                         \
+    X(NET_TO_HOLDER, CERT, 404, pem, 0)                                                            \
+    X(CORE_TO_NET, BATCH, 501, signed, 1)                                                          \
+    X(CORE_TO_NET, STATS_FOR_NET, 502, core_stats, 0)                                              \
+    X(NET_TO_CORE, OUTCOME, 601, batch_outcome, 0)                                                 \
+    X(CLI_TO_HOLDER, CLI_STATUS, 701, empty, 0)                                                    \
+    X(CLI_TO_HOLDER, CLI_STOP, 702, cli_stop, 0)                                                   \
+    X(HOLDER_TO_CLI, STATUS, 801, status, 0)                                                       \
+    X(HOLDER_TO_CLI, STOPPING, 802, result, 0)                                                     \
+    X(HELPER_TO_PARENT, OPTIONS, 901, options, 0)                                                  \
+    X(HELPER_TO_PARENT, CHECKED, 902, result, 0)                                                   \
+    X(HELPER_TO_PARENT, ENROLLED, 903, enrolled, 0)
+
+enum wedr_msg_type {
+#define X(direction, NAME, code, structure, handles) WEDR_MSG_T_##NAME = (code),
+    WEDR_MSG_LIST(X)
+#undef X
+};
+
+/* The receiver's check: version, a type that may travel in this direction, the exact length, the exact number of
+ * handles, every text NUL-terminated inside its field, every batch identity and enumeration within its bounds.
+ * p needs no alignment. WEDR_E_FORMAT for anything else; *ret_type untouched then. */
+WEDR_MUST_USE int wedr_msg_check(enum wedr_msg_direction direction,
+                                 const void *p,
+                                 size_t len,
+                                 size_t handles,
+                                 uint16_t *ret_type);
+/* Bytes of a message of that type, 0 for an unknown one; *ret_handles how many handles go with it (may be NULL). */
+size_t wedr_msg_size(uint16_t type, size_t *ret_handles);
+/* Zeroes the message and fills its header. m has wedr_msg_size(type) bytes. */
+void wedr_msg_begin(void *m, uint16_t type);
+/* Copies text into a field of cap bytes, cut to fit, NUL-terminated, the rest zeroed. NULL is "". */
+void wedr_msg_put_text(char *field, size_t cap, const char *text);
+
+void wedr_msg_from_batch(const struct wedr_batch_id *id, struct wedr_msg_batch_id *ret);
+/* The result passed wedr_batch_id_check: call it on checked messages only for convenience, it checks again. */
+WEDR_MUST_USE int wedr_msg_to_batch(const struct wedr_msg_batch_id *m, struct wedr_batch_id *ret_id);

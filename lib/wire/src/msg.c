@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-2-Clause */
+#include "wedr/wire/msg.h"
+
+#include "core/base/err.h"
+#include <stddef.h>
+#include <string.h>
+
+#define X(direction, NAME, code, structure, handles)                                               \
+    _Static_assert(sizeof(struct wedr_msg_##structure) <= WEDR_MSG_SIZE_MAX, "message too long");
+WEDR_MSG_LIST(X)
+#undef X
+
+struct msg_row {
+    uint16_t type;
+    uint8_t direction, handles;
+    uint32_t size;
+};
+
+static const struct msg_row msg_rows[] = {
+#define X(direction, NAME, code, structure, handles)                                               \
+    {WEDR_MSG_T_##NAME, WEDR_MSG_##direction, (handles), sizeof(struct wedr_msg_##structure)},
+    WEDR_MSG_LIST(X)
+#undef X
+};
+
+static const struct msg_row *msg_find(uint16_t type)
+{
+    for (size_t i = 0; i < WEDR_ARRAY_COUNT(msg_rows); i++) {
+        if (msg_rows[i].type == type) {
+            return &msg_rows[i];
+        }
+    }
+    return NULL;
+}
+
+size_t wedr_msg_size(uint16_t type, size_t *ret_handles)
+{
+    const struct msg_row *row = msg_find(type);
+    if (!row) {
+        return 0;
+    }
+    if (ret_handles) {
+        *ret_handles = row->handles;
+    }
+    return row->size;
+}
+
+void wedr_msg_begin(void *m, uint16_t type)
+{
+    struct wedr_msg_header h = {WEDR_MSG_VERSION, type, (uint32_t)wedr_msg_size(type, NULL)};
+    memset(m, 0, h.size);
+    memcpy(m, &h, sizeof(h));
+}
+
+void wedr_msg_put_text(char *field, size_t cap, const char *text)
+{
+    memset(field, 0, cap);
+    if (!text) {
+        return;
+    }
+    size_t n = strlen(text);
+    memcpy(field, text, n < cap ? n : cap - 1);
+}
+
+void wedr_msg_from_batch(const struct wedr_batch_id *id, struct wedr_msg_batch_id *ret)
+{
+    memset(ret, 0, sizeof(*ret));
+    ret->epoch = id->epoch;
+    memcpy(ret->boot_id, id->boot_id, sizeof(ret->boot_id));
+    memcpy(ret->stream, id->stream, sizeof(ret->stream));
+    ret->first_seq = id->first_seq;
+    ret->last_seq = id->last_seq;
+    ret->count = id->count;
+    ret->produced = id->produced;
+    ret->lost = id->lost;
+    memcpy(ret->sha256, id->sha256, sizeof(ret->sha256));
+}
+
+static bool text_ok(const char *field, size_t cap)
+{
+    return memchr(field, 0, cap) != NULL;
+}
+
+int wedr_msg_to_batch(const struct wedr_msg_batch_id *m, struct wedr_batch_id *ret_id)
+{
+    struct wedr_batch_id id;
+    memset(&id, 0, sizeof(id));
+    id.epoch = m->epoch;
+    memcpy(id.boot_id, m->boot_id, sizeof(id.boot_id));
+    memcpy(id.stream, m->stream, sizeof(id.stream));
+    id.first_seq = m->first_seq;
+    id.last_seq = m->last_seq;
+    id.count = m->count;
+    id.produced = m->produced;
+    id.lost = m->lost;
+    memcpy(id.sha256, m->sha256, sizeof(id.sha256));
+    if (!text_ok(id.stream, sizeof(id.stream)) || wedr_batch_id_check(&id) != WEDR_OK) {
+        return WEDR_E_FORMAT;
+    }
+    *ret_id = id;
+    return WEDR_OK;
+}
+
+static bool batch_ok(const uint8_t *at)
+{
+    struct wedr_msg_batch_id m;
+    struct wedr_batch_id id;
+    memcpy(&m, at, sizeof(m));
+    return wedr_msg_to_batch(&m, &id) == WEDR_OK;
+}
+
+static bool outcome_ok(const uint8_t *p)
+{
+    struct wedr_msg_batch_outcome m;
+    memcpy(&m, p, sizeof(m));
+    return m.outcome >= WEDR_MSG_ACKED && m.outcome <= WEDR_MSG_POISON && m.window >= 1 &&
+           m.window <= WEDR_MSG_WINDOW_MAX && m.wait_ms <= WEDR_MSG_WAIT_MAX_MS;
+}
+
+static bool log_ok(const uint8_t *p)
+{
+    struct wedr_msg_log m;
+    memcpy(&m, p, sizeof(m));
+    return m.level <= 3 && m.len <= WEDR_MSG_LINE_MAX;
+}
+
+static bool status_texts_ok(const uint8_t *p, size_t core_at, size_t net_at, size_t holder_at)
+{
+    const char *c = (const char *)p;
+    if (core_at != SIZE_MAX &&
+        !text_ok(c + core_at + offsetof(struct wedr_msg_core_stats, source), 16)) {
+        return false;
+    }
+    if (net_at != SIZE_MAX &&
+        (!text_ok(c + net_at + offsetof(struct wedr_msg_net_stats, last_error), WEDR_MSG_TEXT_MAX) ||
+         p[net_at + offsetof(struct wedr_msg_net_stats, server_state)] > WEDR_MSG_SERVER_NO_CONFIG)) {
+        return false;
+    }
+    return holder_at == SIZE_MAX ||
+           text_ok(c + holder_at + offsetof(struct wedr_msg_holder_state, health), WEDR_MSG_TEXT_MAX);
+}
+
+#define TEXT_AT(structure, member)                                                                 \
+    text_ok((const char *)p + offsetof(struct wedr_msg_##structure, member),                       \
+            sizeof(((struct wedr_msg_##structure *)0)->member))
+
+static bool status_ok(const uint8_t *p)
+{
+    return TEXT_AT(status, agent_id) && TEXT_AT(status, version) && TEXT_AT(status, server_url) &&
+           TEXT_AT(status, sandbox_missing) &&
+           status_texts_ok(p, offsetof(struct wedr_msg_status, core),
+                           offsetof(struct wedr_msg_status, net),
+                           offsetof(struct wedr_msg_status, holder));
+}
+
+static bool enrolled_ok(const uint8_t *p)
+{
+    return TEXT_AT(enrolled, text) && TEXT_AT(enrolled, agent_id) && TEXT_AT(enrolled, cert_pem) &&
+           TEXT_AT(enrolled, ca_pem);
+}
+
+static bool options_ok(const uint8_t *p)
+{
+    struct wedr_msg_options m;
+    memcpy(&m, p, sizeof(m));
+    return TEXT_AT(options, text) && m.block_len <= WEDR_MSG_OPTIONS_MAX;
+}
+
+/* What the length alone does not tell. p has the exact size of its type. */
+static bool content_ok(uint16_t type, const uint8_t *p)
+{
+    switch (type) {
+    case WEDR_MSG_T_SOURCE_EBPF:
+        return p[offsetof(struct wedr_msg_source_ebpf, adopted)] <= 1;
+    case WEDR_MSG_T_SOURCE_END:
+    case WEDR_MSG_T_CORE_STOP:
+    case WEDR_MSG_T_CORE_READY:
+    case WEDR_MSG_T_NET_READY:
+        return TEXT_AT(text, text);
+    case WEDR_MSG_T_SOURCE_STARTED:
+    case WEDR_MSG_T_SOURCE_ENDED:
+    case WEDR_MSG_T_CORE_STOPPED:
+    case WEDR_MSG_T_RENEWED:
+    case WEDR_MSG_T_STOPPING:
+    case WEDR_MSG_T_CHECKED:
+        return TEXT_AT(result, text);
+    case WEDR_MSG_T_SIGN:
+    case WEDR_MSG_T_SIGNED:
+    case WEDR_MSG_T_BATCH:
+        return batch_ok(p + offsetof(struct wedr_msg_signed, id));
+    case WEDR_MSG_T_OUTCOME:
+        return batch_ok(p + offsetof(struct wedr_msg_batch_outcome, id)) && outcome_ok(p);
+    case WEDR_MSG_T_CORE_LOG:
+    case WEDR_MSG_T_NET_LOG:
+        return log_ok(p);
+    case WEDR_MSG_T_CORE_STATS:
+    case WEDR_MSG_T_STATS_FOR_NET:
+        return status_texts_ok(p, 0, SIZE_MAX, SIZE_MAX);
+    case WEDR_MSG_T_NET_STATS:
+        return status_texts_ok(p, SIZE_MAX, 0, SIZE_MAX);
+    case WEDR_MSG_T_HOLDER_STATE:
+        return status_texts_ok(p, SIZE_MAX, SIZE_MAX, 0);
+    case WEDR_MSG_T_CERT:
+        return TEXT_AT(pem, pem);
+    case WEDR_MSG_T_CLI_STOP:
+        return p[offsetof(struct wedr_msg_cli_stop, sensor)] <= 1;
+    case WEDR_MSG_T_STATUS:
+        return status_ok(p);
+    case WEDR_MSG_T_OPTIONS:
+        return options_ok(p);
+    case WEDR_MSG_T_ENROLLED:
+        return enrolled_ok(p);
+    default:
+        return true;
+    }
+}
+
+int wedr_msg_check(
+    enum wedr_msg_direction direction, const void *p, size_t len, size_t handles, uint16_t *ret_type)
+{
+    struct wedr_msg_header h;
+    if (len < sizeof(h)) {
+        return WEDR_E_FORMAT;
+    }
+    memcpy(&h, p, sizeof(h));
+    const struct msg_row *row = msg_find(h.type);
+    if (h.version != WEDR_MSG_VERSION || !row || row->direction != direction || len != row->size ||
+        h.size != len || handles != row->handles || !content_ok(h.type, (const uint8_t *)p)) {
+        return WEDR_E_FORMAT;
+    }
+    *ret_type = h.type;
+    return WEDR_OK;
+}
