@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * lib/core/util/sha256.c */
+#include "core/util/sha256.h"
+#include "core/base/err.h"
+#include <sodium.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdlib.h>
+
+_Static_assert(WEDR_SHA256_LEN == crypto_hash_sha256_BYTES, "digest size");
+
+/* sodium_init may be called by several threads at once; the flag only saves its lock afterwards. */
+static void start_sodium(void)
+{
+    static atomic_bool started;
+    if (atomic_load_explicit(&started, memory_order_acquire)) {
+        return;
+    }
+    if (sodium_init() < 0) {
+        abort(); /* no random source: keys made now would be guessable */
+    }
+    atomic_store_explicit(&started, true, memory_order_release);
+}
+
+void wedr_sha256(const void *p, size_t n, uint8_t ret_digest[WEDR_SHA256_LEN])
+{
+    start_sodium();
+    (void)crypto_hash_sha256(ret_digest, p, n);
+}
+
+void wedr_hex(const void *p, size_t n, char *ret_hex)
+{
+    static const char digits[] = "0123456789abcdef";
+    const uint8_t *b = p;
+    for (size_t i = 0; i < n; i++) {
+        ret_hex[2 * i] = digits[b[i] >> 4];
+        ret_hex[2 * i + 1] = digits[b[i] & 15];
+    }
+    ret_hex[2 * n] = '\0';
+}
+
+static int digit_value(char c)
+{
+    if (c >= '0' && c <= '9') {
+        return c - '0';
+    }
+    if (c >= 'a' && c <= 'f') {
+        return c - 'a' + 10;
+    }
+    if (c >= 'A' && c <= 'F') {
+        return c - 'A' + 10;
+    }
+    return -1;
+}
+
+int wedr_unhex(const char *hex, size_t hex_len, void *ret, size_t n)
+{
+    if (hex_len % 2 != 0 || hex_len / 2 != n) {
+        return WEDR_E_FORMAT;
+    }
+    for (size_t i = 0; i < hex_len; i++) {
+        if (digit_value(hex[i]) < 0) {
+            return WEDR_E_FORMAT;
+        }
+    }
+    uint8_t *b = ret;
+    for (size_t i = 0; i < n; i++) {
+        b[i] = (uint8_t)(digit_value(hex[2 * i]) << 4 | digit_value(hex[2 * i + 1]));
+    }
+    return WEDR_OK;
+}
+
+void wedr_random(void *p, size_t n)
+{
+    start_sodium();
+    randombytes_buf(p, n);
+}
