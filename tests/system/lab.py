@@ -234,6 +234,12 @@ def ledger_adds_up(server, where="1"):
     return rows
 
 
+def ledger_records(server, agent, prefix):
+    """What the ledger says was produced in the agent's streams whose name begins with prefix."""
+    return server.one("SELECT SUM(produced) AS n FROM ledger WHERE agent_id = '%s' AND stream LIKE '%s%%'"
+                      % (agent.agent_id, prefix))["n"]
+
+
 def main():
     module = sys.modules["__main__"]
     names = [n for n in vars(module) if n.startswith("test_")]

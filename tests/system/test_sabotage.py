@@ -1,0 +1,132 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""Somebody removes evidence: it shows, with the right number."""
+import glob
+import os
+import sqlite3
+import subprocess
+import time
+
+import lab
+
+
+def replay(box, events=6000, **sections):
+    server = box.server()
+    capture = os.path.join(box.folder, "gen.cap")
+    lab.run(lab.AGENT, "gen", "--events", str(events), "--seed", "9", capture)
+    agent = box.agent()
+    agent.config(shipper={"max_backoff_secs": 1}, **sections)
+    agent.enroll(server)
+    return server, agent, "replay:" + capture
+
+
+def finish(agent):
+    lab.wait_for("the replay to end", 90, lambda: agent.proc.poll() is not None)
+    assert agent.proc.returncode == 0, agent.tail()
+
+
+def missing(server):
+    rows = lab.ledger(server)
+    for r in rows:
+        assert r["stored"] + r["expired"] + r["lost"] + r["missing"] == r["produced"], r
+    return sum(r["missing"] for r in rows)
+
+
+def day_files(server):
+    return sorted(glob.glob(os.path.join(server.data, "events", "20*.db")))
+
+
+def test_deleted_sealed_batch_shows_as_missing():
+    lab.need_root()
+    with lab.Lab() as box:
+        server, agent, source = replay(box)
+        server.stop()
+        agent.start("--source", source)
+        pattern = os.path.join(agent.state, "spool", "*.kernel.bulk.zst")
+        lab.wait_for("sealed batches", 30, lambda: len(glob.glob(pattern)) >= 2)
+        agent.stop()
+        victim = sorted(glob.glob(pattern))[0]
+        count = int(os.path.basename(victim).split(".")[3], 16)
+        os.unlink(victim)
+        server.start()
+        agent.start("--source", source, wait=False)
+        finish(agent)
+        assert missing(server) == count > 0
+
+
+def test_deleted_block_row_shows_as_missing():
+    lab.need_root()
+    with lab.Lab() as box:
+        server, agent, source = replay(box)
+        agent.start("--source", source, wait=False)
+        finish(agent)
+        assert missing(server) == 0
+        server.stop()
+        gone = 0
+        for path in day_files(server):
+            db = sqlite3.connect(path)
+            row = db.execute("SELECT id, n FROM blk ORDER BY n DESC LIMIT 1").fetchone()
+            if row:
+                db.execute("DELETE FROM blk WHERE id = ?", (row[0],))
+                gone += row[1]
+                db.commit()
+            db.close()
+        server.start()
+        assert missing(server) == gone > 0, (missing(server), gone)
+
+
+def test_dropped_loss_record_shows_as_missing_and_the_next_one_heals_it():
+    lab.need_root()
+    with lab.Lab() as box:
+        server, agent, source = replay(box, events=30000, agent={"max_total_bytes": 200000})
+        server.stop()
+        agent.start("--source", source, "--rate", "12000")
+        lab.wait_for("evictions", 40, lambda: (agent.status() or {}).get("spool", {}).get("evicted"))
+        server.start()
+        finish(agent)
+        lost = server.one("SELECT SUM(lost) AS n FROM ledger_loss WHERE reason = 'evicted'")["n"]
+        assert lost > 0 and missing(server) == 0
+        server.stop()
+        tables = []
+        for path in day_files(server):
+            db = sqlite3.connect(path)
+            tables += [r[0] for r in db.execute("SELECT name FROM sqlite_master WHERE name LIKE '%loss%' AND type = 'table'")]
+            for table in tables:
+                db.execute("DELETE FROM %s" % table)
+            db.commit()
+            db.close()
+        assert tables, "the loss facts are stored somewhere"
+        server.start()
+        assert missing(server) == lost, (missing(server), lost)
+
+
+def test_detached_sensor_closes_the_epoch_and_leaves_a_gap():
+    lab.need_bpf()
+    with lab.Lab() as box:
+        server = box.server()
+        agent = box.agent()
+        agent.enroll(server)
+        agent.start("--source", "ebpf")
+        flood = os.path.join(lab.BUILD, "tests", "system", "exec_flood")
+        subprocess.run([flood, "before", "0", "10"], check=True, capture_output=True)
+        pins = [p for p in glob.glob("/sys/fs/bpf/wedr-*/*") if "link" in os.path.basename(p) and "exec" in p]
+        mine = agent.status()["sensor"]["pin_name"]
+        victim = [p for p in pins if mine in p]
+        assert victim, (pins, mine)
+        begin = time.time()
+        lab.run("bpftool", "link", "detach", "pinned", victim[0])
+        rows = lab.wait_for("the gap at the server", 40, lambda: server.sql(
+            "SELECT * FROM coverage_gaps WHERE reason = 'sensor_detached'"))
+        end = time.time()
+        assert all(r["from_ts"] <= r["to_ts"] for r in rows), rows
+        assert rows[0]["to_ts"] / 1e6 >= begin - 0.1 and rows[0]["to_ts"] / 1e6 <= end + 0.1, (rows, begin, end)
+        subprocess.run([flood, "after", "0", "10"], check=True, capture_output=True)
+        lab.wait_for("events of the new epoch", 20, lambda: server.one(
+            "SELECT COUNT(*) AS n FROM events WHERE event_type = 'process_create' AND "
+            "command_line LIKE 'exec_flood after-%'")["n"] == 10)
+        agent.stop("--sensor")
+        states = lab.ledger_adds_up(server, "stream = 'kernel.critical'")
+        assert len(states) == 2 and all(r["state"] == "closed" for r in states), states
+
+
+lab.main()
