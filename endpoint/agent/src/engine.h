@@ -30,6 +30,7 @@ struct wedr_engine_cfg {
 struct wedr_engine_ebpf {
     wedr_handle ring[WEDR_LANE_COUNT];
     wedr_handle state; /* read-only map of struct wedr_sensor_state */
+    uint32_t ring_bytes; /* of each ring; 0 = WEDR_RING_BYTES */
     bool adopted;
 };
 struct wedr_engine_replay {
