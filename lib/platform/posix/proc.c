@@ -15,8 +15,9 @@
 #include <unistd.h>
 
 #define CHILD_MAGIC 0x57434844u
-#define CLOSE_FALLBACK_MAX 65536u /* descriptors tried one by one on a kernel without close_range \
-                                   */
+#define CLOSE_FALLBACK_MAX                                                 \
+    65536u /* descriptors tried one by one on a kernel without close_range \
+            */
 
 struct wedr_child {
     uint32_t magic;

@@ -20,7 +20,7 @@ struct wedr_http_cfg {
     const char *ca_sha256;
     const char *cert_pem, *key_pem; /* client certificate, or NULL; copied, the key wiped at free */
     const char *proxy;              /* URL, or NULL: none (the environment is not consulted) */
-    uint32_t connect_timeout_ms, total_timeout_ms;
+    uint32_t connect_timeout_ms, total_timeout_ms; /* of one request; 0: 10 s and 60 s */
     const char *user_agent;
 };
 
@@ -39,7 +39,7 @@ struct wedr_http_request {
 };
 
 struct wedr_http_response {
-    int err;      /* WEDR_OK when an HTTP answer came, else WEDR_E_NET, _TLS, _TIMEOUT, _LIMIT */
+    int err;      /* WEDR_OK when an HTTP answer came, else WEDR_E_NET, _TLS, _TIMEOUT, _LIMIT, _NOMEM */
     int status;   /* HTTP status, 0 when none */
     const uint8_t *body; /* borrowed until the callback returns; NUL-terminated */
     size_t body_len;
@@ -53,7 +53,8 @@ typedef void (*wedr_http_done)(void *arg, const struct wedr_http_response *r);
 WEDR_MUST_USE int wedr_http_new(const struct wedr_http_cfg *cfg, struct wedr_http **ret, struct wedr_errinfo *ei);
 /* Cancels what runs (their callbacks are not called). NULL is allowed. */
 void wedr_http_free(struct wedr_http *h);
-/* Starts a request; done is called once, from wedr_http_wait. Headers and path are copied. WEDR_E_FULL above 8. */
+/* Starts a request; done is called once, from wedr_http_wait. Headers and path are copied. WEDR_E_FULL above 8, WEDR_E_INVAL
+ * for another method, a body above 8 MiB, or control characters in path or headers. done must not free h. */
 WEDR_MUST_USE int
 wedr_http_start(struct wedr_http *h, const struct wedr_http_request *rq, wedr_http_done done, void *arg);
 /* Runs transfers until one of w is ready, a request completed or timeout_ms passed. */
