@@ -1,0 +1,262 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""A second decoder of wire version 7, written from docs/wire.md alone: no line of it comes from schema.def.
+
+wire_decode.py FILE.hex...    prints one JSON object per file: what the record says, or {"error": "..."}
+
+In the result a text is a string, or {"text": ..., "flags": [...]} when the reference has flags, or {"hex": ...,
+"flags": [...]} when its bytes are not valid; lists and byte strings likewise.
+"""
+import ipaddress
+import json
+import struct
+import sys
+
+HEADER = struct.Struct("<HHIQqQIHBBHHI")
+VERSION, RECORD_MAX = 7, 131072
+OS = {1: "windows", 2: "linux"}
+STREAMS = ("kernel.critical", "kernel.bulk", "agent")
+CUT, HEAD_CUT, UTF16, UNREADABLE, NO_NAME, DELETED = 1, 2, 4, 8, 16, 32
+FLAG_NAMES = ((CUT, "cut"), (HEAD_CUT, "head_cut"), (UNREADABLE, "unreadable"), (NO_NAME, "no_name"),
+              (DELETED, "deleted"))
+NUMBERS = {"u8": "<B", "u16": "<H", "u32": "<I", "u64": "<Q", "i32": "<i", "i64": "<q", "time": "<q"}
+
+REGISTRY_OPS = {1: "SetValue", 2: "DeleteValue", 3: "DeleteKey", 4: "RenameKey", 5: "CreateKey", 6: "LoadKey",
+                7: "RestoreKey", 8: "ReplaceKey", 9: "SetSecurity"}
+HANDLE_OPS = {1: "Open", 2: "Duplicate", 16: "Ptrace", 17: "VmRead", 18: "VmWrite", 19: "PidfdGetfd", 20: "ProcMem"}
+FILE_OPS = {1: "Write", 2: "Create", 3: "Rename", 4: "Delete", 5: "Link", 6: "Symlink", 7: "Chmod", 8: "Chown",
+            9: "Setxattr"}
+PROTOCOLS = {6: "tcp", 17: "udp"}
+LOSS_REASONS = {1: "ring_full", 2: "no_scratch", 3: "bpf_missed", 4: "ring_evicted", 5: "unread", 16: "malformed",
+                17: "late", 18: "not_encodable", 19: "evicted", 20: "corrupt", 21: "poison", 22: "conflict",
+                23: "reenrolled", 24: "rejected"}
+GAP_REASONS = {1: "host_off", 2: "sensor_detached", 3: "sensor_stopped", 4: "sensor_failed"}
+LABELS = {"registry_op": REGISTRY_OPS, "handle_op": HANDLE_OPS, "file_op": FILE_OPS, "protocol": PROTOCOLS,
+          "loss_reason": LOSS_REASONS, "gap_reason": GAP_REASONS}
+EXEC_FLAGS = ("memfd", "deleted", "no_name", "chrooted", "script", "fexecve", "setuid", "kernel_thread", "compat")
+
+
+def layout(*rows):
+    """((kind, names), ...) -> [(kind, name), ...] in the order of the wire."""
+    return [(kind, name) for kind, names in rows for name in names.split()]
+
+
+PROCESS_HEAD = (("u32", "pid parent_pid creating_pid"), ("key", "process_key parent_key"), ("str", "image_path"))
+NETWORK = (("u32", "pid"), ("key", "process_key"), ("protocol", "protocol"), ("ip", "src_ip"), ("u16", "src_port"),
+           ("ip", "dst_ip"), ("u16", "dst_port"))
+DNS = (("u32", "pid"), ("key", "process_key"), ("str", "query_name"), ("u16", "query_type"), ("u32", "query_status"),
+       ("list", "answers"))
+FILE_TAIL = (("u32", "uid"), ("u64", "inode"), ("u32", "dev"))
+RENAME = (("u32", "pid"), ("key", "process_key"), ("str", "target_path source_path"))
+DELETE = (("u32", "pid"), ("key", "process_key"), ("str", "target_path"))
+HANDLE = (("u32", "source_pid target_pid target_tid"), ("key", "source_key target_key"), ("handle_op", "op"))
+THREAD_CREATE = layout(("u32", "pid tid creating_pid"), ("key", "process_key creating_key"))
+THREAD_EXIT = layout(("u32", "pid tid"), ("key", "process_key"))
+AGENT_START = layout(("str", "agent_version os_name os_release source"))
+EPOCH_START = layout(("key", "epoch"), ("str", "stream"), ("bytes", "boot_id"), ("u64", "boot_ns"), ("time", "utc"),
+                     ("bool", "adopted"))
+EPOCH_END = layout(("key", "epoch"), ("str", "stream"), ("u64", "produced"), ("str", "reason"))
+LOSS = layout(("key", "epoch"), ("str", "stream"), ("loss_reason", "reason"), ("u64", "lost produced"),
+              ("str", "ranges"))
+GAP = layout(("str", "stream"), ("time", "from to"), ("gap_reason", "reason"))
+CLOCK = layout(("u64", "boot_ns"), ("time", "utc"), ("i64", "step_us"))
+
+# (code, os): (event type, fixed size, fields)
+TYPES = {
+    (1, "linux"): ("process_create", 320, layout(
+        *PROCESS_HEAD, ("argv", "command_line"),
+        ("str", "parent_image_path cwd script_path comm tty cgroup_name"), ("exec_flags", "exec_flags"),
+        ("u32", "argv_size uid gid euid egid suid sgid fsuid fsgid login_uid pgid sid"),
+        ("u64", "cap_effective cap_permitted cap_inheritable cap_bounding cap_ambient cgroup_id"),
+        ("u32", "ns_pid_nr ns_user ns_pid ns_mnt ns_net ns_uts ns_ipc ns_cgroup"), ("u64", "exe_inode"),
+        ("u32", "exe_dev exe_mode exe_nlink exe_uid"), ("u64", "exe_size"), ("i64", "exe_ctime_ns exe_mtime_ns"))),
+    (1, "windows"): ("process_create", 125, layout(
+        *PROCESS_HEAD, ("str", "command_line parent_image_path cwd user_sid"), ("u32", "integrity_level session_id"),
+        ("bool", "elevated"))),
+    (2, "linux"): ("process_terminate", 93, layout(
+        ("u32", "pid"), ("i32", "exit_code"), ("key", "process_key parent_key"), ("u32", "parent_pid uid signal"),
+        ("bool", "core_dumped"), ("str", "comm"))),
+    (2, "windows"): ("process_terminate", 64, layout(("u32", "pid"), ("i32", "exit_code"), ("key", "process_key"))),
+    (3, "linux"): ("module_load", 96, layout(
+        ("u32", "pid"), ("key", "process_key"), ("u64", "image_base image_size"), ("str", "image_path"),
+        ("u64", "inode"), ("u32", "dev"))),
+    (3, "windows"): ("module_load", 88, layout(
+        ("u32", "pid"), ("key", "process_key"), ("u64", "image_base image_size"), ("str", "image_path"),
+        ("u32", "signature_level"))),
+    (4, "windows"): ("registry_write", 106, layout(
+        ("u32", "pid"), ("key", "process_key"), ("registry_op", "op"), ("u32", "value_type data_size"),
+        ("i32", "status"), ("str", "key_path value_name new_name"), ("bytes", "data_preview"))),
+    (5, "linux"): ("thread_create", 76, THREAD_CREATE),
+    (5, "windows"): ("thread_create", 76, THREAD_CREATE),
+    (6, "linux"): ("thread_exit", 64, THREAD_EXIT),
+    (6, "windows"): ("thread_exit", 64, THREAD_EXIT),
+    (7, "linux"): ("process_handle_access", 86, layout(*HANDLE, ("u32", "request"), ("i32", "result"))),
+    (7, "windows"): ("process_handle_access", 94, layout(
+        *HANDLE, ("u32", "desired_access original_desired_access duplicate_source_pid duplicate_target_pid"))),
+    (8, "linux"): ("process_fork", 88, layout(
+        ("u32", "pid parent_pid"), ("key", "process_key parent_key"), ("u32", "creating_pid uid"), ("str", "comm"))),
+    (9, "linux"): ("persistence_write", 94, layout(
+        ("u32", "pid"), ("key", "process_key"), ("u32", "uid"), ("file_op", "op"), ("str", "target_path source_path"),
+        ("u64", "inode"), ("u32", "dev"))),
+    (10, "linux"): ("file_write", 90, layout(
+        ("u32", "pid"), ("key", "process_key"), ("file_op", "op"), ("str", "target_path"), ("u32", "uid open_flags"),
+        ("u64", "inode"), ("u32", "dev"))),
+    (10, "windows"): ("file_write", 70, layout(
+        ("u32", "pid"), ("key", "process_key"), ("file_op", "op"), ("str", "target_path"))),
+    (11, "linux"): ("file_rename", 92, layout(*RENAME, *FILE_TAIL)),
+    (11, "windows"): ("file_rename", 76, layout(*RENAME)),
+    (12, "linux"): ("file_delete", 84, layout(*DELETE, *FILE_TAIL)),
+    (12, "windows"): ("file_delete", 68, layout(*DELETE)),
+    (13, "linux"): ("network_connect", 108, layout(*NETWORK, ("u32", "uid"), ("i32", "result"))),
+    (13, "windows"): ("network_connect", 100, layout(*NETWORK)),
+    (14, "linux"): ("network_accept", 104, layout(*NETWORK, ("u32", "uid"))),
+    (14, "windows"): ("network_accept", 100, layout(*NETWORK)),
+    (15, "linux"): ("dns_query", 103, layout(*DNS, ("ip", "dst_ip"), ("u32", "uid"))),
+    (15, "windows"): ("dns_query", 82, layout(*DNS)),
+}
+for _code, _name, _size, _fields in ((64, "agent_start", 80, AGENT_START), (65, "epoch_start", 89, EPOCH_START),
+                                     (66, "epoch_end", 80, EPOCH_END), (67, "telemetry_loss", 90, LOSS),
+                                     (68, "coverage_gap", 74, GAP), (69, "clock_change", 72, CLOCK)):
+    for _os in ("linux", "windows"):
+        TYPES[_code, _os] = (_name, _size, _fields)
+
+
+class Refused(Exception):
+    """The record breaks a rule of docs/wire.md: "again", "version" or "format"."""
+
+
+def need(ok):
+    if not ok:
+        raise Refused("format")
+
+
+def reference(rec, at, fixed, kind):
+    """(bytes, flags) of a string reference."""
+    offset, length, flags = struct.unpack_from("<IHH", rec, at)
+    need(flags & ~(CUT | UNREADABLE if kind == "bytes" else 0x3f) == 0)
+    if length == 0:
+        return b"", flags
+    need(fixed <= offset and offset + length <= len(rec))
+    need(not flags & UTF16 or length % 2 == 0)
+    data = rec[offset:offset + length]
+    if kind == "str":
+        units = struct.unpack(f"<{length // 2}H", data) if flags & UTF16 else data
+        need(0 not in units)
+    return data, flags
+
+
+def split(data, flags):
+    """Parts of a NUL-separated list; the last NUL may be missing."""
+    step = 2 if flags & UTF16 else 1
+    parts, start = [], 0
+    for i in range(0, len(data), step):
+        if data[i:i + step] == b"\0" * step:
+            parts.append(data[start:i])
+            start = i + step
+    if start < len(data):
+        parts.append(data[start:])
+    return parts
+
+
+def text(data, flags):
+    """The text, or None when the bytes are not valid."""
+    try:
+        return data.decode("utf-16-le" if flags & UTF16 else "utf-8")
+    except UnicodeDecodeError:
+        return None
+
+
+def string_value(data, flags, kind):
+    names = [name for bit, name in FLAG_NAMES if flags & bit]
+    if kind == "bytes":
+        return {"hex": data.hex(), "flags": names} if names else data.hex()
+    if kind in ("argv", "list"):
+        parts = [text(p, flags) for p in split(data, flags)]
+        if None not in parts:
+            return {"list": parts, "flags": names} if names else parts
+    else:
+        plain = text(data, flags)
+        if plain is not None:
+            return {"text": plain, "flags": names} if names else plain
+    return {"hex": data.hex(), "flags": names}
+
+
+def ip_value(raw):
+    family, address = raw[0], raw[1:]
+    if family == 6:
+        return str(ipaddress.IPv6Address(address))
+    need(family in (0, 4) and not any(address[family:]))
+    return str(ipaddress.IPv4Address(address[:4])) if family == 4 else None
+
+
+def flag_value(bits):
+    names = [name for i, name in enumerate(EXEC_FLAGS) if bits >> i & 1]
+    rest = bits >> len(EXEC_FLAGS) << len(EXEC_FLAGS)
+    return names + ([rest] if rest else [])
+
+
+def field(rec, at, fixed, kind):
+    """(value, bytes used in the fixed part)"""
+    if kind in NUMBERS:
+        s = struct.Struct(NUMBERS[kind])
+        return s.unpack_from(rec, at)[0], s.size
+    if kind == "key":
+        return f"{struct.unpack_from('<Q', rec, at)[0]:016x}", 8
+    if kind == "bool":
+        need(rec[at] <= 1)
+        return rec[at] == 1, 1
+    if kind == "ip":
+        return ip_value(rec[at:at + 17]), 17
+    if kind == "exec_flags":
+        return flag_value(struct.unpack_from("<I", rec, at)[0]), 4
+    if kind in LABELS:
+        number = struct.unpack_from("<H", rec, at)[0]
+        return LABELS[kind].get(number, number), 2
+    return string_value(*reference(rec, at, fixed, kind), kind), 8
+
+
+def decode(data):
+    """The record at the start of data as a dictionary; raises Refused."""
+    if len(data) < 2:
+        raise Refused("again")
+    if struct.unpack_from("<H", data)[0] != VERSION:
+        raise Refused("version")
+    if len(data) < HEADER.size:
+        raise Refused("again")
+    (_, code, size, seq, time, drops, cuts, fixed, os_code, stream, flags, zero1, zero2) = HEADER.unpack_from(data)
+    need(HEADER.size <= size <= RECORD_MAX)
+    if size > len(data):
+        raise Refused("again")
+    if (code, OS.get(os_code)) not in TYPES:
+        raise Refused("version")
+    rec = data[:size]
+    name, known, fields = TYPES[code, OS[os_code]]
+    need(known <= fixed <= size and zero1 == 0 and zero2 == 0 and flags & ~1 == 0 and stream < len(STREAMS))
+    need(seq != 0 or code >= 64)
+    values, at = {}, HEADER.size
+    for kind, field_name in fields:
+        values[field_name], used = field(rec, at, fixed, kind)
+        at += used
+    if at != known:
+        raise AssertionError(f"layout of {name} on {OS[os_code]} ends at {at}, not {known}")
+    return {"type": name, "os": OS[os_code], "size": size, "seq": seq, "time": time, "drop_count": drops,
+            "trunc_count": cuts, "fixed_size": fixed, "stream": STREAMS[stream], "existing": bool(flags & 1),
+            "fields": values}
+
+
+def read_hex(path):
+    """Bytes of a .hex file: hex digits, blanks ignored, '#' begins a comment."""
+    with open(path, encoding="utf-8") as f:
+        return bytes.fromhex("".join(line.split("#")[0] for line in f))
+
+
+def main():
+    for path in sys.argv[1:]:
+        try:
+            print(json.dumps(decode(read_hex(path)), ensure_ascii=False))
+        except Refused as e:
+            print(json.dumps({"error": str(e)}))
+
+
+if __name__ == "__main__":
+    main()
