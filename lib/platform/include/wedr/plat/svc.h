@@ -11,5 +11,6 @@ void wedr_svc_status(const char *status);
 void wedr_svc_stopping(void);
 uint32_t wedr_svc_watchdog_ms(void); /* 0: none; call wedr_svc_watchdog_ping at least twice in that time */
 void wedr_svc_watchdog_ping(void);
-/* One finished log line (level 0 error .. 3 debug) to journald / Event Log. */
+/* One finished log line (level 0 error .. 3 debug) to journald / Event Log. The first
+ * call of a process opens its socket: before wedr_sandbox_enter. One thread at a time. */
 void wedr_svc_log(int level, const char *line, size_t len);
