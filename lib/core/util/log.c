@@ -14,7 +14,8 @@
 #define LINE_MAX_LEN 4096u
 #define QUEUE_LEN 65536u
 #define LINES_PER_SECOND 20u
-#define TAIL_LEN 48u /* room for "suppressed", "cut" and the closing brace */
+#define NAME_LEN 128u /* of an event or program name; escapes make it six times that */
+#define TAIL_LEN 48u  /* room for "suppressed", "cut" and the closing brace */
 
 struct entry {
     uint32_t len;
@@ -184,6 +185,13 @@ static void write_value(struct wedr_json *j, const struct wedr_log_kv *kv)
     }
 }
 
+static void write_name(struct wedr_json *j, const char *key, const char *name)
+{
+    const char *end = memchr(name, 0, NAME_LEN);
+    wedr_json_key(j, key);
+    (void)wedr_json_str(j, name, end ? (size_t)(end - name) : NAME_LEN);
+}
+
 static size_t format(char *line,
                      const char *name,
                      int64_t now,
@@ -199,12 +207,9 @@ static size_t format(char *line,
     wedr_json_obj_begin(&j);
     wedr_json_key(&j, "ts");
     wedr_json_time_us(&j, now);
-    wedr_json_key(&j, "level");
-    (void)wedr_json_str(&j, levels[level], strlen(levels[level]));
-    wedr_json_key(&j, "program");
-    (void)wedr_json_str(&j, name, strlen(name));
-    wedr_json_key(&j, "event");
-    (void)wedr_json_str(&j, event, strlen(event));
+    write_name(&j, "level", levels[level]);
+    write_name(&j, "program", name);
+    write_name(&j, "event", event);
     for (; kv->type != WEDR_LOG_T_END; kv++) {
         struct wedr_json before = j;
         write_value(&j, kv);
