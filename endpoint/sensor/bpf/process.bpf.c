@@ -1,0 +1,449 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+ *
+ * endpoint/sensor/bpf/process.bpf.c — process start, fork, end, and the inventory of what ran before. Observes only.
+ * Built twice, see path.bpf.h.
+ */
+#include "task.bpf.h"
+
+#define STRINGS_MAX 28672u /* the strings before argv end below this: fixed part, four paths, names */
+#define ARGV_ROOM 32768u
+
+_Static_assert(STRINGS_MAX + ARGV_ROOM <= REC_BYTES, "argv fits behind the other strings");
+
+/* Processes whose last two threads left together: both see no thread alive. */
+struct {
+    __uint(type, BPF_MAP_TYPE_LRU_HASH);
+    __uint(max_entries, 4096);
+    __type(key, u64);
+    __type(value, u8);
+} exited SEC(".maps");
+
+struct build {
+    struct scratch *s;
+    u32 slot;
+    u32 pos;   /* where the next string goes */
+    u32 cut;   /* strings cut in this record */
+    u32 flags; /* WEDR_EXEC_FLAGS_* */
+};
+
+/* Appends the path of f; returns its WEDR_SF_* and WALK_MEMFD bits. */
+static __always_inline u32
+add_path(struct build *b, struct wedr_str_ref *ref, u64 dentry, u64 vfsmount)
+{
+    if (!dentry || !vfsmount) {
+        return 0;
+    }
+    u64 found = walk_path(b->slot, dentry, vfsmount);
+    u32 flags = (u32)(found >> 32);
+    u32 off = (u32)found & (WALK_BYTES - 1);
+    u32 len = WALK_BYTES - off;
+    u32 pos = b->pos;
+    if (pos > STRINGS_MAX - WALK_BYTES) {
+        return 0;
+    }
+    barrier_var(len);
+    len &= WALK_BYTES - 1;
+    bpf_probe_read_kernel(&b->s->rec[pos], len, &b->s->walk[off]);
+    ref_put(ref, pos, len, flags & 0xffff);
+    if (flags & (WEDR_SF_CUT | WEDR_SF_HEAD_CUT)) {
+        b->cut++;
+    }
+    b->pos = pos + len;
+    return flags;
+}
+
+/* Appends a NUL-terminated kernel string of at most max - 1 bytes (a power of two). */
+static __always_inline u32
+add_name(struct build *b, struct wedr_str_ref *ref, u64 from, u32 max, bool count_cut)
+{
+    u32 pos = b->pos;
+    if (!from || pos > STRINGS_MAX - WALK_BYTES) {
+        return 0;
+    }
+    long n = bpf_probe_read_kernel_str(&b->s->rec[pos], max, (const void *)from);
+    if (n <= 1) {
+        ref_put(ref, 0, 0, n < 0 ? WEDR_SF_UNREADABLE : 0);
+        return 0;
+    }
+    u32 len = ((u32)n - 1) & (max - 1);
+    bool cut = count_cut && len == max - 1;
+    ref_put(ref, pos, len, cut ? WEDR_SF_CUT : 0);
+    b->cut += cut;
+    b->pos = pos + len;
+    return len;
+}
+
+enum argv_from { ARGV_OWN, ARGV_OTHER, ARGV_OUT_OF_REACH };
+
+static __always_inline void add_argv(struct build *b,
+                                     struct wedr_linux_process_create *r,
+                                     struct task_struct *t,
+                                     enum argv_from from)
+{
+    struct mm_struct *mm = t->mm;
+    if (!mm) {
+        return;
+    }
+    u64 start = mm->arg_start, size = mm->arg_end - start;
+    u32 pos = b->pos;
+    if (size == 0 || size > 0xffffffffu || pos > STRINGS_MAX) {
+        return;
+    }
+    PUT(r, argv_size, (u32)size);
+    u32 len = size > WEDR_ARGV_COPY_MAX ? WEDR_ARGV_COPY_MAX : (u32)size;
+    u32 flags = size > WEDR_ARGV_COPY_MAX ? WEDR_SF_CUT : 0;
+    barrier_var(len);
+    len &= ARGV_ROOM - 1;
+    long err = -1;
+    if (from == ARGV_OWN) {
+        err = bpf_probe_read_user(&b->s->rec[pos], len, (const void *)start);
+    } else if (from == ARGV_OTHER) {
+        err = bpf_copy_from_user_task(&b->s->rec[pos], len, (const void *)start, t, 0);
+    }
+    if (err) {
+        PUT(r, command_line.flags, WEDR_SF_UNREADABLE);
+        return;
+    }
+    ref_put(&r->command_line, pos, len, flags);
+    b->cut += flags != 0;
+    b->pos = pos + len;
+}
+
+static __always_inline void
+put_exe(struct build *b, struct wedr_linux_process_create *r, struct task_struct *t)
+{
+    struct mm_struct *mm = t->mm;
+    struct file *exe = mm ? mm->exe_file : NULL;
+    if (!exe) {
+        return;
+    }
+    struct inode *inode = exe->f_inode;
+    if (inode) {
+        b->flags |= put_exe_inode(r, inode);
+    }
+    u32 found = add_path(b,
+                         &r->image_path,
+                         (u64)BPF_CORE_READ(exe, f_path.dentry),
+                         (u64)BPF_CORE_READ(exe, f_path.mnt));
+    if (found & WALK_MEMFD) {
+        b->flags |= WEDR_EXEC_FLAGS_MEMFD;
+    }
+    if (found & WEDR_SF_NO_NAME) {
+        /* What never had a name cannot have lost it. */
+        b->flags = (b->flags & ~WEDR_EXEC_FLAGS_DELETED) | WEDR_EXEC_FLAGS_NO_NAME;
+    }
+    if (found & WEDR_SF_DELETED) {
+        b->flags |= WEDR_EXEC_FLAGS_DELETED;
+    }
+}
+
+static __always_inline void
+put_directories(struct build *b, struct wedr_linux_process_create *r, struct task_struct *t)
+{
+    struct fs_struct *fs = t->fs;
+    if (!fs) {
+        return;
+    }
+    add_path(b, &r->cwd, (u64)BPF_CORE_READ(fs, pwd.dentry), (u64)BPF_CORE_READ(fs, pwd.mnt));
+    if (!is_namespace_root((u64)BPF_CORE_READ(fs, root.dentry),
+                           (u64)BPF_CORE_READ(fs, root.mnt))) {
+        b->flags |= WEDR_EXEC_FLAGS_CHROOTED;
+    }
+}
+
+static __always_inline void
+put_parent(struct build *b, struct wedr_linux_process_create *r, struct task_struct *t)
+{
+    struct task_struct *parent = t->real_parent;
+    if (!parent) {
+        return;
+    }
+    PUT(r, parent_pid, (u32)parent->tgid);
+    if (parent->tgid == 0) { /* the idle task is nobody's parent in any list */
+        return;
+    }
+    PUT(r, parent_key, task_key(parent));
+    struct mm_struct *mm = BPF_CORE_READ(parent, mm);
+    struct file *exe = BPF_CORE_READ(mm, exe_file);
+    if (exe) {
+        add_path(b,
+                 &r->parent_image_path,
+                 (u64)BPF_CORE_READ(exe, f_path.dentry),
+                 (u64)BPF_CORE_READ(exe, f_path.mnt));
+    }
+}
+
+static __always_inline void
+put_task(struct build *b, struct wedr_linux_process_create *r, struct task_struct *t)
+{
+    PUT(r, pid, (u32)t->tgid);
+    PUT(r, creating_pid, (u32)t->tgid);
+    PUT(r, process_key, task_key(t));
+    PUT(r, login_uid, login_uid(t));
+    comm_put(r, &r->comm, b->pos, t);
+    b->pos += COMM_BYTES;
+    put_cred(r, t);
+    put_namespaces(r, t);
+    struct signal_struct *sig = t->signal;
+    if (sig) {
+        PUT(r, pgid, signal_pid(sig, PIDTYPE_PGID));
+        PUT(r, sid, signal_pid(sig, PIDTYPE_SID));
+        struct tty_struct *tty = sig->tty;
+        add_name(b, &r->tty, tty ? (u64)tty->name : 0, 64, false);
+    }
+    add_name(b, &r->cgroup_name, put_cgroup(r, t), 256, false);
+    struct mm_struct *mm = t->mm;
+    if (mm && mm->task_size <= 0x100000000ul) {
+        b->flags |= WEDR_EXEC_FLAGS_COMPAT;
+    }
+    if (t->flags & PF_KTHREAD) {
+        b->flags |= WEDR_EXEC_FLAGS_KERNEL_THREAD;
+    }
+    put_exe(b, r, t);
+    put_directories(b, r, t);
+    put_parent(b, r, t);
+}
+
+/* "/dev/fd/" and a number: the kernel's own name for a program that was given by descriptor. */
+static __always_inline bool given_by_descriptor(const char *filename)
+{
+    u8 name[20] = {};
+    if (bpf_probe_read_kernel_str(name, sizeof name, filename) < 10) {
+        return false;
+    }
+    const u8 want[8] = "/dev/fd/";
+    for (int i = 0; i < 8; i++) {
+        if (name[i] != want[i]) {
+            return false;
+        }
+    }
+    for (int i = 8; i < 19 && name[i]; i++) {
+        if (name[i] < '0' || name[i] > '9') {
+            return false;
+        }
+    }
+    return true;
+}
+
+static __always_inline void put_program_name(struct build *b,
+                                             struct wedr_linux_process_create *r,
+                                             struct linux_binprm *bprm)
+{
+    const char *filename = bprm->filename;
+    if (given_by_descriptor(filename)) {
+        b->flags |= WEDR_EXEC_FLAGS_FEXECVE;
+    }
+    if (bprm->interp != filename) {
+        b->flags |= WEDR_EXEC_FLAGS_SCRIPT;
+        add_name(b, &r->script_path, (u64)filename, 4096, true);
+    }
+}
+
+/* Record in the slot, ready to be filled; NULL is counted. */
+static __always_inline struct wedr_linux_process_create *
+create_begin(struct build *b, struct wedr_sensor_lane *lane, u32 slot)
+{
+    b->slot = slot;
+    b->s = scratch_take(slot);
+    if (!b->s) {
+        lane_lost(lane, WEDR_LOSS_REASON_SCRATCH);
+        return NULL;
+    }
+    struct wedr_linux_process_create *r = (void *)b->s->rec;
+    __builtin_memset(r, 0, sizeof *r);
+    b->pos = sizeof *r;
+    return r;
+}
+
+static __always_inline void create_end(struct build *b,
+                                       struct wedr_linux_process_create *r,
+                                       struct wedr_sensor_lane *lane,
+                                       u64 seq,
+                                       u32 header_flags)
+{
+    PUT(r, exec_flags, b->flags);
+    if (b->cut) {
+        __sync_fetch_and_add(&lane->trunc, b->cut);
+    }
+    u32 len = b->pos;
+    header_put(&r->h,
+               lane,
+               seq,
+               WEDR_EV_PROCESS_CREATE,
+               len,
+               sizeof *r,
+               WEDR_STREAM_CRITICAL,
+               header_flags);
+    barrier_var(len);
+    len &= REC_BYTES - 1;
+    if (bpf_ringbuf_output(&ring0, b->s->rec, len, ring_flags(&ring0, seq))) {
+        lane_lost(lane, WEDR_LOSS_REASON_RING_FULL);
+    }
+    scratch_give(b->s);
+}
+
+SEC("tp_btf/sched_process_exec")
+int BPF_PROG(wedr_exec, struct task_struct *t, int old_pid, struct linux_binprm *bprm)
+{
+    struct wedr_sensor_state *st = state_get();
+    if (!st) {
+        return 0;
+    }
+    struct wedr_sensor_lane *lane = &st->lane[WEDR_LANE_CRITICAL];
+    u64 seq = __sync_fetch_and_add(&lane->seq, 1) + 1;
+    struct build b = {};
+    struct wedr_linux_process_create *r =
+        create_begin(&b, lane, bpf_get_smp_processor_id() + 1);
+    if (!r) {
+        return 0;
+    }
+    put_task(&b, r, t);
+    put_program_name(&b, r, bprm);
+    add_argv(&b, r, t, ARGV_OWN);
+    create_end(&b, r, lane, seq, 0);
+    return 0;
+}
+
+/* One byte per record to whoever reads the iterator: the loader counts them. */
+static __always_inline int inventory_one(struct bpf_iter__task *ctx, enum argv_from from)
+{
+    struct task_struct *t = ctx->task;
+    struct wedr_sensor_state *st = state_get();
+    if (!t || !st || t->pid != t->tgid) {
+        return 0;
+    }
+    struct signal_struct *sig = t->signal;
+    if (!sig || sig->live.counter == 0) { /* ended, not yet waited for */
+        return 0;
+    }
+    struct wedr_sensor_lane *lane = &st->lane[WEDR_LANE_CRITICAL];
+    u64 seq = __sync_fetch_and_add(&lane->seq, 1) + 1;
+    struct build b = {};
+    struct wedr_linux_process_create *r = create_begin(&b, lane, SLOT_ITER);
+    if (!r) {
+        return 0;
+    }
+    put_task(&b, r, t);
+    add_argv(&b, r, t, from);
+    create_end(&b, r, lane, seq, WEDR_EVF_EXISTING);
+    char one = 1;
+    bpf_seq_write(ctx->meta->seq, &one, sizeof one);
+    return 0;
+}
+
+/* 5.18 and newer: may wait for another task's memory. */
+SEC("iter.s/task")
+int wedr_inventory(struct bpf_iter__task *ctx)
+{
+    return inventory_one(ctx, ARGV_OTHER);
+}
+
+SEC("iter/task")
+int wedr_inventory_noargv(struct bpf_iter__task *ctx)
+{
+    return inventory_one(ctx, ARGV_OUT_OF_REACH);
+}
+
+SEC("tp_btf/sched_process_fork")
+int BPF_PROG(wedr_fork, struct task_struct *creator, struct task_struct *child)
+{
+    struct wedr_sensor_state *st = state_get();
+    if (!st || child->pid != child->tgid) {
+        return 0;
+    }
+    struct wedr_sensor_lane *lane = &st->lane[WEDR_LANE_CRITICAL];
+    u64 seq = __sync_fetch_and_add(&lane->seq, 1) + 1;
+    struct wedr_linux_process_fork *r =
+        bpf_ringbuf_reserve(&ring0, sizeof *r + COMM_BYTES, 0);
+    if (!r) {
+        lane_lost(lane, WEDR_LOSS_REASON_RING_FULL);
+        return 0;
+    }
+    __builtin_memset(r, 0, sizeof *r + COMM_BYTES);
+    PUT(r, pid, (u32)child->tgid);
+    PUT(r, process_key, task_key(child));
+    struct task_struct *parent = child->real_parent;
+    if (parent) {
+        PUT(r, parent_pid, (u32)parent->tgid);
+        PUT(r, parent_key, task_key(parent));
+    }
+    PUT(r, creating_pid, (u32)creator->tgid);
+    const struct cred *c = child->cred;
+    PUT(r, uid, c ? c->uid.val : 0);
+    comm_put(r, &r->comm, sizeof *r, child);
+    header_put(&r->h,
+               lane,
+               seq,
+               WEDR_EV_PROCESS_FORK,
+               sizeof *r + COMM_BYTES,
+               sizeof *r,
+               WEDR_STREAM_CRITICAL,
+               0);
+    bpf_ringbuf_submit(r, ring_flags(&ring0, seq));
+    return 0;
+}
+
+/* True for one thread of the group only: the one that leaves no other alive. */
+static __always_inline bool is_last_thread(struct task_struct *t, struct signal_struct *sig)
+{
+    if (sig->live.counter != 0) {
+        return false;
+    }
+    if (sig->nr_threads <= 1) {
+        return true;
+    }
+    u64 key = task_key(t);
+    u8 one = 1;
+    return bpf_map_update_elem(&exited, &key, &one, BPF_NOEXIST) != -17; /* EEXIST */
+}
+
+SEC("tp_btf/sched_process_exit")
+int BPF_PROG(wedr_exit, struct task_struct *t)
+{
+    struct wedr_sensor_state *st = state_get();
+    struct signal_struct *sig = t->signal;
+    if (!st || !sig || !is_last_thread(t, sig)) {
+        return 0;
+    }
+    struct wedr_sensor_lane *lane = &st->lane[WEDR_LANE_CRITICAL];
+    u64 seq = __sync_fetch_and_add(&lane->seq, 1) + 1;
+    struct wedr_linux_process_terminate *r =
+        bpf_ringbuf_reserve(&ring0, sizeof *r + COMM_BYTES, 0);
+    if (!r) {
+        lane_lost(lane, WEDR_LOSS_REASON_RING_FULL);
+        return 0;
+    }
+    __builtin_memset(r, 0, sizeof *r + COMM_BYTES);
+    struct task_struct *leader = t->group_leader;
+    u32 status = (u32)t->exit_code;
+    if (sig->flags & SIGNAL_GROUP_EXIT) {
+        status = (u32)sig->group_exit_code;
+    } else if (leader) {
+        status = (u32)leader->exit_code;
+    }
+    PUT(r, pid, (u32)t->tgid);
+    PUT(r, exit_code, (int)(status >> 8 & 0xff));
+    PUT(r, signal, status & 0x7f);
+    PUT(r, core_dumped, (status & 0x80) != 0);
+    PUT(r, process_key, task_key(t));
+    struct task_struct *parent = t->real_parent;
+    if (parent) {
+        PUT(r, parent_pid, (u32)parent->tgid);
+        PUT(r, parent_key, parent->tgid ? task_key(parent) : 0);
+    }
+    const struct cred *c = t->cred;
+    PUT(r, uid, c ? c->uid.val : 0);
+    comm_put(r, &r->comm, sizeof *r, leader ? leader : t);
+    header_put(&r->h,
+               lane,
+               seq,
+               WEDR_EV_PROCESS_TERMINATE,
+               sizeof *r + COMM_BYTES,
+               sizeof *r,
+               WEDR_STREAM_CRITICAL,
+               0);
+    bpf_ringbuf_submit(r, ring_flags(&ring0, seq));
+    return 0;
+}
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -1,0 +1,326 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "sensor.h"
+
+#include "bpf_ring.h"
+#include "core/base/err.h"
+#include "core/util/alloc.h"
+#include "core/util/errinfo.h"
+#include "core/util/obj.h"
+#include "core/util/sha256.h"
+#include "sensor_priv.h"
+#include "wedr/plat/proc.h"
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+const struct hook_info wedr_hooks[HOOK_COUNT] = {
+    {"exec", "tp_btf/sched_process_exec", "wedr_exec", "link_exec"},
+    {"fork", "tp_btf/sched_process_fork", "wedr_fork", "link_fork"},
+    {"exit", "tp_btf/sched_process_exit", "wedr_exit", "link_exit"},
+};
+const char *const wedr_map_pins[MAP_COUNT] = {"state", "ring0", "ring1"};
+
+int wedr_sensor_pin_name(const char *state_dir, char ret_name[WEDR_PIN_NAME_MAX])
+{
+    char path[PATH_MAX];
+    if (!realpath(state_dir, path)) {
+        return wedr_err_from_os(errno);
+    }
+    uint8_t digest[WEDR_SHA256_LEN];
+    char hex[17];
+    wedr_sha256(path, strlen(path), digest);
+    wedr_hex(digest, 8, hex);
+    (void)snprintf(ret_name, WEDR_PIN_NAME_MAX, "wedr-%s", hex);
+    return WEDR_OK;
+}
+
+void wedr_sensor_close(struct wedr_sensor *s)
+{
+    if (!s) {
+        return;
+    }
+    wedr_sensor_state_unmap(s->state);
+    for (int i = 0; i < MAP_COUNT; i++) {
+        if (s->map[i] >= 0) {
+            (void)close(s->map[i]);
+        }
+    }
+    for (int i = 0; i < HOOK_COUNT; i++) {
+        if (s->link[i] >= 0) {
+            (void)close(s->link[i]);
+        }
+    }
+    s->magic = 0;
+    wedr_free(s);
+}
+
+static int open_map(const char *folder, int which, int *ret_fd, uint32_t *ret_entries)
+{
+    char path[PIN_PATH_MAX];
+    int err = wedr_pin_entry(path, folder, wedr_map_pins[which]);
+    if (err) {
+        return err;
+    }
+    LIBBPF_OPTS(bpf_obj_get_opts, opts, .file_flags = which == MAP_STATE ? BPF_F_RDONLY : 0);
+    int fd = bpf_obj_get_opts(path, &opts);
+    if (fd < 0) {
+        return wedr_err_from_os(errno);
+    }
+    struct bpf_map_info info = {0};
+    uint32_t len = sizeof info;
+    uint32_t type = which == MAP_STATE ? BPF_MAP_TYPE_ARRAY : BPF_MAP_TYPE_RINGBUF;
+    if (bpf_obj_get_info_by_fd(fd, &info, &len) != 0 || info.type != type ||
+        (which == MAP_STATE && info.value_size != sizeof(struct wedr_sensor_state))) {
+        (void)close(fd);
+        return WEDR_E_VERSION;
+    }
+    *ret_fd = fd;
+    *ret_entries = info.max_entries;
+    return WEDR_OK;
+}
+
+static int open_link(const char *folder, const struct hook_info *h, int *ret_fd, uint32_t *ret_id)
+{
+    char path[PIN_PATH_MAX];
+    struct wedr_link_facts facts;
+    int err = wedr_pin_entry(path, folder, h->pin);
+    if (err) {
+        return err;
+    }
+    int fd = bpf_obj_get(path);
+    if (fd < 0) {
+        return wedr_err_from_os(errno);
+    }
+    err = wedr_link_facts(fd, &facts);
+    if (!err && strcmp(facts.program, h->program) != 0) {
+        err = WEDR_E_VERSION;
+    }
+    if (err) {
+        (void)close(fd);
+        return err;
+    }
+    *ret_fd = fd;
+    *ret_id = facts.link_id;
+    return WEDR_OK;
+}
+
+static int open_pins(struct wedr_sensor *s, bool with_links, struct wedr_errinfo *ei)
+{
+    uint32_t entries[MAP_COUNT] = {0};
+    for (int i = 0; i < MAP_COUNT; i++) {
+        int err = open_map(s->folder, i, &s->map[i], &entries[i]);
+        if (err) {
+            return wedr_fail(ei, err, "map %s is gone or foreign", wedr_map_pins[i]);
+        }
+    }
+    if (entries[MAP_RING0] != entries[MAP_RING1]) {
+        return wedr_fail(ei, WEDR_E_VERSION, "the rings differ in size");
+    }
+    s->ring_bytes = entries[MAP_RING0];
+    int err = wedr_sensor_state_map(s->map[MAP_STATE], &s->state);
+    if (err) {
+        return wedr_fail(ei, err, "the state page is not ours");
+    }
+    for (int i = 0; with_links && i < HOOK_COUNT; i++) {
+        err = open_link(s->folder, &wedr_hooks[i], &s->link[i], &s->link_id[i]);
+        if (err) {
+            return wedr_fail(ei, err, "link %s is gone", wedr_hooks[i].name);
+        }
+    }
+    return WEDR_OK;
+}
+
+int wedr_sensor_from_pins(const char *folder,
+                          bool with_links,
+                          struct wedr_sensor **ret,
+                          struct wedr_errinfo *ei)
+{
+    if (access(folder, F_OK) != 0) {
+        return wedr_fail(ei, wedr_err_from_os(errno), "nothing was pinned");
+    }
+    struct wedr_sensor *s = wedr_alloc(1, sizeof *s);
+    if (!s) {
+        return wedr_fail(ei, WEDR_E_NOMEM, "out of memory");
+    }
+    s->magic = SENSOR_MAGIC;
+    (void)snprintf(s->folder, sizeof s->folder, "%s", folder);
+    memset(s->map, 0xff, sizeof s->map);
+    memset(s->link, 0xff, sizeof s->link);
+    int err = open_pins(s, with_links, ei);
+    if (err) {
+        wedr_sensor_close(s);
+        return err;
+    }
+    *ret = s;
+    return WEDR_OK;
+}
+
+/* WEDR_E_VERSION with the reason when the open set is not what this program would load now. */
+static int check_same(const struct wedr_sensor *s, uint32_t ring_bytes, struct wedr_errinfo *ei)
+{
+    struct wedr_host host;
+    int err = wedr_host_info(&host);
+    if (err) {
+        return wedr_fail(ei, err, "the boot id is unknown");
+    }
+    if (memcmp(host.boot_id, s->state->boot_id, sizeof host.boot_id) != 0) {
+        return wedr_fail(ei, WEDR_E_VERSION, "it belongs to another boot");
+    }
+    if (s->ring_bytes != ring_bytes) {
+        return wedr_fail(ei, WEDR_E_VERSION, "the ring size changed");
+    }
+    for (unsigned i = 0; i < WEDR_OBJECTS; i++) {
+        struct wedr_object o;
+        wedr_object_get(i, &o);
+        if (memcmp(o.sha256, s->state->object_sha256, sizeof o.sha256) == 0) {
+            return WEDR_OK;
+        }
+    }
+    return wedr_fail(ei, WEDR_E_VERSION, "the programs changed");
+}
+
+static int try_adopt(const char *folder,
+                     uint32_t ring_bytes,
+                     struct wedr_sensor **ret,
+                     struct wedr_errinfo *why)
+{
+    struct wedr_sensor *s = NULL;
+    int err = wedr_sensor_from_pins(folder, true, &s, why);
+    if (err) {
+        return err;
+    }
+    err = check_same(s, ring_bytes, why);
+    if (err) {
+        wedr_sensor_close(s);
+        return err;
+    }
+    *ret = s;
+    return WEDR_OK;
+}
+
+/* Loads before it retires, so that a kernel that refuses the new object keeps the old set at work. */
+static int start_new(const struct wedr_sensor_cfg *cfg,
+                     uint32_t ring_bytes,
+                     const char *folder,
+                     uint32_t *ret_existing,
+                     struct wedr_errinfo *ei)
+{
+    char fresh[PIN_PATH_MAX];
+    struct bpf_object *obj = NULL;
+    struct wedr_object which;
+    int err = wedr_pin_path(fresh, cfg->pin_name, "-new", "");
+    if (err) {
+        return wedr_fail(ei, err, "the pin name is not valid");
+    }
+    (void)(wedr_pin_remove(fresh) == WEDR_OK); /* left by a crash; nobody saw its epoch */
+    err = wedr_object_load(ring_bytes, &obj, &which, ei);
+    if (err) {
+        return err;
+    }
+    err = wedr_pin_retire(cfg->pin_name, ei);
+    if (!err && mkdir(fresh, 0700) != 0) {
+        err = wedr_fail(ei, wedr_err_from_os(errno), "cannot make %s", fresh);
+    }
+    if (!err) {
+        err = wedr_object_start(obj, &which, fresh, ret_existing, ei);
+    }
+    if (!err && rename(fresh, folder) != 0) {
+        err = wedr_fail(ei, wedr_err_from_os(errno), "cannot rename %s", fresh);
+    }
+    if (err) {
+        (void)(wedr_pin_remove(fresh) == WEDR_OK);
+    }
+    bpf_object__close(obj);
+    return err;
+}
+
+int wedr_sensor_open(const struct wedr_sensor_cfg *cfg,
+                     struct wedr_sensor **ret,
+                     struct wedr_sensor_opened *ret_how,
+                     struct wedr_errinfo *ei)
+{
+    char folder[PIN_PATH_MAX];
+    struct wedr_errinfo why = {""};
+    struct wedr_sensor_opened how = {0};
+    struct wedr_sensor *s = NULL;
+    uint32_t ring_bytes = cfg->ring_bytes ? cfg->ring_bytes : WEDR_RING_BYTES;
+    if (ring_bytes < 65536 || (ring_bytes & (ring_bytes - 1)) != 0 ||
+        wedr_pin_path(folder, cfg->pin_name, "", "") != WEDR_OK) {
+        return wedr_fail(ei, WEDR_E_INVAL, "bad ring size or pin name");
+    }
+    if (geteuid() != 0) {
+        return wedr_fail(ei, WEDR_E_PERM, "the eBPF sensor needs root");
+    }
+    int err = wedr_pin_mount(ei);
+    if (err) {
+        return err;
+    }
+    wedr_libbpf_capture();
+    if (try_adopt(folder, ring_bytes, &s, &why) == WEDR_OK) {
+        how.adopted = true;
+    } else {
+        (void)snprintf(how.why, sizeof how.why, "%.*s", (int)sizeof how.why - 1, why.text);
+        err = start_new(cfg, ring_bytes, folder, &how.existing, ei);
+        if (!err) {
+            err = wedr_sensor_from_pins(folder, true, &s, ei);
+        }
+    }
+    if (err) {
+        return err;
+    }
+    *ret_how = how;
+    *ret = s;
+    return WEDR_OK;
+}
+
+int wedr_sensor_old_open(const char *pin_name,
+                         struct wedr_sensor **ret_old,
+                         struct wedr_errinfo *ei)
+{
+    char suffix[32], folder[PIN_PATH_MAX];
+    for (;;) {
+        size_t count = 0;
+        int err = wedr_pin_oldest(pin_name, suffix, &count);
+        if (!err) {
+            err = wedr_pin_path(folder, pin_name, suffix, "");
+        }
+        if (err) {
+            return err;
+        }
+        err = wedr_sensor_from_pins(folder, false, ret_old, ei);
+        if (err != WEDR_E_VERSION && err != WEDR_E_NOENT) {
+            return err;
+        }
+        err = wedr_pin_remove(folder); /* not readable by this version: nothing can be drained */
+        if (err) {
+            return wedr_fail(ei, err, "cannot remove %s", folder);
+        }
+    }
+}
+
+void wedr_sensor_old_discard_take(struct wedr_sensor *old)
+{
+    if (old) {
+        (void)(wedr_pin_remove(old->folder) == WEDR_OK);
+    }
+    wedr_sensor_close(old);
+}
+
+void wedr_sensor_handles(const struct wedr_sensor *s, struct wedr_sensor_handles *ret)
+{
+    ret->ring[WEDR_LANE_CRITICAL] = s->map[MAP_RING0];
+    ret->ring[WEDR_LANE_BULK] = s->map[MAP_RING1];
+    ret->state = s->map[MAP_STATE];
+    ret->ring_bytes = s->ring_bytes;
+}
+
+const struct wedr_sensor_state *wedr_sensor_state(const struct wedr_sensor *s)
+{
+    return s->state;
+}

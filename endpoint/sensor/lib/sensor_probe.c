@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "sensor_priv.h"
+
+#include <bpf/bpf.h>
+#include <bpf/btf.h>
+#include <bpf/libbpf.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/utsname.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#define BPFFS_MAGIC 0xcafe4a11
+
+struct probe {
+    struct wedr_sensor_probe_line *lines;
+    size_t count;
+    bool works;
+};
+
+enum verdict { FINE, LIMITED, BROKEN };
+
+static void say(struct probe *p, const char *topic, enum verdict v, const char *fmt, ...)
+    WEDR_PRINTF(4, 5);
+static void say(struct probe *p, const char *topic, enum verdict v, const char *fmt, ...)
+{
+    if (p->count >= WEDR_SENSOR_PROBE_MAX) {
+        return;
+    }
+    struct wedr_sensor_probe_line *l = &p->lines[p->count++];
+    va_list args;
+    va_start(args, fmt);
+    (void)vsnprintf(l->text, sizeof l->text, fmt, args);
+    va_end(args);
+    (void)snprintf(l->topic, sizeof l->topic, "%s", topic);
+    l->ok = v != BROKEN;
+    l->degraded = v == LIMITED;
+    if (v == BROKEN) {
+        p->works = false;
+    }
+}
+
+/* First line of a small file; false when it cannot be read. */
+static bool first_line(const char *path, char *ret, size_t cap)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) {
+        return false;
+    }
+    ssize_t n = read(fd, ret, cap - 1);
+    (void)close(fd);
+    ret[n > 0 ? n : 0] = 0;
+    ret[strcspn(ret, "\n")] = 0;
+    return n > 0;
+}
+
+static void probe_rights(struct probe *p)
+{
+    char line[256];
+    unsigned long long caps = 0;
+    FILE *f = fopen("/proc/self/status", "re");
+    while (f && fgets(line, sizeof line, f)) {
+        if (sscanf(line, "CapEff: %llx", &caps) == 1) {
+            break;
+        }
+    }
+    if (f) {
+        (void)fclose(f);
+    }
+    /* CAP_SYS_ADMIN 21, CAP_PERFMON 38, CAP_BPF 39 */
+    bool bpf = (caps >> 21 & 1) || ((caps >> 38 & 1) && (caps >> 39 & 1));
+    if (geteuid() != 0) {
+        say(p, "rights", BROKEN, "Not root. Start the agent as root (its unit does).");
+    } else if (!bpf) {
+        say(p,
+            "rights",
+            BROKEN,
+            "Root without CAP_BPF and CAP_PERFMON (or CAP_SYS_ADMIN): a container or a unit took "
+            "them away. Give them back.");
+    } else {
+        say(p, "rights", FINE, "Root, with the capabilities that BPF needs.");
+    }
+}
+
+static void probe_lockdown(struct probe *p)
+{
+    char line[128];
+    if (!first_line("/sys/kernel/security/lockdown", line, sizeof line)) {
+        say(p, "lockdown", FINE, "The kernel reports no lockdown.");
+    } else if (strstr(line, "[confidentiality]")) {
+        say(p,
+            "lockdown",
+            BROKEN,
+            "Kernel lockdown is \"confidentiality\": BPF programs may not read kernel memory. Use "
+            "\"integrity\" or none.");
+    } else {
+        say(p, "lockdown", FINE, "Lockdown does not stop BPF (%s).", line);
+    }
+}
+
+static void probe_bpffs(struct probe *p)
+{
+    struct statfs st;
+    if (statfs(BPFFS, &st) != 0) {
+        say(p, "pins", BROKEN, "%s does not exist: sysfs is missing or has no BPF.", BPFFS);
+    } else if ((unsigned long)st.f_type != BPFFS_MAGIC) {
+        say(p, "pins", FINE, "%s is not mounted; the agent mounts it when it starts.", BPFFS);
+    } else {
+        say(p, "pins", FINE, "The BPF file system is mounted at %s.", BPFFS);
+    }
+}
+
+static bool has_kind(const struct btf *btf, const char *name, unsigned kind)
+{
+    return btf__find_by_name_kind(btf, name, kind) > 0;
+}
+
+static bool has_member(const struct btf *btf, const char *type, const char *member)
+{
+    int id = btf__find_by_name_kind(btf, type, BTF_KIND_STRUCT);
+    const struct btf_type *t = id > 0 ? btf__type_by_id(btf, (unsigned)id) : NULL;
+    const struct btf_member *m = t ? btf_members(t) : NULL;
+    for (unsigned i = 0; t && i < btf_vlen(t); i++) {
+        const char *name = btf__name_by_offset(btf, m[i].name_off);
+        if (name && strcmp(name, member) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void probe_hooks(struct probe *p, const struct btf *btf)
+{
+    for (int i = 0; i < HOOK_COUNT; i++) {
+        char type[64];
+        const char *slash = strchr(wedr_hooks[i].point, '/');
+        (void)snprintf(type, sizeof type, "btf_trace_%s", slash ? slash + 1 : "");
+        if (!has_kind(btf, type, BTF_KIND_TYPEDEF)) {
+            say(p,
+                wedr_hooks[i].name,
+                BROKEN,
+                "The kernel has no tracepoint %s (CONFIG_TRACEPOINTS?).",
+                slash ? slash + 1 : "");
+            return;
+        }
+    }
+    say(p, "hooks", FINE, "The tracepoints for exec, fork and exit are there.");
+}
+
+static void probe_features(struct probe *p, const struct btf *btf)
+{
+    probe_hooks(p, btf);
+    if (!has_kind(btf, "bpf_ringbuf_output", BTF_KIND_FUNC)) {
+        say(p, "ring buffer", BROKEN, "No BPF ring buffer: the kernel must be 5.12 or newer.");
+    } else {
+        say(p, "ring buffer", FINE, "BPF ring buffers are there.");
+    }
+    if (has_kind(btf, "bpf_rdonly_cast", BTF_KIND_FUNC) &&
+        has_kind(btf, "bpf_loop", BTF_KIND_FUNC)) {
+        say(p, "paths", FINE, "Paths are resolved the fast way, up to 2048 components.");
+    } else {
+        say(p, "paths", LIMITED, "Kernel before 6.2: slower paths, cut above 96 components.");
+    }
+    if (has_kind(btf, "bpf_copy_from_user_task", BTF_KIND_FUNC)) {
+        say(p, "inventory", FINE, "Living processes are listed with their arguments.");
+    } else {
+        say(p, "inventory", LIMITED, "Kernel before 5.18: living processes without arguments.");
+    }
+    if (has_member(btf, "task_struct", "loginuid")) {
+        say(p, "login uid", FINE, "The audit login uid is there.");
+    } else {
+        say(p, "login uid", LIMITED, "Kernel without CONFIG_AUDIT: no login uid in records.");
+    }
+}
+
+void wedr_sensor_probe(struct wedr_sensor_probe_line ret_lines[WEDR_SENSOR_PROBE_MAX],
+                       size_t *ret_count,
+                       bool *ret_works)
+{
+    struct probe p = {ret_lines, 0, true};
+    struct utsname u = {0};
+    memset(ret_lines, 0, WEDR_SENSOR_PROBE_MAX * sizeof *ret_lines);
+    wedr_libbpf_capture();
+    if (uname(&u) == 0) {
+        say(&p, "kernel", FINE, "%.60s %.60s", u.release, u.machine);
+    }
+    probe_rights(&p);
+    probe_lockdown(&p);
+    probe_bpffs(&p);
+    struct btf *btf = btf__load_vmlinux_btf();
+    if (btf) {
+        say(&p, "kernel BTF", FINE, "The kernel describes its own types.");
+        probe_features(&p, btf);
+    } else {
+        say(&p,
+            "kernel BTF",
+            BROKEN,
+            "No /sys/kernel/btf/vmlinux: use a kernel with CONFIG_DEBUG_INFO_BTF=y (Debian, "
+            "Ubuntu, Fedora and RHEL kernels have it).");
+    }
+    btf__free(btf);
+    *ret_count = p.count;
+    *ret_works = p.works;
+}

@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+ *
+ * endpoint/sensor/vmlinux/vmlinux.h — just the kernel fields that the programs read. No kernel BTF is needed to build:
+ * CO-RE moves every access to where the field is on the machine that loads the object. A suffix ___x marks another
+ * kernel's shape of the same structure; which one is there is asked with bpf_core_field_exists.
+ */
+#pragma once
+
+#include <linux/bpf.h>
+#include <linux/types.h>
+
+/* Both sides of this line name the same 64 bits, but with different C types. */
+typedef __u8 u8;
+typedef __u16 u16;
+typedef __u32 u32;
+typedef __u64 u64;
+typedef __s64 s64;
+
+#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
+
+typedef struct {
+    int counter;
+} atomic_t;
+typedef struct {
+    u32 val;
+} kuid_t;
+typedef struct {
+    u32 val;
+} kgid_t;
+typedef struct {
+    u64 val; /* until 6.2: u32 cap[2] */
+} kernel_cap_t;
+
+struct timespec64 {
+    s64 tv_sec;
+    long tv_nsec;
+};
+
+struct ns_common {
+    unsigned int inum;
+};
+struct user_namespace {
+    struct ns_common ns;
+};
+struct pid_namespace {
+    struct ns_common ns;
+};
+struct mnt_namespace {
+    struct ns_common ns;
+};
+struct net {
+    struct ns_common ns;
+};
+struct uts_namespace {
+    struct ns_common ns;
+};
+struct ipc_namespace {
+    struct ns_common ns;
+};
+struct cgroup_namespace {
+    struct ns_common ns;
+};
+struct nsproxy {
+    struct uts_namespace *uts_ns;
+    struct ipc_namespace *ipc_ns;
+    struct mnt_namespace *mnt_ns;
+    struct net *net_ns;
+    struct cgroup_namespace *cgroup_ns;
+};
+
+struct upid {
+    int nr;
+    struct pid_namespace *ns;
+};
+struct pid {
+    unsigned int level;
+    struct upid numbers[1];
+};
+
+struct cred {
+    kuid_t uid;
+    kgid_t gid;
+    kuid_t suid;
+    kgid_t sgid;
+    kuid_t euid;
+    kgid_t egid;
+    kuid_t fsuid;
+    kgid_t fsgid;
+    kernel_cap_t cap_inheritable;
+    kernel_cap_t cap_permitted;
+    kernel_cap_t cap_effective;
+    kernel_cap_t cap_bset;
+    kernel_cap_t cap_ambient;
+    struct user_namespace *user_ns;
+};
+
+struct super_block {
+    u32 s_dev;
+};
+struct inode {
+    u16 i_mode;
+    kuid_t i_uid;
+    kgid_t i_gid;
+    struct super_block *i_sb;
+    unsigned long i_ino;
+    unsigned int i_nlink;
+    s64 i_size;
+    struct timespec64 i_ctime;
+    struct timespec64 i_mtime;
+};
+struct inode___c66 { /* 6.6 */
+    struct timespec64 __i_ctime;
+};
+struct inode___m67 { /* 6.7 */
+    struct timespec64 __i_mtime;
+};
+struct inode___t611 { /* 6.11 */
+    s64 i_ctime_sec;
+    s64 i_mtime_sec;
+    u32 i_ctime_nsec;
+    u32 i_mtime_nsec;
+};
+
+struct qstr {
+    u32 len;
+    const unsigned char *name;
+};
+struct hlist_bl_node {
+    struct hlist_bl_node **pprev;
+};
+struct dentry {
+    struct hlist_bl_node d_hash;
+    struct dentry *d_parent;
+    struct qstr d_name;
+    struct inode *d_inode;
+};
+struct vfsmount {
+    struct dentry *mnt_root;
+};
+struct mount {
+    struct mount *mnt_parent;
+    struct dentry *mnt_mountpoint;
+    struct vfsmount mnt;
+    struct mnt_namespace *mnt_ns;
+};
+struct path {
+    struct vfsmount *mnt;
+    struct dentry *dentry;
+};
+struct file {
+    struct path f_path;
+    struct inode *f_inode;
+};
+struct fs_struct {
+    struct path root;
+    struct path pwd;
+};
+
+struct mm_struct {
+    struct file *exe_file;
+    unsigned long arg_start;
+    unsigned long arg_end;
+    unsigned long task_size;
+};
+
+struct tty_struct {
+    char name[64];
+};
+enum pid_type { PIDTYPE_PID, PIDTYPE_TGID, PIDTYPE_PGID, PIDTYPE_SID };
+struct signal_struct {
+    atomic_t live;
+    int nr_threads;
+    int group_exit_code;
+    unsigned int flags;
+    struct pid *pids[4];
+    struct tty_struct *tty;
+};
+
+struct kernfs_node {
+    const char *name;
+    u64 id;
+};
+struct cgroup_root;
+struct cgroup {
+    struct kernfs_node *kn;
+    struct cgroup_root *root;
+};
+struct cgroup_subsys_state {
+    struct cgroup *cgroup;
+};
+enum cgroup_subsys_id { pids_cgrp_id, CGROUP_SUBSYS_COUNT };
+struct css_set {
+    struct cgroup_subsys_state *subsys[2]; /* CGROUP_SUBSYS_COUNT of the running kernel */
+    struct cgroup *dfl_cgrp;
+};
+
+struct task_struct {
+    unsigned int flags;
+    int pid;
+    int tgid;
+    u64 start_boottime;
+    struct task_struct *real_parent;
+    struct task_struct *group_leader;
+    const struct cred *cred;
+    char comm[16];
+    struct fs_struct *fs;
+    struct nsproxy *nsproxy;
+    struct signal_struct *signal;
+    struct pid *thread_pid;
+    struct css_set *cgroups;
+    struct mm_struct *mm;
+    int exit_code;
+};
+struct task_struct___audit { /* CONFIG_AUDIT */
+    kuid_t loginuid;
+};
+
+struct linux_binprm {
+    const char *filename;
+    const char *interp;
+};
+
+struct seq_file;
+struct bpf_iter_meta {
+    union {
+        struct seq_file *seq;
+    };
+};
+struct bpf_iter__task {
+    union {
+        struct bpf_iter_meta *meta;
+    };
+    union {
+        struct task_struct *task;
+    };
+};
+
+#pragma clang attribute pop
+
+#define PF_KTHREAD 0x00200000
+#define SIGNAL_GROUP_EXIT 0x00000004
+#define S_IFMT 0170000
+#define S_ISUID 0004000
+#define S_ISGID 0002000
+#define S_IXGRP 0000010
