@@ -67,8 +67,7 @@ static int open_map(const char *folder, int which, int *ret_fd, uint32_t *ret_en
     if (err) {
         return err;
     }
-    LIBBPF_OPTS(bpf_obj_get_opts, opts, .file_flags = which == MAP_STATE ? BPF_F_RDONLY : 0);
-    int fd = bpf_obj_get_opts(path, &opts);
+    int fd = bpf_obj_get(path);
     if (fd < 0) {
         return wedr_err_from_os(errno);
     }

@@ -57,7 +57,7 @@ void wedr_sensor_old_discard_take(struct wedr_sensor *old);
 
 struct wedr_sensor_handles {
     wedr_handle ring[WEDR_LANE_COUNT]; /* for wedr_bpf_ring_open, in whatever process */
-    wedr_handle state;                 /* read-only; for wedr_sensor_state_map */
+    wedr_handle state;                 /* frozen: can only be mapped for reading; for wedr_sensor_state_map */
     uint32_t ring_bytes;
 };
 /* Borrowed: valid until close; pass them on by duplicating (wedr_ipc_send does). */

@@ -142,7 +142,8 @@ static int fill_state(int map, const struct wedr_object *which)
     st->start_boot_ns = wedr_time_boot_ns();
     st->start_utc_us = wedr_time_utc_us();
     (void)munmap(st, sizeof *st);
-    return WEDR_OK;
+    /* From here on only the programs write: nobody can map it writable, whatever descriptor he got. */
+    return bpf_map_freeze(map) == 0 ? WEDR_OK : wedr_err_from_os(errno);
 }
 
 /* Runs the iterator to its end; every byte it gives stands for one record. */

@@ -24,7 +24,7 @@ extern const char *const wedr_map_pins[MAP_COUNT];
 struct wedr_sensor {
     uint32_t magic;
     char folder[PIN_PATH_MAX]; /* where its pins are */
-    int map[MAP_COUNT];        /* -1 when closed; MAP_STATE is open read-only */
+    int map[MAP_COUNT];        /* -1 when closed; MAP_STATE is frozen: mapped for reading only */
     int link[HOOK_COUNT];      /* -1: an old set has none */
     uint32_t link_id[HOOK_COUNT];
     uint32_t ring_bytes;
