@@ -17,6 +17,7 @@ add_library(wedr_flags INTERFACE)
 target_compile_options(wedr_flags INTERFACE
   -Wall -Wextra -Wshadow -Wconversion -Wvla -Wformat=2 -Wimplicit-fallthrough -Werror
   $<$<COMPILE_LANGUAGE:C>:-Wstrict-prototypes -Wmissing-prototypes>
+  $<$<COMPILE_LANGUAGE:C>:SHELL:-include ${CMAKE_SOURCE_DIR}/tools/banned.h>
   -fstack-protector-strong)
 target_include_directories(wedr_flags INTERFACE
   ${CMAKE_SOURCE_DIR}/lib ${CMAKE_SOURCE_DIR}/lib/wire/include ${CMAKE_SOURCE_DIR}/lib/platform/include)

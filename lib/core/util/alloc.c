@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
  * lib/core/util/alloc.c */
-#define WEDR_ALLOW_BANNED 1
 #include "core/util/alloc.h"
 #include <sodium.h>
 #include <stdatomic.h>
