@@ -1,0 +1,323 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ingest/filter.h"
+
+#include "core/base/endian.h"
+#include "core/base/err.h"
+#include "core/util/alloc.h"
+#include <stdio.h>
+#include <string.h>
+#include <zstd.h>
+
+#define BLOOM_VERSION 1u
+#define BLOOM_HEADER 8u
+#define BLOOM_BLOCK 32u /* bytes: 8 words of 32 bits */
+#define NGRAM_VERSION 1u
+#define NGRAM_HEADER 4u
+#define SET_START 4096u
+#define SET_MAX (1u << 23)
+#define WORD_MIN 3u
+
+/* Set of 64-bit hashes; 0 marks a free place. */
+struct hash_set {
+    uint64_t *slot;
+    size_t cap; /* power of two */
+    size_t count;
+};
+
+struct wedr_filter_builder {
+    struct hash_set values; /* raw values seen in this block */
+    struct hash_set keys;   /* what goes into the Bloom filter */
+    struct wedr_buf lower;
+    bool failed;
+    uint8_t ngram[WEDR_NGRAM_BYTES];
+};
+
+static const uint32_t bloom_salt[8] = {0x47b6137bu, 0x44974d91u, 0x8824ad5bu, 0xa2b7289du,
+                                       0x705495c7u, 0x2df1424bu, 0x9efc4947u, 0x5c6bfb31u};
+
+static uint64_t rotl(uint64_t v, unsigned n)
+{
+    return v << n | v >> (64u - n);
+}
+
+static uint64_t mix_word(uint64_t h, uint64_t w)
+{
+    w *= 0x9E3779B185EBCA87ull;
+    w = rotl(w, 31) * 0xC2B2AE3D27D4EB4Full;
+    h ^= w;
+    return rotl(h, 27) * 0x9E3779B185EBCA87ull + 0x85EBCA77C2B2AE63ull;
+}
+
+uint64_t wedr_filter_hash(const char *s, size_t len)
+{
+    uint64_t h = 0x27D4EB2F165667C5ull ^ (uint64_t)len;
+    size_t i = 0;
+    for (; i + 8 <= len; i += 8) {
+        h = mix_word(h, wedr_le64(s + i));
+    }
+    if (i < len) {
+        uint8_t tail[8] = {0};
+        memcpy(tail, s + i, len - i);
+        h = mix_word(h, wedr_le64(tail));
+    }
+    h ^= h >> 33;
+    h *= 0xFF51AFD7ED558CCDull;
+    h ^= h >> 33;
+    h *= 0xC4CEB9FE1A85EC53ull;
+    return h ^ (h >> 33);
+}
+
+static bool set_grow(struct hash_set *s)
+{
+    size_t cap = s->cap == 0 ? SET_START : s->cap * 2;
+    uint64_t *slot = cap > SET_MAX ? NULL : wedr_alloc(cap, sizeof(*slot));
+    if (slot == NULL) {
+        return false;
+    }
+    for (size_t i = 0; i < s->cap; i++) {
+        if (s->slot[i] != 0) {
+            size_t k = (size_t)s->slot[i] & (cap - 1);
+            while (slot[k] != 0) {
+                k = (k + 1) & (cap - 1);
+            }
+            slot[k] = s->slot[i];
+        }
+    }
+    wedr_free(s->slot);
+    s->slot = slot;
+    s->cap = cap;
+    return true;
+}
+
+/* True when h was not there before. */
+static bool set_add(struct hash_set *s, uint64_t h, bool *failed)
+{
+    h = h == 0 ? 1 : h;
+    if (s->count * 2 >= s->cap && !set_grow(s)) {
+        *failed = true;
+        return false;
+    }
+    size_t k = (size_t)h & (s->cap - 1);
+    while (s->slot[k] != 0) {
+        if (s->slot[k] == h) {
+            return false;
+        }
+        k = (k + 1) & (s->cap - 1);
+    }
+    s->slot[k] = h;
+    s->count++;
+    return true;
+}
+
+struct wedr_filter_builder *wedr_filter_builder_new(void)
+{
+    struct wedr_filter_builder *b = wedr_alloc(1, sizeof(*b));
+    if (b == NULL) {
+        return NULL;
+    }
+    wedr_buf_init(&b->lower, 64u * 1024u * 1024u);
+    if (!set_grow(&b->values) || !set_grow(&b->keys)) {
+        wedr_filter_builder_free(b);
+        return NULL;
+    }
+    return b;
+}
+
+void wedr_filter_builder_free(struct wedr_filter_builder *b)
+{
+    if (b != NULL) {
+        wedr_free(b->values.slot);
+        wedr_free(b->keys.slot);
+        wedr_buf_fini(&b->lower);
+        wedr_free(b);
+    }
+}
+
+static uint32_t ngram_bit(const char *s)
+{
+    return (wedr_le32(s) * 2654435761u) >> (32u - WEDR_NGRAM_BITS);
+}
+
+static void add_ngrams(struct wedr_filter_builder *b, const char *s, size_t len)
+{
+    for (size_t i = 0; i + 4 <= len; i++) {
+        uint32_t bit = ngram_bit(s + i);
+        b->ngram[bit >> 3] |= (uint8_t)(1u << (bit & 7u));
+    }
+}
+
+/* In lower case, valid until the next call; NULL when out of memory. */
+static const char *to_lower(struct wedr_filter_builder *b, const char *s, size_t len)
+{
+    wedr_buf_truncate(&b->lower, 0);
+    uint8_t *p = wedr_buf_reserve(&b->lower, len + 1);
+    if (p == NULL) {
+        b->failed = true;
+        return NULL;
+    }
+    for (size_t i = 0; i < len; i++) {
+        uint8_t c = (uint8_t)s[i];
+        p[i] = c >= 'A' && c <= 'Z' ? (uint8_t)(c + 32u) : c;
+    }
+    return (const char *)p;
+}
+
+static bool is_alnum(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
+}
+
+static bool is_major(char c)
+{
+    return is_alnum(c) || c == '.' || c == '_' || c == ':' || c == '-';
+}
+
+static void add_words(struct wedr_filter_builder *b, const char *s, size_t len, bool (*in_word)(char))
+{
+    size_t start = 0;
+    for (size_t i = 0; i <= len; i++) {
+        if (i < len && in_word(s[i])) {
+            continue;
+        }
+        if (i - start >= WORD_MIN) {
+            set_add(&b->keys, wedr_filter_hash(s + start, i - start), &b->failed);
+        }
+        start = i + 1;
+    }
+}
+
+
+void wedr_filter_add_value(struct wedr_filter_builder *b, const char *s, size_t len)
+{
+    if (len == 0 || !set_add(&b->values, wedr_filter_hash(s, len), &b->failed)) {
+        return;
+    }
+    const char *l = to_lower(b, s, len);
+    if (l == NULL) {
+        return;
+    }
+    set_add(&b->keys, wedr_filter_hash(l, len), &b->failed);
+    add_words(b, l, len, is_major);
+    add_words(b, l, len, is_alnum);
+    add_ngrams(b, l, len);
+}
+
+void wedr_filter_add_key(struct wedr_filter_builder *b, const char *s, size_t len)
+{
+    if (len == 0 || !set_add(&b->values, ~wedr_filter_hash(s, len), &b->failed)) {
+        return;
+    }
+    const char *l = to_lower(b, s, len);
+    if (l != NULL) {
+        add_ngrams(b, l, len);
+    }
+}
+
+void wedr_filter_add_number(struct wedr_filter_builder *b, const char *field, uint64_t v)
+{
+    char text[64];
+    int n = snprintf(text, sizeof(text), "%s=%llu", field, (unsigned long long)v);
+    if (n > 0 && (size_t)n < sizeof(text)) {
+        set_add(&b->keys, wedr_filter_hash(text, (size_t)n), &b->failed);
+    }
+}
+
+static uint32_t bloom_block_of(uint64_t hash, uint32_t blocks)
+{
+    return (uint32_t)(((hash >> 32) * blocks) >> 32);
+}
+
+static int write_bloom(const struct hash_set *keys, struct wedr_buf *out)
+{
+    size_t blocks = (keys->count * WEDR_FILTER_BITS_PER_KEY + 255u) / 256u;
+    blocks = blocks == 0 ? 1 : blocks;
+    uint8_t *p = wedr_buf_reserve(out, BLOOM_HEADER + blocks * BLOOM_BLOCK);
+    if (p == NULL) {
+        return WEDR_E_NOMEM;
+    }
+    memset(p, 0, BLOOM_HEADER + blocks * BLOOM_BLOCK);
+    p[0] = BLOOM_VERSION;
+    wedr_put_le32(p + 4, (uint32_t)blocks);
+    for (size_t i = 0; i < keys->cap; i++) {
+        uint64_t h = keys->slot[i];
+        if (h == 0) {
+            continue;
+        }
+        uint8_t *w = p + BLOOM_HEADER + (size_t)bloom_block_of(h, (uint32_t)blocks) * BLOOM_BLOCK;
+        for (unsigned k = 0; k < 8; k++) {
+            uint32_t bit = ((uint32_t)h * bloom_salt[k]) >> 27;
+            wedr_put_le32(w + 4 * k, wedr_le32(w + 4 * k) | 1u << bit);
+        }
+    }
+    wedr_buf_commit(out, BLOOM_HEADER + blocks * BLOOM_BLOCK);
+    return WEDR_OK;
+}
+
+static int write_ngram(const uint8_t bits[WEDR_NGRAM_BYTES], struct wedr_buf *out)
+{
+    size_t bound = ZSTD_compressBound(WEDR_NGRAM_BYTES);
+    uint8_t *p = wedr_buf_reserve(out, NGRAM_HEADER + bound);
+    if (p == NULL) {
+        return WEDR_E_NOMEM;
+    }
+    memset(p, 0, NGRAM_HEADER);
+    p[0] = NGRAM_VERSION;
+    p[1] = WEDR_NGRAM_BITS;
+    size_t n = ZSTD_compress(p + NGRAM_HEADER, bound, bits, WEDR_NGRAM_BYTES, 1);
+    if (ZSTD_isError(n)) {
+        return WEDR_E_NOMEM;
+    }
+    wedr_buf_commit(out, NGRAM_HEADER + n);
+    return WEDR_OK;
+}
+
+int wedr_filter_finish(struct wedr_filter_builder *b, struct wedr_buf *ret_bloom, struct wedr_buf *ret_ngram)
+{
+    if (b->failed) {
+        return WEDR_E_NOMEM;
+    }
+    int rc = write_bloom(&b->keys, ret_bloom);
+    return rc != WEDR_OK ? rc : write_ngram(b->ngram, ret_ngram);
+}
+
+bool wedr_bloom_may_contain(const void *bloom, size_t len, uint64_t hash)
+{
+    const uint8_t *p = bloom;
+    hash = hash == 0 ? 1 : hash;
+    if (len < BLOOM_HEADER + BLOOM_BLOCK || p[0] != BLOOM_VERSION) {
+        return true;
+    }
+    uint32_t blocks = wedr_le32(p + 4);
+    if (blocks == 0 || blocks != (len - BLOOM_HEADER) / BLOOM_BLOCK) {
+        return true;
+    }
+    const uint8_t *w = p + BLOOM_HEADER + (size_t)bloom_block_of(hash, blocks) * BLOOM_BLOCK;
+    for (unsigned k = 0; k < 8; k++) {
+        uint32_t bit = ((uint32_t)hash * bloom_salt[k]) >> 27;
+        if ((wedr_le32(w + 4 * k) & 1u << bit) == 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+int wedr_ngram_unpack(const void *p, size_t len, uint8_t ret_bits[WEDR_NGRAM_BYTES])
+{
+    const uint8_t *b = p;
+    if (len < NGRAM_HEADER || b[0] != NGRAM_VERSION || b[1] != WEDR_NGRAM_BITS) {
+        return WEDR_E_VERSION;
+    }
+    size_t n = ZSTD_decompress(ret_bits, WEDR_NGRAM_BYTES, b + NGRAM_HEADER, len - NGRAM_HEADER);
+    return !ZSTD_isError(n) && n == WEDR_NGRAM_BYTES ? WEDR_OK : WEDR_E_CORRUPT;
+}
+
+bool wedr_ngram_may_contain(const uint8_t bits[WEDR_NGRAM_BYTES], const char *needle, size_t len)
+{
+    for (size_t i = 0; i + 4 <= len; i++) {
+        uint32_t bit = ngram_bit(needle + i);
+        if ((bits[bit >> 3] & 1u << (bit & 7u)) == 0) {
+            return false;
+        }
+    }
+    return true;
+}
