@@ -14,6 +14,7 @@ sys.path.insert(0, HERE)
 import wire_decode  # noqa: E402
 
 GOLDEN = sorted(glob.glob(os.path.join(HERE, "golden", "*.hex")))
+SEEDS = os.path.join(HERE, "..", "..", "..", "fuzz", "corpus", "fuzz_event_decode")
 EDGE_BYTES = (0x00, 0x01, 0x02, 0x04, 0x7f, 0x80, 0xff)
 
 
@@ -74,6 +75,14 @@ def every_line_of_a_golden_vector_says_what_it_means():
                 assert data.strip() and comment.strip(), f"{os.path.basename(path)}: {line!r}"
 
 
+def every_golden_vector_is_a_seed_of_the_decoders_fuzz_target():
+    for path in GOLDEN:
+        seed = os.path.join(SEEDS, os.path.basename(path)[:-4])
+        assert os.path.exists(seed), f"missing: {seed}"
+        with open(seed, "rb") as f:
+            assert f.read() == wire_decode.read_hex(path), f"differs from the vector: {seed}"
+
+
 def c_decoder_reads_the_golden_vectors():
     names, records, want = vectors()
     same(names, by_c(records), want)
@@ -118,6 +127,7 @@ def both_decoders_agree_on_random_damage():
 
 
 TESTS = (every_type_and_os_has_a_golden_vector, every_line_of_a_golden_vector_says_what_it_means,
+         every_golden_vector_is_a_seed_of_the_decoders_fuzz_target,
          c_decoder_reads_the_golden_vectors, python_decoder_reads_the_golden_vectors,
          both_decoders_agree_on_every_truncation, both_decoders_agree_on_every_changed_byte,
          both_decoders_agree_on_random_damage)
