@@ -3,15 +3,15 @@
 #pragma once
 
 #if defined(__GNUC__) || defined(__clang__)
-#define WEDR_MUST_USE __attribute__((warn_unused_result))
-#define WEDR_PACKED __attribute__((packed))
-#define WEDR_PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
-#define WEDR_UNUSED __attribute__((unused))
+#    define WEDR_MUST_USE __attribute__((warn_unused_result))
+#    define WEDR_PACKED __attribute__((packed))
+#    define WEDR_PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
+#    define WEDR_UNUSED __attribute__((unused))
 #else /* the Microsoft compiler: structures of lib/wire are packed by #pragma pack around them */
-#define WEDR_MUST_USE
-#define WEDR_PACKED
-#define WEDR_PRINTF(fmt, args)
-#define WEDR_UNUSED
+#    define WEDR_MUST_USE
+#    define WEDR_PACKED
+#    define WEDR_PRINTF(fmt, args)
+#    define WEDR_UNUSED
 #endif
 
 #define WEDR_ARRAY_COUNT(a) (sizeof(a) / sizeof((a)[0]))

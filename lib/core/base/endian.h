@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-2-Clause
- * lib/core/base/endian.h — little-endian loads and stores at any alignment, on any host. Freestanding. */
+ * lib/core/base/endian.h — little-endian loads and stores at any alignment, on any host.
+ * Freestanding. */
 #pragma once
 
 #include <stdint.h>

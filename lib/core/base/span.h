@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-2-Clause
- * lib/core/base/span.h — a borrowed run of bytes and a bounds-checked reader over it. Freestanding. */
+ * lib/core/base/span.h — a borrowed run of bytes and a bounds-checked reader over it. Freestanding.
+ */
 #pragma once
 
 #include <stdbool.h>
@@ -18,7 +19,8 @@ static inline struct wedr_span wedr_span(const void *p, size_t len)
 }
 
 /* True and *ret_sub set when [offset, offset + len) lies inside s; no overflow for any argument. */
-static inline bool wedr_span_sub(struct wedr_span s, size_t offset, size_t len, struct wedr_span *ret_sub)
+static inline bool
+wedr_span_sub(struct wedr_span s, size_t offset, size_t len, struct wedr_span *ret_sub)
 {
     if (offset > s.len || len > s.len - offset) {
         return false;

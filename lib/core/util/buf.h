@@ -16,7 +16,8 @@ struct wedr_buf {
 
 void wedr_buf_init(struct wedr_buf *b, size_t max);
 void wedr_buf_fini(struct wedr_buf *b);
-/* Makes room for n more bytes and returns where to write them; NULL sets overflow. Commit what was written. */
+/* Makes room for n more bytes and returns where to write them; NULL sets overflow. Commit what was
+ * written. */
 uint8_t *wedr_buf_reserve(struct wedr_buf *b, size_t n);
 void wedr_buf_commit(struct wedr_buf *b, size_t n);
 void wedr_buf_add(struct wedr_buf *b, const void *p, size_t n);

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define TEXT_MAX (1024u * 1024u)
+#define TEXT_MAX ((size_t)1024 * 1024)
 #define DEPTH_MAX 8u
 
 struct table {
@@ -349,7 +349,7 @@ int wedr_cfg_parse(const struct wedr_cfg_option *table,
                    struct wedr_errinfo *ei)
 {
     if (len > TEXT_MAX) {
-        return wedr_fail(ei, WEDR_E_LIMIT, "larger than %u bytes", TEXT_MAX);
+        return wedr_fail(ei, WEDR_E_LIMIT, "larger than %zu bytes", TEXT_MAX);
     }
     unsigned deep = too_deep_line(json, len);
     if (deep) {

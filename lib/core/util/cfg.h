@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
- * lib/core/util/cfg.h — one option table per program behind parser, validation, --help, docs and fuzz
- * dictionary. The file is JSON: sections of keys ("shipper": {"server_url": "..."}); the table names them
- * "shipper.server_url". An unknown key, a wrong type or a value out of range is an error with its line. */
+ * lib/core/util/cfg.h — one option table per program behind parser, validation, --help, docs and
+ * fuzz dictionary. The file is JSON: sections of keys ("shipper": {"server_url": "..."}); the table
+ * names them "shipper.server_url". An unknown key, a wrong type or a value out of range is an error
+ * with its line. */
 #pragma once
 
 #include "core/base/attr.h"
@@ -14,8 +15,8 @@ enum wedr_cfg_type {
     WEDR_CFG_BOOL, /* bool */
     WEDR_CFG_U64,  /* uint64_t within [min, max] */
     WEDR_CFG_STR,  /* char[size], NUL-terminated, UTF-8; longer is an error */
-    WEDR_CFG_LIST  /* array of strings: char[size] holding them one after the other, each NUL-terminated, an
-                      empty one ends the list */
+    WEDR_CFG_LIST  /* array of strings: char[size] holding them one after the other, each
+                      NUL-terminated, an  empty one ends the list */
 };
 
 struct wedr_cfg_option {
@@ -29,9 +30,12 @@ struct wedr_cfg_option {
 };
 
 /* Writes every default into cfg. WEDR_E_BUG when the table itself is wrong (bad default). */
-WEDR_MUST_USE int
-wedr_cfg_defaults(const struct wedr_cfg_option *table, size_t count, void *cfg, struct wedr_errinfo *ei);
-/* Parses len bytes of JSON (at most 1 MiB, depth 8) over what cfg holds. WEDR_E_FORMAT with "line N: ..." */
+WEDR_MUST_USE int wedr_cfg_defaults(const struct wedr_cfg_option *table,
+                                    size_t count,
+                                    void *cfg,
+                                    struct wedr_errinfo *ei);
+/* Parses len bytes of JSON (at most 1 MiB, depth 8) over what cfg holds. WEDR_E_FORMAT with "line
+ * N: ..." */
 WEDR_MUST_USE int wedr_cfg_parse(const struct wedr_cfg_option *table,
                                  size_t count,
                                  const char *json,

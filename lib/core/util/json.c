@@ -93,13 +93,10 @@ void wedr_json_key(struct wedr_json *j, const char *key)
     size_t n = strlen(key);
     separate(j);
     if (fits(j, n + 3)) {
-        char *p = j->p;
-        *p++ = '"';
-        memcpy(p, key, n);
-        p += n;
-        *p++ = '"';
-        *p++ = ':';
-        j->p = p;
+        *j->p++ = '"';
+        put(j, key, n);
+        *j->p++ = '"';
+        *j->p++ = ':';
     }
     j->comma = false;
 }

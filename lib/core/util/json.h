@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
- * lib/core/util/json.h — JSON writer for the hot path: no allocation, no state beyond one small struct.
- * Writes into memory the caller gives; what does not fit sets `overflow` and stops. Canonical form: no
- * blanks, keys as given, strings escaped as \" \\ \b \f \n \r \t and \u00XX below 0x20, everything else raw
- * UTF-8. Not thread-safe. */
+ * lib/core/util/json.h — JSON writer for the hot path: no allocation, no state beyond one small
+ * struct. Writes into memory the caller gives; what does not fit sets `overflow` and stops.
+ * Canonical form: no blanks, keys as given, strings escaped as \" \\ \b \f \n \r \t and \u00XX
+ * below 0x20, everything else raw UTF-8. Not thread-safe. */
 #pragma once
 
 #include "core/base/attr.h"
@@ -11,8 +11,8 @@
 #include <stdint.h>
 
 struct wedr_json {
-    char *p;       /* next byte to write */
-    char *end;     /* one past the last usable byte */
+    char *p;   /* next byte to write */
+    char *end; /* one past the last usable byte */
     char *start;
     bool comma;    /* the next key or element needs a comma before it */
     bool overflow; /* sticky */
@@ -35,12 +35,14 @@ void wedr_json_null(struct wedr_json *j);
 void wedr_json_hex64(struct wedr_json *j, uint64_t v);
 /* Lower-case hex of n bytes in quotes. */
 void wedr_json_hex(struct wedr_json *j, const void *p, size_t n);
-/* UTF-8 in, each maximal invalid part (Unicode 15, 3.9) becomes U+FFFD. Returns false when the input was
- * not valid UTF-8 (the caller then adds the exact bytes as <field>_hex). */
+/* UTF-8 in, each maximal invalid part (Unicode 15, 3.9) becomes U+FFFD. Returns false when the
+ * input was not valid UTF-8 (the caller then adds the exact bytes as <field>_hex). */
 bool wedr_json_str(struct wedr_json *j, const char *s, size_t len);
-/* UTF-16LE in (len in bytes, an odd last byte is ignored), lone surrogates become U+FFFD; false as above. */
+/* UTF-16LE in (len in bytes, an odd last byte is ignored), lone surrogates become U+FFFD; false as
+ * above. */
 bool wedr_json_utf16(struct wedr_json *j, const void *s, size_t len);
 /* Trusted JSON text, copied as it is. */
 void wedr_json_raw(struct wedr_json *j, const char *s, size_t len);
-/* "2026-11-23T20:34:17.123456Z" in quotes from microseconds since 1970 UTC (years 1970..9999, clamped). */
+/* "2026-11-23T20:34:17.123456Z" in quotes from microseconds since 1970 UTC (years 1970..9999,
+ * clamped). */
 void wedr_json_time_us(struct wedr_json *j, int64_t unix_us);

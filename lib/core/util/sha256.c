@@ -65,7 +65,8 @@ int wedr_unhex(const char *hex, size_t hex_len, void *ret, size_t n)
     }
     uint8_t *b = ret;
     for (size_t i = 0; i < n; i++) {
-        b[i] = (uint8_t)(digit_value(hex[2 * i]) << 4 | digit_value(hex[2 * i + 1]));
+        unsigned high = (unsigned)digit_value(hex[2 * i]);
+        b[i] = (uint8_t)(high << 4 | (unsigned)digit_value(hex[2 * i + 1]));
     }
     return WEDR_OK;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * wedr/plat/http.h — HTTPS client: libcurl on Linux, WinHTTP on Windows. Several requests run at once from one
- * thread; wedr_http_wait drives them together with the caller's own handles. HTTPS only, TLS 1.2 or newer. */
+ * wedr/plat/http.h — HTTPS client: libcurl on Linux, WinHTTP on Windows. Several requests run at
+ * once from one thread; wedr_http_wait drives them together with the caller's own handles. HTTPS
+ * only, TLS 1.2 or newer. */
 #pragma once
 
 #include "core/base/attr.h"
@@ -13,9 +14,10 @@ struct wedr_http;
 
 struct wedr_http_cfg {
     const char *base_url; /* https://host[:port], no trailing slash */
-    /* Trust: exactly one of the two. ca_pem: only chains to these. ca_sha256: lower-case hex SHA-256 of the DER of the CA
-     * that the server sends in its chain; the handshake fails before any request byte is sent when it is not there, does
-     * not sign the chain, or the name does not match. */
+    /* Trust: exactly one of the two. ca_pem: only chains to these. ca_sha256: lower-case hex
+     * SHA-256 of the DER of the CA that the server sends in its chain; the handshake fails before
+     * any request byte is sent when it is not there, does not sign the chain, or the name does not
+     * match. */
     const char *ca_pem;
     const char *ca_sha256;
     const char *cert_pem, *key_pem; /* client certificate, or NULL; copied, the key wiped at free */
@@ -39,8 +41,8 @@ struct wedr_http_request {
 };
 
 struct wedr_http_response {
-    int err;      /* WEDR_OK when an HTTP answer came, else WEDR_E_NET, _TLS, _TIMEOUT, _LIMIT, _NOMEM */
-    int status;   /* HTTP status, 0 when none */
+    int err; /* WEDR_OK when an HTTP answer came, else WEDR_E_NET, _TLS, _TIMEOUT, _LIMIT, _NOMEM */
+    int status;          /* HTTP status, 0 when none */
     const uint8_t *body; /* borrowed until the callback returns; NUL-terminated */
     size_t body_len;
     uint32_t retry_after_s; /* 0 when absent; HTTP dates are turned into seconds, at most 86,400 */
@@ -50,15 +52,22 @@ struct wedr_http_response {
 };
 typedef void (*wedr_http_done)(void *arg, const struct wedr_http_response *r);
 
-WEDR_MUST_USE int wedr_http_new(const struct wedr_http_cfg *cfg, struct wedr_http **ret, struct wedr_errinfo *ei);
+WEDR_MUST_USE int
+wedr_http_new(const struct wedr_http_cfg *cfg, struct wedr_http **ret, struct wedr_errinfo *ei);
 /* Cancels what runs (their callbacks are not called). NULL is allowed. */
 void wedr_http_free(struct wedr_http *h);
-/* Starts a request; done is called once, from wedr_http_wait. Headers and path are copied. WEDR_E_FULL above 8, WEDR_E_INVAL
- * for another method, a body above 8 MiB, or control characters in path or headers. done must not free h. */
-WEDR_MUST_USE int
-wedr_http_start(struct wedr_http *h, const struct wedr_http_request *rq, wedr_http_done done, void *arg);
+/* Starts a request; done is called once, from wedr_http_wait. Headers and path are copied.
+ * WEDR_E_FULL above 8, WEDR_E_INVAL for another method, a body above 8 MiB, or control characters
+ * in path or headers. done must not free h. */
+WEDR_MUST_USE int wedr_http_start(struct wedr_http *h,
+                                  const struct wedr_http_request *rq,
+                                  wedr_http_done done,
+                                  void *arg);
 /* Runs transfers until one of w is ready, a request completed or timeout_ms passed. */
-WEDR_MUST_USE int wedr_http_wait(struct wedr_http *h, struct wedr_wait *w, size_t count, uint32_t timeout_ms);
-/* One request, start to end; for the command line. Same contract. */
 WEDR_MUST_USE int
-wedr_http_once(struct wedr_http *h, const struct wedr_http_request *rq, wedr_http_done done, void *arg);
+wedr_http_wait(struct wedr_http *h, struct wedr_wait *w, size_t count, uint32_t timeout_ms);
+/* One request, start to end; for the command line. Same contract. */
+WEDR_MUST_USE int wedr_http_once(struct wedr_http *h,
+                                 const struct wedr_http_request *rq,
+                                 wedr_http_done done,
+                                 void *arg);

@@ -9,9 +9,10 @@
 
 struct wedr_child;
 
-/* Runs fn(arg, channel) in a new process that shares nothing but `channel` (and inherits standard error); the child
- * leaves with fn's result and dies with its parent (PR_SET_PDEATHSIG + the channel's end). POSIX: fork; the parent must
- * be single-threaded. All other handles above 2 are closed in the child before fn runs. */
+/* Runs fn(arg, channel) in a new process that shares nothing but `channel` (and inherits standard
+ * error); the child leaves with fn's result and dies with its parent (PR_SET_PDEATHSIG + the
+ * channel's end). POSIX: fork; the parent must be single-threaded. All other handles above 2 are
+ * closed in the child before fn runs. */
 WEDR_MUST_USE int wedr_child_start(const char *title,
                                    int (*fn)(void *arg, struct wedr_ipc *channel),
                                    void *arg,
@@ -23,16 +24,17 @@ wedr_handle wedr_child_handle(const struct wedr_child *c);
 /* WEDR_E_AGAIN while it runs; else its exit code, or 128 + signal. */
 WEDR_MUST_USE int wedr_child_wait(struct wedr_child *c, uint32_t timeout_ms, int *ret_code);
 void wedr_child_kill(struct wedr_child *c);
-void wedr_child_free(struct wedr_child *c); /* kills and waits when still running; NULL is allowed */
+void wedr_child_free(
+    struct wedr_child *c); /* kills and waits when still running; NULL is allowed */
 
-/* One handle that becomes readable on SIGTERM, SIGINT or SIGHUP (console close, service stop); blocks them for the
- * process. Read which with wedr_stop_signal_take. */
+/* One handle that becomes readable on SIGTERM, SIGINT or SIGHUP (console close, service stop);
+ * blocks them for the process. Read which with wedr_stop_signal_take. */
 WEDR_MUST_USE int wedr_stop_signal_open(wedr_handle *ret_h);
 int wedr_stop_signal_take(wedr_handle h); /* signal number, 0 when none */
 
 struct wedr_host {
     char hostname[256];
-    char os_name[64];    /* "linux" */
+    char os_name[64];     /* "linux" */
     char os_version[128]; /* PRETTY_NAME */
     char os_release[128]; /* uname -r */
     uint8_t boot_id[16];
@@ -40,7 +42,7 @@ struct wedr_host {
 WEDR_MUST_USE int wedr_host_info(struct wedr_host *ret);
 
 struct wedr_proc_usage {
-    uint64_t cpu_us; /* user + system since start */
+    uint64_t cpu_us;               /* user + system since start */
     uint64_t rss_bytes, pss_bytes; /* 0 where the OS has none or forbids it (own sandbox) */
 };
 /* pid 0: this process. */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
- * wedr/plat/sandbox.h — what a process of the agent gives up. One call, no way back, applied to every thread (call it
- * before threads start). Linux: ids, capabilities, no_new_privs, no dump, rlimits, landlock (where the kernel has it),
- * seccomp allow list (EPERM for what is denied by policy, kill for the unknown architecture). */
+ * wedr/plat/sandbox.h — what a process of the agent gives up. One call, no way back, applied to
+ * every thread (call it before threads start). Linux: ids, capabilities, no_new_privs, no dump,
+ * rlimits, landlock (where the kernel has it), seccomp allow list (EPERM for what is denied by
+ * policy, kill for the unknown architecture). */
 #pragma once
 
 #include "core/base/attr.h"
@@ -11,23 +12,26 @@
 #include <stdint.h>
 
 enum wedr_sandbox_profile {
-    WEDR_SANDBOX_PARSER, /* short-lived: reads and writes what it has open, nothing else; not even a file open */
-    WEDR_SANDBOX_CORE,   /* files below `dir`, message channels it has, no sockets, exec, BPF, signals to others */
-    WEDR_SANDBOX_NET     /* TCP and UDP sockets for TLS and name resolution, read-only /etc name service files and CA
-                            store; no exec, BPF, listening, other files */
+    WEDR_SANDBOX_PARSER, /* short-lived: reads and writes what it has open, nothing else; not even a
+                            file open */
+    WEDR_SANDBOX_CORE, /* files below `dir`, message channels it has, no sockets, exec, BPF, signals
+                          to others */
+    WEDR_SANDBOX_NET /* TCP and UDP sockets for TLS and name resolution, read-only /etc name service
+                        files and CA store; no exec, BPF, listening, other files */
 };
 
 struct wedr_sandbox_cfg {
     enum wedr_sandbox_profile profile;
     uint32_t uid, gid;   /* numeric; 0 keeps the caller's ids (tests without root) */
-    const char *dir;     /* CORE: the one folder it may use (already opened ones stay usable). It becomes the working
-                            folder, before the ids change: its parents may be closed to uid, "." is not */
+    const char *dir;     /* CORE: the one folder it may use (already opened ones stay usable). It
+                            becomes the working     folder, before the ids change: its parents may be closed
+                            to uid, "." is not */
     uint64_t memory_max; /* RLIMIT_AS in bytes, 0 = none */
     uint32_t files_max;  /* RLIMIT_NOFILE, 0 = keep */
 };
 
-/* What could not be applied because the kernel lacks it (landlock) is listed in ret_missing ("landlock") and is not an
- * error; anything else that fails is. */
+/* What could not be applied because the kernel lacks it (landlock) is listed in ret_missing
+ * ("landlock") and is not an error; anything else that fails is. */
 struct wedr_sandbox_report {
     char missing[64];
 };
