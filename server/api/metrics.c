@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "api/metrics.h"
+#include "core/util/log.h"
+#include <inttypes.h>
+
+static const uint64_t bounds_us[WEDR_METRICS_BUCKETS] = {1000,  2000,   5000,   10000,   25000,
+                                                         50000, 100000, 250000, 1000000, 5000000};
+
+void wedr_metrics_answer(struct wedr_metrics *m, int status)
+{
+    int first = status / 100;
+    atomic_fetch_add(&m->answers[first >= 1 && first <= 5 ? first : 0], 1);
+}
+
+void wedr_metrics_commit(struct wedr_metrics *m, uint64_t us)
+{
+    atomic_fetch_add(&m->commits, 1);
+    atomic_fetch_add(&m->commit_us_sum, us);
+    for (size_t i = 0; i < WEDR_METRICS_BUCKETS; i++) {
+        if (us <= bounds_us[i]) {
+            atomic_fetch_add(&m->commit_bucket[i], 1);
+        }
+    }
+}
+
+static void
+put(struct wedr_buf *b, const char *name, const char *type, const char *help, uint64_t v)
+{
+    wedr_buf_addf(b, "# HELP wedr_%s %s\n# TYPE wedr_%s %s\nwedr_%s %" PRIu64 "\n", name, help,
+                  name, type, name, v);
+}
+
+static void put_commits(struct wedr_metrics *m, struct wedr_buf *b)
+{
+    wedr_buf_adds(b, "# HELP wedr_commit_seconds Time of one durable group commit.\n"
+                     "# TYPE wedr_commit_seconds histogram\n");
+    for (size_t i = 0; i < WEDR_METRICS_BUCKETS; i++) {
+        wedr_buf_addf(b, "wedr_commit_seconds_bucket{le=\"%g\"} %" PRIu64 "\n",
+                      (double)bounds_us[i] / 1e6, atomic_load(&m->commit_bucket[i]));
+    }
+    uint64_t count = atomic_load(&m->commits);
+    wedr_buf_addf(b, "wedr_commit_seconds_bucket{le=\"+Inf\"} %" PRIu64 "\n", count);
+    wedr_buf_addf(b, "wedr_commit_seconds_sum %g\n", (double)atomic_load(&m->commit_us_sum) / 1e6);
+    wedr_buf_addf(b, "wedr_commit_seconds_count %" PRIu64 "\n", count);
+}
+
+void wedr_metrics_write(struct wedr_metrics *m,
+                        const struct wedr_http_server_stats *http,
+                        struct wedr_buf *b)
+{
+    const struct {
+        const char *name, *help;
+        uint64_t v;
+    } counters[] = {
+        {"ingest_batches_total", "Batches stored.", atomic_load(&m->batches)},
+        {"ingest_duplicates_total", "Batches that were stored before.",
+         atomic_load(&m->duplicates)},
+        {"ingest_expired_total", "Batches below the retention's high-water mark.",
+         atomic_load(&m->expired)},
+        {"ingest_conflicts_total", "Batches that overlap with another digest.",
+         atomic_load(&m->conflicts)},
+        {"ingest_events_total", "Events stored.", atomic_load(&m->events)},
+        {"ingest_rejected_total", "Lines that broke the schema.", atomic_load(&m->rejected)},
+        {"ingest_bytes_total", "Compressed bytes stored.", atomic_load(&m->bytes_z)},
+        {"ingest_signature_refused_total", "Batches whose signature was wrong.",
+         atomic_load(&m->signature_refused)},
+        {"ingest_overload_refused_total", "Batches refused with 429.",
+         atomic_load(&m->overload_refused)},
+        {"ingest_store_failed_total", "Batches that the store could not take.",
+         atomic_load(&m->store_failed)},
+        {"enrolled_total", "Agents enrolled.", atomic_load(&m->enrolled)},
+        {"enroll_refused_total", "Enrolments refused: token, request or proof.",
+         atomic_load(&m->enroll_refused)},
+        {"enroll_limited_total", "Enrolments refused by the limiter.",
+         atomic_load(&m->enroll_limited)},
+        {"renewed_total", "Certificates renewed.", atomic_load(&m->renewed)},
+        {"heartbeats_total", "Heartbeats stored.", atomic_load(&m->heartbeats)},
+        {"peer_refused_total", "Requests refused for their client certificate.",
+         atomic_load(&m->peer_refused)},
+        {"connections_total", "Connections accepted.", http->accepted},
+        {"connections_deadline_total", "Connections ended at their deadline.", http->deadline},
+        {"http_trouble_total", "Failed handshakes and malformed requests.", http->refused_tls},
+        {"log_dropped_total", "Log lines lost.", wedr_log_dropped()},
+    };
+    for (size_t i = 0; i < WEDR_ARRAY_COUNT(counters); i++) {
+        put(b, counters[i].name, "counter", counters[i].help, counters[i].v);
+    }
+    put(b, "connections_open", "gauge", "Connections open now.", http->open);
+    put(b, "queue_bytes", "gauge", "Bytes of batches between header and answer.",
+        atomic_load(&m->inflight_bytes));
+    put(b, "queue_jobs", "gauge", "Requests waiting for a worker.", atomic_load(&m->queue_jobs));
+    put(b, "start_time_seconds", "gauge", "Start of the server, seconds since 1970.",
+        (uint64_t)(m->start_us / 1000000));
+    wedr_buf_adds(b, "# HELP wedr_http_answers_total Answers by first digit of the status.\n"
+                     "# TYPE wedr_http_answers_total counter\n");
+    for (unsigned i = 1; i < 6; i++) {
+        wedr_buf_addf(b, "wedr_http_answers_total{class=\"%uxx\"} %" PRIu64 "\n", i,
+                      atomic_load(&m->answers[i]));
+    }
+    put_commits(m, b);
+}

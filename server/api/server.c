@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "api/server.h"
+#include "core/base/err.h"
+#include "core/util/alloc.h"
+#include "core/util/log.h"
+#include "fleet/fleet.h"
+#include "wedr/plat/net.h"
+#include "wedr/plat/time.h"
+#include <openssl/crypto.h>
+#include <string.h>
+
+#define PEM_MAX 65536u
+#define NAMES_MAX 8192u
+#define NAMES_EVERY_MS 60000u
+
+static void run_healthz(void *arg, struct wedr_request *rq)
+{
+    (void)arg;
+    wedr_buf_adds(&rq->answer, "{\"ok\":true,\"version\":\"" WEDR_SERVER_VERSION "\"}");
+    wedr_answer_json(rq, 200);
+}
+
+static void run_readyz(void *arg, struct wedr_request *rq)
+{
+    struct wedr_server *s = arg;
+    if (!atomic_load(&s->store_ok)) {
+        rq->retry_after_s = 5;
+        wedr_answer_problem(rq, 503, "the last batch could not be stored");
+        return;
+    }
+    wedr_buf_adds(&rq->answer, "{\"ready\":true}");
+    wedr_answer_json(rq, 200);
+}
+
+static void run_metrics(void *arg, struct wedr_request *rq)
+{
+    struct wedr_server *s = arg;
+    struct wedr_http_server_stats http;
+    wedr_http_server_stats(s->http, &http);
+    wedr_metrics_write(&s->metrics, &http, &rq->answer);
+    wedr_answer_json(rq, 200);
+    if (rq->status == 200) {
+        rq->content_type = "text/plain; version=0.0.4; charset=utf-8";
+    }
+}
+
+const struct wedr_route wedr_routes[] = {
+    {"GET", "/healthz", WEDR_ROUTE_OPEN, WEDR_RUN_INLINE, 0, NULL, run_healthz},
+    {"GET", "/readyz", WEDR_ROUTE_OPEN, WEDR_RUN_INLINE, 0, NULL, run_readyz},
+    {"GET", "/metrics", WEDR_ROUTE_OPEN, WEDR_RUN_INLINE, 0, NULL, run_metrics},
+    {"POST", "/api/v1/agents/enroll", WEDR_ROUTE_OPEN, WEDR_RUN_CONTROL, WEDR_FLEET_BODY_MAX,
+     wedr_api_enroll_begin, wedr_api_enroll},
+    {"POST", "/api/v1/agents/{id}/renew", WEDR_ROUTE_AGENT, WEDR_RUN_CONTROL, WEDR_FLEET_BODY_MAX,
+     NULL, wedr_api_renew},
+    {"POST", "/api/v1/agents/{id}/heartbeat", WEDR_ROUTE_AGENT, WEDR_RUN_CONTROL,
+     WEDR_FLEET_BODY_MAX, NULL, wedr_api_heartbeat},
+    {"POST", "/api/v1/agents/{id}/logs", WEDR_ROUTE_AGENT, WEDR_RUN_INGEST, WEDR_BATCH_Z_MAX,
+     wedr_api_logs_begin, wedr_api_logs},
+};
+const size_t wedr_route_count = WEDR_ARRAY_COUNT(wedr_routes);
+
+static void on_begin(void *arg, struct wedr_request *rq)
+{
+    struct wedr_server *s = arg;
+    if (rq->route->auth == WEDR_ROUTE_AGENT) {
+        wedr_api_authenticate(s, rq);
+    }
+    if (rq->status == 0 && rq->route->begin) {
+        rq->route->begin(s, rq);
+    }
+}
+
+static void on_submit(void *arg, struct wedr_request *rq)
+{
+    struct wedr_server *s = arg;
+    if (!wedr_pipeline_submit(s->pipeline, rq)) {
+        atomic_fetch_add(&s->metrics.overload_refused, 1);
+        rq->retry_after_s = 2;
+        wedr_answer_problem(rq, 429, "too many requests are waiting");
+        wedr_request_finish(rq);
+    }
+}
+
+static void on_end(void *arg, struct wedr_request *rq)
+{
+    wedr_api_logs_release(arg, rq);
+}
+
+static void on_answered(void *arg, int status)
+{
+    struct wedr_server *s = arg;
+    wedr_metrics_answer(&s->metrics, status);
+}
+
+struct names {
+    char text[NAMES_MAX];
+    size_t len;
+};
+
+/* Names that could not stand in a certificate are left out; doubles too. */
+static int add_name(void *arg, const char *name)
+{
+    static const char good[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_:";
+    struct names *n = arg;
+    size_t len = strlen(name);
+    if (len == 0 || len > 253 || strspn(name, good) != len || len + 2 > sizeof(n->text) - n->len) {
+        return 0;
+    }
+    for (const char *p = n->text; *p; p += strlen(p) + 1) {
+        if (strcmp(p, name) == 0) {
+            return 0;
+        }
+    }
+    memcpy(n->text + n->len, name, len + 1);
+    n->len += len + 1;
+    n->text[n->len] = '\0';
+    return 0;
+}
+
+static int server_cert(struct wedr_server *s,
+                       struct wedr_buf *chain,
+                       struct wedr_buf *key,
+                       bool *ret_new,
+                       struct wedr_errinfo *ei)
+{
+    struct names n = {"", 0};
+    for (const char *p = s->d.cfg->names; *p; p += strlen(p) + 1) {
+        (void)add_name(&n, p);
+    }
+    int err = wedr_net_names(add_name, &n);
+    return err == WEDR_OK
+               ? wedr_ca_server_cert(s->d.ca, n.text, wedr_time_utc_us(), chain, key, ret_new, ei)
+               : err;
+}
+
+static void wipe(struct wedr_buf *b)
+{
+    if (b->p) {
+        OPENSSL_cleanse(b->p, b->len);
+    }
+    wedr_buf_fini(b);
+}
+
+static int start_http(struct wedr_server *s, struct wedr_errinfo *ei)
+{
+    const struct wedr_server_cfg *c = s->d.cfg;
+    struct wedr_buf chain, key;
+    bool is_new = false;
+    wedr_buf_init(&chain, PEM_MAX);
+    wedr_buf_init(&key, PEM_MAX);
+    int err = server_cert(s, &chain, &key, &is_new, ei);
+    if (err == WEDR_OK) {
+        struct wedr_http_server_cfg hc = {
+            .listener = s->listener,
+            .chain_pem = (const char *)chain.p,
+            .key_pem = (const char *)key.p,
+            .client_ca_pem = wedr_ca_pem(s->d.ca),
+            .threads = (unsigned)c->http_threads,
+            .connections_max = (unsigned)c->connections_max,
+            .connections_per_address = (unsigned)c->connections_per_address,
+            .connection_memory = c->header_bytes,
+            .header_deadline_ms = (uint32_t)c->header_deadline_ms,
+            .keepalive_ms = (uint32_t)c->keepalive_ms,
+            .body_deadline_ms = (uint32_t)c->body_deadline_ms,
+            .open_deadline_ms = (uint32_t)c->open_deadline_ms,
+            .work_deadline_ms = (uint32_t)c->work_deadline_ms,
+            .routes = wedr_routes,
+            .route_count = wedr_route_count,
+        };
+        struct wedr_http_hooks hooks = {.arg = s,
+                                        .begin = on_begin,
+                                        .submit = on_submit,
+                                        .end = on_end,
+                                        .answered = on_answered};
+        err = wedr_http_server_start(&hc, &hooks, &s->http, ei);
+        wedr_log(INFO, "tls.certificate", WEDR_STR("state", is_new ? "issued" : "kept"));
+    }
+    wipe(&chain);
+    wipe(&key);
+    return err;
+}
+
+int wedr_server_start(const struct wedr_server_deps *deps,
+                      char ret_address[64],
+                      struct wedr_server **ret,
+                      struct wedr_errinfo *ei)
+{
+    const struct wedr_server_cfg *c = deps->cfg;
+    struct wedr_server *s = wedr_alloc(1, sizeof(*s));
+    if (!s) {
+        return WEDR_E_NOMEM;
+    }
+    s->d = *deps;
+    s->listener = WEDR_HANDLE_NONE;
+    s->metrics.start_us = wedr_time_utc_us();
+    s->names_checked_ms = wedr_time_mono_ms();
+    atomic_store(&s->store_ok, true);
+    s->enroll_limit =
+        wedr_limit_new((uint32_t)c->enroll_attempts_per_minute, (uint32_t)c->enrolments_per_minute);
+    struct wedr_pipeline_cfg pc = {.workers = (unsigned)c->workers,
+                                   .commit_batches = (unsigned)c->commit_batches,
+                                   .commit_bytes = c->commit_bytes,
+                                   .commit_wait_us = c->commit_wait_us,
+                                   .events_ops = deps->events_ops,
+                                   .events = deps->events,
+                                   .metrics = &s->metrics,
+                                   .arg = s};
+    int err = s->enroll_limit ? wedr_pipeline_new(&pc, &s->pipeline) : WEDR_E_NOMEM;
+    if (err == WEDR_OK) {
+        err = wedr_net_listen(c->listen, 1024, &s->listener, ei);
+    }
+    if (err == WEDR_OK) {
+        err = wedr_net_local(s->listener, ret_address, 64);
+    }
+    if (err == WEDR_OK) {
+        err = start_http(s, ei);
+    }
+    if (err != WEDR_OK) {
+        wedr_server_stop(s, 0);
+        return err;
+    }
+    *ret = s;
+    return WEDR_OK;
+}
+
+void wedr_server_tick(struct wedr_server *s)
+{
+    struct wedr_buf chain, key;
+    struct wedr_errinfo ei = {""};
+    bool is_new = false;
+    if (wedr_time_mono_ms() - s->names_checked_ms < NAMES_EVERY_MS) {
+        return;
+    }
+    s->names_checked_ms = wedr_time_mono_ms();
+    wedr_buf_init(&chain, PEM_MAX);
+    wedr_buf_init(&key, PEM_MAX);
+    int err = server_cert(s, &chain, &key, &is_new, &ei);
+    if (err == WEDR_OK && is_new) {
+        err = wedr_http_server_cert(s->http, (const char *)chain.p, (const char *)key.p, &ei);
+        wedr_log(INFO, "tls.certificate", WEDR_STR("state", "reissued"));
+    }
+    if (err != WEDR_OK) {
+        wedr_log(ERROR, "tls.certificate_failed", WEDR_ERR(err), WEDR_STR("why", ei.text));
+    }
+    wipe(&chain);
+    wipe(&key);
+}
+
+void wedr_server_stop(struct wedr_server *s, uint32_t grace_ms)
+{
+    if (!s) {
+        return;
+    }
+    if (s->http) {
+        uint64_t end = wedr_time_mono_ms() + grace_ms;
+        wedr_http_server_quiesce(s->http);
+        while (wedr_http_server_busy(s->http) && wedr_time_mono_ms() < end) {
+            wedr_time_sleep_ms(10);
+        }
+    }
+    /* Answers what is still queued; the listener goes last, when nothing is suspended any more. */
+    wedr_pipeline_free(s->pipeline);
+    s->pipeline = NULL;
+    wedr_http_server_stop(s->http);
+    wedr_fs_close(s->listener);
+    wedr_limit_free(s->enroll_limit);
+    wedr_free(s);
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * server/api/server.h — the running server's parts, for server/api alone. */
+#pragma once
+
+#include "api/api.h"
+#include "api/metrics.h"
+#include "api/pipeline.h"
+#include "auth/limit.h"
+#include "http/http.h"
+#include "wedr/plat/fs.h"
+
+#define WEDR_AGENT_SLOTS 1024u
+
+struct wedr_server {
+    struct wedr_server_deps d;
+    struct wedr_http_server *http;
+    struct wedr_pipeline *pipeline;
+    struct wedr_limit *enroll_limit;
+    struct wedr_metrics metrics;
+    wedr_handle listener;
+    uint64_t names_checked_ms;
+    atomic_bool store_ok;
+    /* Compressed bytes in memory by hash of the agent; two agents may share a slot, which only
+     * makes it stricter. */
+    _Atomic uint64_t agent_bytes[WEDR_AGENT_SLOTS];
+};
+
+extern const struct wedr_route wedr_routes[];
+extern const size_t wedr_route_count;
+
+/* agents.c: who is asking; answers when the certificate does not open the route. */
+void wedr_api_authenticate(struct wedr_server *s, struct wedr_request *rq);
+void wedr_api_enroll_begin(void *arg, struct wedr_request *rq);
+void wedr_api_enroll(void *arg, struct wedr_request *rq);
+void wedr_api_renew(void *arg, struct wedr_request *rq);
+void wedr_api_heartbeat(void *arg, struct wedr_request *rq);
+/* The certificate of a renewal was used for the first time: it becomes the current one. */
+void wedr_api_adopt_certificate(struct wedr_server *s, const struct wedr_request *rq);
+/* logs.c */
+void wedr_api_logs_begin(void *arg, struct wedr_request *rq);
+void wedr_api_logs(void *arg, struct wedr_request *rq);
+/* Gives back what wedr_api_logs_begin reserved. */
+void wedr_api_logs_release(struct wedr_server *s, const struct wedr_request *rq);

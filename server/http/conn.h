@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * server/http/conn.h — the open connections: who they are and until when they may go on. For
+ * server/http alone. */
+#pragma once
+
+#include "http/http.h"
+#include <gnutls/gnutls.h>
+
+struct wedr_conns;
+
+struct wedr_conn {
+    struct wedr_conn *prev, *next;
+    wedr_handle fd; /* valid while registered */
+    _Atomic uint64_t deadline_ms;
+    bool peer_checked;
+    struct wedr_tls_peer peer;
+};
+
+/* Starts the thread that ends connections past their deadline. */
+WEDR_MUST_USE int wedr_conns_new(struct wedr_conns **ret);
+/* Every connection must be gone. NULL is allowed. */
+void wedr_conns_free(struct wedr_conns *cs);
+/* NULL when out of memory: the connection then lives by the idle time-out alone and gets no request
+ * through. */
+struct wedr_conn *wedr_conns_add(struct wedr_conns *cs, wedr_handle fd, uint32_t deadline_ms);
+/* Before the socket is closed. */
+void wedr_conns_remove(struct wedr_conns *cs, struct wedr_conn *c);
+void wedr_conn_deadline(struct wedr_conn *c, uint32_t in_ms);
+/* The client's certificate, verified once. */
+const struct wedr_tls_peer *wedr_conn_peer(struct wedr_conn *c, gnutls_session_t session);
+void wedr_conns_counts(struct wedr_conns *cs,
+                       uint64_t *ret_accepted,
+                       uint64_t *ret_open,
+                       uint64_t *ret_deadline);

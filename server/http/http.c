@@ -1,0 +1,378 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "http/http.h"
+#include "core/base/err.h"
+#include "core/util/alloc.h"
+#include "core/util/obj.h"
+#include "http/conn.h"
+#include "http/request.h"
+#include "http/tls.h"
+#include "wedr/plat/net.h"
+#include <microhttpd.h>
+#include <stdio.h>
+#include <string.h>
+
+#define HTTP_MAGIC 0x57485454u
+
+struct wedr_http_server {
+    uint32_t magic;
+    struct wedr_http_server_cfg cfg;
+    struct wedr_http_hooks hooks;
+    struct wedr_conns *conns;
+    struct MHD_Daemon *daemon;
+    char *client_ca;
+    atomic_uint busy;
+    atomic_bool quiet;
+    _Atomic uint64_t refused_tls;
+};
+
+/* One request between MHD and us. */
+struct exchange {
+    struct wedr_request rq; /* first: rq->http points back here */
+    struct wedr_http_server *s;
+    struct MHD_Connection *mhd;
+    struct wedr_conn *conn;
+    bool begun, submitted, counted;
+};
+
+static struct wedr_conn *conn_of(struct MHD_Connection *mhd)
+{
+    const union MHD_ConnectionInfo *i =
+        MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+    return i ? i->socket_context : NULL;
+}
+
+static void on_connection(void *cls,
+                          struct MHD_Connection *mhd,
+                          void **context,
+                          enum MHD_ConnectionNotificationCode code)
+{
+    struct wedr_http_server *s = cls;
+    if (code == MHD_CONNECTION_NOTIFY_STARTED) {
+        const union MHD_ConnectionInfo *i =
+            MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD);
+        *context = i ? wedr_conns_add(s->conns, i->connect_fd, s->cfg.header_deadline_ms) : NULL;
+    } else if (*context) {
+        wedr_conns_remove(s->conns, *context);
+        *context = NULL;
+    }
+}
+
+static enum MHD_Result
+add_header(void *cls, enum MHD_ValueKind kind, const char *name, const char *value)
+{
+    struct wedr_request *rq = cls;
+    (void)kind;
+    if (wedr_request_add_header(rq, name, value) != 0) {
+        wedr_answer_problem(rq, 431, "more than %u headers", WEDR_HTTP_HEADERS_MAX);
+        return MHD_NO;
+    }
+    return MHD_YES;
+}
+
+static enum MHD_Result send_answer(struct exchange *x, bool close_it)
+{
+    struct wedr_request *rq = &x->rq;
+    char number[16];
+    struct MHD_Response *r =
+        MHD_create_response_from_buffer(rq->answer.len, rq->answer.p, MHD_RESPMEM_MUST_COPY);
+    if (!r) {
+        return MHD_NO;
+    }
+    (void)MHD_add_response_header(r, "Content-Type", rq->content_type);
+    (void)MHD_add_response_header(r, "Cache-Control", "no-store");
+    (void)MHD_add_response_header(r, "X-Content-Type-Options", "nosniff");
+    if (rq->status == 405 && rq->route) {
+        (void)MHD_add_response_header(r, "Allow", rq->route->method);
+    }
+    if (rq->retry_after_s) {
+        (void)snprintf(number, sizeof(number), "%u", rq->retry_after_s);
+        (void)MHD_add_response_header(r, "Retry-After", number);
+    }
+    if (close_it || atomic_load(&x->s->quiet)) {
+        (void)MHD_add_response_header(r, "Connection", "close");
+    }
+    if (x->s->hooks.answered) {
+        x->s->hooks.answered(x->s->hooks.arg, rq->status);
+    }
+    enum MHD_Result done = MHD_queue_response(x->mhd, (unsigned)rq->status, r);
+    MHD_destroy_response(r);
+    return done;
+}
+
+static void match(struct exchange *x, const char *url, const char *method)
+{
+    struct wedr_request *rq = &x->rq;
+    const struct wedr_http_server_cfg *cfg = &x->s->cfg;
+    switch (wedr_route_match(cfg->routes, cfg->route_count, method, url, &rq->route, rq->path_id)) {
+    case WEDR_ROUTE_NO_PATH:
+        wedr_answer_problem(rq, 404, "there is nothing at this path");
+        return;
+    case WEDR_ROUTE_NO_METHOD:
+        wedr_answer_problem(rq, 405, "this path answers %s", rq->route->method);
+        return;
+    case WEDR_ROUTE_FOUND:
+        break;
+    }
+    if (rq->route->body_max == 0 && rq->content_length != 0) {
+        wedr_answer_problem(rq, 413, "this request has no body");
+    } else if (rq->route->body_max && !wedr_request_header(rq, "Content-Length")) {
+        wedr_answer_problem(rq, 411, "Content-Length is required");
+    } else if (rq->content_length > rq->route->body_max) {
+        wedr_answer_problem(rq, 413, "the body is larger than %zu bytes", rq->route->body_max);
+    }
+}
+
+static void look_at_peer(struct exchange *x)
+{
+    const union MHD_ConnectionInfo *i =
+        MHD_get_connection_info(x->mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+    wedr_net_peer(i ? i->client_addr : NULL, x->rq.addr_key, x->rq.addr_text,
+                  sizeof(x->rq.addr_text));
+    if (x->rq.route && x->rq.route->auth == WEDR_ROUTE_AGENT) {
+        i = MHD_get_connection_info(x->mhd, MHD_CONNECTION_INFO_GNUTLS_SESSION);
+        if (i) {
+            x->rq.peer = wedr_conn_peer(x->conn, i->tls_session);
+        }
+    }
+}
+
+/* Headers are complete. Everything that can be refused is refused here, before the body is read. */
+static void begin(struct exchange *x, const char *url, const char *method, const char *version)
+{
+    struct wedr_request *rq = &x->rq;
+    const struct wedr_http_server_cfg *cfg = &x->s->cfg;
+    (void)MHD_get_connection_values(x->mhd, MHD_HEADER_KIND, add_header, rq);
+    if (rq->status == 0 &&
+        MHD_get_connection_values(x->mhd, MHD_GET_ARGUMENT_KIND, NULL, NULL) != 0) {
+        wedr_answer_problem(rq, 400, "no query is understood here");
+    }
+    if (rq->status == 0) {
+        const union MHD_ConnectionInfo *i =
+            MHD_get_connection_info(x->mhd, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
+        wedr_request_check(rq, strcmp(version, "HTTP/1.1") == 0,
+                           strlen(method) + 1 + strlen(url) + 1 + strlen(version),
+                           i ? i->header_size : 0);
+    }
+    if (rq->status == 0 && atomic_load(&x->s->quiet)) {
+        rq->retry_after_s = 2;
+        wedr_answer_problem(rq, 503, "the server is stopping");
+    }
+    if (rq->status == 0) {
+        match(x, url, method);
+    }
+    if (rq->status == 0) {
+        look_at_peer(x);
+        x->s->hooks.begin(x->s->hooks.arg, rq);
+        x->begun = true;
+    }
+    if (rq->status == 0 && rq->content_length) {
+        rq->body = wedr_alloc(1, rq->content_length);
+        if (!rq->body) {
+            rq->retry_after_s = 5;
+            wedr_answer_problem(rq, 503, "out of memory");
+        }
+    }
+    wedr_conn_deadline(x->conn, rq->route && rq->route->auth == WEDR_ROUTE_AGENT
+                                    ? cfg->body_deadline_ms
+                                    : cfg->open_deadline_ms);
+}
+
+static struct exchange *new_exchange(struct wedr_http_server *s, struct MHD_Connection *mhd)
+{
+    struct wedr_conn *conn = conn_of(mhd);
+    struct exchange *x = conn ? wedr_alloc(1, sizeof(*x)) : NULL;
+    if (!x) {
+        return NULL;
+    }
+    x->s = s;
+    x->mhd = mhd;
+    x->conn = conn;
+    x->rq.http = x;
+    wedr_buf_init(&x->rq.answer, WEDR_HTTP_ANSWER_MAX);
+    atomic_fetch_add(&s->busy, 1);
+    return x;
+}
+
+static enum MHD_Result take_body(struct exchange *x, const char *data, size_t *size)
+{
+    struct wedr_request *rq = &x->rq;
+    if (!rq->body || *size > rq->content_length - rq->body_len) {
+        return MHD_NO;
+    }
+    memcpy(rq->body + rq->body_len, data, *size);
+    rq->body_len += *size;
+    *size = 0;
+    return MHD_YES;
+}
+
+static enum MHD_Result on_request(void *cls,
+                                  struct MHD_Connection *mhd,
+                                  const char *url,
+                                  const char *method,
+                                  const char *version,
+                                  const char *upload_data,
+                                  size_t *upload_data_size,
+                                  void **con_cls)
+{
+    struct wedr_http_server *s = cls;
+    struct exchange *x = *con_cls;
+    if (!x) {
+        x = *con_cls = new_exchange(s, mhd);
+        if (!x) {
+            return MHD_NO;
+        }
+        begin(x, url, method, version);
+        return x->rq.status ? send_answer(x, true) : MHD_YES;
+    }
+    if (*upload_data_size) {
+        return take_body(x, upload_data, upload_data_size);
+    }
+    if (!x->submitted) {
+        x->submitted = true;
+        if (x->rq.body_len != x->rq.content_length) {
+            return MHD_NO;
+        }
+        wedr_conn_deadline(x->conn, s->cfg.work_deadline_ms);
+        if (x->rq.route->lane == WEDR_RUN_INLINE) {
+            x->rq.route->run(s->hooks.arg, &x->rq);
+            return send_answer(x, false);
+        }
+        MHD_suspend_connection(mhd);
+        s->hooks.submit(s->hooks.arg, &x->rq);
+        return MHD_YES;
+    }
+    return x->rq.status ? send_answer(x, false) : MHD_NO;
+}
+
+static void on_completed(void *cls,
+                         struct MHD_Connection *mhd,
+                         void **con_cls,
+                         enum MHD_RequestTerminationCode code)
+{
+    struct wedr_http_server *s = cls;
+    struct exchange *x = *con_cls;
+    (void)mhd;
+    (void)code;
+    if (!x) {
+        return;
+    }
+    *con_cls = NULL;
+    if (x->begun && s->hooks.end) {
+        s->hooks.end(s->hooks.arg, &x->rq);
+    }
+    wedr_conn_deadline(x->conn, s->cfg.keepalive_ms);
+    wedr_free(x->rq.body);
+    wedr_buf_fini(&x->rq.answer);
+    wedr_free(x);
+    atomic_fetch_sub(&s->busy, 1);
+}
+
+void wedr_request_finish(struct wedr_request *rq)
+{
+    struct exchange *x = rq->http;
+    MHD_resume_connection(x->mhd);
+}
+
+/* MHD's own messages (failed handshakes, malformed requests) are counted, never printed: their text
+ * is the peer's. */
+static void on_message(void *cls, const char *fmt, va_list ap)
+{
+    struct wedr_http_server *s = cls;
+    (void)fmt;
+    (void)ap;
+    atomic_fetch_add(&s->refused_tls, 1);
+}
+
+static int start_daemon(struct wedr_http_server *s, struct wedr_errinfo *ei)
+{
+    const struct wedr_http_server_cfg *c = &s->cfg;
+    unsigned longest_ms =
+        c->body_deadline_ms > c->keepalive_ms ? c->body_deadline_ms : c->keepalive_ms;
+    struct MHD_OptionItem options[] = {
+        {MHD_OPTION_LISTEN_SOCKET, (intptr_t)c->listener, NULL},
+        {MHD_OPTION_CONNECTION_LIMIT, (intptr_t)c->connections_max, NULL},
+        {MHD_OPTION_PER_IP_CONNECTION_LIMIT, (intptr_t)c->connections_per_address, NULL},
+        {MHD_OPTION_CONNECTION_TIMEOUT, (intptr_t)(longest_ms / 1000 + 1), NULL},
+        {MHD_OPTION_STRICT_FOR_CLIENT, 1, NULL},
+        {MHD_OPTION_HTTPS_MEM_TRUST, 0, s->client_ca},
+        {MHD_OPTION_HTTPS_PRIORITIES, 0, (void *)(uintptr_t)WEDR_TLS_PRIORITIES},
+        {c->threads > 1 ? MHD_OPTION_THREAD_POOL_SIZE : MHD_OPTION_END, (intptr_t)c->threads, NULL},
+        {MHD_OPTION_END, 0, NULL},
+    };
+    s->daemon = MHD_start_daemon(
+        MHD_USE_TLS | MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG,
+        0, NULL, NULL, on_request, s, MHD_OPTION_EXTERNAL_LOGGER, on_message, s,
+        MHD_OPTION_NOTIFY_COMPLETED, on_completed, s, MHD_OPTION_NOTIFY_CONNECTION, on_connection,
+        s, MHD_OPTION_CONNECTION_MEMORY_LIMIT, c->connection_memory, MHD_OPTION_HTTPS_CERT_CALLBACK,
+        wedr_tls_certificate, MHD_OPTION_ARRAY, options, MHD_OPTION_END);
+    return s->daemon ? WEDR_OK : wedr_fail(ei, WEDR_E_TLS, "cannot start the HTTPS listener");
+}
+
+int wedr_http_server_start(const struct wedr_http_server_cfg *cfg,
+                           const struct wedr_http_hooks *hooks,
+                           struct wedr_http_server **ret,
+                           struct wedr_errinfo *ei)
+{
+    struct wedr_http_server *s = wedr_alloc(1, sizeof(*s));
+    if (!s) {
+        return WEDR_E_NOMEM;
+    }
+    s->magic = HTTP_MAGIC;
+    s->cfg = *cfg;
+    s->hooks = *hooks;
+    s->client_ca = wedr_strndup(cfg->client_ca_pem, strlen(cfg->client_ca_pem));
+    int err = s->client_ca ? wedr_conns_new(&s->conns) : WEDR_E_NOMEM;
+    if (err == WEDR_OK) {
+        err = wedr_tls_use(cfg->chain_pem, cfg->key_pem, ei);
+    }
+    if (err == WEDR_OK) {
+        err = start_daemon(s, ei);
+    }
+    if (err != WEDR_OK) {
+        wedr_http_server_stop(s);
+        return err;
+    }
+    *ret = s;
+    return WEDR_OK;
+}
+
+int wedr_http_server_cert(struct wedr_http_server *s,
+                          const char *chain_pem,
+                          const char *key_pem,
+                          struct wedr_errinfo *ei)
+{
+    WEDR_OBJ_CHECK(s, HTTP_MAGIC);
+    return wedr_tls_use(chain_pem, key_pem, ei);
+}
+
+void wedr_http_server_quiesce(struct wedr_http_server *s)
+{
+    atomic_store(&s->quiet, true);
+    (void)MHD_quiesce_daemon(s->daemon);
+}
+
+unsigned wedr_http_server_busy(const struct wedr_http_server *s)
+{
+    return atomic_load(&s->busy);
+}
+
+void wedr_http_server_stats(const struct wedr_http_server *s, struct wedr_http_server_stats *ret)
+{
+    wedr_conns_counts(s->conns, &ret->accepted, &ret->open, &ret->deadline);
+    ret->refused_tls = atomic_load(&s->refused_tls);
+}
+
+void wedr_http_server_stop(struct wedr_http_server *s)
+{
+    if (!s) {
+        return;
+    }
+    if (s->daemon) {
+        MHD_stop_daemon(s->daemon);
+    }
+    wedr_conns_free(s->conns);
+    wedr_tls_forget();
+    wedr_free(s->client_ca);
+    s->magic = 0;
+    wedr_free(s);
+}

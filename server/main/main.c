@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "api/api.h"
+#include "auth/ca.h"
+#include "core/base/err.h"
+#include "core/util/alloc.h"
+#include "core/util/log.h"
+#include "core/util/sha256.h"
+#include "main/args.h"
+#include "store/events.h"
+#include "store/state.h"
+#include "wedr/plat/fs.h"
+#include "wedr/plat/proc.h"
+#include "wedr/plat/svc.h"
+#include "wedr/plat/time.h"
+#include <inttypes.h>
+#include <signal.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+
+#define GRACE_MS 5000u
+#define CONFIG_MAX (1024u * 1024u)
+#define TOKEN_BYTES 24u
+
+static int fail(const char *what, int err, const struct wedr_errinfo *ei)
+{
+    (void)fprintf(stderr, "wedr-server: %s: %s\n", what,
+                  ei && ei->text[0] ? ei->text : wedr_err_text(err));
+    return 1;
+}
+
+static int make_data_dir(const char *dir)
+{
+    int err = wedr_fs_mkdir(dir, 0700, UINT32_MAX);
+    return err == WEDR_OK ? 0 : fail(dir, err, NULL);
+}
+
+static int load_config(const struct wedr_server_args *a, struct wedr_server_cfg *cfg)
+{
+    struct wedr_errinfo ei = {""};
+    struct wedr_buf text;
+    wedr_handle f = WEDR_HANDLE_NONE;
+    int err = wedr_cfg_defaults(wedr_server_options, wedr_server_option_count, cfg, &ei);
+    if (err == WEDR_OK && a->config) {
+        wedr_buf_init(&text, CONFIG_MAX);
+        err = wedr_fs_open(a->config, WEDR_FS_READ, 0, &f);
+        err = err == WEDR_OK ? wedr_fs_read_all(f, &text) : err;
+        if (err == WEDR_OK) {
+            err = wedr_cfg_parse(wedr_server_options, wedr_server_option_count,
+                                 (const char *)text.p, text.len, cfg, &ei);
+        }
+        wedr_fs_close(f);
+        wedr_buf_fini(&text);
+    }
+    if (err == WEDR_OK && a->listen) {
+        err = wedr_cfg_set(wedr_server_options, wedr_server_option_count, "server.listen",
+                           a->listen, cfg, &ei);
+    }
+    size_t used = 0;
+    while (cfg->names[used]) {
+        used += strlen(cfg->names + used) + 1;
+    }
+    for (size_t i = 0; err == WEDR_OK && i < a->name_count; i++) {
+        size_t n = strlen(a->names[i]);
+        if (n == 0 || n + 2 > sizeof(cfg->names) - used) {
+            err = wedr_fail(&ei, WEDR_E_LIMIT, "too many --name");
+        } else {
+            memcpy(cfg->names + used, a->names[i], n + 1);
+            used += n + 1;
+            cfg->names[used] = '\0';
+        }
+    }
+    return err == WEDR_OK ? 0 : fail(a->config ? a->config : "configuration", err, &ei);
+}
+
+static enum wedr_log_level log_level(const char *name)
+{
+    return strcmp(name, "error") == 0   ? WEDR_LOG_ERROR
+           : strcmp(name, "warn") == 0  ? WEDR_LOG_WARN
+           : strcmp(name, "debug") == 0 ? WEDR_LOG_DEBUG
+                                        : WEDR_LOG_INFO;
+}
+
+/* Until a stop signal; looks after the certificate and the service manager's watchdog. */
+static void run_until_stopped(struct wedr_server *s, wedr_handle stop)
+{
+    uint32_t watchdog_ms = wedr_svc_watchdog_ms();
+    uint32_t every = watchdog_ms && watchdog_ms / 3 < 1000 ? watchdog_ms / 3 + 1 : 1000;
+    struct wedr_wait w = {stop, WEDR_WAIT_READ, 0};
+    for (;;) {
+        size_t ready = 0;
+        if (wedr_wait_any(&w, 1, every, &ready) != WEDR_OK) {
+            return;
+        }
+        if (ready && wedr_stop_signal_take(stop) != 0) {
+            return;
+        }
+        wedr_svc_watchdog_ping();
+        wedr_server_tick(s);
+    }
+}
+
+static int announce(const char *data, const char *address)
+{
+    char text[80];
+    wedr_handle dir = WEDR_HANDLE_NONE;
+    int n = snprintf(text, sizeof(text), "%s\n", address);
+    int err = wedr_fs_open_dir(data, &dir);
+    if (err == WEDR_OK) {
+        err = wedr_fs_replace_at(dir, "listen", text, (size_t)n, 0644);
+    }
+    wedr_fs_close(dir);
+    (void)printf("wedr-server: listening on https://%s\n", address);
+    (void)fflush(stdout);
+    wedr_svc_ready(address);
+    return err;
+}
+
+static void forget_address(const char *data)
+{
+    wedr_handle dir = WEDR_HANDLE_NONE;
+    if (wedr_fs_open_dir(data, &dir) == WEDR_OK) {
+        (void)!wedr_fs_unlink_at(dir, "listen");
+    }
+    wedr_fs_close(dir);
+}
+
+static int
+serve_opened(const struct wedr_server_args *a, struct wedr_server_deps *d, wedr_handle stop)
+{
+    char address[64];
+    struct wedr_errinfo ei = {""};
+    struct wedr_server *s = NULL;
+    int err = wedr_server_start(d, address, &s, &ei);
+    if (err != WEDR_OK) {
+        return fail("cannot start", err, &ei);
+    }
+    err = announce(a->data, address);
+    if (err != WEDR_OK) {
+        wedr_log(WARN, "server.listen_file", WEDR_ERR(err));
+    }
+    wedr_log(INFO, "server.started", WEDR_STR("address", address),
+             WEDR_STR("version", WEDR_SERVER_VERSION));
+    run_until_stopped(s, stop);
+    wedr_svc_stopping();
+    wedr_log(INFO, "server.stopping", WEDR_STR("address", address));
+    wedr_server_stop(s, GRACE_MS);
+    forget_address(a->data);
+    return 0;
+}
+
+static int cmd_serve(const struct wedr_server_args *a)
+{
+    static struct wedr_server_cfg cfg;
+    struct wedr_errinfo ei = {""};
+    struct rlimit files;
+    wedr_handle stop = WEDR_HANDLE_NONE;
+    struct wedr_server_deps d = {
+        .cfg = &cfg, .state_ops = &wedr_state_sqlite, .events_ops = &wedr_events_embedded};
+    if (load_config(a, &cfg) != 0 || make_data_dir(a->data) != 0) {
+        return 1;
+    }
+    (void)signal(SIGPIPE, SIG_IGN);
+    if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
+        files.rlim_cur = files.rlim_max;
+        (void)setrlimit(RLIMIT_NOFILE, &files);
+    }
+    wedr_log_init("wedr-server", log_level(cfg.log_level), NULL, NULL);
+    int code = 1;
+    int err = wedr_stop_signal_open(&stop);
+    if (err == WEDR_OK) {
+        err = wedr_ca_open(a->data, &d.ca, &ei);
+    }
+    if (err == WEDR_OK) {
+        err = d.state_ops->open(a->data, &d.state, &ei);
+    }
+    if (err == WEDR_OK) {
+        err = d.events_ops->open(a->data, &d.events, &ei);
+    }
+    if (err == WEDR_OK) {
+        code = serve_opened(a, &d, stop);
+    } else {
+        (void)fail("cannot open the data folder", err, &ei);
+    }
+    if (d.events) {
+        d.events_ops->close(d.events);
+    }
+    if (d.state) {
+        d.state_ops->close(d.state);
+    }
+    wedr_ca_close(d.ca);
+    wedr_fs_close(stop);
+    return code;
+}
+
+static int cmd_token_create(const struct wedr_server_args *a)
+{
+    struct wedr_errinfo ei = {""};
+    struct wedr_state *state = NULL;
+    uint8_t raw[TOKEN_BYTES];
+    char token[2 * TOKEN_BYTES + 1];
+    if (make_data_dir(a->data) != 0) {
+        return 1;
+    }
+    int err = wedr_state_sqlite.open(a->data, &state, &ei);
+    if (err != WEDR_OK) {
+        return fail("cannot open the state", err, &ei);
+    }
+    wedr_random(raw, sizeof(raw));
+    wedr_hex(raw, sizeof(raw), token);
+    err = wedr_state_sqlite.token_add(state, token, a->uses,
+                                      wedr_time_utc_us() + (int64_t)a->ttl_s * 1000000);
+    wedr_state_sqlite.close(state);
+    if (err == WEDR_OK) {
+        (void)printf("%s\n", token);
+    }
+    sodium_memzero(raw, sizeof(raw));
+    sodium_memzero(token, sizeof(token));
+    return err == WEDR_OK ? 0 : fail("cannot store the token", err, NULL);
+}
+
+static int cmd_ca_fingerprint(const struct wedr_server_args *a)
+{
+    struct wedr_errinfo ei = {""};
+    struct wedr_ca *ca = NULL;
+    if (make_data_dir(a->data) != 0) {
+        return 1;
+    }
+    int err = wedr_ca_open(a->data, &ca, &ei);
+    if (err != WEDR_OK) {
+        return fail("cannot open the CA", err, &ei);
+    }
+    (void)printf("%s\n", wedr_ca_fingerprint(ca));
+    wedr_ca_close(ca);
+    return 0;
+}
+
+static int cmd_sql(const struct wedr_server_args *a)
+{
+    static struct wedr_server_cfg cfg;
+    struct wedr_errinfo ei = {""};
+    if (load_config(a, &cfg) != 0) {
+        return 1;
+    }
+    int err = wedr_sql_run(a->data, a->sql, a->json, (uint32_t)cfg.sql_time_limit_ms, stdout, &ei);
+    return err == WEDR_OK ? 0 : fail("sql", err, &ei);
+}
+
+int main(int argc, char **argv)
+{
+    struct wedr_server_args a;
+    struct wedr_errinfo ei = {""};
+    (void)umask(077);
+    if (sodium_init() < 0) {
+        return fail("libsodium", WEDR_E_BUG, NULL);
+    }
+    if (wedr_server_args_parse(argc, argv, &a, &ei) != WEDR_OK) {
+        (void)fprintf(stderr, "wedr-server: %s (see wedr-server help)\n", ei.text);
+        return 2;
+    }
+    switch (a.command) {
+    case WEDR_CMD_SERVE:
+        return cmd_serve(&a);
+    case WEDR_CMD_TOKEN_CREATE:
+        return cmd_token_create(&a);
+    case WEDR_CMD_CA_FINGERPRINT:
+        return cmd_ca_fingerprint(&a);
+    case WEDR_CMD_SQL:
+        return cmd_sql(&a);
+    case WEDR_CMD_VERSION:
+        (void)puts("wedr-server " WEDR_SERVER_VERSION);
+        return 0;
+    case WEDR_CMD_HELP:
+        wedr_server_help(stdout);
+        return 0;
+    }
+    return 2;
+}
