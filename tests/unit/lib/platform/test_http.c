@@ -1,0 +1,602 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "plat_test.h"
+
+#include "core/util/alloc.h"
+#include "tls_server.h"
+#include "wedr/plat/http.h"
+#include "wedr/plat/time.h"
+#include <signal.h>
+
+#define DAY 86400L
+
+static struct test_cert ca, other_ca, server_cert, elsewhere_cert, old_cert, client_cert,
+    foreign_leaf;
+
+static int setup(void **state)
+{
+    (void)state;
+    (void)signal(SIGPIPE, SIG_IGN); /* the test server's writes to clients that hung up */
+    test_cert_make(&ca, "Test CA", NULL, NULL, 10 * DAY);
+    test_cert_make(&other_ca, "Test CA", NULL, NULL, 10 * DAY); /* the same name, another key */
+    test_cert_make(&server_cert, "server", "DNS:localhost,IP:127.0.0.1", &ca, DAY);
+    test_cert_make(&elsewhere_cert, "server", "DNS:elsewhere.example,IP:10.1.2.3", &ca, DAY);
+    test_cert_make(&old_cert, "server", "DNS:localhost,IP:127.0.0.1", &ca, 1800);
+    test_cert_make(&client_cert, "agent-7", NULL, &ca, DAY);
+    test_cert_make(&foreign_leaf, "server", "DNS:localhost,IP:127.0.0.1", &other_ca, DAY);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct test_cert *all[] = {&ca,       &other_ca,    &server_cert, &elsewhere_cert,
+                               &old_cert, &client_cert, &foreign_leaf};
+    (void)state;
+    for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+        test_cert_free(all[i]);
+    }
+    return 0;
+}
+
+struct outcome {
+    unsigned calls;
+    int err, status;
+    uint32_t retry_after_s;
+    size_t body_len;
+    char body[256];
+    char ca_pem[4096];
+    char error_text[256];
+};
+
+static void on_done(void *arg, const struct wedr_http_response *r)
+{
+    struct outcome *o = (struct outcome *)arg;
+    o->calls++;
+    o->err = r->err;
+    o->status = r->status;
+    o->retry_after_s = r->retry_after_s;
+    o->body_len = r->body_len;
+    (void)snprintf(o->body, sizeof(o->body), "%s", (const char *)r->body);
+    (void)snprintf(o->ca_pem, sizeof(o->ca_pem), "%s", r->ca_pem == NULL ? "" : r->ca_pem);
+    (void)snprintf(o->error_text, sizeof(o->error_text), "%s",
+                   r->error_text == NULL ? "" : r->error_text);
+}
+
+static char url[64];
+
+static const char *url_of(const struct tls_server *s, const char *host)
+{
+    (void)snprintf(url, sizeof(url), "https://%s:%u", host, s->port);
+    return url;
+}
+
+static struct wedr_http_request get(const char *path)
+{
+    return (struct wedr_http_request){.method = "GET", .path = path, .response_max = 4096};
+}
+
+/* One request with cfg. */
+static struct outcome ask(const struct wedr_http_cfg *cfg, const struct wedr_http_request *rq)
+{
+    struct outcome o = {0};
+    struct wedr_http *h = NULL;
+    assert_int_equal(wedr_http_new(cfg, &h, NULL), 0);
+    assert_int_equal(wedr_http_once(h, rq, on_done, &o), 0);
+    assert_int_equal(o.calls, 1);
+    wedr_http_free(h);
+    return o;
+}
+
+static struct outcome
+ask_with(const struct tls_server *s, const char *host, const char *ca_pem, const char *sha256)
+{
+    struct wedr_http_cfg cfg = {.base_url = url_of(s, host),
+                                .ca_pem = ca_pem,
+                                .ca_sha256 = sha256,
+                                .total_timeout_ms = 10000};
+    struct wedr_http_request rq = get("/ok");
+    return ask(&cfg, &rq);
+}
+
+static void start(struct tls_server *s, const struct test_cert *leaf, const struct test_cert *chain)
+{
+    struct tls_server_cfg cfg = {.leaf = leaf, .chain = {chain, NULL}};
+    tls_server_start(s, &cfg);
+}
+
+/* ---- trust ---- */
+
+static void a_chain_to_the_given_ca_is_trusted_by_name_and_by_address(void **state)
+{
+    struct tls_server s;
+    (void)state;
+    start(&s, &server_cert, NULL);
+    struct outcome o = ask_with(&s, "localhost", ca.cert_pem, NULL);
+    assert_int_equal(o.err, WEDR_OK);
+    assert_int_equal(o.status, 200);
+    assert_string_equal(o.body, "ok");
+    assert_string_equal(o.ca_pem, "");
+    o = ask_with(&s, "127.0.0.1", ca.cert_pem, NULL);
+    assert_int_equal(o.err, WEDR_OK);
+    tls_server_stop(&s);
+}
+
+static void
+expect_refused(struct tls_server *s, const char *host, const char *ca_pem, const char *sha256)
+{
+    struct outcome o = ask_with(s, host, ca_pem, sha256);
+    assert_int_equal(o.err, WEDR_E_TLS);
+    assert_int_equal(o.status, 0);
+    assert_int_not_equal(o.error_text[0], '\0');
+    assert_string_equal(o.ca_pem, "");
+    assert_int_equal(atomic_load(&s->app_bytes), 0);
+    assert_int_equal(atomic_load(&s->requests), 0);
+}
+
+static void another_ca_of_the_same_name_is_refused_before_a_byte_is_sent(void **state)
+{
+    struct tls_server s;
+    (void)state;
+    start(&s, &server_cert, &ca);
+    expect_refused(&s, "localhost", other_ca.cert_pem, NULL);
+    tls_server_stop(&s);
+}
+
+static void the_right_fingerprint_is_trusted_and_gives_the_ca(void **state)
+{
+    struct tls_server s;
+    (void)state;
+    start(&s, &server_cert, &ca);
+    struct outcome o = ask_with(&s, "localhost", NULL, ca.sha256);
+    assert_int_equal(o.err, WEDR_OK);
+    assert_string_equal(o.body, "ok");
+    assert_string_equal(o.ca_pem, ca.cert_pem);
+    o = ask_with(&s, "127.0.0.1", NULL, ca.sha256);
+    assert_int_equal(o.err, WEDR_OK);
+    tls_server_stop(&s);
+}
+
+static void a_wrong_fingerprint_is_refused_before_a_byte_is_sent(void **state)
+{
+    struct tls_server s;
+    (void)state;
+    start(&s, &server_cert, &ca);
+    expect_refused(&s, "localhost", NULL, other_ca.sha256);
+    tls_server_stop(&s);
+}
+
+static void the_fingerprint_of_the_leaf_is_not_the_one_of_a_ca(void **state)
+{
+    struct tls_server s;
+    (void)state;
+    start(&s, &server_cert, &ca);
+    expect_refused(&s, "localhost", NULL, server_cert.sha256);
+    tls_server_stop(&s);
+}
+
+static void a_server_that_does_not_send_its_ca_is_refused_by_fingerprint(void **state)
+{
+    struct tls_server s;
+    (void)state;
+    start(&s, &server_cert, NULL);
+    expect_refused(&s, "localhost", NULL, ca.sha256);
+    tls_server_stop(&s);
+}
+
+/* An attacker knows the public CA certificate: showing it beside a leaf it did not sign must not
+ * help. */
+static void the_real_ca_beside_a_foreign_leaf_is_refused(void **state)
+{
+    struct tls_server s;
+    struct tls_server_cfg cfg = {.leaf = &foreign_leaf, .chain = {&ca, &other_ca}};
+    (void)state;
+    tls_server_start(&s, &cfg);
+    expect_refused(&s, "localhost", NULL, ca.sha256);
+    expect_refused(&s, "localhost", ca.cert_pem, NULL);
+    tls_server_stop(&s);
+}
+
+static void a_certificate_for_another_host_is_refused(void **state)
+{
+    struct tls_server s;
+    (void)state;
+    start(&s, &elsewhere_cert, &ca);
+    expect_refused(&s, "localhost", NULL, ca.sha256);
+    expect_refused(&s, "127.0.0.1", NULL, ca.sha256);
+    expect_refused(&s, "localhost", ca.cert_pem, NULL);
+    expect_refused(&s, "127.0.0.1", ca.cert_pem, NULL);
+    tls_server_stop(&s);
+}
+
+static void an_expired_certificate_is_refused(void **state)
+{
+    struct tls_server s;
+    (void)state;
+    start(&s, &old_cert, &ca);
+    expect_refused(&s, "localhost", NULL, ca.sha256);
+    expect_refused(&s, "localhost", ca.cert_pem, NULL);
+    tls_server_stop(&s);
+}
+
+static void a_server_without_tls_is_refused(void **state)
+{
+    struct tls_server s;
+    struct tls_server_cfg cfg = {.leaf = &server_cert, .plain = true};
+    (void)state;
+    tls_server_start(&s, &cfg);
+    expect_refused(&s, "localhost", ca.cert_pem, NULL);
+    tls_server_stop(&s);
+}
+
+static void the_client_certificate_is_presented(void **state)
+{
+    struct tls_server s;
+    struct tls_server_cfg scfg = {.leaf = &server_cert, .chain = {&ca, NULL}, .client_ca = &ca};
+    (void)state;
+    tls_server_start(&s, &scfg);
+    struct wedr_http_cfg cfg = {.base_url = url_of(&s, "localhost"),
+                                .ca_sha256 = ca.sha256,
+                                .cert_pem = client_cert.cert_pem,
+                                .key_pem = client_cert.key_pem};
+    struct wedr_http_request rq = get("/who");
+    struct outcome o = ask(&cfg, &rq);
+    assert_int_equal(o.err, WEDR_OK);
+    assert_string_equal(o.body, "agent-7");
+    cfg.cert_pem = NULL;
+    cfg.key_pem = NULL;
+    o = ask(&cfg, &rq);
+    /* With TLS 1.3 the refusal comes after the client's part of the handshake: as an alert, or
+     * overtaken by a reset. */
+    assert_true(o.err == WEDR_E_TLS || o.err == WEDR_E_NET);
+    assert_int_equal(atomic_load(&s.requests), 1);
+    tls_server_stop(&s);
+}
+
+/* ---- requests and answers ---- */
+
+static struct outcome fetch(struct tls_server *s, const struct wedr_http_request *rq)
+{
+    struct wedr_http_cfg cfg = {
+        .base_url = url_of(s, "localhost"), .ca_pem = ca.cert_pem, .total_timeout_ms = 10000};
+    return ask(&cfg, rq);
+}
+
+static void a_large_body_arrives_whole(void **state)
+{
+    struct tls_server s;
+    size_t n = 1u << 20;
+    char *body = wedr_alloc(n, 1);
+    (void)state;
+    assert_non_null(body);
+    memset(body, 'b', n);
+    start(&s, &server_cert, NULL);
+    struct wedr_http_header type = {"Content-Encoding", "zstd"};
+    struct wedr_http_request rq = {.method = "POST",
+                                   .path = "/echo",
+                                   .headers = &type,
+                                   .header_count = 1,
+                                   .body = body,
+                                   .body_len = n,
+                                   .response_max = n};
+    struct outcome o = fetch(&s, &rq);
+    assert_int_equal(o.err, WEDR_OK);
+    assert_int_equal(o.body_len, n);
+    tls_server_stop(&s);
+    wedr_free(body);
+}
+
+static void headers_are_sent_as_given_and_nothing_is_invented(void **state)
+{
+    struct tls_server s;
+    (void)state;
+    start(&s, &server_cert, NULL);
+    struct wedr_http_header headers[] = {{"X-Wedr-Batch", "a b"}, {"X-Empty", ""}};
+    struct wedr_http_request rq = {.method = "POST",
+                                   .path = "/head",
+                                   .headers = headers,
+                                   .header_count = 2,
+                                   .body = "x",
+                                   .body_len = 1,
+                                   .response_max = 4096};
+    struct outcome o = fetch(&s, &rq);
+    assert_int_equal(o.err, WEDR_OK);
+    assert_non_null(strstr(o.body, "POST /head HTTP/1.1\r\n"));
+    assert_non_null(strstr(o.body, "X-Wedr-Batch: a b\r\n"));
+    assert_non_null(strstr(o.body, "X-Empty:"));
+    assert_null(strstr(o.body, "Content-Type"));
+    assert_null(strstr(o.body, "Expect"));
+    tls_server_stop(&s);
+}
+
+static void control_characters_cannot_make_a_header(void **state)
+{
+    struct wedr_http_cfg cfg = {.base_url = "https://localhost", .ca_pem = ca.cert_pem};
+    struct wedr_http *h = NULL;
+    struct outcome o = {0};
+    (void)state;
+    assert_int_equal(wedr_http_new(&cfg, &h, NULL), 0);
+    struct wedr_http_header bad[] = {
+        {"X-A", "b\r\nX-C: d"}, {"X-A:b", "c"}, {"X A", "b"}, {"", "b"}, {"X-A", "b\x01"}};
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        struct wedr_http_request rq = get("/ok");
+        rq.headers = &bad[i];
+        rq.header_count = 1;
+        assert_int_equal(wedr_http_start(h, &rq, on_done, &o), WEDR_E_INVAL);
+    }
+    const char *paths[] = {"ok", "/a b", "/a\r\nb", ""};
+    for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
+        struct wedr_http_request rq = get(paths[i]);
+        assert_int_equal(wedr_http_start(h, &rq, on_done, &o), WEDR_E_INVAL);
+    }
+    struct wedr_http_request rq = get("/ok");
+    rq.method = "DELETE";
+    assert_int_equal(wedr_http_start(h, &rq, on_done, &o), WEDR_E_INVAL);
+    wedr_http_free(h);
+}
+
+static void retry_after_is_read_in_both_forms(void **state)
+{
+    static const struct {
+        const char *path;
+        uint32_t low, high;
+    } cases[] = {
+        {"/retry/7", 7, 7},    {"/retry/0", 0, 0},  {"/retry/99999999999999999999", 86400, 86400},
+        {"/date/90", 85, 90},  {"/date/-90", 0, 0}, {"/date/1000000", 86400, 86400},
+        {"/retry/soon", 0, 0}, {"/retry/-5", 0, 0}, {"/ok", 0, 0},
+    };
+    struct tls_server s;
+    (void)state;
+    start(&s, &server_cert, NULL);
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct wedr_http_request rq = get(cases[i].path);
+        struct outcome o = fetch(&s, &rq);
+        assert_int_equal(o.err, WEDR_OK);
+        assert_in_range(o.retry_after_s, cases[i].low, cases[i].high);
+    }
+    tls_server_stop(&s);
+}
+
+static void a_longer_answer_than_expected_is_cut_off(void **state)
+{
+    struct tls_server s;
+    (void)state;
+    start(&s, &server_cert, NULL);
+    struct wedr_http_request rq = get("/big");
+    rq.response_max = 99999;
+    assert_int_equal(fetch(&s, &rq).err, WEDR_E_LIMIT);
+    rq.response_max = 100000;
+    struct outcome o = fetch(&s, &rq);
+    assert_int_equal(o.err, WEDR_OK);
+    assert_int_equal(o.body_len, 100000);
+    tls_server_stop(&s);
+}
+
+static void redirects_are_not_followed(void **state)
+{
+    struct tls_server s;
+    (void)state;
+    start(&s, &server_cert, NULL);
+    struct wedr_http_request rq = get("/redirect");
+    struct outcome o = fetch(&s, &rq);
+    assert_int_equal(o.status, 302);
+    assert_int_equal(atomic_load(&s.requests), 1);
+    tls_server_stop(&s);
+}
+
+static void proxies_of_the_environment_are_ignored(void **state)
+{
+    struct tls_server s;
+    (void)state;
+    start(&s, &server_cert, NULL);
+    assert_int_equal(setenv("https_proxy", "http://127.0.0.1:1", 1), 0);
+    assert_int_equal(setenv("ALL_PROXY", "http://127.0.0.1:1", 1), 0);
+    struct wedr_http_request rq = get("/ok");
+    assert_int_equal(fetch(&s, &rq).err, WEDR_OK);
+    assert_int_equal(unsetenv("https_proxy"), 0);
+    assert_int_equal(unsetenv("ALL_PROXY"), 0);
+    tls_server_stop(&s);
+}
+
+static void the_given_proxy_is_used(void **state)
+{
+    struct tls_server s;
+    (void)state;
+    start(&s, &server_cert, NULL);
+    struct wedr_http_cfg cfg = {
+        .base_url = url_of(&s, "localhost"), .ca_pem = ca.cert_pem, .proxy = "http://127.0.0.1:1"};
+    struct wedr_http_request rq = get("/ok");
+    assert_int_equal(ask(&cfg, &rq).err, WEDR_E_NET);
+    assert_int_equal(atomic_load(&s.handshakes), 0);
+    tls_server_stop(&s);
+}
+
+static void nobody_listening_is_a_network_error(void **state)
+{
+    struct wedr_http_cfg cfg = {.base_url = "https://127.0.0.1:1", .ca_pem = ca.cert_pem};
+    struct wedr_http_request rq = get("/ok");
+    (void)state;
+    assert_int_equal(ask(&cfg, &rq).err, WEDR_E_NET);
+}
+
+static void a_silent_server_times_out(void **state)
+{
+    struct tls_server s;
+    (void)state;
+    start(&s, &server_cert, NULL);
+    struct wedr_http_cfg cfg = {
+        .base_url = url_of(&s, "localhost"), .ca_pem = ca.cert_pem, .total_timeout_ms = 300};
+    struct wedr_http_request rq = get("/slow");
+    uint64_t before = wedr_time_mono_ms();
+    assert_int_equal(ask(&cfg, &rq).err, WEDR_E_TIMEOUT);
+    assert_in_range(wedr_time_mono_ms() - before, 250, 3000);
+    tls_server_stop(&s);
+}
+
+/* ---- several at once ---- */
+
+static void free_cancels_without_calling_back(void **state)
+{
+    struct tls_server s;
+    struct wedr_http *h = NULL;
+    struct outcome o = {0};
+    (void)state;
+    start(&s, &server_cert, NULL);
+    struct wedr_http_cfg cfg = {.base_url = url_of(&s, "localhost"), .ca_pem = ca.cert_pem};
+    struct wedr_http_request rq = get("/slow");
+    assert_int_equal(wedr_http_new(&cfg, &h, NULL), 0);
+    assert_int_equal(wedr_http_start(h, &rq, on_done, &o), 0);
+    for (int i = 0; i < 500 && !atomic_load(&s.slow_seen); i++) {
+        assert_int_equal(wedr_http_wait(h, NULL, 0, 10), 0);
+    }
+    assert_true(atomic_load(&s.slow_seen));
+    uint64_t before = wedr_time_mono_ms();
+    wedr_http_free(h);
+    assert_in_range(wedr_time_mono_ms() - before, 0, 1000);
+    assert_int_equal(o.calls, 0);
+    tls_server_stop(&s);
+}
+
+static void a_ready_handle_of_the_caller_ends_the_wait(void **state)
+{
+    struct tls_server s;
+    struct wedr_http *h = NULL;
+    struct outcome o = {0};
+    struct wedr_ipc *a = NULL;
+    struct wedr_ipc *b = NULL;
+    (void)state;
+    start(&s, &server_cert, NULL);
+    struct wedr_http_cfg cfg = {.base_url = url_of(&s, "localhost"), .ca_pem = ca.cert_pem};
+    struct wedr_http_request rq = get("/slow");
+    assert_int_equal(wedr_http_new(&cfg, &h, NULL), 0);
+    assert_int_equal(wedr_http_start(h, &rq, on_done, &o), 0);
+    assert_int_equal(wedr_ipc_pair(&a, &b), 0);
+    struct wedr_wait w[2] = {{.handle = WEDR_HANDLE_NONE, .want = WEDR_WAIT_READ},
+                             {.handle = wedr_ipc_handle(a), .want = WEDR_WAIT_READ}};
+    assert_int_equal(wedr_http_wait(h, w, 2, 50), 0);
+    assert_int_equal(w[1].got, 0);
+    assert_int_equal(wedr_ipc_send(b, "x", 1, NULL, 0), 0);
+    uint64_t before = wedr_time_mono_ms();
+    assert_int_equal(wedr_http_wait(h, w, 2, 20000), 0);
+    assert_in_range(wedr_time_mono_ms() - before, 0, 5000);
+    assert_int_equal(w[0].got, 0);
+    assert_int_equal(w[1].got, WEDR_WAIT_READ);
+    wedr_ipc_close(b);
+    assert_int_equal(wedr_http_wait(h, w, 2, 20000), 0);
+    assert_int_equal(w[1].got & WEDR_WAIT_GONE, WEDR_WAIT_GONE);
+    wedr_http_free(h);
+    wedr_ipc_close(a);
+    tls_server_stop(&s);
+}
+
+static void eight_requests_run_together_and_a_ninth_is_refused(void **state)
+{
+    struct tls_server s;
+    struct wedr_http *h = NULL;
+    struct outcome o = {0};
+    (void)state;
+    start(&s, &server_cert, &ca);
+    struct wedr_http_cfg cfg = {.base_url = url_of(&s, "localhost"), .ca_sha256 = ca.sha256};
+    struct wedr_http_request rq = get("/ok");
+    assert_int_equal(wedr_http_new(&cfg, &h, NULL), 0);
+    for (int i = 0; i < 8; i++) {
+        assert_int_equal(wedr_http_start(h, &rq, on_done, &o), 0);
+    }
+    assert_int_equal(wedr_http_start(h, &rq, on_done, &o), WEDR_E_FULL);
+    for (int i = 0; i < 1000 && o.calls < 8; i++) {
+        assert_int_equal(wedr_http_wait(h, NULL, 0, 20), 0);
+    }
+    assert_int_equal(o.calls, 8);
+    assert_int_equal(o.err, WEDR_OK);
+    assert_int_equal(wedr_http_start(h, &rq, on_done, &o), 0);
+    wedr_http_free(h);
+    tls_server_stop(&s);
+}
+
+static void a_bad_configuration_says_why(void **state)
+{
+    static const char *const urls[] = {"http://localhost",
+                                       "https://localhost/",
+                                       "https://localhost/path",
+                                       "https://u:p@localhost",
+                                       "ftp://localhost",
+                                       "localhost",
+                                       "https://",
+                                       "https://localhost?a=b",
+                                       "https://localhost#a",
+                                       "https://local host:443",
+                                       ""};
+    struct wedr_http *h = NULL;
+    struct wedr_errinfo ei;
+    (void)state;
+    for (size_t i = 0; i < sizeof(urls) / sizeof(urls[0]); i++) {
+        struct wedr_http_cfg cfg = {.base_url = urls[i], .ca_pem = ca.cert_pem};
+        ei.text[0] = '\0';
+        assert_int_equal(wedr_http_new(&cfg, &h, &ei), WEDR_E_INVAL);
+        assert_int_not_equal(ei.text[0], '\0');
+    }
+    struct wedr_http_cfg both = {
+        .base_url = "https://a", .ca_pem = ca.cert_pem, .ca_sha256 = ca.sha256};
+    assert_int_equal(wedr_http_new(&both, &h, &ei), WEDR_E_INVAL);
+    struct wedr_http_cfg none = {.base_url = "https://a"};
+    assert_int_equal(wedr_http_new(&none, &h, &ei), WEDR_E_INVAL);
+    struct wedr_http_cfg no_key = {
+        .base_url = "https://a", .ca_pem = ca.cert_pem, .cert_pem = client_cert.cert_pem};
+    assert_int_equal(wedr_http_new(&no_key, &h, &ei), WEDR_E_INVAL);
+    struct wedr_http_cfg short_hash = {.base_url = "https://a", .ca_sha256 = "abcd"};
+    assert_int_equal(wedr_http_new(&short_hash, &h, &ei), WEDR_E_FORMAT);
+    struct wedr_http_cfg v6 = {.base_url = "https://[::1]:8443", .ca_sha256 = ca.sha256};
+    assert_int_equal(wedr_http_new(&v6, &h, &ei), WEDR_OK);
+    wedr_http_free(h);
+    wedr_http_free(NULL);
+}
+
+static void no_descriptor_leaks_over_requests(void **state)
+{
+    struct tls_server s;
+    (void)state;
+    start(&s, &server_cert, &ca);
+    struct outcome o = ask_with(&s, "localhost", NULL, ca.sha256);
+    assert_int_equal(o.err, WEDR_OK);
+    size_t before = count_fds();
+    for (int i = 0; i < 5; i++) {
+        o = ask_with(&s, "localhost", NULL, i % 2 == 0 ? ca.sha256 : other_ca.sha256);
+    }
+    /* The last connection's end on the server's side may take a moment. */
+    for (int i = 0; i < 200 && count_fds() > before; i++) {
+        wedr_time_sleep_ms(10);
+    }
+    assert_int_equal(count_fds(), before);
+    tls_server_stop(&s);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_chain_to_the_given_ca_is_trusted_by_name_and_by_address),
+        cmocka_unit_test(another_ca_of_the_same_name_is_refused_before_a_byte_is_sent),
+        cmocka_unit_test(the_right_fingerprint_is_trusted_and_gives_the_ca),
+        cmocka_unit_test(a_wrong_fingerprint_is_refused_before_a_byte_is_sent),
+        cmocka_unit_test(the_fingerprint_of_the_leaf_is_not_the_one_of_a_ca),
+        cmocka_unit_test(a_server_that_does_not_send_its_ca_is_refused_by_fingerprint),
+        cmocka_unit_test(the_real_ca_beside_a_foreign_leaf_is_refused),
+        cmocka_unit_test(a_certificate_for_another_host_is_refused),
+        cmocka_unit_test(an_expired_certificate_is_refused),
+        cmocka_unit_test(a_server_without_tls_is_refused),
+        cmocka_unit_test(the_client_certificate_is_presented),
+        cmocka_unit_test(a_large_body_arrives_whole),
+        cmocka_unit_test(headers_are_sent_as_given_and_nothing_is_invented),
+        cmocka_unit_test(control_characters_cannot_make_a_header),
+        cmocka_unit_test(retry_after_is_read_in_both_forms),
+        cmocka_unit_test(a_longer_answer_than_expected_is_cut_off),
+        cmocka_unit_test(redirects_are_not_followed),
+        cmocka_unit_test(proxies_of_the_environment_are_ignored),
+        cmocka_unit_test(the_given_proxy_is_used),
+        cmocka_unit_test(nobody_listening_is_a_network_error),
+        cmocka_unit_test(a_silent_server_times_out),
+        cmocka_unit_test(free_cancels_without_calling_back),
+        cmocka_unit_test(a_ready_handle_of_the_caller_ends_the_wait),
+        cmocka_unit_test(eight_requests_run_together_and_a_ninth_is_refused),
+        cmocka_unit_test(a_bad_configuration_says_why),
+        cmocka_unit_test(no_descriptor_leaks_over_requests),
+    };
+    return cmocka_run_group_tests(tests, setup, teardown);
+}
