@@ -56,6 +56,7 @@ struct WEDR_PACKED wedr_msg_empty {
 /* Handles: ring of each lane, state page. */
 struct WEDR_PACKED wedr_msg_source_ebpf {
     struct wedr_msg_header h;
+    uint32_t ring_bytes; /* of each ring */
     uint8_t adopted;
 };
 /* Handle: the capture file. */

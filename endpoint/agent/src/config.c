@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "config.h"
+
+#include "core/base/err.h"
+#include "core/util/buf.h"
+#include "wedr/plat/fs.h"
+#include "wedr/plat/proc.h"
+#include "wedr/plat/sandbox.h"
+#include "wedr/wire/msg.h"
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define AT(member) offsetof(struct wedr_agent_cfg, member), sizeof(((struct wedr_agent_cfg *)0)->member)
+
+static const struct wedr_cfg_option options[] = {
+    {"agent.max_bytes_per_file", WEDR_CFG_U64, AT(max_bytes_per_file), 65536, 4194304, "1048576",
+     "a spool segment is sealed at this many bytes of NDJSON"},
+    {"agent.max_age_ms", WEDR_CFG_U64, AT(max_age_ms), 50, 600000, "1000",
+     "a spool segment that holds something is sealed after this time"},
+    {"agent.max_total_bytes", WEDR_CFG_U64, AT(max_total_bytes), 65536, 1099511627776, "268435456",
+     "size of the spool; over it the oldest bulk batches go first, counted as lost"},
+    {"agent.zstd_level", WEDR_CFG_U64, AT(zstd_level), 1, 19, "3", "compression level of sealed segments"},
+    {"agent.core_uid", WEDR_CFG_U64, AT(core_uid), 1, 4294967294, "60901",
+     "user id of the process that reads records and writes the spool"},
+    {"agent.net_uid", WEDR_CFG_U64, AT(net_uid), 1, 4294967294, "60902",
+     "user id of the process that talks to the server"},
+    {"shipper.enabled", WEDR_CFG_BOOL, AT(shipper_enabled), 0, 0, "true",
+     "false: events stay in the spool"},
+    {"shipper.server_url", WEDR_CFG_STR, AT(server_url), 0, 0, "",
+     "https://host[:port]; empty: the server of the enrolment"},
+    {"shipper.proxy", WEDR_CFG_STR, AT(proxy), 0, 0, "", "URL of an HTTP proxy; empty: none"},
+    {"shipper.timeout_secs", WEDR_CFG_U64, AT(timeout_secs), 1, 600, "30", "limit of one whole request"},
+    {"shipper.connect_timeout_secs", WEDR_CFG_U64, AT(connect_timeout_secs), 1, 120, "10",
+     "limit of one connection attempt"},
+    {"shipper.max_backoff_secs", WEDR_CFG_U64, AT(max_backoff_secs), 1, 86400, "300",
+     "longest pause between two attempts"},
+    {"control.heartbeat_interval_secs", WEDR_CFG_U64, AT(heartbeat_interval_secs), 1, 86400, "10",
+     "time between heartbeats unless the server names another"},
+    {"log.level", WEDR_CFG_STR, AT(log_level), 0, 0, "info", "error, warn, info or debug"},
+    {"log.max_bytes", WEDR_CFG_U64, AT(log_max_bytes), 65536, 1073741824, "8388608",
+     "log/agent.log is renamed to agent.log.1 at this size"},
+};
+
+const struct wedr_cfg_option *wedr_agent_options(size_t *ret_count)
+{
+    *ret_count = WEDR_ARRAY_COUNT(options);
+    return options;
+}
+
+static int check_meaning(const struct wedr_agent_cfg *c, struct wedr_errinfo *ei)
+{
+    if (c->core_uid == c->net_uid) {
+        return wedr_fail(ei, WEDR_E_FORMAT, "agent.core_uid and agent.net_uid must differ");
+    }
+    if (c->server_url[0] && strncmp(c->server_url, "https://", 8) != 0) {
+        return wedr_fail(ei, WEDR_E_FORMAT, "shipper.server_url must begin with https://");
+    }
+    size_t n = strlen(c->server_url);
+    if (n > 8 && c->server_url[n - 1] == '/') {
+        return wedr_fail(ei, WEDR_E_FORMAT, "shipper.server_url must not end with a slash");
+    }
+    static const char *const levels[] = {"error", "warn", "info", "debug"};
+    for (size_t i = 0; i < WEDR_ARRAY_COUNT(levels); i++) {
+        if (strcmp(c->log_level, levels[i]) == 0) {
+            return WEDR_OK;
+        }
+    }
+    return wedr_fail(ei, WEDR_E_FORMAT, "log.level must be error, warn, info or debug");
+}
+
+int wedr_agent_config_parse(const char *json, size_t len, struct wedr_agent_cfg *ret, struct wedr_errinfo *ei)
+{
+    struct wedr_agent_cfg c;
+    memset(&c, 0, sizeof(c));
+    int err = wedr_cfg_defaults(options, WEDR_ARRAY_COUNT(options), &c, ei);
+    if (err == WEDR_OK && len > 0) {
+        err = wedr_cfg_parse(options, WEDR_ARRAY_COUNT(options), json, len, &c, ei);
+    }
+    if (err == WEDR_OK) {
+        err = check_meaning(&c, ei);
+    }
+    if (err == WEDR_OK) {
+        *ret = c;
+    }
+    return err;
+}
+
+int wedr_agent_config_check(const void *block, size_t len, struct wedr_agent_cfg *ret, struct wedr_errinfo *ei)
+{
+    if (len != sizeof(*ret)) {
+        return wedr_fail(ei, WEDR_E_FORMAT, "option block of %zu bytes", len);
+    }
+    const uint8_t *p = (const uint8_t *)block;
+    for (size_t i = 0; i < WEDR_ARRAY_COUNT(options); i++) {
+        const struct wedr_cfg_option *o = &options[i];
+        uint64_t v = 0;
+        bool ok = true;
+        switch (o->type) {
+        case WEDR_CFG_BOOL:
+            ok = p[o->offset] <= 1;
+            break;
+        case WEDR_CFG_U64:
+            memcpy(&v, p + o->offset, sizeof(v));
+            ok = v >= o->min && v <= o->max;
+            break;
+        case WEDR_CFG_STR:
+            ok = memchr(p + o->offset, 0, o->size) != NULL;
+            break;
+        default:
+            ok = false;
+        }
+        if (!ok) {
+            return wedr_fail(ei, WEDR_E_FORMAT, "option block: %s", o->name);
+        }
+    }
+    struct wedr_agent_cfg c;
+    memcpy(&c, block, sizeof(c));
+    int err = check_meaning(&c, ei);
+    if (err == WEDR_OK) {
+        *ret = c;
+    }
+    return err;
+}
+
+static int parser_child(void *arg, struct wedr_ipc *channel)
+{
+    const struct wedr_buf *text = (const struct wedr_buf *)arg;
+    static struct wedr_msg_options m;
+    struct wedr_errinfo ei = {""};
+    struct wedr_sandbox_report report;
+    struct wedr_sandbox_cfg sandbox = {.profile = WEDR_SANDBOX_PARSER, .uid = 0};
+    struct wedr_agent_cfg c;
+    wedr_msg_begin(&m, WEDR_MSG_T_OPTIONS);
+    int err = wedr_sandbox_enter(&sandbox, &report, &ei);
+    if (err == WEDR_OK) {
+        err = wedr_agent_config_parse((const char *)text->p, text->len, &c, &ei);
+    }
+    m.err = err;
+    wedr_msg_put_text(m.text, sizeof(m.text), ei.text);
+    if (err == WEDR_OK) {
+        _Static_assert(sizeof(c) <= sizeof(m.block), "option block fits its message");
+        m.block_len = (uint32_t)sizeof(c);
+        memcpy(m.block, &c, sizeof(c));
+    }
+    return wedr_ipc_send(channel, &m, sizeof(m), NULL, 0) == WEDR_OK ? 0 : 1;
+}
+
+static int parse_in_child(const struct wedr_buf *text, struct wedr_agent_cfg *ret, struct wedr_errinfo *ei)
+{
+    struct wedr_child *child = NULL;
+    struct wedr_ipc *channel = NULL;
+    static struct wedr_msg_options m;
+    uint16_t type = 0;
+    size_t len = 0, handles = 0, ready = 0;
+    int err = wedr_child_start("wedr-parser", parser_child, (void *)(uintptr_t)text, &child, &channel);
+    if (err != WEDR_OK) {
+        return wedr_fail(ei, err, "cannot start the configuration parser");
+    }
+    struct wedr_wait w = {wedr_ipc_handle(channel), WEDR_WAIT_READ, 0};
+    err = wedr_wait_any(&w, 1, 10000, &ready);
+    if (err == WEDR_OK) {
+        err = wedr_ipc_recv(channel, &m, sizeof(m), &len, NULL, 0, &handles);
+    }
+    if (err == WEDR_OK) {
+        err = wedr_msg_check(WEDR_MSG_HELPER_TO_PARENT, &m, len, handles, &type);
+    }
+    if (err != WEDR_OK || type != WEDR_MSG_T_OPTIONS) {
+        err = wedr_fail(ei, WEDR_E_FORMAT, "the configuration parser did not answer");
+    } else if (m.err != WEDR_OK) {
+        err = wedr_fail(ei, WEDR_E_FORMAT, WEDR_CONFIG_FILE ": %s", m.text);
+    } else {
+        err = wedr_agent_config_check(m.block, m.block_len, ret, ei);
+    }
+    wedr_ipc_close(channel);
+    wedr_child_free(child);
+    return err;
+}
+
+int wedr_agent_config_load(const char *state_dir, struct wedr_agent_cfg *ret, struct wedr_errinfo *ei)
+{
+    wedr_handle dir = WEDR_HANDLE_NONE, file = WEDR_HANDLE_NONE;
+    struct wedr_fs_stat st;
+    struct wedr_buf text;
+    wedr_buf_init(&text, WEDR_CONFIG_FILE_MAX);
+    int err = wedr_fs_open_dir(state_dir, &dir);
+    if (err == WEDR_OK) {
+        err = wedr_fs_open_at(dir, WEDR_CONFIG_FILE, WEDR_FS_READ, 0, &file);
+    }
+    if (err == WEDR_E_NOENT) {
+        err = wedr_agent_config_parse("", 0, ret, ei);
+        goto out;
+    }
+    if (err == WEDR_OK) {
+        err = wedr_fs_stat(file, &st);
+    }
+    if (err == WEDR_OK && (!st.regular || (st.mode & 022u) != 0)) {
+        err = wedr_fail(ei, WEDR_E_PERM, WEDR_CONFIG_FILE " may be changed by others than its owner");
+        goto out;
+    }
+    if (err == WEDR_OK) {
+        err = wedr_fs_read_all(file, &text);
+    }
+    if (err != WEDR_OK) {
+        err = wedr_fail(ei, err, "cannot read " WEDR_CONFIG_FILE ": %s", wedr_err_text(err));
+        goto out;
+    }
+    err = parse_in_child(&text, ret, ei);
+out:
+    wedr_buf_fini(&text);
+    wedr_fs_close(file);
+    wedr_fs_close(dir);
+    return err;
+}

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * endpoint/agent/src/holder_i.h — inside of the holder: one structure, and the parts that work on it.
+ *   holder.c           start, loop, end          holder_children.c  processes and their messages
+ *   holder_source.c    sensor, gaps, memory      holder_cli.c       status socket, counters, health
+ */
+#pragma once
+
+#include "config.h"
+#include "core/util/backoff.h"
+#include "core_main.h"
+#include "holder.h"
+#include "identity.h"
+#include "net_main.h"
+#include "peer.h"
+#include "sensor/lib/sensor.h"
+#include "statefile.h"
+#include "wedr/plat/proc.h"
+
+#define WEDR_CLIENTS_MAX 4u
+
+struct holder_child {
+    struct wedr_child *proc; /* NULL while it is down */
+    struct wedr_ipc *c;
+    bool ready;
+    uint32_t restarts;
+    uint64_t start_ms, restart_at_ms, stats_ms;
+    struct wedr_backoff backoff;
+};
+
+enum source_phase {
+    SOURCE_NONE,        /* core has none */
+    SOURCE_OLD,         /* core drains a set that was detached earlier */
+    SOURCE_LIVE,
+    SOURCE_LIVE_ENDING, /* links were found dead: core drains the rest, then a new set is opened */
+    SOURCE_STOP_ENDING  /* stopped on purpose */
+};
+
+enum stop_phase { STOP_NO, STOP_SOURCE, STOP_CORE, STOP_SHIPPING, STOP_DONE };
+
+struct holder {
+    const struct wedr_run_args *args;
+    char state_dir[4096];
+    struct wedr_agent_cfg cfg;
+    struct wedr_identity identity;
+    bool enrolled;
+    struct wedr_holder_memory memory;
+    struct wedr_host host;
+    wedr_handle lock, signal;
+    struct wedr_ipc *listener;
+    struct holder_client {
+        struct wedr_ipc *c;
+        bool wants_stop; /* waits for the end */
+    } client[WEDR_CLIENTS_MAX];
+
+    struct holder_child core, net;
+    bool pair_due; /* core and net need a new channel */
+    struct wedr_core_args core_args;
+    struct wedr_net_args net_args;
+    struct wedr_msg_core_stats core_stats;
+    struct wedr_msg_net_stats net_stats;
+    char missing[64];
+
+    struct wedr_sensor *sensor, *old;
+    char pin_name[WEDR_PIN_NAME_MAX];
+    char sensor_trouble[WEDR_ERRINFO_MAX]; /* why it is not attached */
+    enum source_phase phase;
+    bool fresh; /* the live set was loaded by this process and core has not had it yet */
+    uint64_t ended_epoch, replay_epoch;
+    uint32_t detached_count;
+    uint64_t next_check_ms, next_open_ms, next_store_ms, next_state_ms, next_identity_ms;
+    int64_t gap_from_us;
+    uint16_t gap_reason; /* 0: taken from memory */
+    struct wedr_msg_gap gap;
+    bool gap_open; /* asked for, not yet in the spool */
+
+    enum stop_phase stop;
+    bool stop_sensor, failed, finished;
+    int stop_err;
+    uint64_t stop_deadline_ms, stop_begin_ms, start_ms;
+    uint64_t rounds_seen, rounds_moved_ms;
+    bool told_ready;
+};
+
+/* holder_children.c */
+void holder_children_init(struct holder *h);
+void holder_children_tick(struct holder *h, uint64_t now);
+void holder_on_core(struct holder *h);
+void holder_on_net(struct holder *h);
+void holder_child_down(struct holder *h, struct holder_child *c, const char *why);
+/* A send that fails is the child's fault: it is ended and started again. */
+void holder_send(struct holder *h, struct holder_child *c, const void *m, const wedr_handle *handles, size_t count);
+void holder_send_text(struct holder *h, struct holder_child *c, uint16_t type, const char *text);
+void holder_children_end(struct holder *h);
+void holder_identity_load(struct holder *h);
+
+/* holder_source.c */
+void holder_source_open(struct holder *h);
+void holder_source_begin(struct holder *h); /* core is ready */
+void holder_source_ended(struct holder *h); /* core says so */
+void holder_source_tick(struct holder *h, uint64_t now);
+/* Detaches for good and lets core drain. False: nothing to drain. */
+bool holder_source_stop(struct holder *h);
+void holder_source_close(struct holder *h);
+void holder_gap_send(struct holder *h);
+void holder_memory_store(struct holder *h);
+
+/* holder_cli.c */
+int holder_cli_open(struct holder *h);
+void holder_cli_accept(struct holder *h);
+void holder_cli_read(struct holder *h, struct holder_client *cl);
+void holder_cli_end(struct holder *h);
+void holder_state_fill(struct holder *h, struct wedr_msg_holder_state *m);
+
+/* holder.c */
+void holder_stop_begin(struct holder *h, bool sensor);
+void holder_stop_core(struct holder *h);

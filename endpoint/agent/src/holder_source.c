@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "holder_i.h"
+
+#include "core/base/err.h"
+#include "core/util/log.h"
+#include "core/util/sha256.h"
+#include "wedr/plat/time.h"
+#include <string.h>
+
+#define CHECK_MS 2000u
+#define REOPEN_MS 5000u
+#define STORE_MS 4000u
+#define SETTLE_MS 50u /* programs that still ran when the last link went have written their record by then */
+
+void holder_memory_store(struct holder *h)
+{
+    int err = wedr_holder_memory_store(h->state_dir, &h->memory);
+    if (err != WEDR_OK) {
+        wedr_log(WARN, "holder.memory_not_stored", WEDR_ERR(err));
+    }
+}
+
+/* A new set of programs is attached: the time without one is a gap. */
+static void note_gap(struct holder *h)
+{
+    int64_t from = h->gap_from_us ? h->gap_from_us : h->memory.last_good_us;
+    uint16_t reason = h->gap_reason;
+    int64_t to = wedr_sensor_state(h->sensor)->start_utc_us;
+    if (reason == 0) {
+        bool same_boot = memcmp(h->memory.boot_id, h->host.boot_id, sizeof(h->host.boot_id)) == 0;
+        reason = h->memory.sensor_stopped ? WEDR_GAP_REASON_SENSOR_STOPPED
+                 : same_boot              ? WEDR_GAP_REASON_SENSOR_DETACHED
+                                          : WEDR_GAP_REASON_HOST_OFF;
+    }
+    if (from == 0) {
+        return; /* nothing was ever watched before */
+    }
+    wedr_msg_begin(&h->gap, WEDR_MSG_T_GAP);
+    h->gap.from_us = from < to ? from : to; /* the clock may have been set back */
+    h->gap.to_us = to;
+    h->gap.reason = reason;
+    h->gap.token = h->detached_count + 1;
+    h->gap_open = true;
+    wedr_log(WARN, "holder.coverage_gap", WEDR_I64("from_us", h->gap.from_us), WEDR_I64("to_us", to),
+             WEDR_U64("reason", reason));
+}
+
+void holder_gap_send(struct holder *h)
+{
+    if (h->gap_open && h->core.ready) {
+        holder_send(h, &h->core, &h->gap, NULL, 0);
+    }
+}
+
+void holder_source_open(struct holder *h)
+{
+    struct wedr_sensor_opened how;
+    struct wedr_errinfo ei = {""};
+    struct wedr_sensor_cfg cfg = {.pin_name = h->pin_name, .ring_bytes = 0};
+    if (h->args->source != WEDR_SOURCE_EBPF || h->sensor) {
+        return;
+    }
+    memset(&how, 0, sizeof(how));
+    int err = wedr_sensor_open(&cfg, &h->sensor, &how, &ei);
+    uint64_t now = wedr_time_mono_ms();
+    if (err != WEDR_OK) {
+        h->sensor = NULL;
+        h->next_open_ms = now + REOPEN_MS;
+        if (h->gap_from_us == 0) {
+            h->gap_from_us = h->memory.last_good_us ? h->memory.last_good_us : wedr_time_utc_us();
+            h->gap_reason = WEDR_GAP_REASON_SENSOR_FAILED;
+        }
+        wedr_msg_put_text(h->sensor_trouble, sizeof(h->sensor_trouble), ei.text[0] ? ei.text : wedr_err_text(err));
+        wedr_log(ERROR, "holder.sensor_not_attached", WEDR_ERR(err), WEDR_STR("reason", h->sensor_trouble));
+        return;
+    }
+    wedr_log(INFO, "holder.sensor_attached", WEDR_STR("how", how.adopted ? "adopted" : how.why),
+             WEDR_U64("existing", how.existing));
+    h->sensor_trouble[0] = 0;
+    h->fresh = !how.adopted;
+    if (!how.adopted) {
+        note_gap(h);
+    }
+    h->gap_from_us = 0;
+    h->gap_reason = 0;
+    h->memory.sensor_stopped = false;
+    memcpy(h->memory.boot_id, h->host.boot_id, sizeof(h->memory.boot_id));
+    h->memory.epoch = wedr_sensor_state(h->sensor)->epoch;
+    h->next_check_ms = now + CHECK_MS;
+    h->next_store_ms = 0;
+    if (h->core.ready) {
+        holder_gap_send(h);
+        holder_source_begin(h);
+    }
+}
+
+static void give_ebpf(struct holder *h, const struct wedr_sensor *s, bool adopted)
+{
+    struct wedr_sensor_handles sh;
+    struct wedr_msg_source_ebpf m;
+    wedr_sensor_handles(s, &sh);
+    wedr_handle handles[3] = {sh.ring[0], sh.ring[1], sh.state};
+    wedr_msg_begin(&m, WEDR_MSG_T_SOURCE_EBPF);
+    m.ring_bytes = sh.ring_bytes;
+    m.adopted = adopted;
+    holder_send(h, &h->core, &m, handles, 3);
+}
+
+static void give_replay(struct holder *h)
+{
+    struct wedr_msg_source_replay m;
+    wedr_handle file = WEDR_HANDLE_NONE;
+    int err = wedr_fs_open(h->args->replay_file, WEDR_FS_READ, 0, &file);
+    if (err != WEDR_OK) {
+        wedr_log(ERROR, "holder.no_replay_file", WEDR_ERR(err), WEDR_STR("file", h->args->replay_file));
+        wedr_msg_put_text(h->sensor_trouble, sizeof(h->sensor_trouble), "the capture cannot be opened");
+        h->failed = true;
+        h->stop = STOP_DONE;
+        return;
+    }
+    if (h->args->new_epoch && h->replay_epoch == 0) {
+        wedr_random(&h->replay_epoch, sizeof(h->replay_epoch));
+        h->replay_epoch |= 1;
+    }
+    wedr_msg_begin(&m, WEDR_MSG_T_SOURCE_REPLAY);
+    m.rate = h->args->rate;
+    m.epoch = h->replay_epoch;
+    holder_send(h, &h->core, &m, &file, 1);
+    wedr_fs_close(file);
+    h->phase = SOURCE_LIVE;
+}
+
+/* A set that was detached earlier still holds records: core drains it before the live one. */
+static bool give_old(struct holder *h)
+{
+    struct wedr_errinfo ei = {""};
+    while (!h->old && wedr_sensor_old_open(h->pin_name, &h->old, &ei) == WEDR_OK) {
+        if (wedr_sensor_state(h->old)->epoch != h->ended_epoch || h->ended_epoch == 0) {
+            break;
+        }
+        wedr_sensor_old_discard_take(h->old); /* drained already, as the live one */
+        h->old = NULL;
+    }
+    if (!h->old) {
+        return false;
+    }
+    h->phase = SOURCE_OLD;
+    give_ebpf(h, h->old, true);
+    holder_send_text(h, &h->core, WEDR_MSG_T_SOURCE_END, "detached");
+    return true;
+}
+
+void holder_source_begin(struct holder *h)
+{
+    if (!h->core.ready || h->phase != SOURCE_NONE) {
+        return;
+    }
+    if (h->args->source == WEDR_SOURCE_REPLAY) {
+        give_replay(h);
+    } else if (!give_old(h) && h->sensor) {
+        h->phase = SOURCE_LIVE;
+        give_ebpf(h, h->sensor, !h->fresh);
+        h->fresh = false;
+    }
+}
+
+void holder_source_ended(struct holder *h)
+{
+    enum source_phase was = h->phase;
+    h->phase = SOURCE_NONE;
+    switch (was) {
+    case SOURCE_OLD:
+        h->ended_epoch = h->old ? wedr_sensor_state(h->old)->epoch : 0;
+        wedr_sensor_old_discard_take(h->old);
+        h->old = NULL;
+        if (h->stop == STOP_SOURCE) {
+            if (!holder_source_stop(h)) {
+                holder_stop_core(h);
+            }
+            return;
+        }
+        holder_source_begin(h);
+        break;
+    case SOURCE_LIVE_ENDING:
+        h->ended_epoch = h->memory.epoch;
+        wedr_sensor_close(h->sensor);
+        h->sensor = NULL;
+        holder_source_open(h); /* begins when it worked */
+        break;
+    case SOURCE_STOP_ENDING:
+        h->memory.sensor_stopped = true;
+        holder_memory_store(h);
+        holder_stop_core(h);
+        break;
+    default:
+        break;
+    }
+}
+
+static void detached(struct holder *h, const char *why)
+{
+    h->detached_count++;
+    h->gap_from_us = h->memory.last_good_us;
+    h->gap_reason = WEDR_GAP_REASON_SENSOR_DETACHED;
+    wedr_msg_put_text(h->sensor_trouble, sizeof(h->sensor_trouble), why);
+    wedr_log(ERROR, "holder.sensor_detached", WEDR_STR("reason", why));
+    if (h->phase == SOURCE_LIVE && h->core.ready) {
+        h->phase = SOURCE_LIVE_ENDING;
+        holder_send_text(h, &h->core, WEDR_MSG_T_SOURCE_END, "detached");
+        return;
+    }
+    if (h->phase == SOURCE_NONE) {
+        wedr_sensor_close(h->sensor);
+        h->sensor = NULL;
+        holder_source_open(h);
+    }
+}
+
+static void check(struct holder *h, uint64_t now)
+{
+    struct wedr_sensor_health health;
+    struct wedr_errinfo ei = {""};
+    memset(&health, 0, sizeof(health));
+    h->next_check_ms = now + CHECK_MS;
+    int err = wedr_sensor_check(h->sensor, &health, &ei);
+    if (err == WEDR_E_CLOSED) {
+        detached(h, ei.text[0] ? ei.text : "a link is dead");
+        return;
+    }
+    if (err != WEDR_OK || h->gap_open) {
+        return; /* the gap must be in the spool before the memory of its begin goes */
+    }
+    if (health.repinned > 0) {
+        wedr_log(WARN, "holder.pins_put_back", WEDR_U64("count", health.repinned));
+    }
+    h->memory.last_good_us = wedr_time_utc_us();
+    if (now >= h->next_store_ms) {
+        h->next_store_ms = now + STORE_MS;
+        holder_memory_store(h);
+    }
+}
+
+void holder_source_tick(struct holder *h, uint64_t now)
+{
+    if (h->args->source != WEDR_SOURCE_EBPF || h->stop != STOP_NO) {
+        return;
+    }
+    if (!h->sensor && now >= h->next_open_ms) {
+        holder_source_open(h);
+    } else if (h->sensor && now >= h->next_check_ms && h->phase != SOURCE_LIVE_ENDING) {
+        check(h, now);
+    }
+}
+
+bool holder_source_stop(struct holder *h)
+{
+    struct wedr_errinfo ei = {""};
+    if (h->phase == SOURCE_OLD) {
+        return true; /* goes on when it has been drained */
+    }
+    if (h->sensor) {
+        h->memory.last_good_us = wedr_time_utc_us();
+    }
+    /* Core keeps the rings by its own descriptors; without pins and without ours the programs are gone. */
+    wedr_sensor_close(h->sensor);
+    h->sensor = NULL;
+    int err = wedr_sensor_unpin(h->pin_name, &ei);
+    if (err != WEDR_OK && err != WEDR_E_NOENT) {
+        wedr_log(ERROR, "holder.cannot_unpin", WEDR_ERR(err), WEDR_STR("reason", ei.text));
+        h->stop_err = err;
+    }
+    h->memory.sensor_stopped = true;
+    if (h->phase != SOURCE_LIVE || !h->core.ready || h->args->source != WEDR_SOURCE_EBPF) {
+        holder_memory_store(h);
+        return false;
+    }
+    wedr_time_sleep_ms(SETTLE_MS);
+    h->phase = SOURCE_STOP_ENDING;
+    holder_send_text(h, &h->core, WEDR_MSG_T_SOURCE_END, "stopped");
+    return true;
+}
+
+void holder_source_close(struct holder *h)
+{
+    if (h->sensor) {
+        h->memory.last_good_us = h->gap_open ? h->memory.last_good_us : wedr_time_utc_us();
+    }
+    if (h->args->source == WEDR_SOURCE_EBPF) {
+        holder_memory_store(h);
+    }
+    wedr_sensor_close(h->sensor);
+    wedr_sensor_close(h->old);
+    h->sensor = NULL;
+    h->old = NULL;
+}

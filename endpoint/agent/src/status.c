@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "status.h"
+
+#include "core/base/err.h"
+#include "core/util/json.h"
+#include "holder.h"
+#include "peer.h"
+#include "sensor/lib/sensor.h"
+#include "wedr/plat/time.h"
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#define ANSWER_MS 5000u
+#define STOP_MS 40000u
+#define JSON_MAX 16384u
+
+static const char *const process_names[WEDR_MSG_PROCESSES] = {"holder", "core", "net"};
+static const char *const lane_names[WEDR_LANE_COUNT] = {WEDR_STREAM_NAME_CRITICAL, WEDR_STREAM_NAME_BULK};
+static const char *const server_states[] = {"unknown", "ok", "unreachable", "refused", "not_enrolled", "busy", "not_configured"};
+
+static int connect_to(const char *state_dir, struct wedr_ipc **ret)
+{
+    char path[4096];
+    int n = snprintf(path, sizeof(path), "%s/" WEDR_RUN_DIR, state_dir);
+    return n < 0 || (size_t)n >= sizeof(path) ? WEDR_E_RANGE : wedr_ipc_connect(path, WEDR_AGENT_SOCKET, ret);
+}
+
+/* Waits for one answer. */
+static int answer(struct wedr_ipc *c, uint32_t timeout_ms, struct wedr_peer_msg *ret)
+{
+    struct wedr_wait w = {wedr_ipc_handle(c), WEDR_WAIT_READ, 0};
+    int err = wedr_wait_any(&w, 1, timeout_ms, NULL);
+    if (err == WEDR_OK) {
+        err = wedr_peer_recv(c, WEDR_MSG_HOLDER_TO_CLI, ret);
+    }
+    return err == WEDR_E_AGAIN ? WEDR_E_TIMEOUT : err;
+}
+
+int wedr_status_get(const char *state_dir, struct wedr_msg_status *ret)
+{
+    static struct wedr_peer_msg m;
+    struct wedr_msg_empty rq;
+    struct wedr_ipc *c = NULL;
+    wedr_msg_begin(&rq, WEDR_MSG_T_CLI_STATUS);
+    int err = connect_to(state_dir, &c);
+    if (err == WEDR_OK) {
+        err = wedr_peer_send(c, &rq, NULL, 0);
+    }
+    if (err == WEDR_OK) {
+        err = answer(c, ANSWER_MS, &m);
+    }
+    if (err == WEDR_OK && m.type != WEDR_MSG_T_STATUS) {
+        err = WEDR_E_FORMAT;
+    }
+    if (err == WEDR_OK) {
+        memcpy(ret, m.u.bytes, sizeof(*ret));
+    }
+    wedr_ipc_close(c);
+    return err;
+}
+
+int wedr_stop_running(const char *state_dir, bool sensor, struct wedr_errinfo *ei)
+{
+    static struct wedr_peer_msg m;
+    struct wedr_msg_cli_stop rq;
+    struct wedr_ipc *c = NULL;
+    wedr_handle lock = WEDR_HANDLE_NONE;
+    wedr_msg_begin(&rq, WEDR_MSG_T_CLI_STOP);
+    rq.sensor = sensor;
+    int err = connect_to(state_dir, &c);
+    if (err == WEDR_OK) {
+        err = wedr_peer_send(c, &rq, NULL, 0);
+    }
+    if (err != WEDR_OK) {
+        wedr_ipc_close(c);
+        return err;
+    }
+    err = answer(c, STOP_MS, &m);
+    wedr_ipc_close(c);
+    if (err == WEDR_E_CLOSED) {
+        err = WEDR_OK; /* it ended without a word; the lock below tells */
+    } else if (err == WEDR_OK && m.type == WEDR_MSG_T_STOPPING) {
+        struct wedr_msg_result r;
+        memcpy(&r, m.u.bytes, sizeof(r));
+        err = r.err == WEDR_OK ? WEDR_OK : wedr_fail(ei, r.err, "the agent stopped, but not in order: %s", wedr_err_text(r.err));
+    }
+    /* Its lock is free when the process has ended. */
+    if (wedr_state_lock(state_dir, false, WEDR_LOCK_WAIT_MS, &lock) != WEDR_OK) {
+        return wedr_fail(ei, WEDR_E_TIMEOUT, "the agent does not end");
+    }
+    wedr_fs_close(lock);
+    return err;
+}
+
+static void put(struct wedr_json *j, const char *key, uint64_t v)
+{
+    wedr_json_key(j, key);
+    wedr_json_u64(j, v);
+}
+
+static void puts_(struct wedr_json *j, const char *key, const char *text)
+{
+    wedr_json_key(j, key);
+    (void)wedr_json_str(j, text, strlen(text));
+}
+
+static void putb(struct wedr_json *j, const char *key, bool v)
+{
+    wedr_json_key(j, key);
+    wedr_json_bool(j, v);
+}
+
+static void open_obj(struct wedr_json *j, const char *key)
+{
+    wedr_json_key(j, key);
+    wedr_json_obj_begin(j);
+}
+
+static void json_processes(struct wedr_json *j, const struct wedr_msg_status *m)
+{
+    open_obj(j, "processes");
+    for (size_t i = 0; i < WEDR_MSG_PROCESSES; i++) {
+        struct wedr_msg_process p = m->process[i];
+        open_obj(j, process_names[i]);
+        put(j, "pid", p.pid);
+        put(j, "uid", p.uid);
+        put(j, "restarts", p.restarts);
+        put(j, "cpu_us", p.cpu_us);
+        put(j, "rss_bytes", p.rss_bytes);
+        put(j, "pss_bytes", p.pss_bytes);
+        put(j, "uptime_ms", p.uptime_ms);
+        wedr_json_obj_end(j);
+    }
+    wedr_json_obj_end(j);
+}
+
+static void json_lanes(struct wedr_json *j, const struct wedr_msg_core_stats *c)
+{
+    wedr_json_key(j, "lanes");
+    wedr_json_arr_begin(j);
+    for (size_t i = 0; i < WEDR_LANE_COUNT; i++) {
+        struct wedr_msg_lane l = c->lane[i];
+        wedr_json_obj_begin(j);
+        puts_(j, "stream", lane_names[i]);
+        put(j, "produced", l.produced);
+        put(j, "lost_ring", l.lost_ring);
+        put(j, "read", l.read);
+        put(j, "released", l.released);
+        put(j, "malformed", l.malformed);
+        put(j, "late", l.late);
+        put(j, "spooled", l.spooled);
+        put(j, "spooled_seq", l.spooled_seq);
+        put(j, "in_flight", l.in_flight);
+        wedr_json_obj_end(j);
+    }
+    wedr_json_arr_end(j);
+    open_obj(j, "agent_stream");
+    wedr_json_key(j, "epoch");
+    wedr_json_hex64(j, c->agent_epoch);
+    put(j, "produced", c->agent_produced);
+    put(j, "acked", c->agent_acked);
+    wedr_json_obj_end(j);
+    open_obj(j, "spool");
+    put(j, "batches_sealed", c->batches_sealed);
+    put(j, "batches_acked", c->batches_acked);
+    put(j, "batches_waiting", c->batches_waiting);
+    put(j, "batches_set_aside", c->batches_set_aside);
+    put(j, "batches_sending", c->sending);
+    put(j, "bytes", c->spool_bytes);
+    put(j, "bytes_max", c->spool_bytes_max);
+    put(j, "evicted", c->evicted);
+    put(j, "corrupt", c->corrupt);
+    put(j, "torn_bytes_cut", c->torn_bytes_cut);
+    putb(j, "disk_full", c->disk_full != 0);
+    wedr_json_obj_end(j);
+}
+
+static void json_net(struct wedr_json *j, const struct wedr_msg_status *m)
+{
+    struct wedr_msg_net_stats n = m->net;
+    open_obj(j, "net");
+    put(j, "batches_sent", n.batches_sent);
+    put(j, "batches_acked", n.batches_acked);
+    put(j, "batches_retried", n.batches_retried);
+    put(j, "batches_conflict", n.batches_conflict);
+    put(j, "batches_poison", n.batches_poison);
+    put(j, "bytes_sent", n.bytes_sent);
+    put(j, "in_flight", n.in_flight);
+    put(j, "retry_in_ms", n.retry_in_ms);
+    put(j, "heartbeats", n.heartbeats);
+    put(j, "heartbeats_failed", n.heartbeats_failed);
+    wedr_json_obj_end(j);
+    open_obj(j, "server");
+    puts_(j, "url", m->server_url);
+    puts_(j, "state", server_states[n.server_state]);
+    wedr_json_key(j, "last_status");
+    wedr_json_i64(j, n.last_status);
+    puts_(j, "last_error", n.last_error);
+    wedr_json_key(j, "last_ok");
+    n.last_ok_us ? wedr_json_time_us(j, n.last_ok_us) : wedr_json_null(j);
+    wedr_json_key(j, "certificate_until");
+    n.cert_not_after_us ? wedr_json_time_us(j, n.cert_not_after_us) : wedr_json_null(j);
+    wedr_json_obj_end(j);
+}
+
+int wedr_status_print_json(const char *state_dir, const struct wedr_msg_status *m)
+{
+    static char text[JSON_MAX];
+    char pin_name[WEDR_PIN_NAME_MAX] = "";
+    struct wedr_json j;
+    struct wedr_msg_core_stats core = m->core;
+    if (wedr_sensor_pin_name(state_dir, pin_name) != WEDR_OK) {
+        pin_name[0] = 0;
+    }
+    wedr_json_init(&j, text, sizeof(text) - 1);
+    wedr_json_obj_begin(&j);
+    puts_(&j, "version", m->version);
+    puts_(&j, "agent_id", m->agent_id);
+    open_obj(&j, "health");
+    putb(&j, "degraded", m->holder.degraded != 0);
+    puts_(&j, "text", m->holder.health);
+    puts_(&j, "sandbox_missing", m->sandbox_missing);
+    put(&j, "log_dropped", core.log_dropped + m->net.log_dropped);
+    put(&j, "bugs", core.bugs + m->net.bugs);
+    wedr_json_obj_end(&j);
+    open_obj(&j, "sensor");
+    puts_(&j, "source", core.source);
+    puts_(&j, "pin_name", pin_name);
+    putb(&j, "attached", m->holder.sensor_attached != 0);
+    put(&j, "detached_count", m->holder.sensor_detached_count);
+    wedr_json_key(&j, "epoch");
+    wedr_json_hex64(&j, core.epoch);
+    put(&j, "rounds", core.rounds);
+    wedr_json_obj_end(&j);
+    json_lanes(&j, &core);
+    json_net(&j, m);
+    json_processes(&j, m);
+    putb(&j, "finished", m->finished != 0);
+    wedr_json_obj_end(&j);
+    if (j.overflow) {
+        return WEDR_E_RANGE;
+    }
+    (void)printf("%.*s\n", (int)wedr_json_len(&j), text);
+    return WEDR_OK;
+}
+
+void wedr_status_print(const char *state_dir, const struct wedr_msg_status *m)
+{
+    struct wedr_msg_core_stats c = m->core;
+    struct wedr_msg_net_stats n = m->net;
+    (void)printf("wedr-agent %s on %s\n", m->version, state_dir);
+    (void)printf("  health     %s\n", m->holder.degraded ? m->holder.health : "everything works");
+    (void)printf("  identity   %s\n", m->agent_id[0] ? m->agent_id : "not enrolled");
+    (void)printf("  source     %s, epoch %016" PRIx64 "%s\n", c.source, c.epoch, m->holder.sensor_attached ? ", sensor attached" : "");
+    for (size_t i = 0; i < WEDR_LANE_COUNT; i++) {
+        struct wedr_msg_lane l = c.lane[i];
+        (void)printf("  %-15s  produced %" PRIu64 "  read %" PRIu64 "  spooled %" PRIu64 "  on the way %" PRIu64 "  lost in the ring %" PRIu64
+                     "  late %" PRIu64 "  malformed %" PRIu64 "\n",
+                     lane_names[i], l.produced, l.read, l.spooled, l.in_flight, l.lost_ring, l.late, l.malformed);
+    }
+    (void)printf("  agent            produced %" PRIu64 "  acknowledged %" PRIu64 "\n", c.agent_produced, c.agent_acked);
+    (void)printf("  spool      %" PRIu64 " of %" PRIu64 " bytes, %" PRIu64 " batches wait, %" PRIu64 " sealed, %" PRIu64 " acknowledged, %" PRIu64
+                 " set aside, %" PRIu64 " records evicted, %" PRIu64 " corrupt%s\n",
+                 c.spool_bytes, c.spool_bytes_max, c.batches_waiting, c.batches_sealed, c.batches_acked, c.batches_set_aside, c.evicted,
+                 c.corrupt, c.disk_full ? ", DISK FULL" : "");
+    (void)printf("  shipper    %" PRIu64 " sent, %" PRIu64 " acknowledged, %" PRIu64 " to retry, %" PRIu64 " in conflict, %" PRIu64
+                 " refused, %" PRIu64 " bytes\n",
+                 n.batches_sent, n.batches_acked, n.batches_retried, n.batches_conflict, n.batches_poison, n.bytes_sent);
+    (void)printf("  server     %s: %s%s%s\n", m->server_url[0] ? m->server_url : "none", server_states[n.server_state],
+                 n.last_error[0] ? ", " : "", n.last_error);
+    for (size_t i = 0; i < WEDR_MSG_PROCESSES; i++) {
+        struct wedr_msg_process p = m->process[i];
+        (void)printf("  %-10s pid %" PRIu32 "  uid %" PRIu32 "  restarts %" PRIu32 "  cpu %.2f s  pss %.1f MiB\n", process_names[i], p.pid, p.uid,
+                     p.restarts, (double)p.cpu_us / 1e6, (double)p.pss_bytes / 1048576.0);
+    }
+    if (m->sandbox_missing[0]) {
+        (void)printf("  sandbox    this kernel lacks: %s\n", m->sandbox_missing);
+    }
+}
