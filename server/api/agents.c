@@ -6,7 +6,6 @@
 #include "core/util/log.h"
 #include "fleet/fleet.h"
 #include "wedr/plat/time.h"
-#include <sodium.h>
 #include <string.h>
 
 static void refuse_peer(struct wedr_server *s, struct wedr_request *rq, int status, const char *why)
@@ -160,7 +159,7 @@ void wedr_api_enroll(void *arg, struct wedr_request *rq)
     memset(&row, 0, sizeof(row));
     wedr_buf_init(&cert_pem, WEDR_CSR_PEM_MAX);
     int err = e ? wedr_fleet_enroll_parse(rq->body, rq->body_len, e, &ei) : WEDR_E_NOMEM;
-    sodium_memzero(rq->body, rq->body_len);
+    wedr_wipe(rq->body, rq->body_len);
     if (err == WEDR_OK) {
         err = enroll(s, e, &row, &cert_pem, &ei);
     }

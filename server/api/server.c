@@ -6,7 +6,6 @@
 #include "fleet/fleet.h"
 #include "wedr/plat/net.h"
 #include "wedr/plat/time.h"
-#include <openssl/crypto.h>
 #include <string.h>
 
 #define PEM_MAX 65536u
@@ -136,7 +135,7 @@ static int server_cert(struct wedr_server *s,
 static void wipe(struct wedr_buf *b)
 {
     if (b->p) {
-        OPENSSL_cleanse(b->p, b->len);
+        wedr_wipe(b->p, b->len);
     }
     wedr_buf_fini(b);
 }

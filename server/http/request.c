@@ -6,13 +6,25 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
+
+/* Without regard to the case of ASCII letters. */
+static bool same_name(const char *a, const char *b)
+{
+    for (; *a && *b; a++, b++) {
+        char x = *a >= 'A' && *a <= 'Z' ? (char)(*a + 32) : *a;
+        char y = *b >= 'A' && *b <= 'Z' ? (char)(*b + 32) : *b;
+        if (x != y) {
+            return false;
+        }
+    }
+    return *a == *b;
+}
 
 static size_t find(const struct wedr_request *rq, const char *name, const char **ret_value)
 {
     size_t n = 0;
     for (size_t i = 0; i < rq->header_count; i++) {
-        if (strcasecmp(rq->headers[i].name, name) == 0) {
+        if (same_name(rq->headers[i].name, name)) {
             *ret_value = rq->headers[i].value;
             n++;
         }
@@ -152,7 +164,7 @@ void wedr_request_check(struct wedr_request *rq, bool http11, size_t line_len, s
     } else if (find(rq, "Upgrade", &value) != 0 || find(rq, "Trailer", &value) != 0) {
         wedr_answer_problem(rq, 400, "Upgrade and Trailer are not accepted");
     } else if (find(rq, "Expect", &value) > 1 ||
-               (find(rq, "Expect", &value) == 1 && strcasecmp(value, "100-continue"))) {
+               (find(rq, "Expect", &value) == 1 && !same_name(value, "100-continue"))) {
         wedr_answer_problem(rq, 417, "only Expect: 100-continue is understood");
     } else if (find(rq, "Content-Length", &value) > 1 ||
                (find(rq, "Content-Length", &value) == 1 &&

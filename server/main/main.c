@@ -14,7 +14,6 @@
 #include "wedr/plat/time.h"
 #include <inttypes.h>
 #include <signal.h>
-#include <sodium.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -216,8 +215,8 @@ static int cmd_token_create(const struct wedr_server_args *a)
     if (err == WEDR_OK) {
         (void)printf("%s\n", token);
     }
-    sodium_memzero(raw, sizeof(raw));
-    sodium_memzero(token, sizeof(token));
+    wedr_wipe(raw, sizeof(raw));
+    wedr_wipe(token, sizeof(token));
     return err == WEDR_OK ? 0 : fail("cannot store the token", err, NULL);
 }
 
@@ -253,9 +252,6 @@ int main(int argc, char **argv)
     struct wedr_server_args a;
     struct wedr_errinfo ei = {""};
     (void)umask(077);
-    if (sodium_init() < 0) {
-        return fail("libsodium", WEDR_E_BUG, NULL);
-    }
     if (wedr_server_args_parse(argc, argv, &a, &ei) != WEDR_OK) {
         (void)fprintf(stderr, "wedr-server: %s (see wedr-server help)\n", ei.text);
         return 2;

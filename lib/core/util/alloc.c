@@ -65,6 +65,13 @@ void wedr_free(void *p)
     free(p);
 }
 
+void wedr_wipe(void *p, size_t len)
+{
+    if (p) {
+        sodium_memzero(p, len);
+    }
+}
+
 void wedr_free_secret(void *p, size_t len)
 {
     if (p) {

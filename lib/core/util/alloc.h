@@ -15,7 +15,9 @@ WEDR_MUST_USE void *wedr_realloc(void *p, size_t count, size_t size);
 WEDR_MUST_USE char *wedr_strndup(const char *s, size_t len);
 /* NULL is allowed. */
 void wedr_free(void *p);
-/* Wipes len bytes in a way the compiler keeps, then frees. For keys and tokens. */
+/* Wipes len bytes in a way the compiler keeps. */
+void wedr_wipe(void *p, size_t len);
+/* wedr_wipe, then wedr_free. For keys and tokens. */
 void wedr_free_secret(void *p, size_t len);
 
 /* Tests only: let the n-th allocation from now (1 = the next) fail once; 0 switches off. Returns
