@@ -218,7 +218,7 @@ static int start_new(const struct wedr_sensor_cfg *cfg,
         return wedr_fail(ei, err, "the pin name is not valid");
     }
     (void)(wedr_pin_remove(fresh) == WEDR_OK); /* left by a crash; nobody saw its epoch */
-    err = wedr_object_load(ring_bytes, &obj, &which, ei);
+    err = wedr_object_load(ring_bytes, cfg->slow_walk, &obj, &which, ei);
     if (err) {
         return err;
     }

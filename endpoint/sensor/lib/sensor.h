@@ -26,6 +26,7 @@ struct wedr_sensor; /* a set of pinned programs and maps that this process holds
 struct wedr_sensor_cfg {
     const char *pin_name;
     uint32_t ring_bytes; /* of each ring; 0 = WEDR_RING_BYTES. Else a power of two, >= 64 KiB (tests) */
+    bool slow_walk;      /* take the object for kernels before 6.2 also on newer ones (tests) */
 };
 
 struct wedr_sensor_opened {

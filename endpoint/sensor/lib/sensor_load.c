@@ -85,6 +85,7 @@ static int load_failed(struct wedr_errinfo *ei, int err)
 }
 
 int wedr_object_load(uint32_t ring_bytes,
+                     bool slow_walk,
                      struct bpf_object **ret_obj,
                      struct wedr_object *ret_which,
                      struct wedr_errinfo *ei)
@@ -97,7 +98,7 @@ int wedr_object_load(uint32_t ring_bytes,
                          "the kernel has no type information (/sys/kernel/btf/vmlinux): it was "
                          "built without CONFIG_DEBUG_INFO_BTF");
     }
-    bool fast = btf_has(btf, "bpf_rdonly_cast") && btf_has(btf, "bpf_loop");
+    bool fast = !slow_walk && btf_has(btf, "bpf_rdonly_cast") && btf_has(btf, "bpf_loop");
     bool sleepable = btf_has(btf, "bpf_copy_from_user_task");
     btf__free(btf);
 

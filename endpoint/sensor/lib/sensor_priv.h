@@ -56,6 +56,7 @@ struct wedr_object {
 void wedr_object_get(unsigned which, struct wedr_object *ret);
 /* Opens and loads the object that suits this kernel. The caller closes it with bpf_object__close. */
 WEDR_MUST_USE int wedr_object_load(uint32_t ring_bytes,
+                                   bool slow_walk,
                                    struct bpf_object **ret_obj,
                                    struct wedr_object *ret_which,
                                    struct wedr_errinfo *ei);

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * tests/bpf/rig.h — a sensor of its own for a test, everything it recorded so far, and ways to start things. */
+#pragma once
+
+#include "sensor/lib/bpf_ring.h"
+#include "sensor/lib/sensor.h"
+#include "wedr/wire/decode.h"
+#include <stdarg.h>
+#include <setjmp.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <sys/types.h>
+
+#define RIG_RECORDS 65536u
+
+struct rig {
+    char pin_name[WEDR_PIN_NAME_MAX];
+    char dir[64]; /* scratch folder, removed at close */
+    bool slow_walk;
+    uint32_t ring_bytes; /* 0: the default */
+    struct wedr_sensor *sensor;
+    struct wedr_sensor_opened how;
+    struct wedr_bpf_ring *ring;
+    struct wedr_event_view *views; /* copies of what was read */
+    size_t count;
+};
+
+/* Prints why and returns 77 when this machine cannot run the sensor; 0 otherwise. */
+int rig_unable(void);
+/* New folder, new pins. */
+void rig_open(struct rig *r, bool slow_walk, uint32_t ring_bytes);
+/* Sensor and ring again after rig_detach. */
+void rig_reopen(struct rig *r);
+void rig_detach(struct rig *r); /* closes handles, leaves the pins */
+void rig_close(struct rig *r);  /* removes everything */
+
+/* Copies everything that is committed and releases it. Fails on a record that the decoder refuses. */
+void rig_pump(struct rig *r);
+/* The n-th (0 = first) record of a type for a pid, waiting up to 3 s; NULL after that. */
+const struct wedr_event_view *rig_wait(struct rig *r, uint16_t type, pid_t pid, size_t n);
+size_t rig_count(struct rig *r, uint16_t type, pid_t pid);
+
+/* fork; the child calls setup(arg) and, when that returns 0, leaves with 96 (setup is expected to exec). Waits. */
+pid_t rig_run(int (*setup)(void *arg), void *arg, int *ret_status);
+/* Runs the victim with these arguments (NULL-terminated, without argv[0]) and returns its pid. */
+pid_t rig_victim(const char *const *args, int *ret_status);
+/* The same, with the victim's standard output read as a number. */
+pid_t rig_victim_says(const char *const *args, long *ret_number);
+/* Copies the victim to path. */
+void rig_copy_victim(const char *path, unsigned mode);
+
+uint64_t rec_uint(const struct wedr_event_view *v, const char *field);
+struct wedr_span rec_str(const struct wedr_event_view *v, const char *field, uint16_t *ret_flags);
+void assert_str(const struct wedr_event_view *v, const char *field, const char *expected);
