@@ -62,7 +62,7 @@ static void sink(void *arg, enum wedr_log_level level, const char *line, size_t 
 
 void wedr_logfile_child_line(enum wedr_log_level level, const char *line, size_t len)
 {
-    char text[LINE_MAX_BYTES];
+    char text[LINE_MAX_BYTES] = {0};
     size_t n = len < sizeof(text) ? len : sizeof(text);
     for (size_t i = 0; i < n; i++) {
         text[i] = (unsigned char)line[i] < 0x20 || line[i] == 0x7f ? ' ' : line[i];

@@ -138,10 +138,10 @@ static void drain(char *line)
         ring_copy(sizeof(e), line, e.len, false);
         g.head = (g.head + sizeof(e) + e.len) % QUEUE_LEN;
         g.used -= sizeof(e) + e.len;
-        wedr_log_sink sink = g.sink ? g.sink : to_stderr;
+        wedr_log_sink give = g.sink ? g.sink : to_stderr;
         void *arg = g.sink_arg;
         unlock();
-        sink(arg, (enum wedr_log_level)e.level, line, e.len);
+        give(arg, (enum wedr_log_level)e.level, line, e.len);
     }
 }
 

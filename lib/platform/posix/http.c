@@ -253,7 +253,7 @@ static size_t on_header(char *p, size_t size, size_t count, void *arg)
 static bool is_clean(const char *s, bool blanks)
 {
     size_t n = 0;
-    for (; s[n] != '\0' && n <= HEADER_LEN_MAX; n++) {
+    for (; n <= HEADER_LEN_MAX && s[n] != '\0'; n++) {
         unsigned char c = (unsigned char)s[n];
         if (c >= 0x7f || c < 0x20 || (c == ' ' && !blanks)) {
             return false;
