@@ -12,12 +12,14 @@ extern "C" {
 using simdjson::dom::element;
 using simdjson::dom::element_type;
 
+#define WEDR_LINE_CAPACITY (1024u * 1024u) /* WEDR_LINE_MAX of the wire format */
+
 struct wedr_line_parser {
     simdjson::dom::parser parser;
     wedr_lp_member *m = nullptr;
     size_t count = 0;
     size_t cap = 0;
-    explicit wedr_line_parser(size_t max) noexcept : parser(max) {}
+    wedr_line_parser() noexcept : parser(WEDR_LINE_CAPACITY) {}
 };
 
 namespace
@@ -183,7 +185,7 @@ bool escape_is_ours(const char *s, size_t left)
 extern "C" struct wedr_line_parser *wedr_line_parser_new(size_t line_max)
 {
     size_t cap = line_max < 1024 ? 1024 : line_max;
-    wedr_line_parser *p = new (std::nothrow) wedr_line_parser(cap);
+    wedr_line_parser *p = new (std::nothrow) wedr_line_parser();
     if (p != nullptr && p->parser.allocate(cap, WEDR_LINE_DEPTH_MAX) != simdjson::SUCCESS) {
         delete p;
         p = nullptr;

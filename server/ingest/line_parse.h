@@ -46,7 +46,7 @@ struct wedr_line {
 
 struct wedr_line_parser;
 
-/* line_max: bytes of the longest line it will get. NULL when out of memory. */
+/* line_max: bytes to be ready for; it grows for longer lines. NULL when out of memory. */
 WEDR_MUST_USE struct wedr_line_parser *wedr_line_parser_new(size_t line_max);
 /* NULL is allowed. */
 void wedr_line_parser_free(struct wedr_line_parser *p);

@@ -523,6 +523,45 @@ int wedr_line_check(const struct wedr_line *line, const char *stream, struct wed
     return good ? WEDR_OK : WEDR_E_FORMAT;
 }
 
+static void read_columns(struct type_table *t, const struct wedr_line *line, struct wedr_line_info *ret)
+{
+    for (size_t i = 0; i < line->count; i++) {
+        const struct wedr_lp_member *m = &line->m[i];
+        if (m->scope != WEDR_LP_PROCESS && m->scope != WEDR_LP_RAW) {
+            continue;
+        }
+        const struct slot *s = find_slot(t, m->scope, m->key, m->key_len);
+        if (s != NULL && s->column != NO_COLUMN) {
+            ret->column[s->column] = m;
+        }
+    }
+}
+
+int wedr_line_read(const struct wedr_line *line, struct wedr_line_info *ret)
+{
+    const struct wedr_lp_member *env[ENV_COUNT] = {NULL};
+    struct schema_table *schema = schema_get();
+    if (schema == NULL) {
+        return WEDR_E_NOMEM;
+    }
+    memset(ret, 0, sizeof(*ret));
+    (void)read_envelope(line, env);
+    if (env[ENV_SEQ] == NULL || env[ENV_TS] == NULL || env[ENV_EVENT_TYPE] == NULL ||
+        !wedr_time_parse(env[ENV_TS]->s, env[ENV_TS]->s_len, &ret->ts_us)) {
+        return WEDR_E_FORMAT;
+    }
+    ret->has_seq = true;
+    ret->seq = env[ENV_SEQ]->v;
+    ret->code = (uint8_t)WEDR_TYPE_CODE_PLUGIN;
+    struct type_table *t = table_of(schema, env[ENV_EVENT_TYPE]);
+    if (t != NULL) {
+        ret->type = t->type;
+        ret->code = (uint8_t)t->type->code;
+        read_columns(t, line, ret);
+    }
+    return WEDR_OK;
+}
+
 const struct wedr_lp_member *wedr_line_raw(const struct wedr_line *line, const char *key)
 {
     size_t n = strlen(key);

@@ -48,6 +48,9 @@ struct wedr_line_info {
  * agent's own records only come in the stream "agent", a plugin's only in "plugin.*". WEDR_E_FORMAT when any rule is
  * broken, WEDR_E_NOMEM when the tables could not be made. */
 WEDR_MUST_USE int wedr_line_check(const struct wedr_line *line, const char *stream, struct wedr_line_info *ret);
+/* The same of a line that was accepted once, perhaps by another release: nothing is checked that the reader does not need,
+ * unknown keys are passed over, a column may have any JSON type. WEDR_E_FORMAT without ts, seq or event_type. */
+WEDR_MUST_USE int wedr_line_read(const struct wedr_line *line, struct wedr_line_info *ret);
 /* Member of the raw object by name; NULL when there is none. */
 const struct wedr_lp_member *wedr_line_raw(const struct wedr_line *line, const char *key);
 /* "2026-11-23T20:34:17.123456Z" exactly, years 1970 .. 9999. */

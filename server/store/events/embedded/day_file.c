@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "store/events/embedded/day_file.h"
+
+#include "core/base/err.h"
+#include "ingest/line_schema.h"
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#define BUSY_MS 5000
+
+/* What the ledger is made of; in day files and in the catalog alike. An epoch is its 64 bits as a signed integer. */
+#define LEDGER_TABLES                                                                              \
+    "CREATE TABLE stream(agent TEXT, epoch INTEGER, stream TEXT, seq_min INTEGER, seq_max INTEGER,"  \
+    " t0 INTEGER, t1 INTEGER, PRIMARY KEY(agent, epoch, stream)) WITHOUT ROWID;"                     \
+    "CREATE TABLE loss(agent TEXT, epoch INTEGER, stream TEXT, reason INTEGER, lost INTEGER,"        \
+    " produced INTEGER, ranges TEXT, ts INTEGER, arrival INTEGER, src_epoch INTEGER, src_seq INTEGER,"\
+    " PRIMARY KEY(agent, src_epoch, src_seq)) WITHOUT ROWID;"                                        \
+    "CREATE TABLE epoch_start(agent TEXT, epoch INTEGER, stream TEXT, boot_id BLOB, adopted INTEGER,"\
+    " ts INTEGER, arrival INTEGER, src_epoch INTEGER, src_seq INTEGER,"                              \
+    " PRIMARY KEY(agent, src_epoch, src_seq)) WITHOUT ROWID;"                                        \
+    "CREATE TABLE epoch_end(agent TEXT, epoch INTEGER, stream TEXT, produced INTEGER, ts INTEGER,"   \
+    " arrival INTEGER, src_epoch INTEGER, src_seq INTEGER,"                                          \
+    " PRIMARY KEY(agent, src_epoch, src_seq)) WITHOUT ROWID;"                                        \
+    "CREATE TABLE gap(agent TEXT, hostname TEXT, stream TEXT, from_us INTEGER, to_us INTEGER,"       \
+    " reason INTEGER, src_epoch INTEGER, src_seq INTEGER,"                                           \
+    " PRIMARY KEY(agent, src_epoch, src_seq)) WITHOUT ROWID;"                                        \
+    "CREATE TABLE tamper(agent TEXT, hostname TEXT, epoch INTEGER, stream TEXT, seq0 INTEGER,"       \
+    " seq1 INTEGER, sha256 BLOB, received_at INTEGER,"                                               \
+    " PRIMARY KEY(agent, epoch, stream, seq0, sha256)) WITHOUT ROWID;"
+
+static const char day_tables[] =
+    "CREATE TABLE meta(key TEXT PRIMARY KEY, value INTEGER) WITHOUT ROWID;"
+    "INSERT INTO meta VALUES('arrival', 0);"
+    "CREATE TABLE batch(agent TEXT, epoch INTEGER, stream TEXT, seq0 INTEGER, seq1 INTEGER, sha256 BLOB,"
+    " n INTEGER, rejected INTEGER, bitmap BLOB, produced INTEGER, lost_ring INTEGER, boot_id BLOB,"
+    " received_at INTEGER, block INTEGER, hostname TEXT, t_last INTEGER, arrival INTEGER,"
+    " PRIMARY KEY(agent, epoch, stream, seq0)) WITHOUT ROWID;"
+    "CREATE TABLE blk(id INTEGER PRIMARY KEY, agent TEXT, hostname TEXT, epoch INTEGER, boot_id BLOB,"
+    " stream TEXT, seq0 INTEGER, seq1 INTEGER, n INTEGER, rejected INTEGER, t0 INTEGER, t1 INTEGER,"
+    " received_at INTEGER, counts BLOB, raw_len INTEGER, z_len INTEGER, flags INTEGER,"
+    " UNIQUE(agent, epoch, stream, seq0));"
+    "CREATE INDEX blk_time ON blk(agent, t0);"
+    "CREATE TABLE data(id INTEGER PRIMARY KEY, z BLOB);"
+    "CREATE TABLE col(id INTEGER PRIMARY KEY, c BLOB);"
+    "CREATE TABLE filt(id INTEGER PRIMARY KEY, f BLOB);"
+    "CREATE TABLE ng(id INTEGER PRIMARY KEY, g BLOB);"
+    "CREATE TABLE tiny(id INTEGER PRIMARY KEY, agent TEXT, hostname TEXT, epoch INTEGER, boot_id BLOB,"
+    " stream TEXT, seq0 INTEGER, seq1 INTEGER, n INTEGER, rejected INTEGER, t0 INTEGER, t1 INTEGER,"
+    " received_at INTEGER, counts BLOB, raw_len INTEGER, bitmap BLOB, z BLOB,"
+    " UNIQUE(agent, epoch, stream, seq0));" LEDGER_TABLES;
+
+static const char catalog_tables[] =
+    "CREATE TABLE dropping(day INTEGER PRIMARY KEY);"
+    "CREATE TABLE expired(agent TEXT, epoch INTEGER, stream TEXT, expired INTEGER, rejected INTEGER,"
+    " produced INTEGER, boot_id BLOB, hostname TEXT, t_last INTEGER, seq_max INTEGER, arrival INTEGER,"
+    " day INTEGER, PRIMARY KEY(agent, epoch, stream, day)) WITHOUT ROWID;"
+    "CREATE TABLE run(agent TEXT, epoch INTEGER, stream TEXT, seq0 INTEGER, seq1 INTEGER,"
+    " PRIMARY KEY(agent, epoch, stream, seq0)) WITHOUT ROWID;" LEDGER_TABLES;
+
+int wedr_sqlite_error(sqlite3 *db, int sqlite_rc)
+{
+    switch (sqlite_rc & 0xFF) {
+    case SQLITE_OK:
+    case SQLITE_ROW:
+    case SQLITE_DONE: return WEDR_OK;
+    case SQLITE_NOMEM: return WEDR_E_NOMEM;
+    case SQLITE_FULL: return WEDR_E_NOSPC;
+    case SQLITE_CORRUPT:
+    case SQLITE_NOTADB: return WEDR_E_CORRUPT;
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED: return WEDR_E_BUSY;
+    case SQLITE_INTERRUPT: return WEDR_E_TIMEOUT;
+    case SQLITE_PERM:
+    case SQLITE_AUTH:
+    case SQLITE_READONLY: return WEDR_E_PERM;
+    default: break;
+    }
+    bool full = db != NULL && (sqlite3_system_errno(db) == ENOSPC || sqlite3_system_errno(db) == EDQUOT);
+    return full ? WEDR_E_NOSPC : WEDR_E_IO;
+}
+
+int wedr_sqlite_exec(sqlite3 *db, const char *sql)
+{
+    return wedr_sqlite_error(db, sqlite3_exec(db, sql, NULL, NULL, NULL));
+}
+
+int wedr_sqlite_int(sqlite3 *db, const char *sql, int64_t *ret)
+{
+    sqlite3_stmt *st = NULL;
+    int rc = sqlite3_prepare_v2(db, sql, -1, &st, NULL);
+    if (rc == SQLITE_OK) {
+        rc = sqlite3_step(st);
+    }
+    int err = rc == SQLITE_DONE ? WEDR_E_NOENT : wedr_sqlite_error(db, rc);
+    if (rc == SQLITE_ROW) {
+        *ret = sqlite3_column_int64(st, 0);
+    }
+    sqlite3_finalize(st);
+    return err;
+}
+
+int32_t wedr_day_of(int64_t us)
+{
+    int64_t day = us / 86400000000 - (us % 86400000000 < 0 ? 1 : 0);
+    return day < 0 ? 0 : day > 32767 ? 32767 : (int32_t)day;
+}
+
+void wedr_day_text(int32_t day, char ret[WEDR_DAY_TEXT])
+{
+    int y = 0;
+    unsigned m = 0, d = 0;
+    wedr_civil_from_days(day, &y, &m, &d);
+    (void)snprintf(ret, WEDR_DAY_TEXT, "%04u-%02u-%02u", (unsigned)y % 10000u, m % 100u, d % 100u);
+}
+
+bool wedr_day_parse(const char *s, size_t len, int32_t *ret_day)
+{
+    char again[WEDR_DAY_TEXT];
+    int part[3] = {0, 0, 0}, k = 0;
+    if (len != WEDR_DAY_TEXT - 1u) {
+        return false;
+    }
+    for (size_t i = 0; i < len; i++) {
+        if (s[i] == '-') {
+            k++;
+        } else if (s[i] < '0' || s[i] > '9') {
+            return false;
+        } else if (k < 3) {
+            part[k] = part[k] * 10 + (s[i] - '0');
+        }
+    }
+    if (k != 2 || part[0] < 1970 || part[0] > 2059 || part[1] < 1 || part[1] > 12 || part[2] < 1 || part[2] > 31) {
+        return false;
+    }
+    int32_t day = (int32_t)wedr_days_from_civil(part[0], (unsigned)part[1], (unsigned)part[2]);
+    wedr_day_text(day, again);
+    *ret_day = day;
+    return memcmp(again, s, len) == 0;
+}
+
+bool wedr_day_of_file(const char *name, int32_t *ret_day)
+{
+    size_t len = strlen(name);
+    return len == WEDR_DAY_TEXT + 2u && strcmp(name + WEDR_DAY_TEXT - 1u, ".db") == 0 &&
+           wedr_day_parse(name, WEDR_DAY_TEXT - 1u, ret_day);
+}
+
+/* Creates the tables in one transaction: a file whose writer was killed here is empty and made again. */
+static int create_tables(sqlite3 *db, const char *tables)
+{
+    char head[128];
+    int rc = wedr_sqlite_exec(db, "PRAGMA page_size=16384; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL");
+    if (rc == WEDR_OK) {
+        rc = wedr_sqlite_exec(db, "BEGIN IMMEDIATE");
+    }
+    if (rc != WEDR_OK) {
+        return rc;
+    }
+    (void)snprintf(head,
+                   sizeof(head),
+                   "PRAGMA application_id=%d; PRAGMA user_version=%d",
+                   WEDR_DAY_APPLICATION_ID,
+                   WEDR_DAY_VERSION);
+    rc = wedr_sqlite_exec(db, tables);
+    rc = rc == WEDR_OK ? wedr_sqlite_exec(db, head) : rc;
+    rc = rc == WEDR_OK ? wedr_sqlite_exec(db, "COMMIT") : rc;
+    if (rc != WEDR_OK && !sqlite3_get_autocommit(db)) {
+        sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);
+    }
+    return rc;
+}
+
+static int check_identity(sqlite3 *db)
+{
+    int64_t id = 0, version = 0, tables = 0;
+    int rc = wedr_sqlite_int(db, "PRAGMA application_id", &id);
+    rc = rc == WEDR_OK ? wedr_sqlite_int(db, "PRAGMA user_version", &version) : rc;
+    rc = rc == WEDR_OK ? wedr_sqlite_int(db, "SELECT count(*) FROM sqlite_master", &tables) : rc;
+    if (rc != WEDR_OK) {
+        return rc;
+    }
+    if (id == 0 && version == 0 && tables == 0) {
+        return WEDR_E_NOENT;
+    }
+    if (id != WEDR_DAY_APPLICATION_ID) {
+        return WEDR_E_CORRUPT;
+    }
+    return version > WEDR_DAY_VERSION ? WEDR_E_VERSION : WEDR_OK;
+}
+
+/* A commit is durable when it returns: WAL with FULL syncs the log at each commit. */
+static int check_durable(sqlite3 *db)
+{
+    int64_t sync = 0;
+    sqlite3_stmt *st = NULL;
+    int rc = wedr_sqlite_exec(db, "PRAGMA synchronous=FULL; PRAGMA wal_autocheckpoint=0");
+    rc = rc == WEDR_OK ? wedr_sqlite_int(db, "PRAGMA synchronous", &sync) : rc;
+    if (rc != WEDR_OK) {
+        return rc;
+    }
+    int step = sqlite3_prepare_v2(db, "PRAGMA journal_mode", -1, &st, NULL);
+    step = step == SQLITE_OK ? sqlite3_step(st) : step;
+    const char *mode = step == SQLITE_ROW ? (const char *)sqlite3_column_text(st, 0) : NULL;
+    bool durable = sync == 2 && mode != NULL && strcmp(mode, "wal") == 0;
+    sqlite3_finalize(st);
+    return durable ? WEDR_OK : WEDR_E_IO;
+}
+
+static int open_writer(const char *path, const char *tables, sqlite3 **ret, struct wedr_errinfo *ei)
+{
+    sqlite3 *db = NULL;
+    int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW;
+    int rc = wedr_sqlite_error(NULL, sqlite3_open_v2(path, &db, flags, NULL));
+    if (rc == WEDR_OK) {
+        sqlite3_extended_result_codes(db, 1);
+        sqlite3_busy_timeout(db, BUSY_MS);
+        sqlite3_db_config(db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
+        sqlite3_db_config(db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
+        rc = check_identity(db);
+        rc = rc == WEDR_E_NOENT ? create_tables(db, tables) : rc;
+        rc = rc == WEDR_OK ? check_durable(db) : rc;
+    }
+    if (rc != WEDR_OK) {
+        wedr_fail(ei, rc, "%s: %s", path, db != NULL ? sqlite3_errmsg(db) : "cannot open");
+        sqlite3_close(db);
+        return rc;
+    }
+    *ret = db;
+    return WEDR_OK;
+}
+
+int wedr_day_open(const char *path, sqlite3 **ret, struct wedr_errinfo *ei)
+{
+    return open_writer(path, day_tables, ret, ei);
+}
+
+int wedr_catalog_open(const char *path, sqlite3 **ret, struct wedr_errinfo *ei)
+{
+    return open_writer(path, catalog_tables, ret, ei);
+}
+
+int wedr_day_open_reader(const char *path, sqlite3 **ret)
+{
+    sqlite3 *db = NULL;
+    int base = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW;
+    int rc = sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE | base, NULL);
+    if (rc != SQLITE_OK) {
+        sqlite3_close(db);
+        db = NULL;
+        rc = sqlite3_open_v2(path, &db, SQLITE_OPEN_READONLY | base, NULL);
+    }
+    int err = wedr_sqlite_error(db, rc);
+    if (err == WEDR_OK) {
+        sqlite3_extended_result_codes(db, 1);
+        sqlite3_busy_timeout(db, BUSY_MS);
+        sqlite3_db_config(db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
+        sqlite3_db_config(db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
+        sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+        err = wedr_sqlite_exec(db, "PRAGMA query_only=1");
+        err = err == WEDR_OK ? check_identity(db) : err;
+    }
+    if (err != WEDR_OK) {
+        sqlite3_close(db);
+        return err;
+    }
+    *ret = db;
+    return WEDR_OK;
+}

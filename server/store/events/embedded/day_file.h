@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * server/store/events/embedded/day_file.h — one SQLite file per day of receipt: tables, opening, setting aside. The
+ * tables are described in docs/event-store.md. One thread per handle.
+ */
+#pragma once
+
+#include "core/base/attr.h"
+#include "core/util/errinfo.h"
+#include <sqlite3.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#define WEDR_DAY_APPLICATION_ID 0x57454456 /* "WEDV" */
+#define WEDR_DAY_VERSION 1
+#define WEDR_DAY_TEXT 11u         /* "2026-11-23" with NUL */
+#define WEDR_EVENTS_PATH_MAX 1024u
+
+/* WEDR_E_* for an SQLite result; NOSPC is told apart from other I/O errors. WEDR_OK for SQLITE_OK, ROW and DONE. */
+int wedr_sqlite_error(sqlite3 *db, int sqlite_rc);
+
+/* Day number since 1970 of a time, its text, and back (false: no such name). */
+int32_t wedr_day_of(int64_t us);
+void wedr_day_text(int32_t day, char ret[WEDR_DAY_TEXT]);
+bool wedr_day_parse(const char *s, size_t len, int32_t *ret_day);
+/* Day of a file name "2026-11-23.db"; false for any other name. */
+bool wedr_day_of_file(const char *name, int32_t *ret_day);
+
+/* For the writer: creates the file when it is missing, checks identity, version and durability settings.
+ * WEDR_E_CORRUPT: not ours or damaged (set it aside); WEDR_E_VERSION: written by a newer release; WEDR_E_NOSPC, IO. */
+WEDR_MUST_USE int wedr_day_open(const char *path, sqlite3 **ret, struct wedr_errinfo *ei);
+/* The same tables without blocks, for what dropped files leave behind. */
+WEDR_MUST_USE int wedr_catalog_open(const char *path, sqlite3 **ret, struct wedr_errinfo *ei);
+/* For readers: nothing can be changed through it. WEDR_E_CORRUPT, WEDR_E_VERSION, WEDR_E_NOENT. */
+WEDR_MUST_USE int wedr_day_open_reader(const char *path, sqlite3 **ret);
+
+/* Runs statements without results. */
+WEDR_MUST_USE int wedr_sqlite_exec(sqlite3 *db, const char *sql);
+/* First column of the first row. WEDR_E_NOENT without a row. */
+WEDR_MUST_USE int wedr_sqlite_int(sqlite3 *db, const char *sql, int64_t *ret);

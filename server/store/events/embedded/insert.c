@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "core/base/endian.h"
+#include "core/base/err.h"
+#include "ingest/prepared.h"
+#include "store/events/embedded/embedded.h"
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#define FLAG_CANONICAL 1
+#define COUNT_PAIR 6u /* u16 type code, u32 count */
+
+struct blob {
+    const void *p;
+    size_t len;
+};
+
+/* Binds and runs one insert. fmt: i int64_t, t const char *, b struct blob (NULL p: NULL). */
+static int insert(sqlite3 *db, const char *sql, const char *fmt, ...)
+{
+    sqlite3_stmt *st = NULL;
+    int rc = sqlite3_prepare_v3(db, sql, -1, 0, &st, NULL);
+    va_list ap;
+    va_start(ap, fmt);
+    for (int i = 1; rc == SQLITE_OK && fmt[i - 1] != 0; i++) {
+        if (fmt[i - 1] == 'i') {
+            rc = sqlite3_bind_int64(st, i, va_arg(ap, int64_t));
+        } else if (fmt[i - 1] == 't') {
+            rc = sqlite3_bind_text(st, i, va_arg(ap, const char *), -1, SQLITE_STATIC);
+        } else {
+            struct blob b = va_arg(ap, struct blob);
+            rc = b.p == NULL ? sqlite3_bind_null(st, i)
+                             : sqlite3_bind_blob64(st, i, b.p, b.len, SQLITE_STATIC);
+        }
+    }
+    va_end(ap);
+    if (rc == SQLITE_OK) {
+        rc = sqlite3_step(st);
+    }
+    int err = wedr_sqlite_error(db, rc);
+    sqlite3_finalize(st);
+    return err;
+}
+
+static struct blob counts_blob(const struct wedr_prepared *p, uint8_t *mem)
+{
+    size_t n = 0;
+    for (unsigned i = 0; i < 256; i++) {
+        if (p->counts[i] != 0) {
+            wedr_put_le16(mem + n, (uint16_t)i);
+            wedr_put_le32(mem + n + 2, p->counts[i]);
+            n += COUNT_PAIR;
+        }
+    }
+    return (struct blob){mem, n};
+}
+
+static int insert_tiny(sqlite3 *db, const struct wedr_prepared *p, int64_t *ret_block)
+{
+    uint8_t mem[256 * COUNT_PAIR];
+    const struct wedr_batch_id *id = &p->id;
+    int rc = insert(db,
+                    "INSERT INTO tiny(agent, hostname, epoch, boot_id, stream, seq0, seq1, n, rejected, t0, t1,"
+                    " received_at, counts, raw_len, bitmap, z) VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+                    "ttibtiiiiiiibibb",
+                    p->agent_id,
+                    p->hostname,
+                    (int64_t)id->epoch,
+                    (struct blob){id->boot_id, sizeof(id->boot_id)},
+                    id->stream,
+                    (int64_t)id->first_seq,
+                    (int64_t)id->last_seq,
+                    (int64_t)id->count,
+                    (int64_t)p->rejected,
+                    p->t0,
+                    p->t1,
+                    p->received_us,
+                    counts_blob(p, mem),
+                    (int64_t)p->raw_len,
+                    (struct blob){p->bitmap, p->bitmap_len},
+                    (struct blob){p->z, p->z_len});
+    *ret_block = -sqlite3_last_insert_rowid(db);
+    return rc;
+}
+
+static int insert_blk(sqlite3 *db, const struct wedr_prepared *p, int64_t *ret_block)
+{
+    uint8_t mem[256 * COUNT_PAIR];
+    const struct wedr_batch_id *id = &p->id;
+    int rc = insert(db,
+                    "INSERT INTO blk(agent, hostname, epoch, boot_id, stream, seq0, seq1, n, rejected, t0, t1,"
+                    " received_at, counts, raw_len, z_len, flags) VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+                    "ttibtiiiiiiibiii",
+                    p->agent_id,
+                    p->hostname,
+                    (int64_t)id->epoch,
+                    (struct blob){id->boot_id, sizeof(id->boot_id)},
+                    id->stream,
+                    (int64_t)id->first_seq,
+                    (int64_t)id->last_seq,
+                    (int64_t)id->count,
+                    (int64_t)p->rejected,
+                    p->t0,
+                    p->t1,
+                    p->received_us,
+                    counts_blob(p, mem),
+                    (int64_t)p->raw_len,
+                    (int64_t)p->z_len,
+                    (int64_t)(p->canonical ? FLAG_CANONICAL : 0));
+    int64_t block = sqlite3_last_insert_rowid(db);
+    static const char *const parts[4] = {"INSERT INTO data(id, z) VALUES(?,?)",
+                                         "INSERT INTO col(id, c) VALUES(?,?)",
+                                         "INSERT INTO filt(id, f) VALUES(?,?)",
+                                         "INSERT INTO ng(id, g) VALUES(?,?)"};
+    const struct blob blobs[4] = {
+        {p->z, p->z_len}, {p->col.p, p->col.len}, {p->bloom.p, p->bloom.len}, {p->ngram.p, p->ngram.len}};
+    for (int i = 0; rc == WEDR_OK && i < 4; i++) {
+        rc = insert(db, parts[i], "ib", block, blobs[i]);
+    }
+    *ret_block = block;
+    return rc;
+}
+
+static int insert_loss(sqlite3 *db, const struct wedr_prepared *p, const struct wedr_fact *f, int64_t arrival)
+{
+    char text[WEDR_RANGES_MAX * 42u];
+    size_t n = 0;
+    text[0] = 0;
+    for (uint32_t i = 0; i < f->range_count; i++) {
+        n += (size_t)snprintf(text + n,
+                              sizeof(text) - n,
+                              "%s%llu-%llu",
+                              i == 0 ? "" : ",",
+                              (unsigned long long)f->range[i].first,
+                              (unsigned long long)f->range[i].last);
+    }
+    return insert(db,
+                  "INSERT INTO loss VALUES(?,?,?,?,?,?,?,?,?,?,?)",
+                  "titiiitiiii",
+                  p->agent_id,
+                  (int64_t)f->epoch,
+                  f->stream,
+                  (int64_t)f->reason,
+                  (int64_t)f->lost,
+                  f->has_produced ? (int64_t)f->produced : (int64_t)0,
+                  text,
+                  f->ts_us,
+                  arrival,
+                  (int64_t)p->id.epoch,
+                  (int64_t)f->seq);
+}
+
+static int insert_fact(sqlite3 *db, const struct wedr_prepared *p, const struct wedr_fact *f, int64_t arrival)
+{
+    int64_t src_epoch = (int64_t)p->id.epoch, src_seq = (int64_t)f->seq, epoch = (int64_t)f->epoch;
+    switch (f->type) {
+    case WEDR_EV_TELEMETRY_LOSS: return insert_loss(db, p, f, arrival);
+    case WEDR_EV_EPOCH_START:
+        return insert(db,
+                      "INSERT INTO epoch_start VALUES(?,?,?,?,?,?,?,?,?)",
+                      "titbiiiii",
+                      p->agent_id,
+                      epoch,
+                      f->stream,
+                      (struct blob){f->boot_id, sizeof(f->boot_id)},
+                      (int64_t)f->adopted,
+                      f->ts_us,
+                      arrival,
+                      src_epoch,
+                      src_seq);
+    case WEDR_EV_EPOCH_END:
+        return insert(db,
+                      "INSERT INTO epoch_end VALUES(?,?,?,?,?,?,?,?)",
+                      "titiiiii",
+                      p->agent_id,
+                      epoch,
+                      f->stream,
+                      (int64_t)f->produced,
+                      f->ts_us,
+                      arrival,
+                      src_epoch,
+                      src_seq);
+    default:
+        return insert(db,
+                      "INSERT INTO gap VALUES(?,?,?,?,?,?,?,?)",
+                      "tttiiiii",
+                      p->agent_id,
+                      p->hostname,
+                      f->stream,
+                      f->from_us,
+                      f->to_us,
+                      (int64_t)f->reason,
+                      src_epoch,
+                      src_seq);
+    }
+}
+
+/* Order of arrival has room for the lines of a batch: facts of one batch keep their order. */
+int wedr_block_insert(sqlite3 *db, const struct wedr_prepared *p, int64_t number)
+{
+    const struct wedr_batch_id *id = &p->id;
+    int64_t arrival = number * WEDR_ARRIVAL_STEP;
+    int64_t block = 0;
+    int rc = p->tiny ? insert_tiny(db, p, &block) : insert_blk(db, p, &block);
+    if (rc == WEDR_OK) {
+        rc = insert(db,
+                    "INSERT INTO batch(agent, epoch, stream, seq0, seq1, sha256, n, rejected, bitmap, produced,"
+                    " lost_ring, boot_id, received_at, block, hostname, t_last, arrival)"
+                    " VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+                    "titiibiibiibiitii",
+                    p->agent_id,
+                    (int64_t)id->epoch,
+                    id->stream,
+                    (int64_t)id->first_seq,
+                    (int64_t)id->last_seq,
+                    (struct blob){id->sha256, sizeof(id->sha256)},
+                    (int64_t)id->count,
+                    (int64_t)p->rejected,
+                    (struct blob){p->bitmap, p->bitmap_len},
+                    (int64_t)id->produced,
+                    (int64_t)id->lost,
+                    (struct blob){id->boot_id, sizeof(id->boot_id)},
+                    p->received_us,
+                    block,
+                    p->hostname,
+                    p->t_last,
+                    arrival);
+    }
+    if (rc == WEDR_OK) {
+        rc = insert(db,
+                    "INSERT INTO stream VALUES(?,?,?,?,?,?,?) ON CONFLICT(agent, epoch, stream) DO UPDATE SET"
+                    " seq_min=min(seq_min, excluded.seq_min), seq_max=max(seq_max, excluded.seq_max),"
+                    " t0=min(t0, excluded.t0), t1=max(t1, excluded.t1)",
+                    "titiiii",
+                    p->agent_id,
+                    (int64_t)id->epoch,
+                    id->stream,
+                    (int64_t)id->first_seq,
+                    (int64_t)id->last_seq,
+                    p->t0,
+                    p->t1);
+    }
+    for (size_t i = 0; rc == WEDR_OK && i < p->fact_count; i++) {
+        rc = insert_fact(db, p, &p->facts[i], arrival + (int64_t)p->facts[i].line);
+    }
+    return rc;
+}
+
+int wedr_tamper_insert(sqlite3 *db, const struct wedr_prepared *p)
+{
+    return insert(db,
+                  "INSERT OR IGNORE INTO tamper VALUES(?,?,?,?,?,?,?,?)",
+                  "ttitiibi",
+                  p->agent_id,
+                  p->hostname,
+                  (int64_t)p->id.epoch,
+                  p->id.stream,
+                  (int64_t)p->id.first_seq,
+                  (int64_t)p->id.last_seq,
+                  (struct blob){p->id.sha256, sizeof(p->id.sha256)},
+                  p->received_us);
+}

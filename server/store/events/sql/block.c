@@ -1,0 +1,296 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "store/events/sql/block.h"
+
+#include "core/base/endian.h"
+#include "core/base/err.h"
+#include "core/util/alloc.h"
+#include "core/util/log.h"
+#include "ingest/unpack.h"
+#include <string.h>
+
+#define LINE_FIRST (64u * 1024u) /* the parser grows for longer lines */
+
+static void copy_text(sqlite3_stmt *st, int i, char *ret, size_t cap)
+{
+    const unsigned char *s = sqlite3_column_text(st, i);
+    size_t n = s == NULL ? 0 : (size_t)sqlite3_column_bytes(st, i);
+    n = n < cap ? n : cap - 1;
+    if (n != 0) {
+        memcpy(ret, s, n);
+    }
+    ret[n] = 0;
+}
+
+static uint32_t column_count(sqlite3_stmt *st, int i)
+{
+    int64_t v = sqlite3_column_int64(st, i);
+    return v < 0 ? 0 : v > WEDR_BATCH_LINES_MAX ? WEDR_BATCH_LINES_MAX : (uint32_t)v;
+}
+
+void wedr_block_from_row(struct wedr_block *b, struct wedr_sql *sql, sqlite3 *db, sqlite3_stmt *st, bool tiny)
+{
+    memset(b, 0, sizeof(*b));
+    b->sql = sql;
+    b->db = db;
+    b->tiny = tiny;
+    b->id = sqlite3_column_int64(st, 0);
+    copy_text(st, 1, b->agent, sizeof(b->agent));
+    copy_text(st, 2, b->hostname, sizeof(b->hostname));
+    b->epoch = (uint64_t)sqlite3_column_int64(st, 3);
+    if (sqlite3_column_bytes(st, 4) == (int)sizeof(b->boot_id)) {
+        memcpy(b->boot_id, sqlite3_column_blob(st, 4), sizeof(b->boot_id));
+    }
+    copy_text(st, 5, b->stream, sizeof(b->stream));
+    b->seq0 = sqlite3_column_int64(st, 6);
+    b->seq1 = sqlite3_column_int64(st, 7);
+    b->n = column_count(st, 8);
+    b->rejected = column_count(st, 9);
+    b->t0 = sqlite3_column_int64(st, 10);
+    b->t1 = sqlite3_column_int64(st, 11);
+    b->received_at = sqlite3_column_int64(st, 12);
+    const uint8_t *c = sqlite3_column_blob(st, 13);
+    int len = sqlite3_column_bytes(st, 13);
+    for (int i = 0; c != NULL && i + 6 <= len; i += 6) {
+        uint16_t code = wedr_le16(c + i);
+        if (code < 256) {
+            b->counts[code] = wedr_le32(c + i + 2);
+        }
+    }
+}
+
+void wedr_block_fini(struct wedr_block *b)
+{
+    wedr_columns_close(b->columns);
+    wedr_line_parser_free(b->parser);
+    wedr_free(b->column_blob);
+    wedr_free(b->bitmap);
+    wedr_free(b->raw);
+    wedr_free(b->offset);
+    memset(b, 0, sizeof(*b));
+}
+
+static bool fail(struct wedr_block *b, int rc)
+{
+    if (b->failed == WEDR_OK) {
+        b->failed = rc;
+        wedr_log(ERROR, "events.block_damaged", WEDR_I64("block", b->id), WEDR_STR("agent_id", b->agent),
+                 WEDR_STR("stream", b->stream), WEDR_I64("first_seq", b->seq0), WEDR_ERR(rc));
+    }
+    return false;
+}
+
+/* Copies one blob of this block out of the database, so that no statement stays open. */
+static int read_blob(struct wedr_block *b, const char *sql, uint8_t **ret, size_t *ret_len)
+{
+    sqlite3_stmt *st = NULL;
+    int rc = sqlite3_prepare_v2(b->db, sql, -1, &st, NULL);
+    if (rc == SQLITE_OK) {
+        sqlite3_bind_int64(st, 1, b->id);
+        rc = sqlite3_step(st);
+    }
+    int err = rc == SQLITE_DONE ? WEDR_E_NOENT : wedr_sqlite_error(b->db, rc);
+    if (rc == SQLITE_ROW) {
+        size_t len = (size_t)sqlite3_column_bytes(st, 0);
+        const void *p = sqlite3_column_blob(st, 0);
+        uint8_t *copy = wedr_alloc(len + 1, 1);
+        if (copy == NULL) {
+            err = WEDR_E_NOMEM;
+        } else {
+            if (len != 0) {
+                memcpy(copy, p, len);
+            }
+            *ret = copy;
+            *ret_len = len;
+        }
+    }
+    sqlite3_finalize(st);
+    return err;
+}
+
+static bool need_columns(struct wedr_block *b)
+{
+    if (b->columns != NULL) {
+        return true;
+    }
+    if (b->tiny || b->failed != WEDR_OK) {
+        return false;
+    }
+    size_t len = 0;
+    int rc = read_blob(b, "SELECT c FROM col WHERE id=?1", &b->column_blob, &len);
+    if (rc == WEDR_OK) {
+        rc = wedr_columns_open(b->column_blob, len, b->n, (uint64_t)b->seq0, &b->columns);
+    }
+    return rc == WEDR_OK || fail(b, rc);
+}
+
+static int find_lines(struct wedr_block *b)
+{
+    size_t at = 0;
+    b->offset = wedr_alloc((size_t)b->n + 1, sizeof(*b->offset));
+    if (b->offset == NULL) {
+        return WEDR_E_NOMEM;
+    }
+    for (uint32_t i = 0; i < b->n; i++) {
+        const char *nl = memchr(b->raw + at, '\n', b->raw_len - at);
+        if (nl == NULL) {
+            return WEDR_E_CORRUPT;
+        }
+        at = (size_t)(nl - b->raw) + 1;
+        b->offset[i + 1] = (uint32_t)at;
+    }
+    return at == b->raw_len ? WEDR_OK : WEDR_E_CORRUPT;
+}
+
+static bool need_lines(struct wedr_block *b)
+{
+    uint8_t *z = NULL;
+    size_t len = 0;
+    if (b->raw != NULL && b->failed == WEDR_OK) {
+        return true;
+    }
+    if (b->failed != WEDR_OK) {
+        return false;
+    }
+    b->sql->blocks_opened++;
+    int rc = read_blob(
+        b, b->tiny ? "SELECT z FROM tiny WHERE id=?1" : "SELECT z FROM data WHERE id=?1", &z, &len);
+    rc = rc == WEDR_OK ? wedr_unpack(z, len, WEDR_BATCH_RAW_ACCEPT, &b->raw, &b->raw_len) : rc;
+    rc = rc == WEDR_OK ? find_lines(b) : rc;
+    if (rc == WEDR_OK && b->tiny && b->rejected != 0) {
+        rc = read_blob(b, "SELECT bitmap FROM tiny WHERE id=?1", &b->bitmap, &b->bitmap_len);
+        rc = rc == WEDR_OK && b->bitmap_len < (b->n + 7u) / 8u ? WEDR_E_CORRUPT : rc;
+    }
+    wedr_free(z);
+    return rc == WEDR_OK || fail(b, rc);
+}
+
+bool wedr_block_is_row(struct wedr_block *b, uint32_t row)
+{
+    const uint8_t *types = NULL;
+    if (b->failed != WEDR_OK) {
+        return false;
+    }
+    if (b->rejected == 0) {
+        return true;
+    }
+    if (!b->tiny) {
+        int rc = need_columns(b) ? wedr_columns_types(b->columns, &types) : b->failed;
+        return rc == WEDR_OK ? types[row] != WEDR_TYPE_CODE_REJECTED : fail(b, rc);
+    }
+    return need_lines(b) && (b->bitmap[row / 8u] & 1u << (row % 8u)) == 0;
+}
+
+bool wedr_block_line(struct wedr_block *b, uint32_t row, struct wedr_span *ret)
+{
+    if (!need_lines(b)) {
+        return false;
+    }
+    *ret = wedr_span(b->raw + b->offset[row], b->offset[row + 1] - b->offset[row] - 1u);
+    return true;
+}
+
+bool wedr_block_parse(struct wedr_block *b, uint32_t row)
+{
+    struct wedr_span s;
+    if (b->parsed_row == row + 1u) {
+        return b->parsed_rc == WEDR_OK;
+    }
+    if (!wedr_block_line(b, row, &s)) {
+        return false;
+    }
+    if (b->parser == NULL && (b->parser = wedr_line_parser_new(LINE_FIRST)) == NULL) {
+        return fail(b, WEDR_E_NOMEM);
+    }
+    b->sql->lines_parsed++;
+    b->parsed_row = row + 1u;
+    b->parsed_rc = wedr_line_parse(b->parser, (const char *)s.p, s.len, &b->line);
+    if (b->parsed_rc == WEDR_OK) {
+        b->parsed_rc = wedr_line_read(&b->line, &b->info);
+    }
+    return b->parsed_rc == WEDR_OK || fail(b, b->parsed_rc);
+}
+
+/* True and *ret set when the column part has the value. */
+static bool from_column(struct wedr_block *b, enum wedr_column_id id, uint32_t row, int64_t *ret)
+{
+    const int64_t *v = NULL;
+    int rc = need_columns(b) ? wedr_columns_ints(b->columns, id, &v) : WEDR_E_NOENT;
+    if (rc == WEDR_OK) {
+        *ret = v[row];
+    }
+    return rc == WEDR_OK;
+}
+
+bool wedr_block_ts(struct wedr_block *b, uint32_t row, int64_t *ret)
+{
+    if (from_column(b, WEDR_COLUMN_TS, row, ret)) {
+        return true;
+    }
+    if (!wedr_block_parse(b, row)) {
+        return false;
+    }
+    *ret = b->info.ts_us;
+    return true;
+}
+
+bool wedr_block_seq(struct wedr_block *b, uint32_t row, int64_t *ret)
+{
+    if (b->seq1 - b->seq0 + 1 == (int64_t)b->n) {
+        *ret = b->seq0 + (int64_t)row;
+        return true;
+    }
+    if (from_column(b, WEDR_COLUMN_SEQ, row, ret)) {
+        return true;
+    }
+    if (!wedr_block_parse(b, row)) {
+        return false;
+    }
+    *ret = (int64_t)b->info.seq;
+    return true;
+}
+
+bool wedr_block_code(struct wedr_block *b, uint32_t row, uint8_t *ret)
+{
+    const uint8_t *types = NULL;
+    if (need_columns(b) && wedr_columns_types(b->columns, &types) == WEDR_OK) {
+        *ret = types[row];
+        return true;
+    }
+    if (!wedr_block_parse(b, row)) {
+        return false;
+    }
+    *ret = b->info.code;
+    return true;
+}
+
+bool wedr_block_pid(struct wedr_block *b, uint32_t row, enum wedr_column_id which, int64_t *ret)
+{
+    if (from_column(b, which, row, ret)) {
+        return *ret >= 0;
+    }
+    if (!wedr_block_parse(b, row)) {
+        return false;
+    }
+    const struct wedr_lp_member *m = b->info.column[which == WEDR_COLUMN_PID ? WEDR_COL_PID : WEDR_COL_PPID];
+    if (m == NULL) {
+        return false;
+    }
+    *ret = (int64_t)m->v;
+    return true;
+}
+
+bool wedr_block_name(struct wedr_block *b, uint32_t row, struct wedr_span *ret)
+{
+    if (need_columns(b)) {
+        return wedr_columns_name(b->columns, row, ret) == WEDR_OK && ret->p != NULL;
+    }
+    if (!wedr_block_parse(b, row)) {
+        return false;
+    }
+    const struct wedr_lp_member *m = b->info.column[WEDR_COL_PROCESS_NAME];
+    if (m == NULL) {
+        return false;
+    }
+    *ret = wedr_span(m->s, m->s_len);
+    return true;
+}

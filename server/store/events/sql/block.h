@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * server/store/events/sql/block.h — one stored block or tiny batch, opened as far as a question needs it: metadata, then
+ * columns, then lines, then one parsed line. What is in the database is hostile.
+ */
+#pragma once
+
+#include "core/base/span.h"
+#include "ingest/columns.h"
+#include "ingest/line_schema.h"
+#include "ingest/prepared.h"
+#include "store/events/sql/sql.h"
+
+struct wedr_block {
+    struct wedr_sql *sql;
+    sqlite3 *db;
+    bool tiny;
+    int64_t id;
+    char agent[64], hostname[256], stream[64];
+    uint64_t epoch;
+    uint8_t boot_id[WEDR_BOOT_ID_LEN];
+    int64_t seq0, seq1, t0, t1, received_at;
+    uint32_t n, rejected;
+    uint32_t counts[256];
+    uint8_t *bitmap; /* tiny with rejected lines */
+    size_t bitmap_len;
+    /* opened when needed */
+    struct wedr_columns *columns;
+    uint8_t *column_blob;
+    char *raw;
+    size_t raw_len;
+    uint32_t *offset; /* n + 1 */
+    struct wedr_line_parser *parser;
+    uint32_t parsed_row; /* + 1 */
+    int parsed_rc;
+    struct wedr_line line;
+    struct wedr_line_info info;
+    int failed; /* first error of a part; said once in the log */
+};
+
+/* Columns of the row that st stands on, as WEDR_BLOCK_SELECT names them. */
+#define WEDR_BLOCK_COLUMNS                                                                         \
+    "id, agent, hostname, epoch, boot_id, stream, seq0, seq1, n, rejected, t0, t1, received_at, counts"
+void wedr_block_from_row(struct wedr_block *b, struct wedr_sql *sql, sqlite3 *db, sqlite3_stmt *st, bool tiny);
+/* Frees what was opened; the struct may be used again. */
+void wedr_block_fini(struct wedr_block *b);
+
+/* False: the line is no row (rejected, or the block is damaged there). */
+bool wedr_block_is_row(struct wedr_block *b, uint32_t row);
+/* Values that the column part has; from the line itself where there is no column part. */
+bool wedr_block_ts(struct wedr_block *b, uint32_t row, int64_t *ret);
+bool wedr_block_seq(struct wedr_block *b, uint32_t row, int64_t *ret);
+bool wedr_block_code(struct wedr_block *b, uint32_t row, uint8_t *ret);
+bool wedr_block_pid(struct wedr_block *b, uint32_t row, enum wedr_column_id which, int64_t *ret);
+bool wedr_block_name(struct wedr_block *b, uint32_t row, struct wedr_span *ret);
+/* The line without its newline. */
+bool wedr_block_line(struct wedr_block *b, uint32_t row, struct wedr_span *ret);
+/* The parsed line; false when it cannot be read. Valid until another row is parsed. */
+bool wedr_block_parse(struct wedr_block *b, uint32_t row);

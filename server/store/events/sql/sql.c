@@ -1,0 +1,265 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "store/events/sql/sql.h"
+
+#include "core/base/err.h"
+#include "store/events.h"
+#include <string.h>
+
+#define HEAP_LIMIT (512LL * 1024 * 1024)
+#define SQL_LENGTH_MAX (1024 * 1024)
+#define VALUE_LENGTH_MAX (64 * 1024 * 1024)
+#define PROGRESS_STEPS 4000
+
+static const char *const computed_tables[] = {"ledger", "ledger_loss", "coverage_gaps", "agents", "tamper"};
+static const char *const other_tables[] = {"events", "json_each", "json_tree", "sqlite_master", "sqlite_schema"};
+
+static bool named(const char *name, const char *const *names, size_t count)
+{
+    for (size_t i = 0; name != NULL && i < count; i++) {
+        if (sqlite3_stricmp(name, names[i]) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Reading the tables above, and functions that only compute. Everything else is refused. */
+static int authorize(void *arg, int action, const char *a, const char *b, const char *schema, const char *trigger)
+{
+    static const char *const forbidden[] = {"load_extension", "fts3_tokenizer", "randomblob", "zeroblob", "sqlite_log"};
+    (void)arg;
+    (void)schema;
+    (void)trigger;
+    switch (action) {
+    case SQLITE_SELECT:
+    case SQLITE_RECURSIVE: return SQLITE_OK;
+    case SQLITE_READ:
+        return named(a, computed_tables, WEDR_ARRAY_COUNT(computed_tables)) ||
+                       named(a, other_tables, WEDR_ARRAY_COUNT(other_tables))
+                   ? SQLITE_OK
+                   : SQLITE_DENY;
+    case SQLITE_FUNCTION:
+        return named(b, forbidden, WEDR_ARRAY_COUNT(forbidden)) ? SQLITE_DENY : SQLITE_OK;
+    default: return SQLITE_DENY;
+    }
+}
+
+static int on_progress(void *arg)
+{
+    return wedr_sql_timed_out(arg) ? 1 : 0;
+}
+
+static void put_json_text(FILE *out, const unsigned char *s, int len)
+{
+    fputc('"', out);
+    for (int i = 0; i < len; i++) {
+        unsigned char c = s[i];
+        if (c == '"' || c == '\\') {
+            fputc('\\', out);
+            fputc(c, out);
+        } else if (c < 0x20 || c == 0x7f) {
+            fprintf(out, "\\u%04x", c);
+        } else {
+            fputc(c, out);
+        }
+    }
+    fputc('"', out);
+}
+
+static void put_hex(FILE *out, const unsigned char *p, int len)
+{
+    for (int i = 0; i < len; i++) {
+        fprintf(out, "%02x", p[i]);
+    }
+}
+
+static void put_json_value(FILE *out, sqlite3_stmt *st, int i)
+{
+    switch (sqlite3_column_type(st, i)) {
+    case SQLITE_INTEGER: fprintf(out, "%lld", (long long)sqlite3_column_int64(st, i)); break;
+    case SQLITE_FLOAT: {
+        /* infinity has no JSON form; SQLite has no other odd value */
+        double d = sqlite3_column_double(st, i);
+        if (d > 1.7e308 || d < -1.7e308) {
+            fputs("null", out);
+        } else {
+            fprintf(out, "%.17g", d);
+        }
+        break;
+    }
+    case SQLITE_TEXT: {
+        const unsigned char *s = sqlite3_column_text(st, i);
+        put_json_text(out, s, sqlite3_column_bytes(st, i));
+        break;
+    }
+    case SQLITE_BLOB: {
+        const unsigned char *p = sqlite3_column_blob(st, i);
+        fputc('"', out);
+        put_hex(out, p, sqlite3_column_bytes(st, i));
+        fputc('"', out);
+        break;
+    }
+    default: fputs("null", out); break;
+    }
+}
+
+static void put_json_row(FILE *out, sqlite3_stmt *st, bool first)
+{
+    fputs(first ? "[{" : ",\n{", out);
+    for (int i = 0; i < sqlite3_column_count(st); i++) {
+        const char *name = sqlite3_column_name(st, i);
+        name = name == NULL ? "" : name;
+        fputs(i == 0 ? "" : ",", out);
+        put_json_text(out, (const unsigned char *)name, (int)strlen(name));
+        fputc(':', out);
+        put_json_value(out, st, i);
+    }
+    fputc('}', out);
+}
+
+/* Text for a terminal: what an endpoint sent must not move the cursor or break the columns. */
+static void put_plain_text(FILE *out, const unsigned char *s, int len)
+{
+    for (int i = 0; i < len; i++) {
+        unsigned char c = s[i];
+        bool c1 = c == 0xC2 && i + 1 < len && s[i + 1] >= 0x80 && s[i + 1] <= 0x9F;
+        if (c < 0x20 || c == 0x7f || c1 || c == '\\') {
+            fprintf(out, c == '\\' ? "\\\\" : "\\x%02x", c);
+        } else {
+            fputc(c, out);
+        }
+    }
+}
+
+static void put_plain_row(FILE *out, sqlite3_stmt *st)
+{
+    for (int i = 0; i < sqlite3_column_count(st); i++) {
+        fputs(i == 0 ? "" : "\t", out);
+        if (sqlite3_column_type(st, i) == SQLITE_BLOB) {
+            put_hex(out, sqlite3_column_blob(st, i), sqlite3_column_bytes(st, i));
+        } else if (sqlite3_column_type(st, i) != SQLITE_NULL) {
+            const unsigned char *s = sqlite3_column_text(st, i);
+            put_plain_text(out, s, s == NULL ? 0 : sqlite3_column_bytes(st, i));
+        }
+    }
+    fputc('\n', out);
+}
+
+static void put_plain_header(FILE *out, sqlite3_stmt *st)
+{
+    for (int i = 0; i < sqlite3_column_count(st); i++) {
+        const char *name = sqlite3_column_name(st, i);
+        fputs(i == 0 ? "" : "\t", out);
+        put_plain_text(out, (const unsigned char *)name, name == NULL ? 0 : (int)strlen(name));
+    }
+    fputc('\n', out);
+}
+
+static int explain(sqlite3 *db, int rc, struct wedr_errinfo *ei)
+{
+    switch (rc & 0xFF) {
+    case SQLITE_INTERRUPT: return wedr_fail(ei, WEDR_E_TIMEOUT, "the query took longer than it may");
+    case SQLITE_NOMEM: return wedr_fail(ei, WEDR_E_LIMIT, "the query needs more memory than it may have");
+    case SQLITE_AUTH: return wedr_fail(ei, WEDR_E_PERM, "not allowed: %s", sqlite3_errmsg(db));
+    case SQLITE_TOOBIG: return wedr_fail(ei, WEDR_E_LIMIT, "%s", sqlite3_errmsg(db));
+    case SQLITE_ERROR: return wedr_fail(ei, WEDR_E_INVAL, "%s", sqlite3_errmsg(db));
+    default: return wedr_fail(ei, wedr_sqlite_error(db, rc), "%s", sqlite3_errmsg(db));
+    }
+}
+
+static int run(sqlite3 *db, const char *sql, bool json, FILE *out, struct wedr_errinfo *ei)
+{
+    sqlite3_stmt *st = NULL, *more = NULL;
+    const char *tail = NULL;
+    bool first = true;
+    int rc = sqlite3_prepare_v2(db, sql, -1, &st, &tail);
+    if (rc != SQLITE_OK) {
+        return explain(db, rc, ei);
+    }
+    int more_rc = sqlite3_prepare_v2(db, tail, -1, &more, NULL);
+    sqlite3_finalize(more);
+    if (st == NULL || more != NULL || more_rc != SQLITE_OK || !sqlite3_stmt_readonly(st)) {
+        sqlite3_finalize(st);
+        return wedr_fail(ei, WEDR_E_INVAL, "exactly one SELECT is expected");
+    }
+    if (!json) {
+        put_plain_header(out, st);
+    }
+    while ((rc = sqlite3_step(st)) == SQLITE_ROW) {
+        if (json) {
+            put_json_row(out, st, first);
+        } else {
+            put_plain_row(out, st);
+        }
+        first = false;
+    }
+    int err = rc == SQLITE_DONE ? WEDR_OK : explain(db, rc, ei);
+    sqlite3_finalize(st);
+    if (json && err == WEDR_OK) {
+        fputs(first ? "[]\n" : "]\n", out);
+    }
+    if (err == WEDR_OK && (fflush(out) != 0 || ferror(out))) {
+        err = wedr_fail(ei, WEDR_E_IO, "the result could not be written");
+    }
+    return err;
+}
+
+/* The computed tables are made only for a query whose text names one. */
+static bool mentions_computed(const char *sql)
+{
+    for (; *sql != 0; sql++) {
+        for (size_t i = 0; i < WEDR_ARRAY_COUNT(computed_tables); i++) {
+            if (sqlite3_strnicmp(sql, computed_tables[i], (int)strlen(computed_tables[i])) == 0) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+static void set_limits(sqlite3 *db, struct wedr_sql *s)
+{
+    sqlite3_limit(db, SQLITE_LIMIT_SQL_LENGTH, SQL_LENGTH_MAX);
+    sqlite3_limit(db, SQLITE_LIMIT_LENGTH, VALUE_LENGTH_MAX);
+    sqlite3_limit(db, SQLITE_LIMIT_ATTACHED, 0);
+    sqlite3_limit(db, SQLITE_LIMIT_WORKER_THREADS, 0);
+    sqlite3_db_config(db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
+    sqlite3_db_config(db, SQLITE_DBCONFIG_ENABLE_LOAD_EXTENSION, 0, NULL);
+    sqlite3_progress_handler(db, PROGRESS_STEPS, on_progress, s);
+}
+
+int wedr_sql_query(struct wedr_sql *s, const char *sql, bool json, FILE *out, struct wedr_errinfo *ei)
+{
+    sqlite3 *db = NULL;
+    int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX;
+    int rc = wedr_sqlite_error(NULL, sqlite3_open_v2(":memory:", &db, flags, NULL));
+    if (rc != WEDR_OK) {
+        sqlite3_close(db);
+        return wedr_fail(ei, rc, "out of memory");
+    }
+    set_limits(db, s);
+    rc = wedr_sqlite_exec(db, "PRAGMA temp_store=MEMORY");
+    rc = rc == WEDR_OK ? wedr_sql_add_events(db, s) : rc;
+    if (rc == WEDR_OK && mentions_computed(sql)) {
+        rc = wedr_sql_add_ledger(db, s, ei);
+    }
+    if (rc == WEDR_OK) {
+        sqlite3_set_authorizer(db, authorize, NULL);
+        rc = run(db, sql, json, out, ei);
+    }
+    sqlite3_close(db);
+    return rc;
+}
+
+int wedr_sql_run(const char *data_dir, const char *sql, bool json, uint32_t time_limit_ms, FILE *out, struct wedr_errinfo *ei)
+{
+    struct wedr_sql s;
+    sqlite3_int64 before = sqlite3_hard_heap_limit64(HEAP_LIMIT);
+    int rc = wedr_sql_open(data_dir, time_limit_ms, &s, ei);
+    if (rc == WEDR_OK) {
+        rc = wedr_sql_query(&s, sql, json, out, ei);
+        wedr_sql_close(&s);
+    }
+    sqlite3_hard_heap_limit64(before);
+    return rc;
+}

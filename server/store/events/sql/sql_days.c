@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "core/base/err.h"
+#include "core/util/alloc.h"
+#include "core/util/log.h"
+#include "store/events/sql/sql.h"
+#include "wedr/plat/fs.h"
+#include "wedr/plat/time.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define DAYS_MAX 32768u
+
+static int add_day(void *arg, const char *name)
+{
+    struct wedr_sql *s = arg;
+    int32_t day = 0;
+    if (!wedr_day_of_file(name, &day) || s->day_count == DAYS_MAX) {
+        return 0;
+    }
+    if (s->day_count == s->day_cap) {
+        size_t cap = s->day_cap == 0 ? 64 : s->day_cap * 2;
+        struct wedr_sql_day *d = wedr_realloc(s->days, cap, sizeof(*d));
+        if (d == NULL) {
+            return WEDR_E_NOMEM;
+        }
+        s->days = d;
+        s->day_cap = cap;
+    }
+    s->days[s->day_count++] = (struct wedr_sql_day){.day = day};
+    return 0;
+}
+
+static int compare_days(const void *a, const void *b)
+{
+    const struct wedr_sql_day *x = a, *y = b;
+    return (x->day > y->day) - (x->day < y->day);
+}
+
+int wedr_sql_open(const char *data_dir, uint32_t time_limit_ms, struct wedr_sql *ret, struct wedr_errinfo *ei)
+{
+    char catalog[WEDR_EVENTS_PATH_MAX + 16];
+    wedr_handle dir = WEDR_HANDLE_NONE;
+    memset(ret, 0, sizeof(*ret));
+    int n = snprintf(ret->dir, sizeof(ret->dir), "%s/events", data_dir);
+    if (n < 0 || (size_t)n + 64u >= sizeof(ret->dir)) {
+        return wedr_fail(ei, WEDR_E_LIMIT, "path of the data folder is too long");
+    }
+    (void)snprintf(ret->state_path, sizeof(ret->state_path), "%s/state.db", data_dir);
+    (void)snprintf(catalog, sizeof(catalog), "%s/catalog.db", ret->dir);
+    ret->deadline_ms = wedr_time_mono_ms() + time_limit_ms;
+    int rc = wedr_fs_open_dir(ret->dir, &dir);
+    if (rc == WEDR_E_NOENT) {
+        rc = wedr_fs_open_dir(data_dir, &dir); /* a server that has stored nothing yet */
+        wedr_fs_close(dir);
+        return rc == WEDR_OK ? rc : wedr_fail(ei, rc, "%s: no such data folder", data_dir);
+    }
+    if (rc == WEDR_OK) {
+        rc = wedr_fs_list(dir, add_day, ret);
+    }
+    wedr_fs_close(dir);
+    if (rc != WEDR_OK) {
+        wedr_sql_close(ret);
+        return wedr_fail(ei, rc, "%s: %s", data_dir, wedr_err_text(rc));
+    }
+    if (ret->day_count > 1) {
+        qsort(ret->days, ret->day_count, sizeof(*ret->days), compare_days);
+    }
+    if (wedr_day_open_reader(catalog, &ret->catalog) != WEDR_OK) {
+        ret->catalog = NULL;
+    }
+    return WEDR_OK;
+}
+
+void wedr_sql_close(struct wedr_sql *s)
+{
+    for (size_t i = 0; i < s->day_count; i++) {
+        sqlite3_close(s->days[i].db);
+    }
+    wedr_free(s->days);
+    sqlite3_close(s->catalog);
+    memset(s, 0, sizeof(*s));
+}
+
+sqlite3 *wedr_sql_day_db(struct wedr_sql *s, size_t i)
+{
+    struct wedr_sql_day *d = &s->days[i];
+    char path[WEDR_EVENTS_PATH_MAX + 32], text[WEDR_DAY_TEXT];
+    if (d->db != NULL || d->bad) {
+        return d->db;
+    }
+    wedr_day_text(d->day, text);
+    (void)snprintf(path, sizeof(path), "%s/%s.db", s->dir, text);
+    int rc = wedr_day_open_reader(path, &d->db);
+    if (rc == WEDR_OK) {
+        rc = wedr_sqlite_int(d->db, "SELECT coalesce(min(t0), 0) FROM stream", &d->t0);
+        rc = rc == WEDR_OK ? wedr_sqlite_int(d->db, "SELECT coalesce(max(t1), 0) FROM stream", &d->t1) : rc;
+    }
+    if (rc != WEDR_OK) {
+        if (rc != WEDR_E_NOENT) {
+            wedr_log(ERROR, "events.file_unreadable", WEDR_STR("file", path), WEDR_ERR(rc));
+        }
+        sqlite3_close(d->db);
+        d->db = NULL;
+        d->bad = true;
+    }
+    return d->db;
+}
+
+bool wedr_sql_timed_out(const struct wedr_sql *s)
+{
+    return wedr_time_mono_ms() >= s->deadline_ms;
+}
