@@ -63,7 +63,7 @@ int wedr_sensor_check(struct wedr_sensor *s,
         struct wedr_link_facts facts;
         int err = wedr_link_facts(s->link[i], &facts);
         if (err || facts.link_id != s->link_id[i]) {
-            dead = wedr_hooks[i].name;
+            dead = dead ? dead : wedr_hooks[i].name;
             continue;
         }
         h.links_alive++;
