@@ -118,10 +118,10 @@ static void send_stats(struct core *c)
     static struct wedr_msg_core_stats m;
     /* Counters are cumulative: one that does not fit now is healed by the next. */
     fill_stats(c, &m, WEDR_MSG_T_CORE_STATS);
-    (void)wedr_peer_send(c->holder, &m, NULL, 0);
+    (void)!wedr_peer_send(c->holder, &m, NULL, 0);
     if (c->net) {
         fill_stats(c, &m, WEDR_MSG_T_STATS_FOR_NET);
-        (void)wedr_peer_send(c->net, &m, NULL, 0);
+        (void)!wedr_peer_send(c->net, &m, NULL, 0);
     }
 }
 

@@ -3,6 +3,7 @@
 
 #include "config.h"
 #include "core/base/err.h"
+#include "core/util/alloc.h"
 #include "core/util/json.h"
 #include "core/util/sha256.h"
 #include "heartbeat.h"
@@ -187,10 +188,7 @@ static int child_main(void *arg, struct wedr_ipc *channel)
     char missing[64];
     wedr_msg_begin(&m, WEDR_MSG_T_ENROLLED);
     int err = wedr_net_confine(&x->net, missing, &a.ei);
-    volatile uint8_t *secret = x->sign_secret;
-    for (size_t i = 0; i < sizeof(x->sign_secret); i++) {
-        secret[i] = 0;
-    }
+    wedr_wipe(x->sign_secret, sizeof(x->sign_secret));
     if (err == WEDR_OK) {
         err = talk(x, &a);
     }
@@ -293,10 +291,7 @@ static int store(struct exchange *x, const struct wedr_msg_enrolled *m, bool was
                                     .tls_key = (const char *)x->key.p, .tls_crt = m->cert_pem, .ca_pem = m->ca_pem};
     memcpy(f.sign_secret, x->sign_secret, sizeof(f.sign_secret));
     int err = wedr_identity_store(dir, &f, ei);
-    volatile uint8_t *secret = f.sign_secret;
-    for (size_t i = 0; i < sizeof(f.sign_secret); i++) {
-        secret[i] = 0;
-    }
+    wedr_wipe(f.sign_secret, sizeof(f.sign_secret));
     return err;
 }
 
@@ -352,12 +347,12 @@ int wedr_enroll(const struct wedr_enroll_args *args, enum wedr_enroll_kind *ret_
     wedr_buf_init(&x.body, BODY_MAX);
     int err = enroll(&x, ret_kind, ret_agent_id, ei);
     if (x.key.p) {
-        memset(x.key.p, 0, x.key.len);
+        wedr_wipe(x.key.p, x.key.len);
     }
     for (size_t i = 0; i < WEDR_ARRAY_COUNT(bufs); i++) {
         wedr_buf_fini(bufs[i]);
     }
     wedr_buf_fini(&x.body);
-    memset(&x, 0, sizeof(x));
+    wedr_wipe(&x, sizeof(x));
     return err;
 }

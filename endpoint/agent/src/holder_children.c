@@ -2,6 +2,7 @@
 #include "holder_i.h"
 
 #include "core/base/err.h"
+#include "core/util/alloc.h"
 #include "core/util/log.h"
 #include "core/util/sha256.h"
 #include "logfile.h"
@@ -378,7 +379,7 @@ static void on_renewed_cert(struct holder *h, const struct wedr_msg_pem *pem)
     }
     wedr_log(INFO, "holder.certificate_renewed", WEDR_ERR(err));
     if (a.key.p) {
-        memset(a.key.p, 0, a.key.len);
+        wedr_wipe(a.key.p, a.key.len);
     }
     wedr_buf_fini(&a.cert);
     wedr_buf_fini(&a.key);

@@ -12,9 +12,12 @@
 /* Appends "; text" while there is room. */
 static void say(struct wedr_msg_holder_state *m, const char *text)
 {
-    char joined[WEDR_MSG_TEXT_MAX];
-    (void)snprintf(joined, sizeof(joined), "%.200s%s%.200s", m->health, m->health[0] ? "; " : "", text);
-    wedr_msg_put_text(m->health, sizeof(m->health), joined);
+    size_t at = strlen(m->health);
+    if (at > 0 && at + 3 < sizeof(m->health)) {
+        memcpy(m->health + at, "; ", 3);
+        at += 2;
+    }
+    wedr_msg_put_text(m->health + at, sizeof(m->health) - at, text);
 }
 
 static const char *server_trouble(const struct holder *h)

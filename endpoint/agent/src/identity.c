@@ -162,11 +162,7 @@ int wedr_identity_load(const char *state_dir, struct wedr_identity *ret, struct 
 
 void wedr_identity_wipe(struct wedr_identity *id)
 {
-    /* Volatile stores survive the optimiser. */
-    volatile uint8_t *p = id->sign_secret;
-    for (size_t i = 0; i < sizeof(id->sign_secret); i++) {
-        p[i] = 0;
-    }
+    wedr_wipe(id->sign_secret, sizeof(id->sign_secret));
 }
 
 int wedr_identity_replace(const char *state_dir, const char *name, const char *text, size_t len)

@@ -338,7 +338,7 @@ static int loop(struct net *n)
         if (now >= n->next_stats_ms) {
             n->next_stats_ms = now + STATS_MS;
             fill_stats(n, &stats);
-            (void)wedr_peer_send(n->holder, &stats, NULL, 0); /* cumulative: the next one heals */
+            (void)!wedr_peer_send(n->holder, &stats, NULL, 0); /* cumulative: the next one heals */
         }
         if (n->http && !n->heartbeat_busy && now >= n->next_heartbeat_ms && n->have_holder_state) {
             send_heartbeat(n);
