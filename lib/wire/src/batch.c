@@ -142,7 +142,7 @@ int wedr_batch_name_parse(const char *name, size_t len, struct wedr_batch_id *re
     uint64_t count = 0;
     size_t n;
 
-    if (len <= NAME_PREFIX + SUFFIX_LEN || len >= WEDR_BATCH_NAME_MAX ||
+    if (len <= NAME_PREFIX + SUFFIX_LEN ||
         memcmp(name + len - SUFFIX_LEN, SUFFIX, SUFFIX_LEN) != 0) {
         return WEDR_E_FORMAT;
     }
@@ -167,8 +167,10 @@ void wedr_batch_signed_bytes(const uint8_t agent_id[WEDR_AGENT_ID_LEN],
                              const struct wedr_batch_id *id,
                              uint8_t ret[WEDR_BATCH_SIGNED_LEN])
 {
+    static const uint8_t magic[8] = {'W', 'E', 'D', 'R', 'B', 'A', 'T', '7'};
+
     memset(ret, 0, WEDR_BATCH_SIGNED_LEN);
-    memcpy(ret, "WEDRBAT7", 8);
+    memcpy(ret, magic, sizeof(magic));
     memcpy(ret + 8, agent_id, WEDR_AGENT_ID_LEN);
     wedr_put_le64(ret + 24, id->epoch);
     memcpy(ret + 32, id->boot_id, WEDR_BOOT_ID_LEN);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The headers of lib/wire as the Windows driver's compiler sees them: packing must not depend on the compiler. */
+ * The headers of lib/wire as the Windows driver's compiler sees them: packing must not depend on
+ * the compiler. */
 #include "wedr/wire/event.h"
 #include "wedr/wire/ioctl.h"
 

@@ -104,6 +104,66 @@ static void prefix_that_breaks_a_bound_is_refused(void **state)
     assert_int_equal(check_with(50, 0), WEDR_E_FORMAT); /* NUL inside */
 }
 
+/* A registry prefix of `len` bytes behind the golden filter's path prefix. */
+static int check_long(size_t len, uint8_t path_at)
+{
+    static uint8_t p[4096];
+
+    memset(p, 0, sizeof(p));
+    memcpy(p, golden, 52);
+    for (size_t i = 0; i < len; i += 2) {
+        p[52 + i] = '\\';
+    }
+    p[4] = (uint8_t)((52 + len) & 0xff);
+    p[5] = (uint8_t)((52 + len) >> 8);
+    p[44] = (uint8_t)(len & 0xff);
+    p[45] = (uint8_t)(len >> 8);
+    p[32] = path_at;
+    p[36] = 2;
+    return check(p, 52 + len);
+}
+
+static void prefix_has_at_most_its_maximum(void **state)
+{
+    (void)state;
+    assert_int_equal(check_long(WEDR_FILTER_PREFIX_MAX, 48), WEDR_OK);
+    assert_int_equal(check_long(WEDR_FILTER_PREFIX_MAX + 2, 48), WEDR_E_FORMAT);
+}
+
+/* 92 is a backslash: the length of the second prefix would pass for the text of the first. */
+static void prefix_text_in_the_table_is_refused(void **state)
+{
+    (void)state;
+    assert_int_equal(check_long(92, 48), WEDR_OK);
+    assert_int_equal(check_long(92, 44), WEDR_E_FORMAT);
+}
+
+static void prefix_at_an_odd_offset_is_refused(void **state)
+{
+    uint8_t p[sizeof(golden)];
+
+    (void)state;
+    memcpy(p, golden, sizeof(p));
+    p[32] = 49;
+    p[36] = 2;
+    p[49] = '\\';
+    p[50] = 0;
+    assert_int_equal(check(p, sizeof(p)), WEDR_E_FORMAT);
+}
+
+static void table_longer_than_the_filter_is_refused(void **state)
+{
+    uint8_t p[40];
+
+    (void)state;
+    memcpy(p, golden, sizeof(p));
+    p[4] = 32;
+    p[12] = 0;
+    assert_int_equal(check(p, 32), WEDR_E_FORMAT);
+    p[4] = 39;
+    assert_int_equal(check(p, 39), WEDR_E_FORMAT);
+}
+
 static void every_corrupt_byte_of_a_filter_stays_within_bounds(void **state)
 {
     uint8_t p[sizeof(golden)];
@@ -192,6 +252,10 @@ int main(void)
         cmocka_unit_test(every_truncated_filter_is_refused),
         cmocka_unit_test(filter_that_breaks_a_bound_is_refused),
         cmocka_unit_test(prefix_that_breaks_a_bound_is_refused),
+        cmocka_unit_test(prefix_has_at_most_its_maximum),
+        cmocka_unit_test(prefix_text_in_the_table_is_refused),
+        cmocka_unit_test(prefix_at_an_odd_offset_is_refused),
+        cmocka_unit_test(table_longer_than_the_filter_is_refused),
         cmocka_unit_test(every_corrupt_byte_of_a_filter_stays_within_bounds),
         cmocka_unit_test(largest_filter_is_taken_and_one_more_byte_is_not),
         cmocka_unit_test(stats_answer_is_checked),

@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-static uint8_t mem[WEDR_RECORD_MAX];
+static uint8_t mem[2 * WEDR_RECORD_MAX];
 static uint8_t big[WEDR_RECORD_MAX];
 
 static struct wedr_record begin(uint16_t type, uint8_t os, size_t cap)
@@ -130,6 +130,20 @@ static void string_longer_than_its_length_field_is_cut_and_flagged(void **state)
     assert_int_equal(v.rec.len, WEDR_RECORD_MAX);
 }
 
+static void length_field_bounds_a_string_that_the_record_could_hold(void **state)
+{
+    struct wedr_record r = begin(WEDR_EV_PROCESS_CREATE, WEDR_OS_LINUX, sizeof(mem));
+    struct wedr_event_view v;
+    uint16_t flags = 0;
+
+    (void)state;
+    memset(big, 'x', sizeof(big));
+    assert_int_equal(wedr_record_set_str(&r, "image_path", big, 65536 + 10, 0), WEDR_OK);
+    v = finished(&r);
+    assert_int_equal(wedr_event_str(&v, wedr_event_field(&v, "image_path"), &flags).len, 65535);
+    assert_int_equal(flags, WEDR_SF_CUT);
+}
+
 static void utf16_is_cut_between_units(void **state)
 {
     size_t fixed = sizeof(struct wedr_windows_file_delete);
@@ -182,6 +196,7 @@ int main(void)
         cmocka_unit_test(numbers_must_fit_their_field),
         cmocka_unit_test(strings_that_no_record_may_hold_are_refused),
         cmocka_unit_test(string_longer_than_its_length_field_is_cut_and_flagged),
+        cmocka_unit_test(length_field_bounds_a_string_that_the_record_could_hold),
         cmocka_unit_test(utf16_is_cut_between_units),
         cmocka_unit_test(full_record_takes_an_empty_cut_string),
         cmocka_unit_test(ipv4_tail_is_cleared),

@@ -11,7 +11,7 @@
 #include <stdint.h>
 
 #define WEDR_WIRE_VERSION 7
-#define WEDR_RECORD_MAX (128u * 1024u) /* bytes of a whole record */
+#define WEDR_RECORD_MAX 131072u        /* 128 KiB: bytes of a whole record */
 #define WEDR_ARGV_COPY_MAX 32767u      /* bytes of argv that a record carries */
 #define WEDR_PATH_COPY_MAX 4095u       /* bytes of a path that a record carries */
 #define WEDR_BOOT_ID_LEN 16u

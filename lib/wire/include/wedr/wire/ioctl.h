@@ -130,7 +130,7 @@ struct WEDR_PACKED wedr_ioctl_stats {
 #define WEDR_CLASS_ALL 0x001fu
 
 #define WEDR_FILTER_MAGIC 0x37464557u /* "WEF7" */
-#define WEDR_FILTER_MAX (64u * 1024u) /* bytes of a whole filter */
+#define WEDR_FILTER_MAX 65536u        /* bytes of a whole filter */
 #define WEDR_FILTER_PATHS_MAX 64u     /* image path prefixes whose module loads are left out */
 #define WEDR_FILTER_REGISTRY_MAX \
     128u /* key prefixes watched besides the built-in persistence keys */
