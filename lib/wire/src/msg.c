@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <string.h>
 
-#define X(direction, NAME, code, structure, handles)                                               \
+#define X(direction, NAME, code, structure, handles) \
     _Static_assert(sizeof(struct wedr_msg_##structure) <= WEDR_MSG_SIZE_MAX, "message too long");
 WEDR_MSG_LIST(X)
 #undef X
@@ -17,7 +17,7 @@ struct msg_row {
 };
 
 static const struct msg_row msg_rows[] = {
-#define X(direction, NAME, code, structure, handles)                                               \
+#define X(direction, NAME, code, structure, handles) \
     {WEDR_MSG_T_##NAME, WEDR_MSG_##direction, (handles), sizeof(struct wedr_msg_##structure)},
     WEDR_MSG_LIST(X)
 #undef X
@@ -132,16 +132,19 @@ static bool status_texts_ok(const uint8_t *p, size_t core_at, size_t net_at, siz
         return false;
     }
     if (net_at != SIZE_MAX &&
-        (!text_ok(c + net_at + offsetof(struct wedr_msg_net_stats, last_error), WEDR_MSG_TEXT_MAX) ||
-         p[net_at + offsetof(struct wedr_msg_net_stats, server_state)] > WEDR_MSG_SERVER_NO_CONFIG)) {
+        (!text_ok(c + net_at + offsetof(struct wedr_msg_net_stats, last_error),
+                  WEDR_MSG_TEXT_MAX) ||
+         p[net_at + offsetof(struct wedr_msg_net_stats, server_state)] >
+             WEDR_MSG_SERVER_NO_CONFIG)) {
         return false;
     }
     return holder_at == SIZE_MAX ||
-           text_ok(c + holder_at + offsetof(struct wedr_msg_holder_state, health), WEDR_MSG_TEXT_MAX);
+           text_ok(c + holder_at + offsetof(struct wedr_msg_holder_state, health),
+                   WEDR_MSG_TEXT_MAX);
 }
 
-#define TEXT_AT(structure, member)                                                                 \
-    text_ok((const char *)p + offsetof(struct wedr_msg_##structure, member),                       \
+#define TEXT_AT(structure, member)                                           \
+    text_ok((const char *)p + offsetof(struct wedr_msg_##structure, member), \
             sizeof(((struct wedr_msg_##structure *)0)->member))
 
 static bool status_ok(const uint8_t *p)
@@ -215,8 +218,11 @@ static bool content_ok(uint16_t type, const uint8_t *p)
     }
 }
 
-int wedr_msg_check(
-    enum wedr_msg_direction direction, const void *p, size_t len, size_t handles, uint16_t *ret_type)
+int wedr_msg_check(enum wedr_msg_direction direction,
+                   const void *p,
+                   size_t len,
+                   size_t handles,
+                   uint16_t *ret_type)
 {
     struct wedr_msg_header h;
     if (len < sizeof(h)) {
