@@ -191,8 +191,8 @@ static int try_adopt(const char *folder,
 {
     struct wedr_sensor *s = NULL;
     int err = wedr_sensor_from_pins(folder, true, &s, why);
-    if (err) {
-        return err;
+    if (err || !s) {
+        return err ? err : WEDR_E_BUG;
     }
     err = check_same(s, ring_bytes, why);
     if (err) {

@@ -80,7 +80,7 @@ static int load_failed(struct wedr_errinfo *ei, int err)
     return wedr_fail(ei,
                      code,
                      "the BPF programs do not load (%s); %s",
-                     strerror(err < 0 ? -err : err),
+                     strerrordesc_np(err < 0 ? -err : err),
                      wedr_libbpf_said());
 }
 

@@ -35,7 +35,7 @@ int wedr_pin_mount(struct wedr_errinfo *ei)
                          wedr_err_from_os(err),
                          "cannot mount the BPF file system at %s: %s",
                          BPFFS,
-                         strerror(err));
+                         strerrordesc_np(err));
     }
     return WEDR_OK;
 }

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/utsname.h>
 #include <sys/vfs.h>
@@ -62,7 +63,8 @@ static void probe_rights(struct probe *p)
     unsigned long long caps = 0;
     FILE *f = fopen("/proc/self/status", "re");
     while (f && fgets(line, sizeof line, f)) {
-        if (sscanf(line, "CapEff: %llx", &caps) == 1) {
+        if (strncmp(line, "CapEff:", 7) == 0) {
+            caps = strtoull(line + 7, NULL, 16);
             break;
         }
     }

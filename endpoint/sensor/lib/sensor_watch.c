@@ -60,7 +60,7 @@ int wedr_sensor_check(struct wedr_sensor *s,
     struct wedr_sensor_health h = {.links = HOOK_COUNT};
     const char *dead = NULL;
     for (int i = 0; i < HOOK_COUNT; i++) {
-        struct wedr_link_facts facts;
+        struct wedr_link_facts facts = {0};
         int err = wedr_link_facts(s->link[i], &facts);
         if (err || facts.link_id != s->link_id[i]) {
             dead = dead ? dead : wedr_hooks[i].name;

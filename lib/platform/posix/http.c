@@ -233,7 +233,7 @@ static size_t on_header(char *p, size_t size, size_t count, void *arg)
 {
     static const char name[] = "retry-after:";
     struct xfer *x = (struct xfer *)arg;
-    char value[64];
+    char value[64] = "";
     size_t n = size * count;
     size_t skip = sizeof(name) - 1;
     if (n > skip && strncasecmp(p, name, skip) == 0) {

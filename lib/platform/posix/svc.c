@@ -59,7 +59,9 @@ static void notify_status(const char *first, const char *status)
     int n = snprintf(text, sizeof(text), "%sSTATUS=%.*s", first, STATUS_MAX,
                      status == NULL ? "" : status);
     for (int i = (int)strlen(first); i < n && (size_t)i < sizeof(text); i++) {
-        text[i] = text[i] == '\n' ? ' ' : text[i];
+        if (text[i] == '\n') {
+            text[i] = ' ';
+        }
     }
     notify(text);
 }
