@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-2-Clause
  *
- * lib/wire/sensor_state.h — the pinned, memory-mapped page in which the Linux sensor counts. Written by the BPF
- * programs (lanes) and, before they are attached, by the holder (the rest); read by core without a system call.
- * One BPF array map with one value, BPF_F_MMAPABLE, pinned as "state"; the rings are pinned as "ring0" (critical) and
- * "ring1" (bulk). Everything is cumulative per epoch.
+ * lib/wire/sensor_state.h — the pinned, memory-mapped page in which the Linux sensor counts.
+ * Written by the BPF programs (lanes) and, before they are attached, by the holder (the rest); read
+ * by core without a system call. One BPF array map with one value, BPF_F_MMAPABLE, pinned as
+ * "state"; the rings are pinned as "ring0" (critical) and "ring1" (bulk). Everything is cumulative
+ * per epoch.
  */
 #pragma once
 
@@ -25,7 +26,8 @@ struct wedr_sensor_state {
     uint64_t epoch;
     uint8_t boot_id[WEDR_BOOT_ID_LEN];
     uint8_t object_sha256[32]; /* of the BPF object that was loaded */
-    uint64_t start_boot_ns;    /* pair that maps record times to UTC, taken when the programs were attached */
+    uint64_t start_boot_ns;    /* pair that maps record times to UTC, taken when the programs were
+                                  attached */
     int64_t start_utc_us;
     uint64_t reserved[6];
     struct wedr_sensor_lane lane[WEDR_LANE_COUNT];
