@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "encode/program.h"
+
+#include "core/base/err.h"
+#include <stdio.h>
+#include <string.h>
+
+/* Order of the keys in the process block. */
+static const char *const process_keys[] = {"pid",     "ppid",     "name",        "path",
+                                           "command_line", "user", "user_sid",   "user_domain",
+                                           "integrity_label", "session_id", "elevated", "uid",
+                                           "key",     "parent_key"};
+
+static const uint8_t step_of_kind[WEDR_KIND_COUNT] = {
+    [WEDR_KIND_U8] = WEDR_STEP_U8,
+    [WEDR_KIND_U16] = WEDR_STEP_U16,
+    [WEDR_KIND_U32] = WEDR_STEP_U32,
+    [WEDR_KIND_U64] = WEDR_STEP_U64,
+    [WEDR_KIND_I32] = WEDR_STEP_I32,
+    [WEDR_KIND_I64] = WEDR_STEP_I64,
+    [WEDR_KIND_BOOL] = WEDR_STEP_BOOL,
+    [WEDR_KIND_KEY] = WEDR_STEP_KEY,
+    [WEDR_KIND_TIME] = WEDR_STEP_TIME,
+    [WEDR_KIND_IP] = WEDR_STEP_IP,
+    [WEDR_KIND_STR] = WEDR_STEP_STR,
+    [WEDR_KIND_ARGV] = WEDR_STEP_ARGV,
+    [WEDR_KIND_LIST] = WEDR_STEP_LIST,
+    [WEDR_KIND_BYTES] = WEDR_STEP_BYTES,
+    [WEDR_KIND_REGISTRY_OP] = WEDR_STEP_LABEL,
+    [WEDR_KIND_HANDLE_OP] = WEDR_STEP_LABEL,
+    [WEDR_KIND_FILE_OP] = WEDR_STEP_LABEL,
+    [WEDR_KIND_NET_PROTOCOL] = WEDR_STEP_LABEL,
+    [WEDR_KIND_LOSS_REASON] = WEDR_STEP_LABEL,
+    [WEDR_KIND_GAP_REASON] = WEDR_STEP_LABEL,
+    [WEDR_KIND_EXEC_FLAGS] = WEDR_STEP_FLAGS,
+};
+
+/* Derived keys of the raw block: what they are made of. A field that the system's records lack leaves the key out. */
+static const struct {
+    const char *name, *field, *field2;
+    uint8_t code;
+} derived[] = {
+    {"argv", "command_line", NULL, WEDR_STEP_ARGV_LIST},
+    {"existing", NULL, NULL, WEDR_STEP_EXISTING},
+    {"parent_image_name", "parent_image_path", NULL, WEDR_STEP_PARENT_NAME},
+    {"container_id", "cgroup_name", NULL, WEDR_STEP_CONTAINER},
+    {"integrity_label", "integrity_level", NULL, WEDR_STEP_INTEGRITY},
+    {"clean_exit", "exit_code", NULL, WEDR_STEP_CLEAN_EXIT},
+    {"scope", "pid", NULL, WEDR_STEP_SCOPE},
+    {"data_truncated", "data_preview", "data_size", WEDR_STEP_DATA_TRUNCATED},
+    {"remote_injection", "pid", "creating_pid", WEDR_STEP_REMOTE},
+    {"pid", "source_pid", NULL, WEDR_STEP_SOURCE_PID},
+    {"ip_version", "src_ip", "dst_ip", WEDR_STEP_IP_VERSION},
+    {"direction", NULL, NULL, WEDR_STEP_DIRECTION},
+};
+
+static uint16_t offset_of(const struct wedr_field_info *f, uint8_t os)
+{
+    return os == WEDR_OS_LINUX ? f->offset_linux : f->offset_windows;
+}
+
+static uint16_t named_offset(const struct wedr_type_info *t, uint8_t os, const char *name)
+{
+    const struct wedr_field_info *f = name ? wedr_type_field(t, os, name) : NULL;
+    return f ? offset_of(f, os) : 0;
+}
+
+static int set_key(struct wedr_step *s, const char *name, const char *suffix)
+{
+    int n = snprintf(s->key, sizeof(s->key), ",\"%s%s\":", name, suffix);
+    if (n <= 0 || (size_t)n >= sizeof(s->key)) {
+        return WEDR_E_BUG;
+    }
+    s->key_len = (uint8_t)n;
+    return WEDR_OK;
+}
+
+static int field_step(const struct wedr_field_info *f, uint8_t os, struct wedr_step *s)
+{
+    memset(s, 0, sizeof(*s));
+    s->code = step_of_kind[f->kind];
+    s->kind = f->kind;
+    s->required = f->required;
+    s->offset = offset_of(f, os);
+    return WEDR_OK;
+}
+
+/* False: this key is not made here (enrichment elsewhere, or nothing to make it of). */
+static bool derived_step(const struct wedr_type_info *t, const char *name, uint8_t os, struct wedr_step *s)
+{
+    for (size_t i = 0; i < WEDR_ARRAY_COUNT(derived); i++) {
+        if (strcmp(derived[i].name, name) != 0) {
+            continue;
+        }
+        memset(s, 0, sizeof(*s));
+        s->code = derived[i].code;
+        s->offset = named_offset(t, os, derived[i].field);
+        s->offset2 = named_offset(t, os, derived[i].field2);
+        if (s->code == WEDR_STEP_DIRECTION) {
+            s->required = t->code == WEDR_EV_NETWORK_ACCEPT;
+        } else if (s->code == WEDR_STEP_CLEAN_EXIT) {
+            s->offset2 = named_offset(t, os, "signal");
+        } else if (s->code == WEDR_STEP_ARGV_LIST && os != WEDR_OS_LINUX) {
+            return false;
+        }
+        return derived[i].field == NULL || s->offset != 0;
+    }
+    return false;
+}
+
+static int raw_steps(const struct wedr_type_info *t, uint8_t os, struct wedr_program *p)
+{
+    for (size_t i = 0; i < t->field_count; i++) {
+        const struct wedr_field_info *f = &t->fields[i];
+        struct wedr_step s;
+        if (f->name[0] == '\0' || (f->os_mask & os) == 0) {
+            continue;
+        }
+        if (f->derived) {
+            if (!derived_step(t, f->name, os, &s)) {
+                continue;
+            }
+        } else if (field_step(f, os, &s) != WEDR_OK) {
+            return WEDR_E_BUG;
+        }
+        s.exact = true;
+        if (p->raw_count == WEDR_STEPS_RAW_MAX ||
+            set_key(&s, f->name, f->kind == WEDR_KIND_BYTES ? "_hex" : "") != WEDR_OK) {
+            return WEDR_E_BUG;
+        }
+        size_t at = p->raw_count++;
+        for (; at > 0 && strcmp(p->raw[at - 1].key, s.key) > 0; at--) {
+            p->raw[at] = p->raw[at - 1];
+        }
+        p->raw[at] = s;
+    }
+    return WEDR_OK;
+}
+
+/* The keys sort by their names; the closing quote sorts before every letter, so that "op" comes before "op_code". */
+static bool process_step(const struct wedr_type_info *t,
+                         const struct wedr_field_info *f,
+                         const char *key,
+                         uint8_t os,
+                         struct wedr_step *s)
+{
+    if (!f->derived) {
+        return field_step(f, os, s) == WEDR_OK;
+    }
+    memset(s, 0, sizeof(*s));
+    bool by_table = t->code == WEDR_EV_PROCESS_TERMINATE || t->code == WEDR_EV_PROCESS_FORK;
+    if (strcmp(key, "name") == 0 && t->code == WEDR_EV_PROCESS_CREATE) {
+        s->code = WEDR_STEP_IMAGE_NAME;
+        s->offset = named_offset(t, os, "image_path");
+    } else if (strcmp(key, "name") == 0 && by_table) {
+        s->code = WEDR_STEP_TABLE_NAME;
+        s->offset = named_offset(t, os, "process_key");
+        s->offset2 = named_offset(t, os, "comm");
+    } else if (strcmp(key, "path") == 0 && by_table) {
+        s->code = WEDR_STEP_TABLE_PATH;
+        s->offset = named_offset(t, os, "process_key");
+    } else {
+        return derived_step(t, f->name, os, s);
+    }
+    return true;
+}
+
+static int process_steps(const struct wedr_type_info *t, uint8_t os, struct wedr_program *p)
+{
+    for (size_t k = 0; k < WEDR_ARRAY_COUNT(process_keys); k++) {
+        for (size_t i = 0; i < t->field_count; i++) {
+            const struct wedr_field_info *f = &t->fields[i];
+            struct wedr_step s;
+            if (strcmp(f->process_key, process_keys[k]) != 0 || (f->os_mask & os) == 0 ||
+                !process_step(t, f, process_keys[k], os, &s)) {
+                continue;
+            }
+            if (p->process_count == WEDR_STEPS_PROCESS_MAX || set_key(&s, process_keys[k], "") != WEDR_OK) {
+                return WEDR_E_BUG;
+            }
+            if (k == 0) {
+                p->pid_offset = s.offset;
+            }
+            p->process[p->process_count++] = s;
+            break;
+        }
+    }
+    return WEDR_OK;
+}
+
+int wedr_program_make(const struct wedr_type_info *type, uint8_t os, struct wedr_program *ret)
+{
+    memset(ret, 0, sizeof(*ret));
+    ret->type = type;
+    int n = snprintf(ret->head, sizeof(ret->head), "Z\",\"module\":\"%s\",\"event_type\":\"%s\"", type->module,
+                     type->event_type);
+    if (n <= 0 || (size_t)n >= sizeof(ret->head)) {
+        return WEDR_E_BUG;
+    }
+    ret->head_len = (uint16_t)n;
+    n = snprintf(ret->tail, sizeof(ret->tail), ",\"source\":\"%s\",\"kind\":\"%s\",\"event_version\":%d,\"seq\":",
+                 type->code >= WEDR_EV_AGENT_START ? "agent" : "kernel", type->kind, WEDR_WIRE_VERSION);
+    if (n <= 0 || (size_t)n >= sizeof(ret->tail)) {
+        return WEDR_E_BUG;
+    }
+    ret->tail_len = (uint16_t)n;
+    int err = raw_steps(type, os, ret);
+    return err != WEDR_OK ? err : process_steps(type, os, ret);
+}

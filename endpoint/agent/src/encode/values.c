@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "encode/values.h"
+
+#include "core/base/endian.h"
+#include "wedr/wire/schema.h"
+#include <stddef.h>
+
+
+void wedr_value_time(struct wedr_text *t, struct wedr_second *cache, int64_t unix_us)
+{
+    const int64_t last = 253402300799999999; /* 9999-12-31T23:59:59.999999 */
+    unix_us = unix_us < 0 ? 0 : unix_us > last ? last : unix_us;
+    int64_t second = unix_us / 1000000;
+    if (second != cache->second || cache->text[0] == '\0') {
+        char b[40];
+        struct wedr_json j;
+        wedr_json_init(&j, b, sizeof(b));
+        wedr_json_time_us(&j, second * 1000000);
+        memcpy(cache->text, b + 1, 20);
+        cache->second = second;
+    }
+    text_copy(t, cache->text, 20);
+    uint32_t us = (uint32_t)(unix_us % 1000000);
+    for (int i = 5; i >= 0; i--) {
+        t->p[i] = (char)('0' + us % 10);
+        us /= 10;
+    }
+    t->p += 6;
+}
+
+static void ip6(struct wedr_text *t, const uint8_t *a)
+{
+    int best = -1;
+    int best_len = 1; /* one group of zeroes is not shortened */
+    for (int i = 0; i < 8; i++) {
+        int n = 0;
+        while (i + n < 8 && a[2 * (i + n)] == 0 && a[2 * (i + n) + 1] == 0) {
+            n++;
+        }
+        if (n > best_len) {
+            best = i;
+            best_len = n;
+        }
+    }
+    for (int i = 0; i < 8; i++) {
+        if (i == best) {
+            *t->p++ = ':';
+            *t->p++ = ':';
+            i += best_len - 1;
+            continue;
+        }
+        if (i > 0 && t->p[-1] != ':') {
+            *t->p++ = ':';
+        }
+        unsigned v = (unsigned)a[2 * i] << 8 | a[2 * i + 1];
+        bool started = false;
+        for (int shift = 12; shift >= 0; shift -= 4) {
+            unsigned d = v >> shift & 15u;
+            if (d != 0 || started || shift == 0) {
+                *t->p++ = "0123456789abcdef"[d];
+                started = true;
+            }
+        }
+    }
+}
+
+void wedr_value_ip(struct wedr_text *t, const uint8_t *ip)
+{
+    *t->p++ = '"';
+    if (ip[0] == 4) {
+        for (int i = 1; i <= 4; i++) {
+            text_u64(t, ip[i]);
+            if (i < 4) {
+                *t->p++ = '.';
+            }
+        }
+    } else if (ip[0] == 6) {
+        ip6(t, ip + 1);
+    }
+    *t->p++ = '"';
+}
+
+static struct wedr_span without_last_nul(struct wedr_span s)
+{
+    if (s.len > 0 && s.p[s.len - 1] == 0) {
+        s.len--;
+    }
+    return s;
+}
+
+/* Plain text with NULs turned into blanks, in one pass; false when a byte needs more than that. */
+static bool joined_plain(struct wedr_text *t, struct wedr_span s)
+{
+    if ((size_t)(t->end - t->p) < s.len + WEDR_TEXT_SLACK) {
+        return false;
+    }
+    char *q = t->p;
+    *q++ = '"';
+    for (size_t i = 0; i < s.len; i++) {
+        uint8_t c = s.p[i] == 0 ? ' ' : s.p[i];
+        if (c < 0x20 || c > 0x7f || c == '"' || c == '\\') {
+            return false;
+        }
+        *q++ = (char)c;
+    }
+    *q++ = '"';
+    t->p = q;
+    return true;
+}
+
+/* Each argument is text of its own: an argument that ends inside a character must not borrow from the next one. */
+bool wedr_value_joined(struct wedr_text *t, struct wedr_span list)
+{
+    struct wedr_span s = without_last_nul(list);
+    if (joined_plain(t, s)) {
+        return true;
+    }
+    bool valid = true;
+    char *begin = t->p;
+    size_t at = 0;
+    while (at <= s.len && text_fits(t, 0)) {
+        const uint8_t *nul = at < s.len ? memchr(s.p + at, 0, s.len - at) : NULL;
+        size_t n = nul ? (size_t)(nul - (s.p + at)) : s.len - at;
+        char *joint = t->p;
+        valid = text_str(t, s.p + at, n, false) && valid;
+        if (joint != begin && !t->overflow) {
+            /* ...first""second... -> ...first second... */
+            joint[-1] = ' ';
+            memmove(joint, joint + 1, (size_t)(t->p - joint - 1));
+            t->p--;
+        }
+        if (!nul) {
+            break;
+        }
+        at += n + 1;
+    }
+    return valid;
+}
+
+void wedr_value_list(struct wedr_text *t, struct wedr_span list, bool utf16)
+{
+    struct wedr_span s = without_last_nul(list);
+    size_t at = 0;
+    if (!text_fits(t, 0)) {
+        return;
+    }
+    *t->p++ = '[';
+    while (list.len > 0 && at <= s.len) {
+        const uint8_t *nul = at < s.len ? memchr(s.p + at, 0, s.len - at) : NULL;
+        size_t n = nul ? (size_t)(nul - (s.p + at)) : s.len - at;
+        if (!text_fits(t, 0)) {
+            return;
+        }
+        if (at > 0) {
+            *t->p++ = ',';
+        }
+        (void)text_str(t, s.p + at, n, utf16);
+        if (!nul) {
+            break;
+        }
+        at += n + 1;
+    }
+    if (text_fits(t, 0)) {
+        *t->p++ = ']';
+    }
+}
+
+void wedr_value_flags(struct wedr_text *t, uint8_t kind, uint32_t bits)
+{
+    bool first = true;
+    *t->p++ = '[';
+    for (uint32_t bit = 1; bit != 0 && bits != 0; bit <<= 1) {
+        const char *text = (bits & bit) != 0 ? wedr_label_text(kind, bit) : NULL;
+        if (!text || !text_fits(t, strlen(text))) {
+            continue;
+        }
+        if (!first) {
+            *t->p++ = ',';
+        }
+        first = false;
+        *t->p++ = '"';
+        text_copy(t, text, strlen(text));
+        *t->p++ = '"';
+    }
+    *t->p++ = ']';
+}
+
+struct wedr_span wedr_value_basename(struct wedr_span path, bool utf16)
+{
+    size_t at = path.len;
+    if (utf16) {
+        while (at >= 2 && wedr_le16(path.p + at - 2) != '\\' && wedr_le16(path.p + at - 2) != '/') {
+            at -= 2;
+        }
+    } else {
+        while (at > 0 && path.p[at - 1] != '/') {
+            at--;
+        }
+    }
+    return path.len == 0 ? path : wedr_span(path.p + at, path.len - at);
+}
+
+static bool is_hex(uint8_t c)
+{
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
+}
+
+bool wedr_value_container(struct wedr_span cgroup_name, struct wedr_span *ret_id)
+{
+    static const char *const before[] = {"", "docker-", "cri-containerd-", "crio-", "libpod-"};
+    static const char suffix[] = ".scope";
+    struct wedr_span s = cgroup_name;
+    if (s.len < 64) {
+        return false;
+    }
+    if (s.len >= 64 + 6 && memcmp(s.p + s.len - 6, suffix, 6) == 0) {
+        s.len -= 6;
+    }
+    for (size_t i = 0; i < WEDR_ARRAY_COUNT(before); i++) {
+        size_t n = strlen(before[i]);
+        if (s.len != n + 64 || memcmp(s.p, before[i], n) != 0) {
+            continue;
+        }
+        for (size_t k = n; k < s.len; k++) {
+            if (!is_hex(s.p[k])) {
+                return false;
+            }
+        }
+        *ret_id = wedr_span(s.p + n, 64);
+        return true;
+    }
+    return false;
+}
+
+const char *wedr_value_integrity(uint32_t rid)
+{
+    static const struct {
+        uint32_t rid;
+        const char *name;
+    } levels[] = {{0x0000, "Untrusted"}, {0x1000, "Low"},  {0x2000, "Medium"},           {0x2100, "MediumPlus"},
+                  {0x3000, "High"},      {0x4000, "System"}, {0x5000, "ProtectedProcess"}};
+    for (size_t i = 0; i < WEDR_ARRAY_COUNT(levels); i++) {
+        if (levels[i].rid == rid) {
+            return levels[i].name;
+        }
+    }
+    return NULL;
+}

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * endpoint/agent/src/encode/values.h — the longer values of a line: times, addresses, argument lists, labels, names taken
+ * out of paths. Private to encode/.
+ */
+#pragma once
+
+#include "core/base/span.h"
+#include "encode/text.h"
+#include "wedr/wire/event.h"
+
+/* The last second that was written as text; times come nearly in order. */
+struct wedr_second {
+    int64_t second;
+    char text[24]; /* 2026-11-23T20:34:17. */
+};
+
+/* 2026-11-23T20:34:17.123456, without quotes and Z; years 1970..9999, clamped. */
+void wedr_value_time(struct wedr_text *t, struct wedr_second *cache, int64_t unix_us);
+/* In quotes. */
+void wedr_value_ip(struct wedr_text *t, const uint8_t *ip);
+/* NUL-terminated strings one after another: joined by one blank, in quotes; false when they were not valid text. */
+bool wedr_value_joined(struct wedr_text *t, struct wedr_span list);
+/* The same as an array. */
+void wedr_value_list(struct wedr_text *t, struct wedr_span list, bool utf16);
+/* Array of the texts of the bits of a flag kind. */
+void wedr_value_flags(struct wedr_text *t, uint8_t kind, uint32_t bits);
+/* What stands behind the last separator. */
+struct wedr_span wedr_value_basename(struct wedr_span path, bool utf16);
+/* The 64 hex digits by which a container runtime names a cgroup; false when it is none. */
+bool wedr_value_container(struct wedr_span cgroup_name, struct wedr_span *ret_id);
+/* Name of a mandatory integrity level; NULL when it has none. */
+const char *wedr_value_integrity(uint32_t rid);
