@@ -43,11 +43,12 @@ def unacked(agent):
 
 
 def alive(pid):
+    """A process that runs: one that ended and waits for init to collect it does not."""
     try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
+        with open("/proc/%d/stat" % pid, encoding="ascii", errors="replace") as f:
+            return f.read().rsplit(")", 1)[1].split()[0] not in "ZX"
+    except (FileNotFoundError, ProcessLookupError):
         return False
-    return True
 
 
 def kill_role(agent, role):
