@@ -46,7 +46,7 @@ static void put_commits(struct wedr_metrics *m, struct wedr_buf *b)
 
 void wedr_metrics_write(struct wedr_metrics *m,
                         const struct wedr_http_server_stats *http,
-                        struct wedr_buf *b)
+                        struct wedr_buf *ret)
 {
     const struct {
         const char *name, *help;
@@ -83,19 +83,19 @@ void wedr_metrics_write(struct wedr_metrics *m,
         {"log_dropped_total", "Log lines lost.", wedr_log_dropped()},
     };
     for (size_t i = 0; i < WEDR_ARRAY_COUNT(counters); i++) {
-        put(b, counters[i].name, "counter", counters[i].help, counters[i].v);
+        put(ret, counters[i].name, "counter", counters[i].help, counters[i].v);
     }
-    put(b, "connections_open", "gauge", "Connections open now.", http->open);
-    put(b, "queue_bytes", "gauge", "Bytes of batches between header and answer.",
+    put(ret, "connections_open", "gauge", "Connections open now.", http->open);
+    put(ret, "queue_bytes", "gauge", "Bytes of batches between header and answer.",
         atomic_load(&m->inflight_bytes));
-    put(b, "queue_jobs", "gauge", "Requests waiting for a worker.", atomic_load(&m->queue_jobs));
-    put(b, "start_time_seconds", "gauge", "Start of the server, seconds since 1970.",
+    put(ret, "queue_jobs", "gauge", "Requests waiting for a worker.", atomic_load(&m->queue_jobs));
+    put(ret, "start_time_seconds", "gauge", "Start of the server, seconds since 1970.",
         (uint64_t)(m->start_us / 1000000));
-    wedr_buf_adds(b, "# HELP wedr_http_answers_total Answers by first digit of the status.\n"
-                     "# TYPE wedr_http_answers_total counter\n");
+    wedr_buf_adds(ret, "# HELP wedr_http_answers_total Answers by first digit of the status.\n"
+                       "# TYPE wedr_http_answers_total counter\n");
     for (unsigned i = 1; i < 6; i++) {
-        wedr_buf_addf(b, "wedr_http_answers_total{class=\"%uxx\"} %" PRIu64 "\n", i,
+        wedr_buf_addf(ret, "wedr_http_answers_total{class=\"%uxx\"} %" PRIu64 "\n", i,
                       atomic_load(&m->answers[i]));
     }
-    put_commits(m, b);
+    put_commits(m, ret);
 }

@@ -19,7 +19,7 @@
 #include <stdint.h>
 
 #define WEDR_HTTP_HEADERS_MAX 64u
-#define WEDR_HTTP_ANSWER_MAX (1024u * 1024u)
+#define WEDR_HTTP_ANSWER_MAX (1u << 20)
 
 struct wedr_http_header_in {
     const char *name, *value; /* borrowed for the request's life */

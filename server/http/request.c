@@ -7,13 +7,19 @@
 #include <stdio.h>
 #include <string.h>
 
+static char lower(char c)
+{
+    if (c >= 'A' && c <= 'Z') {
+        return (char)(c + 32);
+    }
+    return c;
+}
+
 /* Without regard to the case of ASCII letters. */
 static bool same_name(const char *a, const char *b)
 {
     for (; *a && *b; a++, b++) {
-        char x = *a >= 'A' && *a <= 'Z' ? (char)(*a + 32) : *a;
-        char y = *b >= 'A' && *b <= 'Z' ? (char)(*b + 32) : *b;
-        if (x != y) {
+        if (lower(*a) != lower(*b)) {
             return false;
         }
     }

@@ -11,7 +11,7 @@
 #define COLUMNS_VERSION 1u
 #define HEADER 8u
 #define ENTRY 12u
-#define RAW_MAX (64u * 1024u * 1024u) /* bytes of one column, packed or not */
+#define RAW_MAX (64u << 20) /* bytes of one column, packed or not */
 #define VARINT_MAX 10u
 
 struct wedr_columns_writer {
@@ -26,7 +26,7 @@ struct wedr_columns_writer {
     struct name_slot {
         uint64_t hash;
         uint32_t id; /* + 1 */
-    } *table;
+    } * table;
 };
 
 static void put_varint(struct wedr_buf *b, uint64_t v)
@@ -185,7 +185,7 @@ int wedr_columns_finish(struct wedr_columns_writer *w, struct wedr_buf *ret)
     }
     for (uint8_t id = 1; rc == WEDR_OK && id < WEDR_COLUMN_MAX; id++) {
         const struct wedr_buf *raw = id == WEDR_COLUMN_NAME ? &name : &w->col[id];
-        rc = add_frame(ret, start + HEADER + ENTRY * (id - 1u), raw, id);
+        rc = add_frame(ret, start + HEADER + (size_t)ENTRY * (id - 1u), raw, id);
     }
     wedr_buf_fini(&name);
     return rc;
@@ -207,7 +207,8 @@ struct wedr_columns {
     uint32_t name_count;
 };
 
-int wedr_columns_open(const void *p, size_t len, uint32_t n, uint64_t seq0, struct wedr_columns **ret)
+int wedr_columns_open(
+    const void *p, size_t len, uint32_t n, uint64_t seq0, struct wedr_columns **ret)
 {
     const uint8_t *b = p;
     if (len < HEADER) {
@@ -257,7 +258,8 @@ void wedr_columns_close(struct wedr_columns *c)
     wedr_free(c);
 }
 
-static int unpack(const struct wedr_columns *c, enum wedr_column_id id, uint8_t **ret, size_t *ret_len)
+static int
+unpack(const struct wedr_columns *c, enum wedr_column_id id, uint8_t **ret, size_t *ret_len)
 {
     const struct column_entry *e = &c->entry[id];
     if (e->z == NULL) {
@@ -298,13 +300,17 @@ static bool get_varint(const uint8_t **p, const uint8_t *end, uint64_t *ret)
 static int64_t value_of(enum wedr_column_id id, uint64_t raw, int64_t before)
 {
     switch (id) {
-    case WEDR_COLUMN_TS: return (int64_t)((uint64_t)before + (uint64_t)unzigzag(raw));
-    case WEDR_COLUMN_SEQ: return (int64_t)((uint64_t)before + raw);
-    default: return (int64_t)(raw - 1u);
+    case WEDR_COLUMN_TS:
+        return (int64_t)((uint64_t)before + (uint64_t)unzigzag(raw));
+    case WEDR_COLUMN_SEQ:
+        return (int64_t)((uint64_t)before + raw);
+    default:
+        return (int64_t)(raw - 1u);
     }
 }
 
-static int decode_ints(struct wedr_columns *c, enum wedr_column_id id, const uint8_t *p, const uint8_t *end)
+static int
+decode_ints(struct wedr_columns *c, enum wedr_column_id id, const uint8_t *p, const uint8_t *end)
 {
     int64_t *v = wedr_alloc((size_t)c->n + 1, sizeof(*v));
     if (v == NULL) {

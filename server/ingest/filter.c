@@ -115,7 +115,7 @@ struct wedr_filter_builder *wedr_filter_builder_new(void)
     if (b == NULL) {
         return NULL;
     }
-    wedr_buf_init(&b->lower, 64u * 1024u * 1024u);
+    wedr_buf_init(&b->lower, 64u << 20);
     if (!set_grow(&b->values) || !set_grow(&b->keys)) {
         wedr_filter_builder_free(b);
         return NULL;
@@ -172,7 +172,8 @@ static bool is_major(char c)
     return is_alnum(c) || c == '.' || c == '_' || c == ':' || c == '-';
 }
 
-static void add_words(struct wedr_filter_builder *b, const char *s, size_t len, bool (*in_word)(char))
+static void
+add_words(struct wedr_filter_builder *b, const char *s, size_t len, bool (*in_word)(char))
 {
     size_t start = 0;
     for (size_t i = 0; i <= len; i++) {
@@ -185,7 +186,6 @@ static void add_words(struct wedr_filter_builder *b, const char *s, size_t len, 
         start = i + 1;
     }
 }
-
 
 void wedr_filter_add_value(struct wedr_filter_builder *b, const char *s, size_t len)
 {
@@ -244,7 +244,7 @@ static int write_bloom(const struct hash_set *keys, struct wedr_buf *out)
             continue;
         }
         uint8_t *w = p + BLOOM_HEADER + (size_t)bloom_block_of(h, (uint32_t)blocks) * BLOOM_BLOCK;
-        for (unsigned k = 0; k < 8; k++) {
+        for (size_t k = 0; k < 8; k++) {
             uint32_t bit = ((uint32_t)h * bloom_salt[k]) >> 27;
             wedr_put_le32(w + 4 * k, wedr_le32(w + 4 * k) | 1u << bit);
         }
@@ -271,7 +271,9 @@ static int write_ngram(const uint8_t bits[WEDR_NGRAM_BYTES], struct wedr_buf *ou
     return WEDR_OK;
 }
 
-int wedr_filter_finish(struct wedr_filter_builder *b, struct wedr_buf *ret_bloom, struct wedr_buf *ret_ngram)
+int wedr_filter_finish(struct wedr_filter_builder *b,
+                       struct wedr_buf *ret_bloom,
+                       struct wedr_buf *ret_ngram)
 {
     if (b->failed) {
         return WEDR_E_NOMEM;
@@ -292,7 +294,7 @@ bool wedr_bloom_may_contain(const void *bloom, size_t len, uint64_t hash)
         return true;
     }
     const uint8_t *w = p + BLOOM_HEADER + (size_t)bloom_block_of(hash, blocks) * BLOOM_BLOCK;
-    for (unsigned k = 0; k < 8; k++) {
+    for (size_t k = 0; k < 8; k++) {
         uint32_t bit = ((uint32_t)hash * bloom_salt[k]) >> 27;
         if ((wedr_le32(w + 4 * k) & 1u << bit) == 0) {
             return false;

@@ -13,7 +13,7 @@
 #include "ingest/unpack.h"
 #include <string.h>
 
-#define COLUMN_PART_MAX (64u * 1024u * 1024u)
+#define COLUMN_PART_MAX (64u << 20)
 
 /* One run of wedr_ingest_prepare. */
 struct work {
@@ -25,7 +25,7 @@ struct work {
     struct wedr_line_parser *parser;
     struct wedr_columns_writer *columns; /* NULL when tiny */
     struct wedr_filter_builder *filter;  /* NULL when tiny */
-    uint64_t seq;  /* of the line before */
+    uint64_t seq;                        /* of the line before */
     bool some_time;
     size_t fact_cap;
 };
@@ -64,7 +64,8 @@ static int measure_lines(struct work *w, size_t *ret_longest)
         s = nl + 1;
     }
     if (lines != w->b->id.count) {
-        return wedr_fail(w->ei, WEDR_E_RANGE, "%zu lines, the identity says %u", lines, w->b->id.count);
+        return wedr_fail(w->ei, WEDR_E_RANGE, "%zu lines, the identity says %u", lines,
+                         w->b->id.count);
     }
     *ret_longest = longest > WEDR_LINE_MAX ? WEDR_LINE_MAX : longest;
     return WEDR_OK;
@@ -89,14 +90,15 @@ static int begin(struct work *w)
     w->parser = wedr_line_parser_new(longest);
     w->columns = p->tiny ? NULL : wedr_columns_writer_new(w->b->id.first_seq);
     w->filter = p->tiny ? NULL : wedr_filter_builder_new();
-    if (p->bitmap == NULL || w->parser == NULL || (!p->tiny && (w->columns == NULL || w->filter == NULL))) {
+    if (p->bitmap == NULL || w->parser == NULL ||
+        (!p->tiny && (w->columns == NULL || w->filter == NULL))) {
         return WEDR_E_NOMEM;
     }
     return WEDR_OK;
 }
 
-/* The seq of line i: the line's own when it can be read, else the next free one. Either way every line must find a place
- * between its neighbours and the ends of the range. */
+/* The seq of line i: the line's own when it can be read, else the next free one. Either way every
+ * line must find a place between its neighbours and the ends of the range. */
 static int place_seq(struct work *w, uint32_t i, const struct wedr_line_info *info)
 {
     const struct wedr_batch_id *id = &w->b->id;
@@ -111,13 +113,17 @@ static int place_seq(struct work *w, uint32_t i, const struct wedr_line_info *in
     bool rises = i == 0 ? seq == id->first_seq : seq > w->seq;
     bool fits = seq <= id->last_seq && id->last_seq - seq >= last - i;
     if (!rises || !fits || (i == last && seq != id->last_seq)) {
-        return wedr_fail(w->ei, WEDR_E_RANGE, "line %u: seq does not rise within the range", i + 1u);
+        return wedr_fail(w->ei, WEDR_E_RANGE, "line %u: seq does not rise within the range",
+                         i + 1u);
     }
     w->seq = seq;
     return WEDR_OK;
 }
 
-static int keep_fact(struct work *w, const struct wedr_line *line, const struct wedr_line_info *info, uint32_t i)
+static int keep_fact(struct work *w,
+                     const struct wedr_line *line,
+                     const struct wedr_line_info *info,
+                     uint32_t i)
 {
     struct wedr_prepared *p = w->p;
     if (p->fact_count == w->fact_cap) {
@@ -154,13 +160,18 @@ static void add_to_filter(struct wedr_filter_builder *f, const struct wedr_line 
 
 static int64_t int_column(const struct wedr_lp_member *m)
 {
-    return m != NULL && m->type == WEDR_LP_INT && (int64_t)m->v >= 0 && m->v <= UINT32_MAX ? (int64_t)m->v
-                                                                                          : WEDR_COLUMN_NONE;
+    return m != NULL && m->type == WEDR_LP_INT && (int64_t)m->v >= 0 && m->v <= UINT32_MAX
+               ? (int64_t)m->v
+               : WEDR_COLUMN_NONE;
 }
 
-static void add_row(struct work *w, const struct wedr_line *line, const struct wedr_line_info *info, uint32_t len)
+static void add_row(struct work *w,
+                    const struct wedr_line *line,
+                    const struct wedr_line_info *info,
+                    uint32_t len)
 {
-    struct wedr_column_row row = {.seq = w->seq, .line_len = len, .pid = WEDR_COLUMN_NONE, .ppid = WEDR_COLUMN_NONE};
+    struct wedr_column_row row = {
+        .seq = w->seq, .line_len = len, .pid = WEDR_COLUMN_NONE, .ppid = WEDR_COLUMN_NONE};
     row.type = (uint8_t)WEDR_TYPE_CODE_REJECTED;
     row.ts = w->p->t_last;
     if (line != NULL) {
@@ -294,7 +305,9 @@ static struct wedr_prepared *prepared_new(const struct wedr_ingest_batch *b)
     return p;
 }
 
-int wedr_ingest_prepare(const struct wedr_ingest_batch *b, struct wedr_prepared **ret, struct wedr_errinfo *ei)
+int wedr_ingest_prepare(const struct wedr_ingest_batch *b,
+                        struct wedr_prepared **ret,
+                        struct wedr_errinfo *ei)
 {
     struct work w = {.b = b, .ei = ei};
     int rc = check_identity(&w);
@@ -330,7 +343,9 @@ void wedr_prepared_free(struct wedr_prepared *p)
     }
 }
 
-void wedr_prepared_counts(const struct wedr_prepared *p, uint32_t *ret_accepted, uint32_t *ret_rejected)
+void wedr_prepared_counts(const struct wedr_prepared *p,
+                          uint32_t *ret_accepted,
+                          uint32_t *ret_rejected)
 {
     *ret_accepted = p->accepted;
     *ret_rejected = p->rejected;

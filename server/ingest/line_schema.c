@@ -4,10 +4,11 @@
 #include "core/base/err.h"
 #include "core/util/alloc.h"
 #include <stdatomic.h>
+#include <stdio.h>
 #include <string.h>
 
-#define SLOTS_MAX 256u     /* keys of one type, with their _hex, _cut and _code forms */
-#define TABLE_SIZE 1024u   /* open addressing, at most a quarter full */
+#define SLOTS_MAX 256u   /* keys of one type, with their _hex, _cut and _code forms */
+#define TABLE_SIZE 1024u /* open addressing, at most a quarter full */
 #define KEY_MAX 64u
 #define NO_COLUMN 0xFFu
 #define FREE_KEYS_MAX 512u /* keys of a plugin's raw object and everything in it */
@@ -70,11 +71,12 @@ static struct slot *find_slot(struct type_table *t, uint8_t scope, const char *k
 static uint8_t column_of(const char *sql)
 {
     static const char *const names[WEDR_COL_COUNT] = {
-        "pid",  "ppid",   "process_key", "parent_key", "process_name", "process_path", "command_line", "uid",
-        "user", "sha256", "target_path", "remote_ip",  "remote_port",  "dns_name",     "container_id"};
-    for (uint8_t i = 0; i < WEDR_COL_COUNT; i++) {
+        "pid",          "ppid",         "process_key", "parent_key", "process_name",
+        "process_path", "command_line", "uid",         "user",       "sha256",
+        "target_path",  "remote_ip",    "remote_port", "dns_name",   "container_id"};
+    for (unsigned i = 0; i < WEDR_COL_COUNT; i++) {
         if (strcmp(sql, names[i]) == 0) {
-            return i;
+            return (uint8_t)i;
         }
     }
     return NO_COLUMN;
@@ -85,23 +87,22 @@ static struct slot *
 add_slot(struct type_table *t, uint8_t scope, const char *name, const char *suffix, uint8_t os_mask)
 {
     char key[KEY_MAX];
-    size_t a = strlen(name), b = strlen(suffix);
-    if (a + b >= KEY_MAX) {
+    int n = snprintf(key, sizeof(key), "%s%s", name, suffix);
+    if (n < 0 || n >= (int)sizeof(key)) {
         return NULL;
     }
-    memcpy(key, name, a);
-    memcpy(key + a, suffix, b);
-    struct slot *s = find_slot(t, scope, key, a + b);
+    size_t key_len = (size_t)n;
+    struct slot *s = find_slot(t, scope, key, key_len);
     if (s == NULL) {
         if (t->slot_count == SLOTS_MAX) {
             return NULL;
         }
         s = &t->slot[t->slot_count++];
-        memcpy(s->key, key, a + b);
-        s->key_len = (uint8_t)(a + b);
+        memcpy(s->key, key, key_len);
+        s->key_len = (uint8_t)key_len;
         s->scope = scope;
         s->column = NO_COLUMN;
-        uint32_t h = key_hash(scope, key, a + b);
+        uint32_t h = key_hash(scope, key, key_len);
         while (t->hash[h % TABLE_SIZE] != 0) {
             h++;
         }
@@ -117,16 +118,43 @@ static void set_value_rule(struct slot *s, const struct wedr_field_info *f)
     s->min = 0;
     s->max = UINT64_MAX;
     switch (f->kind) {
-    case WEDR_KIND_KEY: s->rule = RULE_HEX16; break;
-    case WEDR_KIND_TIME: s->rule = RULE_TIME; break;
-    case WEDR_KIND_IP: s->rule = RULE_IP; break;
-    case WEDR_KIND_BYTES: s->rule = RULE_HEX; break;
-    case WEDR_KIND_U8: s->rule = RULE_NUMBER; s->max = UINT8_MAX; break;
-    case WEDR_KIND_U16: s->rule = RULE_NUMBER; s->max = UINT16_MAX; break;
-    case WEDR_KIND_U32: s->rule = RULE_NUMBER; s->max = UINT32_MAX; break;
-    case WEDR_KIND_U64: s->rule = RULE_NUMBER; break;
-    case WEDR_KIND_I32: s->rule = RULE_NUMBER; s->min = INT32_MIN; s->max = INT32_MAX; break;
-    case WEDR_KIND_I64: s->rule = RULE_NUMBER; s->min = INT64_MIN; s->max = INT64_MAX; break;
+    case WEDR_KIND_KEY:
+        s->rule = RULE_HEX16;
+        break;
+    case WEDR_KIND_TIME:
+        s->rule = RULE_TIME;
+        break;
+    case WEDR_KIND_IP:
+        s->rule = RULE_IP;
+        break;
+    case WEDR_KIND_BYTES:
+        s->rule = RULE_HEX;
+        break;
+    case WEDR_KIND_U8:
+        s->rule = RULE_NUMBER;
+        s->max = UINT8_MAX;
+        break;
+    case WEDR_KIND_U16:
+        s->rule = RULE_NUMBER;
+        s->max = UINT16_MAX;
+        break;
+    case WEDR_KIND_U32:
+        s->rule = RULE_NUMBER;
+        s->max = UINT32_MAX;
+        break;
+    case WEDR_KIND_U64:
+        s->rule = RULE_NUMBER;
+        break;
+    case WEDR_KIND_I32:
+        s->rule = RULE_NUMBER;
+        s->min = INT32_MIN;
+        s->max = INT32_MAX;
+        break;
+    case WEDR_KIND_I64:
+        s->rule = RULE_NUMBER;
+        s->min = INT64_MIN;
+        s->max = INT64_MAX;
+        break;
     default:
         s->rule = RULE_ANY;
         s->min = INT64_MIN;
@@ -134,7 +162,12 @@ static void set_value_rule(struct slot *s, const struct wedr_field_info *f)
     }
 }
 
-static bool add_companion(struct type_table *t, const char *name, const char *suffix, uint8_t json_type, uint8_t rule, uint8_t os)
+static bool add_companion(struct type_table *t,
+                          const char *name,
+                          const char *suffix,
+                          uint8_t json_type,
+                          uint8_t rule,
+                          uint8_t os)
 {
     struct slot *s = add_slot(t, WEDR_LP_RAW, name, suffix, os);
     if (s == NULL) {
@@ -175,7 +208,8 @@ static bool add_field(struct type_table *t, const struct wedr_field_info *f)
     uint8_t os = f->derived || f->os_mask == 0 ? (uint8_t)WEDR_OSM_BOTH : f->os_mask;
     uint8_t column = column_of(f->sql);
     if (f->name[0] != 0) {
-        struct slot *s = add_slot(t, WEDR_LP_RAW, f->name, f->kind == WEDR_KIND_BYTES ? "_hex" : "", os);
+        struct slot *s =
+            add_slot(t, WEDR_LP_RAW, f->name, f->kind == WEDR_KIND_BYTES ? "_hex" : "", os);
         if (s == NULL || !add_companions(t, f, os)) {
             return false;
         }
@@ -267,11 +301,16 @@ static bool text_ok(const struct slot *s, const struct wedr_lp_member *m)
 {
     int64_t t;
     switch (s->rule) {
-    case RULE_HEX16: return m->s_len == 16 && lower_hex(m->s, m->s_len);
-    case RULE_TIME: return wedr_time_parse(m->s, m->s_len, &t);
-    case RULE_IP: return ip_text(m->s, m->s_len);
-    case RULE_HEX: return m->s_len % 2 == 0 && lower_hex(m->s, m->s_len);
-    default: return true;
+    case RULE_HEX16:
+        return m->s_len == 16 && lower_hex(m->s, m->s_len);
+    case RULE_TIME:
+        return wedr_time_parse(m->s, m->s_len, &t);
+    case RULE_IP:
+        return ip_text(m->s, m->s_len);
+    case RULE_HEX:
+        return m->s_len % 2 == 0 && lower_hex(m->s, m->s_len);
+    default:
+        return true;
     }
 }
 
@@ -290,10 +329,14 @@ static bool value_ok(const struct slot *s, const struct wedr_line *line, size_t 
 {
     const struct wedr_lp_member *m = &line->m[i];
     switch (s->json_type) {
-    case WEDR_JSON_STR: return m->type == WEDR_LP_STR && text_ok(s, m);
-    case WEDR_JSON_BOOL: return m->type == WEDR_LP_BOOL;
-    case WEDR_JSON_LIST: return m->type == WEDR_LP_LIST && list_of_text(line, i);
-    default: break;
+    case WEDR_JSON_STR:
+        return m->type == WEDR_LP_STR && text_ok(s, m);
+    case WEDR_JSON_BOOL:
+        return m->type == WEDR_LP_BOOL;
+    case WEDR_JSON_LIST:
+        return m->type == WEDR_LP_LIST && list_of_text(line, i);
+    default:
+        break;
     }
     if (m->type == WEDR_LP_UINT) {
         return m->v <= s->max;
@@ -306,8 +349,23 @@ static bool value_ok(const struct slot *s, const struct wedr_line *line, size_t 
 }
 
 enum env_key {
-    ENV_TS, ENV_MODULE, ENV_EVENT_TYPE, ENV_PROCESS, ENV_RAW, ENV_TS_FT, ENV_SOURCE, ENV_KIND, ENV_VERSION, ENV_SEQ,
-    ENV_DROP_COUNT, ENV_TRUNC_COUNT, ENV_PLUGIN_ID, ENV_PLUGIN_NAME, ENV_PLUGIN_PID, ENV_PLUGIN_TS, ENV_SESSION_ID,
+    ENV_TS,
+    ENV_MODULE,
+    ENV_EVENT_TYPE,
+    ENV_PROCESS,
+    ENV_RAW,
+    ENV_TS_FT,
+    ENV_SOURCE,
+    ENV_KIND,
+    ENV_VERSION,
+    ENV_SEQ,
+    ENV_DROP_COUNT,
+    ENV_TRUNC_COUNT,
+    ENV_PLUGIN_ID,
+    ENV_PLUGIN_NAME,
+    ENV_PLUGIN_PID,
+    ENV_PLUGIN_TS,
+    ENV_SESSION_ID,
     ENV_COUNT
 };
 #define ENV_COMMON ENV_PLUGIN_ID /* keys before it may stand in every line */
@@ -315,13 +373,23 @@ enum env_key {
 static const struct {
     const char *key;
     uint8_t len, type;
-} env_keys[ENV_COUNT] = {
-    {"ts", 2, WEDR_LP_STR},           {"module", 6, WEDR_LP_STR},      {"event_type", 10, WEDR_LP_STR},
-    {"process", 7, WEDR_LP_OBJ},      {"raw", 3, WEDR_LP_OBJ},         {"ts_ft_100ns", 11, WEDR_LP_INT},
-    {"source", 6, WEDR_LP_STR},       {"kind", 4, WEDR_LP_STR},        {"event_version", 13, WEDR_LP_INT},
-    {"seq", 3, WEDR_LP_INT},          {"drop_count", 10, WEDR_LP_INT}, {"trunc_count", 11, WEDR_LP_INT},
-    {"plugin_id", 9, WEDR_LP_STR},    {"plugin_name", 11, WEDR_LP_STR}, {"plugin_pid", 10, WEDR_LP_INT},
-    {"plugin_ts_unix_ns", 17, WEDR_LP_INT}, {"session_id", 10, WEDR_LP_STR}};
+} env_keys[ENV_COUNT] = {{"ts", 2, WEDR_LP_STR},
+                         {"module", 6, WEDR_LP_STR},
+                         {"event_type", 10, WEDR_LP_STR},
+                         {"process", 7, WEDR_LP_OBJ},
+                         {"raw", 3, WEDR_LP_OBJ},
+                         {"ts_ft_100ns", 11, WEDR_LP_INT},
+                         {"source", 6, WEDR_LP_STR},
+                         {"kind", 4, WEDR_LP_STR},
+                         {"event_version", 13, WEDR_LP_INT},
+                         {"seq", 3, WEDR_LP_INT},
+                         {"drop_count", 10, WEDR_LP_INT},
+                         {"trunc_count", 11, WEDR_LP_INT},
+                         {"plugin_id", 9, WEDR_LP_STR},
+                         {"plugin_name", 11, WEDR_LP_STR},
+                         {"plugin_pid", 10, WEDR_LP_INT},
+                         {"plugin_ts_unix_ns", 17, WEDR_LP_INT},
+                         {"session_id", 10, WEDR_LP_STR}};
 
 static int env_find(const struct wedr_lp_member *m)
 {
@@ -366,7 +434,8 @@ static bool name_text(const struct wedr_lp_member *m)
     }
     for (uint32_t i = 0; i < m->s_len; i++) {
         char c = m->s[i];
-        if (!((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '.' || c == '-')) {
+        if (!((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '.' ||
+              c == '-')) {
             return false;
         }
     }
@@ -432,8 +501,12 @@ static struct type_table *table_of(struct schema_table *schema, const struct wed
     return NULL;
 }
 
-/* The keys of process and raw: each known for this type and OS, once, of the right type; none missing. */
-static bool check_fields(struct type_table *t, const struct wedr_line *line, uint8_t os, struct wedr_line_info *ret)
+/* The keys of process and raw: each known for this type and OS, once, of the right type; none
+ * missing. */
+static bool check_fields(struct type_table *t,
+                         const struct wedr_line *line,
+                         uint8_t os,
+                         struct wedr_line_info *ret)
 {
     bool seen[SLOTS_MAX];
     uint32_t required = 0;
@@ -450,7 +523,8 @@ static bool check_fields(struct type_table *t, const struct wedr_line *line, uin
             continue; /* list elements: looked at with their list */
         }
         struct slot *s = &t->slot[hint];
-        if (s->scope != m->scope || s->key_len != m->key_len || memcmp(s->key, m->key, m->key_len) != 0) {
+        if (s->scope != m->scope || s->key_len != m->key_len ||
+            memcmp(s->key, m->key, m->key_len) != 0) {
             s = find_slot(t, m->scope, m->key, m->key_len);
         }
         if (s == NULL) {
@@ -463,7 +537,8 @@ static bool check_fields(struct type_table *t, const struct wedr_line *line, uin
         }
         seen[index] = true;
         required += (s->required_os & os) != 0;
-        process_pid = process_pid || (m->scope == WEDR_LP_PROCESS && m->key_len == 3 && memcmp(m->key, "pid", 3) == 0);
+        process_pid = process_pid || (m->scope == WEDR_LP_PROCESS && m->key_len == 3 &&
+                                      memcmp(m->key, "pid", 3) == 0);
         if (s->column != NO_COLUMN) {
             ret->column[s->column] = m;
         }
@@ -515,15 +590,18 @@ int wedr_line_check(const struct wedr_line *line, const char *stream, struct wed
     if (!good || !ret->has_seq || env[ENV_TS] == NULL || env[ENV_MODULE] == NULL ||
         env[ENV_EVENT_TYPE] == NULL || env[ENV_RAW] == NULL || env[ENV_KIND] == NULL ||
         env[ENV_VERSION] == NULL || env[ENV_VERSION]->v != WEDR_WIRE_VERSION ||
-        !name_text(env[ENV_SOURCE]) || !wedr_time_parse(env[ENV_TS]->s, env[ENV_TS]->s_len, &ret->ts_us)) {
+        !name_text(env[ENV_SOURCE]) ||
+        !wedr_time_parse(env[ENV_TS]->s, env[ENV_TS]->s_len, &ret->ts_us)) {
         return WEDR_E_FORMAT;
     }
     bool plugin = member_is(env[ENV_MODULE], "plugin");
-    good = plugin ? check_plugin(line, env, stream, ret) : check_known(schema, line, env, stream, ret);
+    good =
+        plugin ? check_plugin(line, env, stream, ret) : check_known(schema, line, env, stream, ret);
     return good ? WEDR_OK : WEDR_E_FORMAT;
 }
 
-static void read_columns(struct type_table *t, const struct wedr_line *line, struct wedr_line_info *ret)
+static void
+read_columns(struct type_table *t, const struct wedr_line *line, struct wedr_line_info *ret)
 {
     for (size_t i = 0; i < line->count; i++) {
         const struct wedr_lp_member *m = &line->m[i];

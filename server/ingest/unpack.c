@@ -11,7 +11,7 @@
 #include <zstd.h>
 #include <zstd_errors.h>
 
-#define FIRST_CHUNK (256u * 1024u)
+#define FIRST_CHUNK (256u << 10)
 #define WINDOW_LOG_MAX 25 /* 32 MiB */
 
 static int unpack_known(const void *z, size_t z_len, size_t size, char **ret, size_t *ret_len)
@@ -23,8 +23,9 @@ static int unpack_known(const void *z, size_t z_len, size_t size, char **ret, si
     size_t n = ZSTD_decompress(out, size, z, z_len);
     if (ZSTD_isError(n) || n != size) {
         wedr_free(out);
-        return ZSTD_isError(n) && ZSTD_getErrorCode(n) == ZSTD_error_dstSize_tooSmall ? WEDR_E_FORMAT
-                                                                                     : WEDR_E_CORRUPT;
+        return ZSTD_isError(n) && ZSTD_getErrorCode(n) == ZSTD_error_dstSize_tooSmall
+                   ? WEDR_E_FORMAT
+                   : WEDR_E_CORRUPT;
     }
     *ret = out;
     *ret_len = n;
@@ -32,7 +33,8 @@ static int unpack_known(const void *z, size_t z_len, size_t size, char **ret, si
 }
 
 /* The frame does not say its size: grows step by step up to max. */
-static int unpack_stream(ZSTD_DCtx *ctx, const void *z, size_t z_len, size_t max, char **ret, size_t *ret_len)
+static int
+unpack_stream(ZSTD_DCtx *ctx, const void *z, size_t z_len, size_t max, char **ret, size_t *ret_len)
 {
     ZSTD_inBuffer in = {z, z_len, 0};
     size_t cap = max < FIRST_CHUNK ? max : FIRST_CHUNK;

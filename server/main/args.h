@@ -11,7 +11,7 @@
 
 #define WEDR_ARGS_NAMES_MAX 64u
 #define WEDR_TOKEN_USES_MAX 1000000u
-#define WEDR_TOKEN_TTL_MAX_S (366u * 86400u)
+#define WEDR_TOKEN_TTL_MAX_S 31622400u /* 366 days */
 
 enum wedr_server_command {
     WEDR_CMD_HELP,

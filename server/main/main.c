@@ -20,7 +20,7 @@
 #include <sys/stat.h>
 
 #define GRACE_MS 5000u
-#define CONFIG_MAX (1024u * 1024u)
+#define CONFIG_MAX (1u << 20)
 #define TOKEN_BYTES 24u
 
 static int fail(const char *what, int err, const struct wedr_errinfo *ei)

@@ -8,7 +8,7 @@
 #include "ingest/unpack.h"
 #include <string.h>
 
-#define LINE_FIRST (64u * 1024u) /* the parser grows for longer lines */
+#define LINE_FIRST (64u << 10) /* the parser grows for longer lines */
 
 static void copy_text(sqlite3_stmt *st, int i, char *ret, size_t cap)
 {
@@ -27,7 +27,8 @@ static uint32_t column_count(sqlite3_stmt *st, int i)
     return v < 0 ? 0 : v > WEDR_BATCH_LINES_MAX ? WEDR_BATCH_LINES_MAX : (uint32_t)v;
 }
 
-void wedr_block_from_row(struct wedr_block *b, struct wedr_sql *sql, sqlite3 *db, sqlite3_stmt *st, bool tiny)
+void wedr_block_from_row(
+    struct wedr_block *b, struct wedr_sql *sql, sqlite3 *db, sqlite3_stmt *st, bool tiny)
 {
     memset(b, 0, sizeof(*b));
     b->sql = sql;
@@ -73,8 +74,9 @@ static bool fail(struct wedr_block *b, int rc)
 {
     if (b->failed == WEDR_OK) {
         b->failed = rc;
-        wedr_log(ERROR, "events.block_damaged", WEDR_I64("block", b->id), WEDR_STR("agent_id", b->agent),
-                 WEDR_STR("stream", b->stream), WEDR_I64("first_seq", b->seq0), WEDR_ERR(rc));
+        wedr_log(ERROR, "events.block_damaged", WEDR_I64("block", b->id),
+                 WEDR_STR("agent_id", b->agent), WEDR_STR("stream", b->stream),
+                 WEDR_I64("first_seq", b->seq0), WEDR_ERR(rc));
     }
     return false;
 }
@@ -175,7 +177,7 @@ bool wedr_block_is_row(struct wedr_block *b, uint32_t row)
     }
     if (!b->tiny) {
         int rc = need_columns(b) ? wedr_columns_types(b->columns, &types) : b->failed;
-        return rc == WEDR_OK ? types[row] != WEDR_TYPE_CODE_REJECTED : fail(b, rc);
+        return rc == WEDR_OK && types ? types[row] != WEDR_TYPE_CODE_REJECTED : fail(b, rc);
     }
     return need_lines(b) && (b->bitmap[row / 8u] & 1u << (row % 8u)) == 0;
 }
@@ -271,7 +273,8 @@ bool wedr_block_pid(struct wedr_block *b, uint32_t row, enum wedr_column_id whic
     if (!wedr_block_parse(b, row)) {
         return false;
     }
-    const struct wedr_lp_member *m = b->info.column[which == WEDR_COLUMN_PID ? WEDR_COL_PID : WEDR_COL_PPID];
+    const struct wedr_lp_member *m =
+        b->info.column[which == WEDR_COLUMN_PID ? WEDR_COL_PID : WEDR_COL_PPID];
     if (m == NULL) {
         return false;
     }

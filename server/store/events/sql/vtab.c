@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The virtual table `events`. It walks day files, blocks and lines; conditions on time, stream, seq, type and process skip
- * whole files, blocks and lines, and SQLite checks every condition again on what is left. */
+ * The virtual table `events`. It walks day files, blocks and lines; conditions on time, stream,
+ * seq, type and process skip whole files, blocks and lines, and SQLite checks every condition again
+ * on what is left. */
 #include "core/base/err.h"
 #include "core/util/alloc.h"
 #include "store/events/sql/block.h"
@@ -13,14 +14,40 @@
 #define ROWS_BETWEEN_CLOCKS 256u
 
 enum column {
-    C_TS, C_RECEIVED_AT, C_AGENT_ID, C_HOSTNAME, C_EPOCH, C_BOOT_ID, C_STREAM, C_SEQ, C_LANE, C_MODULE, C_EVENT_TYPE,
-    C_PID, C_PPID, C_PROCESS_KEY, C_PARENT_KEY, C_PROCESS_NAME, C_PROCESS_PATH, C_COMMAND_LINE, C_UID, C_USER, C_SHA256,
-    C_TARGET_PATH, C_REMOTE_IP, C_REMOTE_PORT, C_DNS_NAME, C_CONTAINER_ID, C_RAW
+    C_TS,
+    C_RECEIVED_AT,
+    C_AGENT_ID,
+    C_HOSTNAME,
+    C_EPOCH,
+    C_BOOT_ID,
+    C_STREAM,
+    C_SEQ,
+    C_LANE,
+    C_MODULE,
+    C_EVENT_TYPE,
+    C_PID,
+    C_PPID,
+    C_PROCESS_KEY,
+    C_PARENT_KEY,
+    C_PROCESS_NAME,
+    C_PROCESS_PATH,
+    C_COMMAND_LINE,
+    C_UID,
+    C_USER,
+    C_SHA256,
+    C_TARGET_PATH,
+    C_REMOTE_IP,
+    C_REMOTE_PORT,
+    C_DNS_NAME,
+    C_CONTAINER_ID,
+    C_RAW
 };
 static const char declaration[] =
-    "CREATE TABLE events(ts INTEGER, received_at INTEGER, agent_id TEXT, hostname TEXT, epoch TEXT, boot_id TEXT,"
+    "CREATE TABLE events(ts INTEGER, received_at INTEGER, agent_id TEXT, hostname TEXT, epoch "
+    "TEXT, boot_id TEXT,"
     " stream TEXT, seq INTEGER, lane TEXT, module TEXT, event_type TEXT, pid INTEGER, ppid INTEGER,"
-    " process_key TEXT, parent_key TEXT, process_name TEXT, process_path TEXT, command_line TEXT, uid INTEGER,"
+    " process_key TEXT, parent_key TEXT, process_name TEXT, process_path TEXT, command_line TEXT, "
+    "uid INTEGER,"
     " user TEXT, sha256 TEXT, target_path TEXT, remote_ip TEXT, remote_port INTEGER, dns_name TEXT,"
     " container_id TEXT, raw TEXT)";
 
@@ -53,7 +80,8 @@ struct cursor {
     uint32_t until_clock;
 };
 
-static int connect(sqlite3 *db, void *aux, int argc, const char *const *argv, sqlite3_vtab **ret, char **err)
+static int
+connect(sqlite3 *db, void *aux, int argc, const char *const *argv, sqlite3_vtab **ret, char **err)
 {
     (void)argc;
     (void)argv;
@@ -79,19 +107,26 @@ static int disconnect(sqlite3_vtab *v)
     return SQLITE_OK;
 }
 
-/* How a condition is written into the plan: two letters, column and operator. 0 when it is not used. */
+/* How a condition is written into the plan: two letters, column and operator. 0 when it is not
+ * used. */
 static char plan_op(int column, unsigned char op)
 {
     bool range = column == C_TS || column == C_SEQ;
     bool equal = range || column == C_AGENT_ID || column == C_EPOCH || column == C_STREAM ||
                  column == C_EVENT_TYPE || column == C_PID;
     switch (op) {
-    case SQLITE_INDEX_CONSTRAINT_EQ: return equal ? '=' : 0;
-    case SQLITE_INDEX_CONSTRAINT_GT: return range ? '>' : 0;
-    case SQLITE_INDEX_CONSTRAINT_GE: return range ? 'G' : 0;
-    case SQLITE_INDEX_CONSTRAINT_LT: return range ? '<' : 0;
-    case SQLITE_INDEX_CONSTRAINT_LE: return range ? 'L' : 0;
-    default: return 0;
+    case SQLITE_INDEX_CONSTRAINT_EQ:
+        return equal ? '=' : 0;
+    case SQLITE_INDEX_CONSTRAINT_GT:
+        return range ? '>' : 0;
+    case SQLITE_INDEX_CONSTRAINT_GE:
+        return range ? 'G' : 0;
+    case SQLITE_INDEX_CONSTRAINT_LT:
+        return range ? '<' : 0;
+    case SQLITE_INDEX_CONSTRAINT_LE:
+        return range ? 'L' : 0;
+    default:
+        return 0;
     }
 }
 
@@ -101,12 +136,16 @@ static double selectivity(int column, char op)
         return 0.25;
     }
     switch (column) {
-    case C_TS: return 0.00001;
+    case C_TS:
+        return 0.00001;
     case C_SEQ:
-    case C_PID: return 0.001;
+    case C_PID:
+        return 0.001;
     case C_AGENT_ID:
-    case C_EPOCH: return 0.02;
-    default: return 0.1;
+    case C_EPOCH:
+        return 0.02;
+    default:
+        return 0.1;
     }
 }
 
@@ -118,8 +157,8 @@ static int best_index(sqlite3_vtab *v, sqlite3_index_info *info)
     (void)v;
     for (int i = 0; i < info->nConstraint && n + 3 < (int)sizeof(plan); i++) {
         const struct sqlite3_index_constraint *c = &info->aConstraint[i];
-        char op = c->iColumn < 0 ? 0 : plan_op(c->iColumn, c->op);
-        if (!c->usable || op == 0 || strcmp(sqlite3_vtab_collation(info, i), "BINARY") != 0) {
+        char op = c->iColumn < 0 ? '\0' : plan_op(c->iColumn, c->op);
+        if (!c->usable || op == '\0' || strcmp(sqlite3_vtab_collation(info, i), "BINARY") != 0) {
             continue;
         }
         plan[n++] = (char)('A' + c->iColumn);
@@ -246,7 +285,7 @@ static int read_plan(struct cursor *c, const char *plan, int argc, sqlite3_value
     a->ts_min = a->seq_min = INT64_MIN;
     a->ts_max = a->seq_max = INT64_MAX;
     for (int i = 0; i < argc; i++) {
-        int column = plan[2 * i] - 'A';
+        int column = plan[(size_t)2 * (size_t)i] - 'A';
         char op = plan[2 * i + 1];
         int rc = SQLITE_OK;
         if (column == C_TS) {
@@ -268,11 +307,14 @@ static int read_plan(struct cursor *c, const char *plan, int argc, sqlite3_value
     return SQLITE_OK;
 }
 
-#define PAGE_SQL(table)                                                                            \
-    "SELECT id FROM " table " WHERE id>?1 AND (?2 IS NULL OR agent=?2) AND (?3 IS NULL OR stream=?3)"\
-    " AND (?4 IS NULL OR epoch=?4) AND t1>=?5 AND t0<=?6 AND seq1>=?7 AND seq0<=?8 ORDER BY id LIMIT ?9"
+#define PAGE_SQL(table)                                                                          \
+    "SELECT id FROM " table                                                                      \
+    " WHERE id>?1 AND (?2 IS NULL OR agent=?2) AND (?3 IS NULL OR stream=?3)"                    \
+    " AND (?4 IS NULL OR epoch=?4) AND t1>=?5 AND t0<=?6 AND seq1>=?7 AND seq0<=?8 ORDER BY id " \
+    "LIMIT ?9"
 
-/* Next ids of this day and table that may have rows; the statement is closed at once, so that no snapshot is held. */
+/* Next ids of this day and table that may have rows; the statement is closed at once, so that no
+ * snapshot is held. */
 static int next_page(struct cursor *c, sqlite3 *db)
 {
     const struct ask *a = &c->ask;
@@ -308,7 +350,8 @@ static int next_page(struct cursor *c, sqlite3 *db)
 }
 
 /* Reads a block's metadata; *ret_use false when it went away or has no line of the type. */
-static int open_block(struct cursor *c, struct wedr_sql *sql, sqlite3 *db, int64_t id, bool *ret_use)
+static int
+open_block(struct cursor *c, struct wedr_sql *sql, sqlite3 *db, int64_t id, bool *ret_use)
 {
     sqlite3_stmt *st = NULL;
     *ret_use = false;
@@ -324,7 +367,8 @@ static int open_block(struct cursor *c, struct wedr_sql *sql, sqlite3 *db, int64
         wedr_block_fini(&c->block);
         wedr_block_from_row(&c->block, sql, db, st, c->tiny);
         c->row = 0;
-        *ret_use = c->block.n > c->block.rejected && (!c->ask.has_type || c->block.counts[c->ask.type] != 0);
+        *ret_use = c->block.n > c->block.rejected &&
+                   (!c->ask.has_type || c->block.counts[c->ask.type] != 0);
     }
     sqlite3_finalize(st);
     return rc == SQLITE_ROW || rc == SQLITE_DONE ? SQLITE_OK : rc;
@@ -335,7 +379,8 @@ static int next_block(struct cursor *c)
 {
     struct wedr_sql *sql = ((struct table *)c->base.pVtab)->sql;
     c->block_open = false;
-    for (; c->day < sql->day_count; c->day++, c->tiny = false, c->last_id = 0, c->id_count = c->id_at = 0) {
+    for (; c->day < sql->day_count;
+         c->day++, c->tiny = false, c->last_id = 0, c->id_count = c->id_at = 0) {
         sqlite3 *db = wedr_sql_day_db(sql, c->day);
         const struct wedr_sql_day *d = &sql->days[c->day];
         if (db == NULL || d->t1 < c->ask.ts_min || d->t0 > c->ask.ts_max) {
@@ -417,7 +462,8 @@ static int settle(struct cursor *c)
     return SQLITE_OK;
 }
 
-static int filter(sqlite3_vtab_cursor *base, int idx_num, const char *plan, int argc, sqlite3_value **argv)
+static int
+filter(sqlite3_vtab_cursor *base, int idx_num, const char *plan, int argc, sqlite3_value **argv)
 {
     struct cursor *c = (struct cursor *)base;
     (void)idx_num;
@@ -526,14 +572,30 @@ static void result_from_block(sqlite3_context *ctx, struct cursor *c, int column
 {
     struct wedr_block *b = &c->block;
     switch (column) {
-    case C_RECEIVED_AT: sqlite3_result_int64(ctx, b->received_at); break;
-    case C_AGENT_ID: sqlite3_result_text(ctx, b->agent, -1, SQLITE_TRANSIENT); break;
-    case C_HOSTNAME: sqlite3_result_text(ctx, b->hostname, -1, SQLITE_TRANSIENT); break;
-    case C_EPOCH: result_epoch(ctx, b->epoch); break;
-    case C_BOOT_ID: result_hex(ctx, b->boot_id, sizeof(b->boot_id)); break;
-    case C_STREAM: sqlite3_result_text(ctx, b->stream, -1, SQLITE_TRANSIENT); break;
-    case C_LANE: result_lane(ctx, c); break;
-    default: result_type(ctx, c, column); break;
+    case C_RECEIVED_AT:
+        sqlite3_result_int64(ctx, b->received_at);
+        break;
+    case C_AGENT_ID:
+        sqlite3_result_text(ctx, b->agent, -1, SQLITE_TRANSIENT);
+        break;
+    case C_HOSTNAME:
+        sqlite3_result_text(ctx, b->hostname, -1, SQLITE_TRANSIENT);
+        break;
+    case C_EPOCH:
+        result_epoch(ctx, b->epoch);
+        break;
+    case C_BOOT_ID:
+        result_hex(ctx, b->boot_id, sizeof(b->boot_id));
+        break;
+    case C_STREAM:
+        sqlite3_result_text(ctx, b->stream, -1, SQLITE_TRANSIENT);
+        break;
+    case C_LANE:
+        result_lane(ctx, c);
+        break;
+    default:
+        result_type(ctx, c, column);
+        break;
     }
 }
 
@@ -543,7 +605,8 @@ static int column(sqlite3_vtab_cursor *base, sqlite3_context *ctx, int i)
     struct wedr_block *b = &c->block;
     struct wedr_span s;
     int64_t v = 0;
-    if (i == C_RECEIVED_AT || (i >= C_AGENT_ID && i <= C_STREAM) || (i >= C_LANE && i <= C_EVENT_TYPE)) {
+    if (i == C_RECEIVED_AT || (i >= C_AGENT_ID && i <= C_STREAM) ||
+        (i >= C_LANE && i <= C_EVENT_TYPE)) {
         result_from_block(ctx, c, i);
     } else if (i == C_RAW) {
         if (wedr_block_line(b, c->row, &s)) {
@@ -553,10 +616,11 @@ static int column(sqlite3_vtab_cursor *base, sqlite3_context *ctx, int i)
         if (wedr_block_name(b, c->row, &s)) {
             result_span(ctx, s);
         }
-    } else if (i == C_TS ? wedr_block_ts(b, c->row, &v)
-               : i == C_SEQ ? wedr_block_seq(b, c->row, &v)
-               : i == C_PID ? wedr_block_pid(b, c->row, WEDR_COLUMN_PID, &v)
-               : i == C_PPID ? wedr_block_pid(b, c->row, WEDR_COLUMN_PPID, &v) : false) {
+    } else if (i == C_TS     ? wedr_block_ts(b, c->row, &v)
+               : i == C_SEQ  ? wedr_block_seq(b, c->row, &v)
+               : i == C_PID  ? wedr_block_pid(b, c->row, WEDR_COLUMN_PID, &v)
+               : i == C_PPID ? wedr_block_pid(b, c->row, WEDR_COLUMN_PPID, &v)
+                             : false) {
         sqlite3_result_int64(ctx, v);
     } else if (i >= C_PROCESS_KEY) {
         result_member(ctx, c, (enum wedr_line_column)(i - C_PROCESS_KEY + WEDR_COL_PROCESS_KEY));
