@@ -175,7 +175,8 @@ int wedr_columns_finish(struct wedr_columns_writer *w, struct wedr_buf *ret)
     wedr_buf_add(&name, w->col[WEDR_COLUMN_NAME].p, w->col[WEDR_COLUMN_NAME].len);
     size_t head = HEADER + ENTRY * (WEDR_COLUMN_MAX - 1u);
     uint8_t *p = wedr_buf_reserve(ret, head);
-    int rc = p == NULL || w->failed || w->dict.overflow ? WEDR_E_NOMEM : WEDR_OK;
+    bool bad = w->failed || w->dict.overflow || w->col[WEDR_COLUMN_NAME].overflow;
+    int rc = p == NULL || bad ? WEDR_E_NOMEM : WEDR_OK;
     if (rc == WEDR_OK) {
         memset(p, 0, head);
         p[0] = COLUMNS_VERSION;

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "batch_builder.h"
+#include "core/base/err.h"
+#include "ingest/columns.h"
+#include "ingest/filter.h"
+// clang-format off
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <stdio.h>
+#include <cmocka.h>
+// clang-format on
+
+#define ROWS 700u
+
+static void make_row(uint32_t i, struct wedr_column_row *r, char name[16])
+{
+    (void)snprintf(name, 16, "prog%u", i % 50);
+    *r = (struct wedr_column_row){.ts = TB_T0 + (int64_t)(i * 7919u % 5000u) - 2500, .seq = 10 + 3ull * i,
+                                  .pid = i % 5 == 0 ? WEDR_COLUMN_NONE : (int64_t)i * 6000000, .ppid = i % 3,
+                                  .name = i % 4 == 0 ? NULL : name, .line_len = i * 1000, .type = (uint8_t)i};
+    r->name_len = r->name == NULL ? 0 : (uint32_t)strlen(name);
+    if (r->pid > UINT32_MAX) {
+        r->pid = UINT32_MAX;
+    }
+}
+
+static void columns_give_back_what_was_added(void **state)
+{
+    (void)state;
+    struct wedr_buf out;
+    struct wedr_columns *c = NULL;
+    struct wedr_column_row r;
+    char name[16];
+    wedr_buf_init(&out, 1u << 24);
+    struct wedr_columns_writer *w = wedr_columns_writer_new(10);
+    for (uint32_t i = 0; i < ROWS; i++) {
+        make_row(i, &r, name);
+        wedr_columns_add(w, &r);
+    }
+    assert_int_equal(wedr_columns_finish(w, &out), WEDR_OK);
+    wedr_columns_writer_free(w);
+    assert_int_equal(wedr_columns_open(out.p, out.len, ROWS, 10, &c), WEDR_OK);
+    const int64_t *ts, *pid, *ppid, *len, *seq;
+    const uint8_t *type;
+    assert_int_equal(wedr_columns_ints(c, WEDR_COLUMN_TS, &ts), WEDR_OK);
+    assert_int_equal(wedr_columns_ints(c, WEDR_COLUMN_PID, &pid), WEDR_OK);
+    assert_int_equal(wedr_columns_ints(c, WEDR_COLUMN_PPID, &ppid), WEDR_OK);
+    assert_int_equal(wedr_columns_ints(c, WEDR_COLUMN_LINE, &len), WEDR_OK);
+    assert_int_equal(wedr_columns_ints(c, WEDR_COLUMN_SEQ, &seq), WEDR_OK);
+    assert_int_equal(wedr_columns_types(c, &type), WEDR_OK);
+    for (uint32_t i = 0; i < ROWS; i++) {
+        struct wedr_span n;
+        make_row(i, &r, name);
+        assert_int_equal(ts[i], r.ts);
+        assert_int_equal(pid[i], r.pid);
+        assert_int_equal(ppid[i], r.ppid);
+        assert_int_equal(len[i], r.line_len);
+        assert_int_equal(seq[i], r.seq);
+        assert_int_equal(type[i], r.type);
+        assert_int_equal(wedr_columns_name(c, i, &n), WEDR_OK);
+        assert_int_equal(n.len, r.name_len);
+        assert_int_equal(n.p == NULL, r.name == NULL);
+        if (n.p != NULL) {
+            assert_memory_equal(n.p, r.name, n.len);
+        }
+    }
+    wedr_columns_close(c);
+    wedr_buf_fini(&out);
+}
+
+static void a_column_part_of_a_newer_format_or_another_length_is_refused(void **state)
+{
+    (void)state;
+    struct wedr_buf out;
+    struct wedr_columns *c = NULL;
+    struct wedr_column_row r;
+    char name[16];
+    wedr_buf_init(&out, 1u << 20);
+    struct wedr_columns_writer *w = wedr_columns_writer_new(10);
+    make_row(1, &r, name);
+    wedr_columns_add(w, &r);
+    assert_int_equal(wedr_columns_finish(w, &out), WEDR_OK);
+    wedr_columns_writer_free(w);
+    assert_int_equal(wedr_columns_open(out.p, out.len, 2, 10, &c), WEDR_E_CORRUPT);
+    assert_int_equal(wedr_columns_open(out.p, out.len - 1, 1, 10, &c), WEDR_E_CORRUPT);
+    out.p[0] = 2;
+    assert_int_equal(wedr_columns_open(out.p, out.len, 1, 10, &c), WEDR_E_VERSION);
+    wedr_buf_fini(&out);
+}
+
+static void the_filter_has_no_false_negative_and_few_false_positives(void **state)
+{
+    (void)state;
+    struct wedr_buf bloom, ngram;
+    uint8_t bits[WEDR_NGRAM_BYTES];
+    char text[64];
+    unsigned wrong = 0;
+    wedr_buf_init(&bloom, 1u << 24);
+    wedr_buf_init(&ngram, 1u << 24);
+    struct wedr_filter_builder *b = wedr_filter_builder_new();
+    for (unsigned i = 0; i < 5000; i++) {
+        int n = snprintf(text, sizeof(text), "/Usr/Bin/Tool%u", i);
+        wedr_filter_add_value(b, text, (size_t)n);
+        wedr_filter_add_number(b, "pid", i);
+    }
+    assert_int_equal(wedr_filter_finish(b, &bloom, &ngram), WEDR_OK);
+    wedr_filter_builder_free(b);
+    assert_int_equal(wedr_ngram_unpack(ngram.p, ngram.len, bits), WEDR_OK);
+    for (unsigned i = 0; i < 5000; i++) {
+        int n = snprintf(text, sizeof(text), "/usr/bin/tool%u", i);
+        assert_true(wedr_bloom_may_contain(bloom.p, bloom.len, wedr_filter_hash(text, (size_t)n)));
+        assert_true(wedr_bloom_may_contain(bloom.p, bloom.len, wedr_filter_hash(text + 9, (size_t)n - 9)));
+        assert_true(wedr_ngram_may_contain(bits, text, (size_t)n));
+        n = snprintf(text, sizeof(text), "pid=%u", i);
+        assert_true(wedr_bloom_may_contain(bloom.p, bloom.len, wedr_filter_hash(text, (size_t)n)));
+        n = snprintf(text, sizeof(text), "absent%u", i);
+        wrong += wedr_bloom_may_contain(bloom.p, bloom.len, wedr_filter_hash(text, (size_t)n));
+    }
+    assert_true(wrong < 100); /* 2 %; about 0.5 % is expected */
+    assert_false(wedr_ngram_may_contain(bits, "zzqxj", 5));
+    wedr_buf_fini(&bloom);
+    wedr_buf_fini(&ngram);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(columns_give_back_what_was_added),
+        cmocka_unit_test(a_column_part_of_a_newer_format_or_another_length_is_refused),
+        cmocka_unit_test(the_filter_has_no_false_negative_and_few_false_positives),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
