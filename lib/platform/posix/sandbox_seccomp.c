@@ -27,7 +27,6 @@ static const int common_calls[] = {
     SCMP_SYS(pwritev),
     SCMP_SYS(lseek),
     SCMP_SYS(close),
-    SCMP_SYS(close_range),
     SCMP_SYS(dup),
     SCMP_SYS(fcntl),
     SCMP_SYS(fstat),

@@ -4,6 +4,7 @@
 #include "wedr/plat/proc.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <seccomp.h>
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -83,6 +84,40 @@ static void a_link_is_never_followed_below_a_folder(void **state)
     assert_int_equal(access(below(f, "nowhere"), F_OK), -1);
     assert_int_equal(wedr_fs_open(below(f, "link"), WEDR_FS_READ, 0, &h), 0);
     wedr_fs_close(h);
+}
+
+static int try_link_without_openat2(void *arg, struct wedr_ipc *channel)
+{
+    wedr_handle d = WEDR_HANDLE_NONE;
+    wedr_handle h = WEDR_HANDLE_NONE;
+    (void)channel;
+    scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
+    if (seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(openat2), 0) != 0 ||
+        seccomp_load(filter) != 0 || wedr_fs_open_dir((const char *)arg, &d) != WEDR_OK) {
+        return 1;
+    }
+    seccomp_release(filter);
+    return wedr_fs_open_at(d, "target", WEDR_FS_READ, 0, &h) == WEDR_OK &&
+                   wedr_fs_open_at(d, "link", WEDR_FS_READ, 0, &h) == WEDR_E_PERM &&
+                   wedr_fs_open_at(d, "link", WEDR_FS_WRITE | WEDR_FS_CREATE, 0600, &h) ==
+                       WEDR_E_PERM
+               ? 0
+               : 2;
+}
+
+static void a_kernel_without_openat2_follows_no_link_either(void **state)
+{
+    struct fixture *f = *state;
+    struct wedr_child *c = NULL;
+    struct wedr_ipc *channel = NULL;
+    int code = -1;
+    write_file(f->path, "target", "t");
+    assert_int_equal(symlink("target", below(f, "link")), 0);
+    assert_int_equal(wedr_child_start("old", try_link_without_openat2, f->path, &c, &channel), 0);
+    assert_int_equal(wedr_child_wait(c, 10000, &code), 0);
+    assert_int_equal(code, 0);
+    wedr_child_free(c);
+    wedr_ipc_close(channel);
 }
 
 /* Someone swaps the name between a file and a link as fast as they can: never is the link's target
@@ -439,6 +474,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(only_single_names_are_taken, setup, teardown),
         cmocka_unit_test_setup_teardown(a_link_is_never_followed_below_a_folder, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_kernel_without_openat2_follows_no_link_either, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(a_name_that_keeps_changing_never_leads_elsewhere, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(pipes_sockets_and_devices_are_refused_without_blocking,

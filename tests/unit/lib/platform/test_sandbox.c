@@ -15,7 +15,9 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 
-/* ---- what nobody may do ---- */
+/* ---- what nobody may do ----
+ * Where the kernel itself would answer EPERM, an argument is bad in a way that it finds first: the
+ * expected EPERM can then only be the filter's. */
 
 static int do_exec(void)
 {
@@ -38,24 +40,23 @@ static int do_bpf(void)
 {
     union bpf_attr attr;
     memset(&attr, 0, sizeof(attr));
-    return result(syscall(SYS_bpf, BPF_PROG_LOAD, &attr, sizeof(attr)));
+    return result(syscall(SYS_bpf, BPF_PROG_LOAD, &attr, 1u << 20));
 }
 static int do_kill_init(void)
 {
-    return result(kill(1, 0));
+    return result(kill(1, 999));
 }
 static int do_kill_parent(void)
 {
-    return result(kill(getppid(), SIGTERM));
+    return result(kill(getppid(), 999));
 }
 static int do_tgkill_parent(void)
 {
-    return result(syscall(SYS_tgkill, getppid(), getppid(), SIGTERM));
+    return result(syscall(SYS_tgkill, getppid(), getppid(), 999));
 }
 static int do_queue_signal(void)
 {
-    siginfo_t si = {0};
-    return result(syscall(SYS_rt_sigqueueinfo, getppid(), SIGTERM, &si));
+    return result(syscall(SYS_rt_sigqueueinfo, getppid(), SIGTERM, NULL));
 }
 static int do_ptrace_attach(void)
 {
@@ -63,15 +64,15 @@ static int do_ptrace_attach(void)
 }
 static int do_read_other_memory(void)
 {
-    return result(syscall(SYS_process_vm_readv, getppid(), NULL, 0, NULL, 0, 0));
+    return result(syscall(SYS_process_vm_readv, getppid(), NULL, 0, NULL, 0, 1));
 }
 static int do_write_other_memory(void)
 {
-    return result(syscall(SYS_process_vm_writev, getppid(), NULL, 0, NULL, 0, 0));
+    return result(syscall(SYS_process_vm_writev, getppid(), NULL, 0, NULL, 0, 1));
 }
 static int do_pidfd_open(void)
 {
-    return result(syscall(SYS_pidfd_open, getppid(), 0));
+    return result(syscall(SYS_pidfd_open, getppid(), 1));
 }
 static int do_unshare(void)
 {
@@ -99,7 +100,7 @@ static int do_keyctl(void)
 }
 static int do_setuid(void)
 {
-    return result(syscall(SYS_setuid, 0));
+    return result(syscall(SYS_setuid, geteuid()));
 }
 static int do_module(void)
 {
@@ -134,7 +135,7 @@ static int do_chroot(void)
 }
 static int do_chown(void)
 {
-    return result(fchown(0, 0, 0));
+    return result(fchown(0, (uid_t)-1, (gid_t)-1));
 }
 static int do_hard_link(void)
 {

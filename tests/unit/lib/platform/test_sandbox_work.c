@@ -9,6 +9,7 @@
 #include "wedr/plat/thread.h"
 #include "wedr/plat/time.h"
 #include <arpa/inet.h>
+#include <grp.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <poll.h>
@@ -277,7 +278,9 @@ static int wait_for_eof(void *arg, struct wedr_ipc *channel)
     struct wedr_sandbox_cfg cfg = config(profile, false);
     struct wedr_sandbox_report report;
     struct wedr_wait w = {.handle = wedr_ipc_handle(channel), .want = WEDR_WAIT_READ};
+    static const gid_t extra[] = {4, 27};
     int step = 0;
+    STEP(is_root() && setgroups(2, extra) != 0 ? WEDR_E_PERM : WEDR_OK);
     STEP(wedr_sandbox_enter(&cfg, &report, NULL));
     STEP(wedr_ipc_send(channel, "in", 2, NULL, 0));
     STEP(wedr_wait_any(&w, 1, 20000, NULL));
