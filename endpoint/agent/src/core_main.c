@@ -50,21 +50,16 @@ int wedr_core_confine(const struct wedr_core_args *args, char ret_missing[64], s
 
 static int open_engine(struct core *c, struct wedr_errinfo *ei)
 {
-    struct wedr_host host;
-    int err = wedr_host_info(&host);
-    if (err != WEDR_OK) {
-        memset(&host, 0, sizeof(host));
-    }
     struct wedr_engine_cfg cfg = {.spool_dir = ".",
                                   .segment_raw_max = c->args->cfg.max_bytes_per_file,
                                   .segment_age_ms = (uint32_t)c->args->cfg.max_age_ms,
                                   .spool_bytes_max = c->args->cfg.max_total_bytes,
                                   .zstd_level = (int)c->args->cfg.zstd_level,
                                   .agent_version = c->args->version,
-                                  .os_name = host.os_name,
-                                  .os_release = host.os_release,
+                                  .os_name = c->args->host.os_name,
+                                  .os_release = c->args->host.os_release,
                                   .reenrolled = c->args->reenrolled};
-    memcpy(cfg.boot_id, host.boot_id, sizeof(cfg.boot_id));
+    memcpy(cfg.boot_id, c->args->host.boot_id, sizeof(cfg.boot_id));
     return wedr_engine_open(&cfg, &c->engine, ei);
 }
 

@@ -8,6 +8,7 @@
 #include "config.h"
 #include "identity.h"
 #include "wedr/plat/ipc.h"
+#include "wedr/plat/proc.h"
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -17,6 +18,7 @@ struct wedr_core_args {
     bool reenrolled;   /* what the spool holds belongs to another identity */
     bool change_user;  /* false when the caller is not root */
     const char *version;
+    struct wedr_host host; /* core cannot look for itself */
     struct wedr_identity *identity; /* of the parent: wiped in the child before anything else */
 };
 

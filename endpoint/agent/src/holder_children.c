@@ -103,6 +103,7 @@ static void started(struct holder *h, struct holder_child *c, int err, const cha
 static void start_core(struct holder *h)
 {
     h->core_args.cfg = h->cfg;
+    h->core_args.host = h->host;
     h->core_args.reenrolled = h->memory.reenrolled;
     h->core_args.change_user = h->args->root;
     h->core_args.version = h->args->version;

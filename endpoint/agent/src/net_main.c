@@ -18,6 +18,7 @@
 #define STATS_MS 1000u
 #define WAIT_MAX_MS 1000u
 #define RENEW_RETRY_MS 3600000u
+#define FIRST_HEARTBEAT_MS 3000u /* without counters of core by then, it goes without them */
 #define RESPONSE_MAX 65536u
 #define KEYS 3
 
@@ -30,7 +31,7 @@ struct net {
     struct wedr_msg_core_stats core_stats;
     struct wedr_msg_holder_state holder_state;
     bool have_core_stats, have_holder_state, heartbeat_busy, renew_busy, stop;
-    uint64_t next_stats_ms, next_heartbeat_ms, next_renew_ms;
+    uint64_t start_ms, next_stats_ms, next_heartbeat_ms, next_renew_ms;
     uint32_t heartbeat_ms;
     uint64_t heartbeats, heartbeats_failed, rng;
     int64_t cert_from_us, cert_until_us;
@@ -340,7 +341,8 @@ static int loop(struct net *n)
             fill_stats(n, &stats);
             (void)!wedr_peer_send(n->holder, &stats, NULL, 0); /* cumulative: the next one heals */
         }
-        if (n->http && !n->heartbeat_busy && now >= n->next_heartbeat_ms && n->have_holder_state) {
+        bool informed = n->have_holder_state && (n->have_core_stats || now - n->start_ms > FIRST_HEARTBEAT_MS);
+        if (n->http && !n->heartbeat_busy && now >= n->next_heartbeat_ms && informed) {
             send_heartbeat(n);
         }
         if (n->http && !n->renew_busy && now >= n->next_renew_ms && renewal_due(n)) {
@@ -371,6 +373,7 @@ int wedr_net_main(void *arg, struct wedr_ipc *channel)
     args = *(const struct wedr_net_args *)arg;
     n.args = &args;
     n.holder = channel;
+    n.start_ms = wedr_time_mono_ms();
     n.heartbeat_ms = (uint32_t)args.cfg.heartbeat_interval_secs * 1000u;
     int err = wedr_net_confine(&args, missing, &ei);
     wedr_peer_log_to(channel, WEDR_MSG_T_NET_LOG, "wedr-agent.net", args.cfg.log_level);
