@@ -167,11 +167,14 @@ static int end_lane(struct recording *c, unsigned lane, uint64_t *lost)
     return capture_end_stream(&c->f, c->epoch, lane, produced);
 }
 
-/* What an earlier reader left in the rings is dropped: the capture begins now. */
+/* A sensor that ran before: what is in the rings is dropped, the capture begins now. A new one: its inventory stays. */
 static int skip_old(struct recording *c)
 {
     static const uint64_t none[WEDR_LANE_COUNT];
     c->src->ops->start(c->src, none);
+    if (!c->src->info.adopted) {
+        return WEDR_OK;
+    }
     for (unsigned i = 0; i < WEDR_LANE_COUNT; i++) {
         struct wedr_span rec;
         uint64_t end = 0;

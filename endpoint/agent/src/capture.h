@@ -17,7 +17,8 @@ struct wedr_capture_stats {
 };
 
 /* Moves records from the sensor into the file until stop(arg) says so (asked about every 20 ms), then ends the file. The
- * capture is an epoch of its own: seqs count from 1 and losses from 0. Takes the handles of src; the file is borrowed. */
+ * capture is an epoch of its own: seqs count from 1 and losses from 0. Of an adopted sensor the records that wait in the
+ * rings are dropped first; a new one's inventory is part of the capture. Takes the handles of src; the file is borrowed. */
 WEDR_MUST_USE int wedr_capture_record(const struct wedr_engine_ebpf *src,
                                       wedr_handle file,
                                       bool (*stop)(void *arg),
