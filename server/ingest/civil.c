@@ -61,7 +61,8 @@ bool wedr_time_parse(const char *s, size_t len, int64_t *ret_us)
         sec > 59) {
         return false;
     }
-    int64_t seconds = wedr_days_from_civil(y, mo, d) * 86400 + (int64_t)(h * 3600u + mi * 60u + sec);
+    int64_t seconds =
+        wedr_days_from_civil(y, mo, d) * 86400 + (int64_t)(h * 3600u + mi * 60u + sec);
     *ret_us = seconds * 1000000 + (int64_t)us;
     return true;
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * server/ingest/columns.h — the column part beside a block: what questions about time, type and process ask without
- * opening the lines. The byte format is in docs/event-store.md and opens for ever. Not thread-safe.
+ * server/ingest/columns.h — the column part beside a block: what questions about time, type and
+ * process ask without opening the lines. The byte format is in docs/event-store.md and opens for
+ * ever. Not thread-safe.
  */
 #pragma once
 
@@ -42,13 +43,15 @@ WEDR_MUST_USE int wedr_columns_finish(struct wedr_columns_writer *w, struct wedr
 
 /* Reading. Every byte is hostile: arrays have n elements whatever the bytes say. */
 struct wedr_columns;
-/* p stays borrowed. n and seq0 are the block row's; WEDR_E_CORRUPT when the part speaks of another number of lines,
- * WEDR_E_VERSION for a format newer than this code. */
+/* p stays borrowed. n and seq0 are the block row's; WEDR_E_CORRUPT when the part speaks of another
+ * number of lines, WEDR_E_VERSION for a format newer than this code. */
 WEDR_MUST_USE int
 wedr_columns_open(const void *p, size_t len, uint32_t n, uint64_t seq0, struct wedr_columns **ret);
 void wedr_columns_close(struct wedr_columns *c);
-/* Decodes a column on first use; the array is owned by c. WEDR_E_NOENT: the part has no such column. */
-WEDR_MUST_USE int wedr_columns_ints(struct wedr_columns *c, enum wedr_column_id id, const int64_t **ret);
+/* Decodes a column on first use; the array is owned by c. WEDR_E_NOENT: the part has no such
+ * column. */
+WEDR_MUST_USE int
+wedr_columns_ints(struct wedr_columns *c, enum wedr_column_id id, const int64_t **ret);
 WEDR_MUST_USE int wedr_columns_types(struct wedr_columns *c, const uint8_t **ret);
 /* Name of row i; an empty span with p NULL when the event has none. */
 WEDR_MUST_USE int wedr_columns_name(struct wedr_columns *c, uint32_t i, struct wedr_span *ret);

@@ -23,7 +23,10 @@ static bool parse_u64(const char **s, const char *end, uint64_t *ret)
     return some;
 }
 
-int wedr_ranges_parse(const char *s, size_t len, struct wedr_seq_range ret[WEDR_RANGES_MAX], uint32_t *ret_count)
+int wedr_ranges_parse(const char *s,
+                      size_t len,
+                      struct wedr_seq_range ret[WEDR_RANGES_MAX],
+                      uint32_t *ret_count)
 {
     const char *end = s + len;
     uint32_t n = 0;
@@ -54,8 +57,8 @@ int wedr_ranges_parse(const char *s, size_t len, struct wedr_seq_range ret[WEDR_
 
 bool wedr_fact_type(uint8_t code)
 {
-    return code == WEDR_EV_EPOCH_START || code == WEDR_EV_EPOCH_END || code == WEDR_EV_TELEMETRY_LOSS ||
-           code == WEDR_EV_COVERAGE_GAP;
+    return code == WEDR_EV_EPOCH_START || code == WEDR_EV_EPOCH_END ||
+           code == WEDR_EV_TELEMETRY_LOSS || code == WEDR_EV_COVERAGE_GAP;
 }
 
 static bool read_epoch(const struct wedr_line *line, struct wedr_fact *f)
@@ -114,7 +117,8 @@ static bool read_start(const struct wedr_line *line, struct wedr_fact *f)
     const struct wedr_lp_member *boot = wedr_line_raw(line, "boot_id_hex");
     const struct wedr_lp_member *adopted = wedr_line_raw(line, "adopted");
     f->adopted = adopted != NULL && adopted->v != 0;
-    return boot != NULL && wedr_unhex(boot->s, boot->s_len, f->boot_id, sizeof(f->boot_id)) == WEDR_OK;
+    return boot != NULL &&
+           wedr_unhex(boot->s, boot->s_len, f->boot_id, sizeof(f->boot_id)) == WEDR_OK;
 }
 
 static bool read_loss(const struct wedr_line *line, struct wedr_fact *f)
@@ -128,13 +132,16 @@ static bool read_loss(const struct wedr_line *line, struct wedr_fact *f)
            wedr_ranges_parse(ranges->s, ranges->s_len, f->range, &f->range_count) == WEDR_OK;
 }
 
-int wedr_fact_read(const struct wedr_line *line, const struct wedr_line_info *info, struct wedr_fact *ret)
+int wedr_fact_read(const struct wedr_line *line,
+                   const struct wedr_line_info *info,
+                   struct wedr_fact *ret)
 {
     memset(ret, 0, sizeof(*ret));
     ret->type = info->code;
     ret->seq = info->seq;
     ret->ts_us = info->ts_us;
-    bool good = read_stream(line, ret) && (info->code == WEDR_EV_COVERAGE_GAP || read_epoch(line, ret));
+    bool good =
+        read_stream(line, ret) && (info->code == WEDR_EV_COVERAGE_GAP || read_epoch(line, ret));
     if (good && info->code == WEDR_EV_EPOCH_START) {
         good = read_start(line, ret);
     } else if (good && info->code == WEDR_EV_EPOCH_END) {
@@ -142,8 +149,8 @@ int wedr_fact_read(const struct wedr_line *line, const struct wedr_line_info *in
     } else if (good && info->code == WEDR_EV_TELEMETRY_LOSS) {
         good = read_loss(line, ret);
     } else if (good) {
-        good = read_reason(line, WEDR_KIND_GAP_REASON, ret) && read_time(line, "from", &ret->from_us) &&
-               read_time(line, "to", &ret->to_us);
+        good = read_reason(line, WEDR_KIND_GAP_REASON, ret) &&
+               read_time(line, "from", &ret->from_us) && read_time(line, "to", &ret->to_us);
     }
     return good ? WEDR_OK : WEDR_E_FORMAT;
 }

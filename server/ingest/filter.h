@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * server/ingest/filter.h — what a block may contain: a token filter (split-block Bloom, 12 bits a key) and a bitmap of
- * 4-byte substrings. No false negatives. The byte formats are in docs/event-store.md and open for ever.
+ * server/ingest/filter.h — what a block may contain: a token filter (split-block Bloom, 12 bits a
+ * key) and a bitmap of 4-byte substrings. No false negatives. The byte formats are in
+ * docs/event-store.md and open for ever.
  */
 #pragma once
 
@@ -21,15 +22,17 @@ struct wedr_filter_builder;
 WEDR_MUST_USE struct wedr_filter_builder *wedr_filter_builder_new(void);
 /* NULL is allowed. */
 void wedr_filter_builder_free(struct wedr_filter_builder *b);
-/* A decoded value: the whole value, its words and its 4-grams, all in lower case. Does nothing when the block had it. */
+/* A decoded value: the whole value, its words and its 4-grams, all in lower case. Does nothing when
+ * the block had it. */
 void wedr_filter_add_value(struct wedr_filter_builder *b, const char *s, size_t len);
 /* A key name: 4-grams only. */
 void wedr_filter_add_key(struct wedr_filter_builder *b, const char *s, size_t len);
 /* "pid=4823": numbers that are searched for by field. */
 void wedr_filter_add_number(struct wedr_filter_builder *b, const char *field, uint64_t v);
 /* Writes both filters. WEDR_E_NOMEM when memory ran out here or in any add. */
-WEDR_MUST_USE int
-wedr_filter_finish(struct wedr_filter_builder *b, struct wedr_buf *ret_bloom, struct wedr_buf *ret_ngram);
+WEDR_MUST_USE int wedr_filter_finish(struct wedr_filter_builder *b,
+                                     struct wedr_buf *ret_bloom,
+                                     struct wedr_buf *ret_ngram);
 
 /* Hash of a key whose ASCII letters are in lower case. */
 uint64_t wedr_filter_hash(const char *s, size_t len);
@@ -37,5 +40,6 @@ uint64_t wedr_filter_hash(const char *s, size_t len);
 bool wedr_bloom_may_contain(const void *bloom, size_t len, uint64_t hash);
 /* Unpacks a stored 4-gram bitmap. WEDR_E_CORRUPT, WEDR_E_VERSION. */
 WEDR_MUST_USE int wedr_ngram_unpack(const void *p, size_t len, uint8_t ret_bits[WEDR_NGRAM_BYTES]);
-/* needle in lower case; false: no value of the block contains it. True for needles below 4 bytes. */
+/* needle in lower case; false: no value of the block contains it. True for needles below 4 bytes.
+ */
 bool wedr_ngram_may_contain(const uint8_t bits[WEDR_NGRAM_BYTES], const char *needle, size_t len);

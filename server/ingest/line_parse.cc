@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #define SIMDJSON_EXCEPTIONS 0
 extern "C" {
+#include "ingest/line_parse.h"
 #include "core/base/err.h"
 #include "core/util/alloc.h"
-#include "ingest/line_parse.h"
 }
 #include <cstring>
 #include <new>
@@ -19,7 +19,9 @@ struct wedr_line_parser {
     wedr_lp_member *m = nullptr;
     size_t count = 0;
     size_t cap = 0;
-    wedr_line_parser() noexcept : parser(WEDR_LINE_CAPACITY) {}
+    wedr_line_parser() noexcept : parser(WEDR_LINE_CAPACITY)
+    {
+    }
 };
 
 namespace
@@ -103,7 +105,8 @@ uint8_t child_scope(uint8_t scope, const char *key, size_t len)
     return WEDR_LP_NESTED;
 }
 
-int walk_object(wedr_line_parser *p, simdjson::dom::object o, uint8_t scope, uint32_t parent, uint64_t *ret_n);
+int walk_object(
+    wedr_line_parser *p, simdjson::dom::object o, uint8_t scope, uint32_t parent, uint64_t *ret_n);
 
 /* Adds one value and what is below it. The depth is bounded by the parser. */
 int walk_value(wedr_line_parser *p, element e, std::string_view key, uint8_t scope, uint32_t parent)
@@ -116,7 +119,8 @@ int walk_value(wedr_line_parser *p, element e, std::string_view key, uint8_t sco
         return WEDR_E_NOMEM;
     }
     uint32_t self = static_cast<uint32_t>(p->count - 1);
-    *m = wedr_lp_member{key.data(), nullptr, 0, static_cast<uint32_t>(key.size()), 0, parent, 0, scope};
+    *m = wedr_lp_member{key.data(), nullptr, 0, static_cast<uint32_t>(key.size()),
+                        0,          parent,  0, scope};
     uint64_t n = 0;
     int rc = WEDR_OK;
     if (e.type() == element_type::OBJECT) {
@@ -146,7 +150,8 @@ int walk_value(wedr_line_parser *p, element e, std::string_view key, uint8_t sco
     return rc;
 }
 
-int walk_object(wedr_line_parser *p, simdjson::dom::object o, uint8_t scope, uint32_t parent, uint64_t *ret_n)
+int walk_object(
+    wedr_line_parser *p, simdjson::dom::object o, uint8_t scope, uint32_t parent, uint64_t *ret_n)
 {
     uint64_t n = 0;
     for (simdjson::dom::key_value_pair f : o) {

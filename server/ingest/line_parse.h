@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * server/ingest/line_parse.h — one NDJSON line as a flat list of members: the only door to the JSON parser library.
- * Validates all of JSON and UTF-8, limits depth and number of members. A parser belongs to one thread at a time.
+ * server/ingest/line_parse.h — one NDJSON line as a flat list of members: the only door to the JSON
+ * parser library. Validates all of JSON and UTF-8, limits depth and number of members. A parser
+ * belongs to one thread at a time.
  */
 #pragma once
 
@@ -9,8 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define WEDR_LINE_PADDING 64u       /* readable bytes that must follow the line in memory */
-#define WEDR_LINE_DEPTH_MAX 32u     /* objects and lists inside each other */
+#define WEDR_LINE_PADDING 64u        /* readable bytes that must follow the line in memory */
+#define WEDR_LINE_DEPTH_MAX 32u      /* objects and lists inside each other */
 #define WEDR_LINE_MEMBERS_MAX 65536u /* members and list elements of one line */
 
 enum wedr_lp_type {
@@ -30,7 +31,7 @@ enum wedr_lp_scope { WEDR_LP_TOP, WEDR_LP_PROCESS, WEDR_LP_RAW, WEDR_LP_NESTED }
 struct wedr_lp_member {
     const char *key; /* NULL for an element of a list */
     const char *s;   /* STR: decoded bytes, not NUL-terminated */
-    uint64_t v;      /* INT (two's complement), UINT, BOOL; LIST and OBJ: number of direct children */
+    uint64_t v; /* INT (two's complement), UINT, BOOL; LIST and OBJ: number of direct children */
     uint32_t key_len;
     uint32_t s_len;
     uint32_t parent; /* index of the object or list it stands in; UINT32_MAX at the top */
@@ -38,7 +39,8 @@ struct wedr_lp_member {
     uint8_t scope;   /* enum wedr_lp_scope */
 };
 
-/* Members in document order, an object or list before its children. Borrowed from the parser until the next parse. */
+/* Members in document order, an object or list before its children. Borrowed from the parser until
+ * the next parse. */
 struct wedr_line {
     const struct wedr_lp_member *m;
     size_t count;
@@ -50,11 +52,12 @@ struct wedr_line_parser;
 WEDR_MUST_USE struct wedr_line_parser *wedr_line_parser_new(size_t line_max);
 /* NULL is allowed. */
 void wedr_line_parser_free(struct wedr_line_parser *p);
-/* One JSON object in [s, s + len), without the newline; WEDR_LINE_PADDING bytes behind it can be read. WEDR_E_FORMAT: not
- * JSON, not an object, invalid UTF-8, a NUL character in a key or string; WEDR_E_LIMIT: too deep, too long, too many
- * members; WEDR_E_NOMEM. */
+/* One JSON object in [s, s + len), without the newline; WEDR_LINE_PADDING bytes behind it can be
+ * read. WEDR_E_FORMAT: not JSON, not an object, invalid UTF-8, a NUL character in a key or string;
+ * WEDR_E_LIMIT: too deep, too long, too many members; WEDR_E_NOMEM. */
 WEDR_MUST_USE int
 wedr_line_parse(struct wedr_line_parser *p, const char *s, size_t len, struct wedr_line *ret_line);
-/* True when the text (any number of lines) has no blank between tokens and only the escapes that our own writer makes, so
- * that a value has one spelling. out: scratch of len bytes + WEDR_LINE_PADDING. lines: newlines in it. */
+/* True when the text (any number of lines) has no blank between tokens and only the escapes that
+ * our own writer makes, so that a value has one spelling. out: scratch of len bytes +
+ * WEDR_LINE_PADDING. lines: newlines in it. */
 int wedr_text_canonical(const char *s, size_t len, size_t lines, char *out);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * server/ingest/line_schema.h — the strict check of a parsed line against lib/wire/schema.def, and where the SQL columns of
- * a line are. The tables are made once from wedr_types(); any thread.
+ * server/ingest/line_schema.h — the strict check of a parsed line against lib/wire/schema.def, and
+ * where the SQL columns of a line are. The tables are made once from wedr_types(); any thread.
  */
 #pragma once
 
@@ -31,25 +31,29 @@ enum wedr_line_column {
     WEDR_COL_COUNT
 };
 
-#define WEDR_TYPE_CODE_PLUGIN 254u   /* stored type code of a plugin's event; its event_type is plugin_event */
+#define WEDR_TYPE_CODE_PLUGIN \
+    254u /* stored type code of a plugin's event; its event_type is plugin_event */
 #define WEDR_TYPE_CODE_REJECTED 255u /* stored type code of a line that is no row */
 
 struct wedr_line_info {
     const struct wedr_type_info *type; /* NULL for a plugin's event */
     uint8_t code;                      /* type->code or WEDR_TYPE_CODE_PLUGIN */
     uint8_t os;                        /* enum wedr_os_mask */
-    bool has_seq;                      /* also set when the check failed: the line names a readable seq */
-    uint64_t seq;                      /* 1 .. INT64_MAX */
+    bool has_seq; /* also set when the check failed: the line names a readable seq */
+    uint64_t seq; /* 1 .. INT64_MAX */
     int64_t ts_us;
     const struct wedr_lp_member *column[WEDR_COL_COUNT]; /* NULL: the line has no such value */
 };
 
-/* Envelope, module, event type, allowed and required keys, JSON types, ranges, no key twice. stream: the batch's; the
- * agent's own records only come in the stream "agent", a plugin's only in "plugin.*". WEDR_E_FORMAT when any rule is
- * broken, WEDR_E_NOMEM when the tables could not be made. */
-WEDR_MUST_USE int wedr_line_check(const struct wedr_line *line, const char *stream, struct wedr_line_info *ret);
-/* The same of a line that was accepted once, perhaps by another release: nothing is checked that the reader does not need,
- * unknown keys are passed over, a column may have any JSON type. WEDR_E_FORMAT without ts, seq or event_type. */
+/* Envelope, module, event type, allowed and required keys, JSON types, ranges, no key twice.
+ * stream: the batch's; the agent's own records only come in the stream "agent", a plugin's only in
+ * "plugin.*". WEDR_E_FORMAT when any rule is broken, WEDR_E_NOMEM when the tables could not be
+ * made. */
+WEDR_MUST_USE int
+wedr_line_check(const struct wedr_line *line, const char *stream, struct wedr_line_info *ret);
+/* The same of a line that was accepted once, perhaps by another release: nothing is checked that
+ * the reader does not need, unknown keys are passed over, a column may have any JSON type.
+ * WEDR_E_FORMAT without ts, seq or event_type. */
 WEDR_MUST_USE int wedr_line_read(const struct wedr_line *line, struct wedr_line_info *ret);
 /* Member of the raw object by name; NULL when there is none. */
 const struct wedr_lp_member *wedr_line_raw(const struct wedr_line *line, const char *key);

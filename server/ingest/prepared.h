@@ -8,8 +8,9 @@
 #include "ingest/ingest.h"
 #include <stdbool.h>
 
-#define WEDR_BLOCK_LINES_MIN 512u /* a batch with fewer lines is stored as `tiny`: no columns, no filters */
-#define WEDR_RANGES_MAX 64u       /* sequence ranges that one loss record names */
+#define WEDR_BLOCK_LINES_MIN \
+    512u /* a batch with fewer lines is stored as `tiny`: no columns, no filters */
+#define WEDR_RANGES_MAX 64u /* sequence ranges that one loss record names */
 
 struct wedr_seq_range {
     uint64_t first, last;
@@ -45,12 +46,14 @@ struct wedr_prepared {
     size_t bitmap_len;
     int64_t t0, t1, t_last; /* of the accepted lines; all received_us when there is none */
     bool canonical, tiny;
-    uint32_t counts[256]; /* accepted lines by stored type code */
+    uint32_t counts[256];              /* accepted lines by stored type code */
     struct wedr_buf col, bloom, ngram; /* empty when tiny */
     struct wedr_fact *facts;
     size_t fact_count;
 };
 
 /* "first-last,first-last"; each first <= last, at most WEDR_RANGES_MAX. WEDR_E_FORMAT. */
-WEDR_MUST_USE int
-wedr_ranges_parse(const char *s, size_t len, struct wedr_seq_range ret[WEDR_RANGES_MAX], uint32_t *ret_count);
+WEDR_MUST_USE int wedr_ranges_parse(const char *s,
+                                    size_t len,
+                                    struct wedr_seq_range ret[WEDR_RANGES_MAX],
+                                    uint32_t *ret_count);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * server/store/events.h — where events live. Backends: embedded (SQLite day files with zstd blocks); OpenSearch later.
- * The design is in docs/event-store.md; what is stored opens for ever.
+ * server/store/events.h — where events live. Backends: embedded (SQLite day files with zstd
+ * blocks); OpenSearch later. The design is in docs/event-store.md; what is stored opens for ever.
  */
 #pragma once
 
@@ -33,21 +33,26 @@ struct wedr_events_stats {
 
 struct wedr_events_ops {
     const char *name;
-    /* data_dir exists; the backend makes its own folder below it. One writer process per folder (WEDR_E_BUSY). */
+    /* data_dir exists; the backend makes its own folder below it. One writer process per folder
+     * (WEDR_E_BUSY). */
     int (*open)(const char *data_dir, struct wedr_events **ret, struct wedr_errinfo *ei);
     void (*close)(struct wedr_events *s);
-    /* Durable when it returns WEDR_OK (fsync): all of them or none. One thread at a time. WEDR_E_NOSPC, WEDR_E_IO: none
-     * is stored, retry later. */
-    int (*commit)(struct wedr_events *s, struct wedr_commit *c, size_t count, struct wedr_errinfo *ei);
+    /* Durable when it returns WEDR_OK (fsync): all of them or none. One thread at a time.
+     * WEDR_E_NOSPC, WEDR_E_IO: none is stored, retry later. */
+    int (*commit)(struct wedr_events *s,
+                  struct wedr_commit *c,
+                  size_t count,
+                  struct wedr_errinfo *ei);
     /* Housekeeping (checkpoints); call about once a second from the committing thread. */
     void (*tick)(struct wedr_events *s);
     void (*stats)(const struct wedr_events *s, struct wedr_events_stats *ret);
 };
 extern const struct wedr_events_ops wedr_events_embedded;
 
-/* Analysts' SQL over the data folder of a running or stopped server: tables events, ledger, ledger_loss, coverage_gaps,
- * agents. Read-only, under an authorizer, at most time_limit_ms. Writes rows to out: with json one array of objects,
- * else columns separated by tabs with a header line. */
+/* Analysts' SQL over the data folder of a running or stopped server: tables events, ledger,
+ * ledger_loss, coverage_gaps, agents. Read-only, under an authorizer, at most time_limit_ms. Writes
+ * rows to out: with json one array of objects, else columns separated by tabs with a header line.
+ */
 WEDR_MUST_USE int wedr_sql_run(const char *data_dir,
                                const char *sql,
                                bool json,

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * server/store/state.h — state of the server: agents, enrolment tokens, heartbeats. Backends: SQLite (state.db, versioned
- * migrations); PostgreSQL later. Thread-safe: calls are serialised inside; each is durable when it returns.
+ * server/store/state.h — state of the server: agents, enrolment tokens, heartbeats. Backends:
+ * SQLite (state.db, versioned migrations); PostgreSQL later. Thread-safe: calls are serialised
+ * inside; each is durable when it returns.
  */
 #pragma once
 
@@ -18,9 +19,9 @@ struct wedr_agent_row {
     char agent_id[WEDR_AGENT_ID_TEXT];
     char hostname[256];
     char os[64], os_version[128], agent_version[64];
-    char cert_sha256[65];   /* fingerprint of the certificate that is valid now */
+    char cert_sha256[65];      /* fingerprint of the certificate that is valid now */
     char cert_sha256_next[65]; /* issued by a renewal, not used yet; "" when none */
-    uint8_t sign_public[32]; /* Ed25519 key that signs its batches */
+    uint8_t sign_public[32];   /* Ed25519 key that signs its batches */
     int64_t enrolled_us, last_seen_us;
     bool revoked;
 };
@@ -37,14 +38,19 @@ struct wedr_state_ops {
     void (*close)(struct wedr_state *s);
     /* Stores only a keyed hash of the token text. */
     int (*token_add)(struct wedr_state *s, const char *token, uint32_t uses, int64_t expires_us);
-    /* Takes one use, atomically, and adds (or, for an agent_id that exists, replaces) the agent in the same transaction.
-     * WEDR_E_AUTH: unknown, used up or expired token. */
-    int (*enroll)(struct wedr_state *s, const char *token, int64_t now_us, const struct wedr_agent_row *agent);
+    /* Takes one use, atomically, and adds (or, for an agent_id that exists, replaces) the agent in
+     * the same transaction. WEDR_E_AUTH: unknown, used up or expired token. */
+    int (*enroll)(struct wedr_state *s,
+                  const char *token,
+                  int64_t now_us,
+                  const struct wedr_agent_row *agent);
     /* Renewal by a known agent: its next certificate. */
     int (*agent_renew)(struct wedr_state *s, const char *agent_id, const char *cert_sha256_next);
     /* The next certificate was used: it becomes the current one. */
     int (*agent_cert_used)(struct wedr_state *s, const char *agent_id, const char *cert_sha256);
-    int (*agent_get)(struct wedr_state *s, const char *agent_id, struct wedr_agent_row *ret); /* WEDR_E_NOENT */
+    int (*agent_get)(struct wedr_state *s,
+                     const char *agent_id,
+                     struct wedr_agent_row *ret); /* WEDR_E_NOENT */
     /* status_json: the heartbeat's health object as text, at most 16 KiB. */
     int (*heartbeat)(struct wedr_state *s,
                      const char *agent_id,

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * tests/bpf/rig.h — a sensor of its own for a test, everything it recorded so far, and ways to start things. */
+ * tests/bpf/rig.h — a sensor of its own for a test, everything it recorded so far, and ways to
+ * start things. */
 #pragma once
 
 #include "sensor/lib/bpf_ring.h"
 #include "sensor/lib/sensor.h"
 #include "wedr/wire/decode.h"
-#include <stdarg.h>
 #include <setjmp.h>
+#include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -37,13 +38,15 @@ void rig_reopen(struct rig *r);
 void rig_detach(struct rig *r); /* closes handles, leaves the pins */
 void rig_close(struct rig *r);  /* removes everything */
 
-/* Copies everything that is committed and releases it. Fails on a record that the decoder refuses. */
+/* Copies everything that is committed and releases it. Fails on a record that the decoder refuses.
+ */
 void rig_pump(struct rig *r);
 /* The n-th (0 = first) record of a type for a pid, waiting up to 3 s; NULL after that. */
 const struct wedr_event_view *rig_wait(struct rig *r, uint16_t type, pid_t pid, size_t n);
 size_t rig_count(struct rig *r, uint16_t type, pid_t pid);
 
-/* fork; the child calls setup(arg) and, when that returns 0, leaves with 96 (setup is expected to exec). Waits. */
+/* fork; the child calls setup(arg) and, when that returns 0, leaves with 96 (setup is expected to
+ * exec). Waits. */
 pid_t rig_run(int (*setup)(void *arg), void *arg, int *ret_status);
 /* Runs the victim with these arguments (NULL-terminated, without argv[0]) and returns its pid. */
 pid_t rig_victim(const char *const *args, int *ret_status);

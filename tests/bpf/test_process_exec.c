@@ -52,7 +52,8 @@ static void exec_carries_argv_cwd_path_and_parent(void **state)
     assert_true(readlink("/proc/self/exe", self, sizeof self - 1) > 0);
     pid_t pid = rig_victim(args, NULL);
     const struct wedr_event_view *v = exec_of(r, pid);
-    static const char expected[] = WEDR_VICTIM "\0exit\0" "0\0two words\0";
+    static const char expected[] = WEDR_VICTIM "\0exit\0"
+                                               "0\0two words\0";
     struct wedr_span argv = rec_str(v, "command_line", NULL);
     assert_int_equal(argv.len, sizeof expected);
     assert_memory_equal(argv.p, expected, sizeof expected);
@@ -219,7 +220,8 @@ static int join_cgroup(void *arg)
     return execl(WEDR_VICTIM, WEDR_VICTIM, "exit", "0", (char *)NULL);
 }
 
-/* Makes a group below root, runs in it; the record must carry its name and, for version 2, its id. */
+/* Makes a group below root, runs in it; the record must carry its name and, for version 2, its id.
+ */
 static void check_cgroup(struct rig *r, const char *root, bool v2)
 {
     char dir[128], procs[160];

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Where an executable really is: names that lie, names that are gone, other roots. Once per way of walking paths. */
+ * Where an executable really is: names that lie, names that are gone, other roots. Once per way of
+ * walking paths. */
 #include "rig.h"
 
 #include <fcntl.h>
@@ -86,8 +87,7 @@ static void deleted_program_keeps_its_path_and_is_flagged(void **state)
     assert_str(v, "image_path", path);
     (void)rec_str(v, "image_path", &flags);
     assert_int_equal(flags, WEDR_SF_DELETED);
-    assert_int_equal(rec_uint(v, "exec_flags"),
-                     WEDR_EXEC_FLAGS_DELETED | WEDR_EXEC_FLAGS_FEXECVE);
+    assert_int_equal(rec_uint(v, "exec_flags"), WEDR_EXEC_FLAGS_DELETED | WEDR_EXEC_FLAGS_FEXECVE);
 }
 
 static int run_script(void *arg)
@@ -117,7 +117,8 @@ static void script_has_its_own_path_beside_the_interpreter(void **state)
 
 #define DEEP 22
 
-/* Goes down DEEP folders of 200 bytes each, making them, and runs a program there by relative name. */
+/* Goes down DEEP folders of 200 bytes each, making them, and runs a program there by relative name.
+ */
 static int run_deep(void *arg)
 {
     char name[201];
@@ -186,12 +187,12 @@ static void chroot_does_not_hide_the_real_path(void **state)
     assert_memory_equal(rec_str(v, "command_line", NULL).p, "/t", 3);
 }
 
-/* A tmpfs over the scratch folder that only this process sees, and a bind mount of a folder in it. */
+/* A tmpfs over the scratch folder that only this process sees, and a bind mount of a folder in it.
+ */
 static int run_in_private_mounts(void *arg)
 {
     char path[128], bound[128];
-    if (unshare(CLONE_NEWNS) != 0 ||
-        mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
+    if (unshare(CLONE_NEWNS) != 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
         mount("tmpfs", arg, "tmpfs", 0, NULL) != 0 || chdir(arg) != 0 ||
         mkdir("inner", 0755) != 0 || mkdir("bound", 0755) != 0) {
         return -1;

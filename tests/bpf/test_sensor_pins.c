@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The sensor outlives its holder: pins, adoption, removal, and noticing that somebody took it away. */
+ * The sensor outlives its holder: pins, adoption, removal, and noticing that somebody took it away.
+ */
 #include "rig.h"
 
 #include "core/base/err.h"
@@ -146,7 +147,8 @@ static void steal_links(void)
     for (int fd = 3; fd < 256; fd++) {
         char path[64], target[64] = "";
         (void)snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
-        if (readlink(path, target, sizeof target - 1) > 0 && strstr(target, "bpf") && strstr(target, "link")) {
+        if (readlink(path, target, sizeof target - 1) > 0 && strstr(target, "bpf") &&
+            strstr(target, "link")) {
             (void)close(fd);
         }
     }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * tests/bpf/victim.c — the program that the tests start and watch: victim MODE [ARGUMENT ...]. Any other first argument
- * means: leave with 0. */
+ * tests/bpf/victim.c — the program that the tests start and watch: victim MODE [ARGUMENT ...]. Any
+ * other first argument means: leave with 0. */
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
- * tests/system/exec_flood.c — starts COUNT processes one after the other as fast as one core can, each with the
- * argument MARK-<i>, waits for each, and prints how many ran and in how many seconds. Linked statically: the cheapest
- * exec there is, so that the rate is the kernel's. EVERY_US > 0 sleeps between two starts. */
+ * tests/system/exec_flood.c — starts COUNT processes one after the other as fast as one core can,
+ * each with the argument MARK-<i>, waits for each, and prints how many ran and in how many seconds.
+ * Linked statically: the cheapest exec there is, so that the rate is the kernel's. EVERY_US > 0
+ * sleeps between two starts. */
 #define _GNU_SOURCE
 #include <stdio.h>
 #include <stdlib.h>
@@ -34,7 +35,8 @@ int main(int argc, char **argv)
             _exit(127);
         }
         int status = 0;
-        if (pid > 0 && waitpid(pid, &status, 0) == pid && WIFEXITED(status) && WEXITSTATUS(status) == 3) {
+        if (pid > 0 && waitpid(pid, &status, 0) == pid && WIFEXITED(status) &&
+            WEXITSTATUS(status) == 3) {
             ran++;
         }
         if (every_us > 0) {
@@ -42,6 +44,7 @@ int main(int argc, char **argv)
         }
     }
     clock_gettime(CLOCK_MONOTONIC, &b);
-    printf("%ld %.3f\n", ran, (double)(b.tv_sec - a.tv_sec) + (double)(b.tv_nsec - a.tv_nsec) / 1e9);
+    printf("%ld %.3f\n", ran,
+           (double)(b.tv_sec - a.tv_sec) + (double)(b.tv_nsec - a.tv_nsec) / 1e9);
     return ran == count ? 0 : 1;
 }

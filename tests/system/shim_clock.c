@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
- * tests/system/shim_clock.c — preloaded into an agent or server under test: adds an offset to CLOCK_REALTIME. The
- * offset (int64, microseconds) is read from a shared mapping of the file that WEDR_SHIM_CLOCK names, so that a test can
- * make the clock jump while the programs run, also inside their sandboxes (the mapping is made before). */
+ * tests/system/shim_clock.c — preloaded into an agent or server under test: adds an offset to
+ * CLOCK_REALTIME. The offset (int64, microseconds) is read from a shared mapping of the file that
+ * WEDR_SHIM_CLOCK names, so that a test can make the clock jump while the programs run, also inside
+ * their sandboxes (the mapping is made before). */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <fcntl.h>

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
  *
- * endpoint/sensor/bpf/lane.bpf.h — the two lanes: sequence numbers, loss counters, rings, scratch memory. A sequence
- * number is taken before the record can be lost, so every failure below is a hole that a counter explains.
+ * endpoint/sensor/bpf/lane.bpf.h — the two lanes: sequence numbers, loss counters, rings, scratch
+ * memory. A sequence number is taken before the record can be lost, so every failure below is a
+ * hole that a counter explains.
  */
 #pragma once
 
@@ -19,13 +20,15 @@
 #undef barrier_var
 #define barrier_var(v) asm volatile("" : "+r"(v))
 
-/* Structures of lib/wire are packed; clang would store them byte by byte. Both targets store unaligned words well. */
+/* Structures of lib/wire are packed; clang would store them byte by byte. Both targets store
+ * unaligned words well. */
 #define PUT(rec, member, value) (*(typeof((rec)->member) *)(void *)&(rec)->member = (value))
 
-#define REC_BYTES 65536u  /* largest record: fixed part + four paths + argv + three names, about 50 KiB */
-#define WALK_BYTES 4096u  /* a path is built from its end backwards */
-#define NAME_ROOM 256u    /* what one verified access may reach beyond */
-#define SLOT_ITER 0u      /* the inventory's; slot of a CPU = its number + 1 */
+#define REC_BYTES \
+    65536u /* largest record: fixed part + four paths + argv + three names, about 50 KiB */
+#define WALK_BYTES 4096u /* a path is built from its end backwards */
+#define NAME_ROOM 256u   /* what one verified access may reach beyond */
+#define SLOT_ITER 0u     /* the inventory's; slot of a CPU = its number + 1 */
 
 struct scratch {
     u8 rec[REC_BYTES];
@@ -51,7 +54,8 @@ struct {
     __uint(max_entries, WEDR_RING_BYTES);
 } ring1 SEC(".maps");
 
-/* An array with an entry per possible CPU (set before the load): values of per-CPU maps are capped at 32 KiB. */
+/* An array with an entry per possible CPU (set before the load): values of per-CPU maps are capped
+ * at 32 KiB. */
 struct {
     __uint(type, BPF_MAP_TYPE_ARRAY);
     __uint(max_entries, 1);
@@ -70,8 +74,8 @@ static __always_inline void lane_lost(struct wedr_sensor_lane *lane, u32 reason)
     __sync_fetch_and_add(&lane->lost[reason], 1);
 }
 
-/* No wake-up per record: in a virtual machine it costs more than the record. When the ring fills up the reader is
- * called, at most once in 64 records. */
+/* No wake-up per record: in a virtual machine it costs more than the record. When the ring fills up
+ * the reader is called, at most once in 64 records. */
 static __always_inline u64 ring_flags(void *ring, u64 seq)
 {
     if ((seq & 63) == 0 && bpf_ringbuf_query(ring, BPF_RB_AVAIL_DATA) >
@@ -106,8 +110,8 @@ static __always_inline void header_put(struct wedr_event_header *h,
     PUT(h, reserved1, 0);
 }
 
-/* A scratch slot for the caller alone, or NULL. Tracepoint programs cannot be preempted on most kernels, but on some
- * they can, and an inventory always can: hence the flag. */
+/* A scratch slot for the caller alone, or NULL. Tracepoint programs cannot be preempted on most
+ * kernels, but on some they can, and an inventory always can: hence the flag. */
 static __always_inline struct scratch *scratch_take(u32 slot)
 {
     struct scratch *s = bpf_map_lookup_elem(&scratches, &slot);

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
  *
- * endpoint/sensor/bpf/path.bpf.h — the path of a (mount, dentry) up to the root of its mount namespace, whatever root
- * directory the process has. Built backwards in the scratch slot. Takes no lock: a rename at the same moment can
- * give a mixed path; a name that changed under the copy stops the walk, flagged.
+ * endpoint/sensor/bpf/path.bpf.h — the path of a (mount, dentry) up to the root of its mount
+ * namespace, whatever root directory the process has. Built backwards in the scratch slot. Takes no
+ * lock: a rename at the same moment can give a mixed path; a name that changed under the copy stops
+ * the walk, flagged.
  *
- * WEDR_WALK_FAST: bpf_loop and bpf_rdonly_cast (6.2 and newer). Otherwise probe reads in a bounded loop.
+ * WEDR_WALK_FAST: bpf_loop and bpf_rdonly_cast (6.2 and newer). Otherwise probe reads in a bounded
+ * loop.
  */
 #pragma once
 
@@ -31,8 +33,8 @@ struct walk_link {
 
 static __always_inline bool is_memfd(const u8 *name)
 {
-    return name[0] == 'm' && name[1] == 'e' && name[2] == 'm' && name[3] == 'f' &&
-           name[4] == 'd' && name[5] == ':';
+    return name[0] == 'm' && name[1] == 'e' && name[2] == 'm' && name[3] == 'f' && name[4] == 'd' &&
+           name[5] == ':';
 }
 
 /* Puts "/name" before what is there. False when the walk is over. */
@@ -106,8 +108,7 @@ extern void *bpf_rdonly_cast(void *obj, u32 btf_id) __ksym;
 static long walk_step(u32 i, void *arg)
 {
     struct walk *w = arg;
-    struct dentry *d =
-        bpf_rdonly_cast((void *)w->dentry, bpf_core_type_id_kernel(struct dentry));
+    struct dentry *d = bpf_rdonly_cast((void *)w->dentry, bpf_core_type_id_kernel(struct dentry));
     struct mount *m = bpf_rdonly_cast((void *)w->mount, bpf_core_type_id_kernel(struct mount));
     struct walk_link l = {
         .parent = (u64)d->d_parent,
@@ -152,8 +153,9 @@ static __always_inline void walk_all(struct walk *w)
 
 #endif
 
-/* Path into the slot's walk buffer. Returns its offset there (< WALK_BYTES) in the low half and WEDR_SF_* and
- * WALK_MEMFD in the high half. A global function: the verifier checks it once, not per call. */
+/* Path into the slot's walk buffer. Returns its offset there (< WALK_BYTES) in the low half and
+ * WEDR_SF_* and WALK_MEMFD in the high half. A global function: the verifier checks it once, not
+ * per call. */
 __attribute__((noinline)) u64 walk_path(u32 slot, u64 dentry, u64 vfsmount)
 {
     struct walk w = {.off = WALK_BYTES, .dentry = dentry};

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
  *
- * endpoint/sensor/bpf/process.bpf.c — process start, fork, end, and the inventory of what ran before. Observes only.
- * Built twice, see path.bpf.h.
+ * endpoint/sensor/bpf/process.bpf.c — process start, fork, end, and the inventory of what ran
+ * before. Observes only. Built twice, see path.bpf.h.
  */
 #include "task.bpf.h"
 
-#define STRINGS_MAX 28672u /* the strings before argv end below this: fixed part, four paths, names */
+#define STRINGS_MAX \
+    28672u /* the strings before argv end below this: fixed part, four paths, names */
 #define ARGV_ROOM 32768u
 
 _Static_assert(STRINGS_MAX + ARGV_ROOM <= REC_BYTES, "argv fits behind the other strings");
@@ -27,8 +28,10 @@ struct build {
 };
 
 /* Appends the path of f; returns its WEDR_SF_* and WALK_MEMFD bits. */
-static __always_inline u32
-add_path(struct build *b, struct wedr_str_ref *ref, u64 dentry, u64 vfsmount)
+static __always_inline u32 add_path(struct build *b,
+                                    struct wedr_str_ref *ref,
+                                    u64 dentry,
+                                    u64 vfsmount)
 {
     if (!dentry || !vfsmount) {
         return 0;
@@ -121,9 +124,7 @@ put_exe(struct build *b, struct wedr_linux_process_create *r, struct task_struct
     if (inode) {
         b->flags |= put_exe_inode(r, inode);
     }
-    u32 found = add_path(b,
-                         &r->image_path,
-                         (u64)BPF_CORE_READ(exe, f_path.dentry),
+    u32 found = add_path(b, &r->image_path, (u64)BPF_CORE_READ(exe, f_path.dentry),
                          (u64)BPF_CORE_READ(exe, f_path.mnt));
     if (found & WALK_MEMFD) {
         b->flags |= WEDR_EXEC_FLAGS_MEMFD;
@@ -145,8 +146,7 @@ put_directories(struct build *b, struct wedr_linux_process_create *r, struct tas
         return;
     }
     add_path(b, &r->cwd, (u64)BPF_CORE_READ(fs, pwd.dentry), (u64)BPF_CORE_READ(fs, pwd.mnt));
-    if (!is_namespace_root((u64)BPF_CORE_READ(fs, root.dentry),
-                           (u64)BPF_CORE_READ(fs, root.mnt))) {
+    if (!is_namespace_root((u64)BPF_CORE_READ(fs, root.dentry), (u64)BPF_CORE_READ(fs, root.mnt))) {
         b->flags |= WEDR_EXEC_FLAGS_CHROOTED;
     }
 }
@@ -166,9 +166,7 @@ put_parent(struct build *b, struct wedr_linux_process_create *r, struct task_str
     struct mm_struct *mm = BPF_CORE_READ(parent, mm);
     struct file *exe = BPF_CORE_READ(mm, exe_file);
     if (exe) {
-        add_path(b,
-                 &r->parent_image_path,
-                 (u64)BPF_CORE_READ(exe, f_path.dentry),
+        add_path(b, &r->parent_image_path, (u64)BPF_CORE_READ(exe, f_path.dentry),
                  (u64)BPF_CORE_READ(exe, f_path.mnt));
     }
 }
@@ -225,9 +223,8 @@ static __always_inline bool given_by_descriptor(const char *filename)
     return true;
 }
 
-static __always_inline void put_program_name(struct build *b,
-                                             struct wedr_linux_process_create *r,
-                                             struct linux_binprm *bprm)
+static __always_inline void
+put_program_name(struct build *b, struct wedr_linux_process_create *r, struct linux_binprm *bprm)
 {
     const char *filename = bprm->filename;
     if (given_by_descriptor(filename)) {
@@ -266,13 +263,7 @@ static __always_inline void create_end(struct build *b,
         __sync_fetch_and_add(&lane->trunc, b->cut);
     }
     u32 len = b->pos;
-    header_put(&r->h,
-               lane,
-               seq,
-               WEDR_EV_PROCESS_CREATE,
-               len,
-               sizeof *r,
-               WEDR_STREAM_CRITICAL,
+    header_put(&r->h, lane, seq, WEDR_EV_PROCESS_CREATE, len, sizeof *r, WEDR_STREAM_CRITICAL,
                header_flags);
     barrier_var(len);
     len &= REC_BYTES - 1;
@@ -292,8 +283,7 @@ int BPF_PROG(wedr_exec, struct task_struct *t, int old_pid, struct linux_binprm 
     struct wedr_sensor_lane *lane = &st->lane[WEDR_LANE_CRITICAL];
     u64 seq = __sync_fetch_and_add(&lane->seq, 1) + 1;
     struct build b = {};
-    struct wedr_linux_process_create *r =
-        create_begin(&b, lane, bpf_get_smp_processor_id() + 1);
+    struct wedr_linux_process_create *r = create_begin(&b, lane, bpf_get_smp_processor_id() + 1);
     if (!r) {
         return 0;
     }
@@ -353,8 +343,7 @@ int BPF_PROG(wedr_fork, struct task_struct *creator, struct task_struct *child)
     }
     struct wedr_sensor_lane *lane = &st->lane[WEDR_LANE_CRITICAL];
     u64 seq = __sync_fetch_and_add(&lane->seq, 1) + 1;
-    struct wedr_linux_process_fork *r =
-        bpf_ringbuf_reserve(&ring0, sizeof *r + COMM_BYTES, 0);
+    struct wedr_linux_process_fork *r = bpf_ringbuf_reserve(&ring0, sizeof *r + COMM_BYTES, 0);
     if (!r) {
         lane_lost(lane, WEDR_LOSS_REASON_RING_FULL);
         return 0;
@@ -371,14 +360,8 @@ int BPF_PROG(wedr_fork, struct task_struct *creator, struct task_struct *child)
     const struct cred *c = child->cred;
     PUT(r, uid, c ? c->uid.val : 0);
     comm_put(r, &r->comm, sizeof *r, child);
-    header_put(&r->h,
-               lane,
-               seq,
-               WEDR_EV_PROCESS_FORK,
-               sizeof *r + COMM_BYTES,
-               sizeof *r,
-               WEDR_STREAM_CRITICAL,
-               0);
+    header_put(&r->h, lane, seq, WEDR_EV_PROCESS_FORK, sizeof *r + COMM_BYTES, sizeof *r,
+               WEDR_STREAM_CRITICAL, 0);
     bpf_ringbuf_submit(r, ring_flags(&ring0, seq));
     return 0;
 }
@@ -407,8 +390,7 @@ int BPF_PROG(wedr_exit, struct task_struct *t)
     }
     struct wedr_sensor_lane *lane = &st->lane[WEDR_LANE_CRITICAL];
     u64 seq = __sync_fetch_and_add(&lane->seq, 1) + 1;
-    struct wedr_linux_process_terminate *r =
-        bpf_ringbuf_reserve(&ring0, sizeof *r + COMM_BYTES, 0);
+    struct wedr_linux_process_terminate *r = bpf_ringbuf_reserve(&ring0, sizeof *r + COMM_BYTES, 0);
     if (!r) {
         lane_lost(lane, WEDR_LOSS_REASON_RING_FULL);
         return 0;
@@ -434,14 +416,8 @@ int BPF_PROG(wedr_exit, struct task_struct *t)
     const struct cred *c = t->cred;
     PUT(r, uid, c ? c->uid.val : 0);
     comm_put(r, &r->comm, sizeof *r, leader ? leader : t);
-    header_put(&r->h,
-               lane,
-               seq,
-               WEDR_EV_PROCESS_TERMINATE,
-               sizeof *r + COMM_BYTES,
-               sizeof *r,
-               WEDR_STREAM_CRITICAL,
-               0);
+    header_put(&r->h, lane, seq, WEDR_EV_PROCESS_TERMINATE, sizeof *r + COMM_BYTES, sizeof *r,
+               WEDR_STREAM_CRITICAL, 0);
     bpf_ringbuf_submit(r, ring_flags(&ring0, seq));
     return 0;
 }

@@ -7,9 +7,10 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-/* The kernel's layout (include/uapi/linux/bpf.h): page 0 holds the consumer's position and may be written; page 1 holds
- * the producer's; then come the data pages twice in a row, so that a record that wraps reads as one piece. A record
- * is a u32 length with two flag bits, a u32 page offset, then the bytes, rounded up to 8. */
+/* The kernel's layout (include/uapi/linux/bpf.h): page 0 holds the consumer's position and may be
+ * written; page 1 holds the producer's; then come the data pages twice in a row, so that a record
+ * that wraps reads as one piece. A record is a u32 length with two flag bits, a u32 page offset,
+ * then the bytes, rounded up to 8. */
 #define BUSY_BIT (1u << 31)
 #define DISCARD_BIT (1u << 30)
 #define HDR_BYTES 8u
@@ -81,7 +82,8 @@ int wedr_bpf_ring_next(const struct wedr_bpf_ring *r, uint64_t *pos, struct wedr
     uint64_t at = *pos;
     uint64_t end = wedr_bpf_ring_producer(r);
     for (;;) {
-        /* Behind the producer is nothing; so far behind that the kernel has reused the bytes is no position. */
+        /* Behind the producer is nothing; so far behind that the kernel has reused the bytes is no
+         * position. */
         if (at >= end) {
             *pos = at;
             return at == end ? WEDR_E_AGAIN : WEDR_E_CORRUPT;

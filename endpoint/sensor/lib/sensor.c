@@ -203,7 +203,8 @@ static int try_adopt(const char *folder,
     return WEDR_OK;
 }
 
-/* Loads before it retires, so that a kernel that refuses the new object keeps the old set at work. */
+/* Loads before it retires, so that a kernel that refuses the new object keeps the old set at work.
+ */
 static int start_new(const struct wedr_sensor_cfg *cfg,
                      uint32_t ring_bytes,
                      const char *folder,

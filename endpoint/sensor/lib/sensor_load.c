@@ -43,8 +43,8 @@ const char *wedr_libbpf_said(void)
 void wedr_object_get(unsigned which, struct wedr_object *ret)
 {
     ret->name = which == 0 ? "fast" : "probe";
-    ret->bytes = which == 0 ? process_fast__elf_bytes(&ret->len)
-                            : process_probe__elf_bytes(&ret->len);
+    ret->bytes =
+        which == 0 ? process_fast__elf_bytes(&ret->len) : process_probe__elf_bytes(&ret->len);
     wedr_sha256(ret->bytes, ret->len, ret->sha256);
 }
 
@@ -77,11 +77,8 @@ static int configure(struct bpf_object *obj, uint32_t ring_bytes, bool sleepable
 static int load_failed(struct wedr_errinfo *ei, int err)
 {
     int code = err == -EPERM || err == -EACCES ? WEDR_E_PERM : WEDR_E_UNSUP;
-    return wedr_fail(ei,
-                     code,
-                     "the BPF programs do not load (%s); %s",
-                     strerrordesc_np(err < 0 ? -err : err),
-                     wedr_libbpf_said());
+    return wedr_fail(ei, code, "the BPF programs do not load (%s); %s",
+                     strerrordesc_np(err < 0 ? -err : err), wedr_libbpf_said());
 }
 
 int wedr_object_load(uint32_t ring_bytes,
@@ -93,8 +90,7 @@ int wedr_object_load(uint32_t ring_bytes,
     wedr_libbpf_capture();
     struct btf *btf = btf__load_vmlinux_btf();
     if (!btf) {
-        return wedr_fail(ei,
-                         WEDR_E_UNSUP,
+        return wedr_fail(ei, WEDR_E_UNSUP,
                          "the kernel has no type information (/sys/kernel/btf/vmlinux): it was "
                          "built without CONFIG_DEBUG_INFO_BTF");
     }
@@ -143,7 +139,8 @@ static int fill_state(int map, const struct wedr_object *which)
     st->start_boot_ns = wedr_time_boot_ns();
     st->start_utc_us = wedr_time_utc_us();
     (void)munmap(st, sizeof *st);
-    /* From here on only the programs write: nobody can map it writable, whatever descriptor he got. */
+    /* From here on only the programs write: nobody can map it writable, whatever descriptor he got.
+     */
     return bpf_map_freeze(map) == 0 ? WEDR_OK : wedr_err_from_os(errno);
 }
 
@@ -212,8 +209,7 @@ int wedr_object_start(struct bpf_object *obj,
     int err = fill_state(bpf_object__find_map_fd_by_name(obj, "state"), which);
     for (int i = 0; !err && i < MAP_COUNT; i++) {
         step = "pin the maps";
-        err = pin_fd(bpf_object__find_map_fd_by_name(obj, wedr_map_pins[i]),
-                     folder,
+        err = pin_fd(bpf_object__find_map_fd_by_name(obj, wedr_map_pins[i]), folder,
                      wedr_map_pins[i]);
     }
     for (int i = 0; !err && i < HOOK_COUNT; i++) {

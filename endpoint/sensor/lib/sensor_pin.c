@@ -31,11 +31,8 @@ int wedr_pin_mount(struct wedr_errinfo *ei)
     unsigned long flags = MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_RELATIME;
     if (mount("bpf", BPFFS, "bpf", flags, "mode=700") != 0) {
         int err = errno;
-        return wedr_fail(ei,
-                         wedr_err_from_os(err),
-                         "cannot mount the BPF file system at %s: %s",
-                         BPFFS,
-                         strerrordesc_np(err));
+        return wedr_fail(ei, wedr_err_from_os(err), "cannot mount the BPF file system at %s: %s",
+                         BPFFS, strerrordesc_np(err));
     }
     return WEDR_OK;
 }
@@ -55,13 +52,7 @@ int wedr_pin_path(char ret[PIN_PATH_MAX],
     if (len == 0 || len >= WEDR_PIN_NAME_MAX || strpbrk(pin_name, "/.")) {
         return WEDR_E_INVAL;
     }
-    int n = snprintf(ret,
-                     PIN_PATH_MAX,
-                     "%s/%s%s%s%s",
-                     BPFFS,
-                     pin_name,
-                     suffix,
-                     entry[0] ? "/" : "",
+    int n = snprintf(ret, PIN_PATH_MAX, "%s/%s%s%s%s", BPFFS, pin_name, suffix, entry[0] ? "/" : "",
                      entry);
     return n < 0 || (unsigned)n >= PIN_PATH_MAX ? WEDR_E_RANGE : WEDR_OK;
 }
@@ -106,8 +97,7 @@ int wedr_pin_oldest(const char *pin_name, char ret_suffix[32], size_t *ret_count
     for (const struct dirent *e = readdir(d); e; e = readdir(d)) {
         const char *suffix = e->d_name + len;
         if (strncmp(e->d_name, pin_name, len) != 0 ||
-            strncmp(suffix, OLD_INFIX, strlen(OLD_INFIX)) != 0 ||
-            strlen(suffix) >= sizeof oldest) {
+            strncmp(suffix, OLD_INFIX, strlen(OLD_INFIX)) != 0 || strlen(suffix) >= sizeof oldest) {
             continue;
         }
         count++;
@@ -160,9 +150,7 @@ int wedr_pin_retire(const char *pin_name, struct wedr_errinfo *ei)
         err = unlink_entries(folder, "link_");
     }
     /* Boot time only grows, so names sort by age. */
-    (void)snprintf(suffix,
-                   sizeof suffix,
-                   OLD_INFIX "%016llx",
+    (void)snprintf(suffix, sizeof suffix, OLD_INFIX "%016llx",
                    (unsigned long long)wedr_time_boot_ns());
     if (!err) {
         err = wedr_pin_path(old, pin_name, suffix, "");

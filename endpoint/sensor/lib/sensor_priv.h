@@ -39,10 +39,11 @@ wedr_pin_path(char ret[PIN_PATH_MAX], const char *pin_name, const char *suffix, 
 WEDR_MUST_USE int wedr_pin_entry(char ret[PIN_PATH_MAX], const char *folder, const char *entry);
 /* Unlinks the entries of a folder and the folder. WEDR_E_NOENT when it is missing. */
 WEDR_MUST_USE int wedr_pin_remove(const char *folder);
-/* Suffix of the oldest (by name) folder <pin_name>-old-*; *ret_count of all. WEDR_E_NOENT when there is none. */
-WEDR_MUST_USE int
-wedr_pin_oldest(const char *pin_name, char ret_suffix[32], size_t *ret_count);
-/* Detaches the set pinned under its plain name and renames it to <pin_name>-old-<stamp>. WEDR_OK when none is there. */
+/* Suffix of the oldest (by name) folder <pin_name>-old-*; *ret_count of all. WEDR_E_NOENT when
+ * there is none. */
+WEDR_MUST_USE int wedr_pin_oldest(const char *pin_name, char ret_suffix[32], size_t *ret_count);
+/* Detaches the set pinned under its plain name and renames it to <pin_name>-old-<stamp>. WEDR_OK
+ * when none is there. */
 WEDR_MUST_USE int wedr_pin_retire(const char *pin_name, struct wedr_errinfo *ei);
 
 /* sensor_load.c */
@@ -54,7 +55,8 @@ struct wedr_object {
 };
 #define WEDR_OBJECTS 2u /* 0: bpf_loop and rdonly_cast, 1: probe reads */
 void wedr_object_get(unsigned which, struct wedr_object *ret);
-/* Opens and loads the object that suits this kernel. The caller closes it with bpf_object__close. */
+/* Opens and loads the object that suits this kernel. The caller closes it with bpf_object__close.
+ */
 WEDR_MUST_USE int wedr_object_load(uint32_t ring_bytes,
                                    bool slow_walk,
                                    struct bpf_object **ret_obj,
@@ -81,6 +83,7 @@ struct wedr_link_facts {
 };
 WEDR_MUST_USE int wedr_link_facts(int link_fd, struct wedr_link_facts *ret);
 
-/* Collects libbpf's warnings instead of standard error; text of the first one since the last start. One thread. */
+/* Collects libbpf's warnings instead of standard error; text of the first one since the last start.
+ * One thread. */
 void wedr_libbpf_capture(void);
 const char *wedr_libbpf_said(void);

@@ -76,9 +76,7 @@ static void probe_rights(struct probe *p)
     if (geteuid() != 0) {
         say(p, "rights", BROKEN, "Not root. Start the agent as root (its unit does).");
     } else if (!bpf) {
-        say(p,
-            "rights",
-            BROKEN,
+        say(p, "rights", BROKEN,
             "Root without CAP_BPF and CAP_PERFMON (or CAP_SYS_ADMIN): a container or a unit took "
             "them away. Give them back.");
     } else {
@@ -92,9 +90,7 @@ static void probe_lockdown(struct probe *p)
     if (!first_line("/sys/kernel/security/lockdown", line, sizeof line)) {
         say(p, "lockdown", FINE, "The kernel reports no lockdown.");
     } else if (strstr(line, "[confidentiality]")) {
-        say(p,
-            "lockdown",
-            BROKEN,
+        say(p, "lockdown", BROKEN,
             "Kernel lockdown is \"confidentiality\": BPF programs may not read kernel memory. Use "
             "\"integrity\" or none.");
     } else {
@@ -140,11 +136,8 @@ static void probe_hooks(struct probe *p, const struct btf *btf)
         const char *slash = strchr(wedr_hooks[i].point, '/');
         (void)snprintf(type, sizeof type, "btf_trace_%s", slash ? slash + 1 : "");
         if (!has_kind(btf, type, BTF_KIND_TYPEDEF)) {
-            say(p,
-                wedr_hooks[i].name,
-                BROKEN,
-                "The kernel has no tracepoint %s (CONFIG_TRACEPOINTS?).",
-                slash ? slash + 1 : "");
+            say(p, wedr_hooks[i].name, BROKEN,
+                "The kernel has no tracepoint %s (CONFIG_TRACEPOINTS?).", slash ? slash + 1 : "");
             return;
         }
     }
@@ -196,9 +189,7 @@ void wedr_sensor_probe(struct wedr_sensor_probe_line ret_lines[WEDR_SENSOR_PROBE
         say(&p, "kernel BTF", FINE, "The kernel describes its own types.");
         probe_features(&p, btf);
     } else {
-        say(&p,
-            "kernel BTF",
-            BROKEN,
+        say(&p, "kernel BTF", BROKEN,
             "No /sys/kernel/btf/vmlinux: use a kernel with CONFIG_DEBUG_INFO_BTF=y (Debian, "
             "Ubuntu, Fedora and RHEL kernels have it).");
     }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
  *
- * endpoint/sensor/vmlinux/vmlinux.h — just the kernel fields that the programs read. No kernel BTF is needed to build:
- * CO-RE moves every access to where the field is on the machine that loads the object. A suffix ___x marks another
- * kernel's shape of the same structure; which one is there is asked with bpf_core_field_exists.
+ * endpoint/sensor/vmlinux/vmlinux.h — just the kernel fields that the programs read. No kernel BTF
+ * is needed to build: CO-RE moves every access to where the field is on the machine that loads the
+ * object. A suffix ___x marks another kernel's shape of the same structure; which one is there is
+ * asked with bpf_core_field_exists.
  */
 #pragma once
 

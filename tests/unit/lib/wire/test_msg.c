@@ -15,7 +15,7 @@ struct row {
 };
 
 static const struct row rows[] = {
-#define X(direction, NAME, code, structure, handles)                                               \
+#define X(direction, NAME, code, structure, handles) \
     {(code), WEDR_MSG_##direction, sizeof(struct wedr_msg_##structure), (handles)},
     WEDR_MSG_LIST(X)
 #undef X
@@ -67,7 +67,8 @@ static void every_message_passes_in_its_direction_only(void **state)
         make(&rows[i]);
         for (int d = 0; d <= WEDR_MSG_HELPER_TO_PARENT + 1; d++) {
             uint16_t type = 0;
-            int err = wedr_msg_check((enum wedr_msg_direction)d, mem, rows[i].size, rows[i].handles, &type);
+            int err = wedr_msg_check((enum wedr_msg_direction)d, mem, rows[i].size, rows[i].handles,
+                                     &type);
             if (d == (int)rows[i].direction) {
                 assert_int_equal(err, WEDR_OK);
                 assert_int_equal(type, rows[i].type);
@@ -86,11 +87,17 @@ static void any_other_length_is_refused(void **state)
         make(&rows[i]);
         for (size_t len = 0; len < 9; len++) {
             if (len != rows[i].size) {
-                assert_int_equal(wedr_msg_check(rows[i].direction, mem, len, rows[i].handles, &type), WEDR_E_FORMAT);
+                assert_int_equal(
+                    wedr_msg_check(rows[i].direction, mem, len, rows[i].handles, &type),
+                    WEDR_E_FORMAT);
             }
         }
-        assert_int_equal(wedr_msg_check(rows[i].direction, mem, rows[i].size - 1, rows[i].handles, &type), WEDR_E_FORMAT);
-        assert_int_equal(wedr_msg_check(rows[i].direction, mem, rows[i].size + 1, rows[i].handles, &type), WEDR_E_FORMAT);
+        assert_int_equal(
+            wedr_msg_check(rows[i].direction, mem, rows[i].size - 1, rows[i].handles, &type),
+            WEDR_E_FORMAT);
+        assert_int_equal(
+            wedr_msg_check(rows[i].direction, mem, rows[i].size + 1, rows[i].handles, &type),
+            WEDR_E_FORMAT);
     }
     assert_int_equal(type, 0);
 }
@@ -114,10 +121,12 @@ static void header_that_lies_about_version_or_size_is_refused(void **state)
     (void)state;
     make(&rows[0]);
     mem[0] = WEDR_MSG_VERSION + 1;
-    assert_int_equal(wedr_msg_check(rows[0].direction, mem, rows[0].size, rows[0].handles, &type), WEDR_E_FORMAT);
+    assert_int_equal(wedr_msg_check(rows[0].direction, mem, rows[0].size, rows[0].handles, &type),
+                     WEDR_E_FORMAT);
     make(&rows[0]);
     mem[4]++;
-    assert_int_equal(wedr_msg_check(rows[0].direction, mem, rows[0].size, rows[0].handles, &type), WEDR_E_FORMAT);
+    assert_int_equal(wedr_msg_check(rows[0].direction, mem, rows[0].size, rows[0].handles, &type),
+                     WEDR_E_FORMAT);
 }
 
 static void refuse_filled(uint16_t type_code, enum wedr_msg_direction d, size_t at, size_t n)
@@ -133,8 +142,9 @@ static void refuse_filled(uint16_t type_code, enum wedr_msg_direction d, size_t 
     assert_int_equal(wedr_msg_check(d, mem, r.size, handles, &type), WEDR_OK);
 }
 
-#define FILL(TYPE, direction, structure, member)                                                   \
-    refuse_filled(WEDR_MSG_T_##TYPE, WEDR_MSG_##direction, offsetof(struct wedr_msg_##structure, member), \
+#define FILL(TYPE, direction, structure, member)                 \
+    refuse_filled(WEDR_MSG_T_##TYPE, WEDR_MSG_##direction,       \
+                  offsetof(struct wedr_msg_##structure, member), \
                   sizeof(((struct wedr_msg_##structure *)0)->member))
 
 static void text_without_an_end_is_refused(void **state)
@@ -187,11 +197,13 @@ static void numbers_outside_their_bounds_are_refused(void **state)
     l.len = WEDR_MSG_LINE_MAX;
     assert_int_equal(wedr_msg_check(WEDR_MSG_CORE_TO_HOLDER, &l, sizeof(l), 0, &type), WEDR_OK);
     l.len++;
-    assert_int_equal(wedr_msg_check(WEDR_MSG_CORE_TO_HOLDER, &l, sizeof(l), 0, &type), WEDR_E_FORMAT);
+    assert_int_equal(wedr_msg_check(WEDR_MSG_CORE_TO_HOLDER, &l, sizeof(l), 0, &type),
+                     WEDR_E_FORMAT);
     static struct wedr_msg_options op;
     wedr_msg_begin(&op, WEDR_MSG_T_OPTIONS);
     op.block_len = WEDR_MSG_OPTIONS_MAX + 1;
-    assert_int_equal(wedr_msg_check(WEDR_MSG_HELPER_TO_PARENT, &op, sizeof(op), 0, &type), WEDR_E_FORMAT);
+    assert_int_equal(wedr_msg_check(WEDR_MSG_HELPER_TO_PARENT, &op, sizeof(op), 0, &type),
+                     WEDR_E_FORMAT);
 }
 
 static void batch_identity_survives_the_trip_and_a_bad_one_does_not(void **state)

@@ -24,8 +24,8 @@ struct wedr_sandbox_cfg {
     enum wedr_sandbox_profile profile;
     uint32_t uid, gid;   /* numeric; 0 keeps the caller's ids (tests without root) */
     const char *dir;     /* CORE: the one folder it may use (already opened ones stay usable). It
-                            becomes the working     folder, before the ids change: its parents may be closed
-                            to uid, "." is not */
+                            becomes the working     folder, before the ids change: its parents may be
+                            closed     to uid, "." is not */
     uint64_t memory_max; /* RLIMIT_AS in bytes, 0 = none */
     uint32_t files_max;  /* RLIMIT_NOFILE, 0 = keep */
 };

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-2-Clause
  *
- * lib/wire/msg.h — messages between the agent's processes (holder, core, net), its short-lived helpers and its command
- * line. Fixed packed structures in host byte order: both ends are the same program on the same machine. No OS, no
- * allocation. The receiver calls wedr_msg_check before it looks at a single field; what fails ends the peer.
+ * lib/wire/msg.h — messages between the agent's processes (holder, core, net), its short-lived
+ * helpers and its command line. Fixed packed structures in host byte order: both ends are the same
+ * program on the same machine. No OS, no allocation. The receiver calls wedr_msg_check before it
+ * looks at a single field; what fails ends the peer.
  */
 #pragma once
 
@@ -47,8 +48,8 @@ struct WEDR_PACKED wedr_msg_batch_id {
     uint8_t sha256[32];
 };
 
-/* Messages without content: CORE_PEER, NET_PEER (handle: channel between core and net), NET_KEYS (handles: TLS key,
- * certificate, CA), CORE_FINISHED, NET_STOP, CLI_STATUS. */
+/* Messages without content: CORE_PEER, NET_PEER (handle: channel between core and net), NET_KEYS
+ * (handles: TLS key, certificate, CA), CORE_FINISHED, NET_STOP, CLI_STATUS. */
 struct WEDR_PACKED wedr_msg_empty {
     struct wedr_msg_header h;
 };
@@ -102,7 +103,8 @@ struct WEDR_PACKED wedr_msg_batch_outcome {
     struct wedr_msg_header h;
     struct wedr_msg_batch_id id;
     uint8_t outcome;  /* enum wedr_msg_outcome */
-    uint8_t window;   /* how many batches net wants under way at once from now on, 1 .. WEDR_MSG_WINDOW_MAX */
+    uint8_t window;   /* how many batches net wants under way at once from now on, 1 ..
+                         WEDR_MSG_WINDOW_MAX */
     uint32_t wait_ms; /* offer nothing before this time has passed */
 };
 #define WEDR_MSG_WINDOW_MAX 4u
@@ -127,7 +129,7 @@ struct WEDR_PACKED wedr_msg_core_stats {
     uint64_t agent_produced, agent_acked;
     uint64_t batches_sealed, batches_acked, batches_waiting, batches_set_aside;
     uint64_t spool_bytes, spool_bytes_max, evicted, corrupt, torn_bytes_cut;
-    uint64_t rounds;      /* pump rounds since the process began: a watchdog sees them move */
+    uint64_t rounds; /* pump rounds since the process began: a watchdog sees them move */
     uint64_t log_dropped, bugs;
     uint8_t disk_full, sending; /* batches under way */
 };
@@ -135,16 +137,17 @@ struct WEDR_PACKED wedr_msg_core_stats {
 enum wedr_msg_server_state {
     WEDR_MSG_SERVER_UNKNOWN = 0, /* nothing tried yet */
     WEDR_MSG_SERVER_OK = 1,
-    WEDR_MSG_SERVER_UNREACHABLE = 2, /* transport, TLS, timeout */
-    WEDR_MSG_SERVER_REFUSED = 3,     /* 401, 403 */
+    WEDR_MSG_SERVER_UNREACHABLE = 2,  /* transport, TLS, timeout */
+    WEDR_MSG_SERVER_REFUSED = 3,      /* 401, 403 */
     WEDR_MSG_SERVER_NOT_ENROLLED = 4, /* 404 */
-    WEDR_MSG_SERVER_BUSY = 5,        /* 408, 429, 5xx */
-    WEDR_MSG_SERVER_NO_CONFIG = 6    /* no server configured: nothing is shipped */
+    WEDR_MSG_SERVER_BUSY = 5,         /* 408, 429, 5xx */
+    WEDR_MSG_SERVER_NO_CONFIG = 6     /* no server configured: nothing is shipped */
 };
 /* Counters of net, to holder about once a second. */
 struct WEDR_PACKED wedr_msg_net_stats {
     struct wedr_msg_header h;
-    uint64_t batches_sent, batches_acked, batches_retried, batches_conflict, batches_poison, bytes_sent;
+    uint64_t batches_sent, batches_acked, batches_retried, batches_conflict, batches_poison,
+        bytes_sent;
     uint64_t heartbeats, heartbeats_failed;
     uint64_t log_dropped, bugs;
     int64_t last_ok_us; /* last answer of the server that was a success, 0 = never */
@@ -179,7 +182,12 @@ struct WEDR_PACKED wedr_msg_process {
     uint32_t pid, uid, restarts;
     uint64_t cpu_us, rss_bytes, pss_bytes, uptime_ms;
 };
-enum wedr_msg_process_index { WEDR_MSG_HOLDER = 0, WEDR_MSG_CORE = 1, WEDR_MSG_NET = 2, WEDR_MSG_PROCESSES = 3 };
+enum wedr_msg_process_index {
+    WEDR_MSG_HOLDER = 0,
+    WEDR_MSG_CORE = 1,
+    WEDR_MSG_NET = 2,
+    WEDR_MSG_PROCESSES = 3
+};
 struct WEDR_PACKED wedr_msg_status {
     struct wedr_msg_header h;
     char agent_id[WEDR_AGENT_ID_TEXT]; /* "" when not enrolled */
@@ -193,7 +201,8 @@ struct WEDR_PACKED wedr_msg_status {
     uint8_t finished;
 };
 
-/* OPTIONS: from the child that parsed agent.json. block is the option structure of endpoint/agent/src/config.h. */
+/* OPTIONS: from the child that parsed agent.json. block is the option structure of
+ * endpoint/agent/src/config.h. */
 struct WEDR_PACKED wedr_msg_options {
     struct wedr_msg_header h;
     int32_t err;
@@ -212,41 +221,41 @@ struct WEDR_PACKED wedr_msg_enrolled {
 };
 
 /* X(direction, NAME, code, structure, handles) */
-#define WEDR_MSG_LIST(X)                                                                           \
-    X(HOLDER_TO_CORE, SOURCE_EBPF, 101, source_ebpf, 3)                                            \
-    X(HOLDER_TO_CORE, SOURCE_REPLAY, 102, source_replay, 1)                                        \
-    X(HOLDER_TO_CORE, SOURCE_END, 103, text, 0)                                                    \
-    X(HOLDER_TO_CORE, GAP, 104, gap, 0)                                                            \
-    X(HOLDER_TO_CORE, CORE_PEER, 105, empty, 1)                                                    \
-    X(HOLDER_TO_CORE, SIGNED, 106, signed, 0)                                                      \
-    X(HOLDER_TO_CORE, CORE_STOP, 107, text, 0)                                                     \
-    X(CORE_TO_HOLDER, CORE_READY, 201, text, 0)                                                    \
-    X(CORE_TO_HOLDER, SIGN, 202, sign, 0)                                                          \
-    X(CORE_TO_HOLDER, CORE_STATS, 203, core_stats, 0)                                              \
-    X(CORE_TO_HOLDER, CORE_LOG, 204, log, 0)                                                       \
-    X(CORE_TO_HOLDER, SOURCE_STARTED, 205, result, 0)                                              \
-    X(CORE_TO_HOLDER, SOURCE_ENDED, 206, result, 0)                                                \
-    X(CORE_TO_HOLDER, GAP_DONE, 207, gap, 0)                                                       \
-    X(CORE_TO_HOLDER, CORE_STOPPED, 208, result, 0)                                                \
-    X(CORE_TO_HOLDER, CORE_FINISHED, 209, empty, 0)                                                \
-    X(HOLDER_TO_NET, NET_KEYS, 301, empty, 3)                                                      \
-    X(HOLDER_TO_NET, NET_PEER, 302, empty, 1)                                                      \
-    X(HOLDER_TO_NET, HOLDER_STATE, 303, holder_state, 0)                                           \
-    X(HOLDER_TO_NET, RENEWED, 304, result, 0)                                                      \
-    X(HOLDER_TO_NET, NET_STOP, 305, empty, 0)                                                      \
-    X(NET_TO_HOLDER, NET_READY, 401, text, 0)                                                      \
-    X(NET_TO_HOLDER, NET_STATS, 402, net_stats, 0)                                                 \
-    X(NET_TO_HOLDER, NET_LOG, 403, log, 0)                                                         \
-    X(NET_TO_HOLDER, CERT, 404, pem, 0)                                                            \
-    X(CORE_TO_NET, BATCH, 501, signed, 1)                                                          \
-    X(CORE_TO_NET, STATS_FOR_NET, 502, core_stats, 0)                                              \
-    X(NET_TO_CORE, OUTCOME, 601, batch_outcome, 0)                                                 \
-    X(CLI_TO_HOLDER, CLI_STATUS, 701, empty, 0)                                                    \
-    X(CLI_TO_HOLDER, CLI_STOP, 702, cli_stop, 0)                                                   \
-    X(HOLDER_TO_CLI, STATUS, 801, status, 0)                                                       \
-    X(HOLDER_TO_CLI, STOPPING, 802, result, 0)                                                     \
-    X(HELPER_TO_PARENT, OPTIONS, 901, options, 0)                                                  \
-    X(HELPER_TO_PARENT, CHECKED, 902, result, 0)                                                   \
+#define WEDR_MSG_LIST(X)                                    \
+    X(HOLDER_TO_CORE, SOURCE_EBPF, 101, source_ebpf, 3)     \
+    X(HOLDER_TO_CORE, SOURCE_REPLAY, 102, source_replay, 1) \
+    X(HOLDER_TO_CORE, SOURCE_END, 103, text, 0)             \
+    X(HOLDER_TO_CORE, GAP, 104, gap, 0)                     \
+    X(HOLDER_TO_CORE, CORE_PEER, 105, empty, 1)             \
+    X(HOLDER_TO_CORE, SIGNED, 106, signed, 0)               \
+    X(HOLDER_TO_CORE, CORE_STOP, 107, text, 0)              \
+    X(CORE_TO_HOLDER, CORE_READY, 201, text, 0)             \
+    X(CORE_TO_HOLDER, SIGN, 202, sign, 0)                   \
+    X(CORE_TO_HOLDER, CORE_STATS, 203, core_stats, 0)       \
+    X(CORE_TO_HOLDER, CORE_LOG, 204, log, 0)                \
+    X(CORE_TO_HOLDER, SOURCE_STARTED, 205, result, 0)       \
+    X(CORE_TO_HOLDER, SOURCE_ENDED, 206, result, 0)         \
+    X(CORE_TO_HOLDER, GAP_DONE, 207, gap, 0)                \
+    X(CORE_TO_HOLDER, CORE_STOPPED, 208, result, 0)         \
+    X(CORE_TO_HOLDER, CORE_FINISHED, 209, empty, 0)         \
+    X(HOLDER_TO_NET, NET_KEYS, 301, empty, 3)               \
+    X(HOLDER_TO_NET, NET_PEER, 302, empty, 1)               \
+    X(HOLDER_TO_NET, HOLDER_STATE, 303, holder_state, 0)    \
+    X(HOLDER_TO_NET, RENEWED, 304, result, 0)               \
+    X(HOLDER_TO_NET, NET_STOP, 305, empty, 0)               \
+    X(NET_TO_HOLDER, NET_READY, 401, text, 0)               \
+    X(NET_TO_HOLDER, NET_STATS, 402, net_stats, 0)          \
+    X(NET_TO_HOLDER, NET_LOG, 403, log, 0)                  \
+    X(NET_TO_HOLDER, CERT, 404, pem, 0)                     \
+    X(CORE_TO_NET, BATCH, 501, signed, 1)                   \
+    X(CORE_TO_NET, STATS_FOR_NET, 502, core_stats, 0)       \
+    X(NET_TO_CORE, OUTCOME, 601, batch_outcome, 0)          \
+    X(CLI_TO_HOLDER, CLI_STATUS, 701, empty, 0)             \
+    X(CLI_TO_HOLDER, CLI_STOP, 702, cli_stop, 0)            \
+    X(HOLDER_TO_CLI, STATUS, 801, status, 0)                \
+    X(HOLDER_TO_CLI, STOPPING, 802, result, 0)              \
+    X(HELPER_TO_PARENT, OPTIONS, 901, options, 0)           \
+    X(HELPER_TO_PARENT, CHECKED, 902, result, 0)            \
     X(HELPER_TO_PARENT, ENROLLED, 903, enrolled, 0)
 
 enum wedr_msg_type {
@@ -255,21 +264,26 @@ enum wedr_msg_type {
 #undef X
 };
 
-/* The receiver's check: version, a type that may travel in this direction, the exact length, the exact number of
- * handles, every text NUL-terminated inside its field, every batch identity and enumeration within its bounds.
- * p needs no alignment. WEDR_E_FORMAT for anything else; *ret_type untouched then. */
+/* The receiver's check: version, a type that may travel in this direction, the exact length, the
+ * exact number of handles, every text NUL-terminated inside its field, every batch identity and
+ * enumeration within its bounds. p needs no alignment. WEDR_E_FORMAT for anything else; *ret_type
+ * untouched then. */
 WEDR_MUST_USE int wedr_msg_check(enum wedr_msg_direction direction,
                                  const void *p,
                                  size_t len,
                                  size_t handles,
                                  uint16_t *ret_type);
-/* Bytes of a message of that type, 0 for an unknown one; *ret_handles how many handles go with it (may be NULL). */
+/* Bytes of a message of that type, 0 for an unknown one; *ret_handles how many handles go with it
+ * (may be NULL). */
 size_t wedr_msg_size(uint16_t type, size_t *ret_handles);
 /* Zeroes the message and fills its header. m has wedr_msg_size(type) bytes. */
 void wedr_msg_begin(void *m, uint16_t type);
-/* Copies text into a field of cap bytes, cut to fit, NUL-terminated, the rest zeroed. NULL is "". */
+/* Copies text into a field of cap bytes, cut to fit, NUL-terminated, the rest zeroed. NULL is "".
+ */
 void wedr_msg_put_text(char *field, size_t cap, const char *text);
 
 void wedr_msg_from_batch(const struct wedr_batch_id *id, struct wedr_msg_batch_id *ret);
-/* The result passed wedr_batch_id_check: call it on checked messages only for convenience, it checks again. */
-WEDR_MUST_USE int wedr_msg_to_batch(const struct wedr_msg_batch_id *m, struct wedr_batch_id *ret_id);
+/* The result passed wedr_batch_id_check: call it on checked messages only for convenience, it
+ * checks again. */
+WEDR_MUST_USE int wedr_msg_to_batch(const struct wedr_msg_batch_id *m,
+                                    struct wedr_batch_id *ret_id);

@@ -12,7 +12,7 @@
 
 #define WEDR_SENSOR_STATE_MAGIC 0x3753524445570a07ull
 #define WEDR_RING_BYTES (16u << 20) /* each of the two BPF rings */
-#define WEDR_SENSOR_LOST_REASONS 8u           /* index = enum wedr_label_code LOSS_REASON 1 .. 7 */
+#define WEDR_SENSOR_LOST_REASONS 8u /* index = enum wedr_label_code LOSS_REASON 1 .. 7 */
 
 struct wedr_sensor_lane {
     uint64_t seq;                            /* last sequence number given out */

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-2-Clause
  *
- * lib/wire/spool.h — the files of the agent's spool folder. Little-endian, packed, no OS, no allocation.
+ * lib/wire/spool.h — the files of the agent's spool folder. Little-endian, packed, no OS, no
+ * allocation.
  *
- * <epoch 16 hex>.<stream>.active   one per (epoch, stream): a header, then frames. Written by one writev-like call per
- *                                  pump round; a file that holds just its header is the mark of how far the stream got.
- * <batch name>.zst                 a sealed batch, see batch.h
- * aside.<batch name>.zst           a batch that the server refused or that is corrupt, kept for people; bounded
- * losses.state                     cumulative losses after the ring, see endpoint/agent/src/losses.h
+ * <epoch 16 hex>.<stream>.active   one per (epoch, stream): a header, then frames. Written by one
+ * writev-like call per pump round; a file that holds just its header is the mark of how far the
+ * stream got. <batch name>.zst                 a sealed batch, see batch.h aside.<batch name>.zst
+ * a batch that the server refused or that is corrupt, kept for people; bounded losses.state
+ * cumulative losses after the ring, see endpoint/agent/src/losses.h
  * *.tmp                            unfinished; removed at start
  */
 #pragma once
@@ -36,7 +37,7 @@ struct WEDR_PACKED wedr_spool_header {
     uint64_t explained; /* holes so far that this counter explains */
     uint32_t flags;     /* WEDR_SPOOL_F_* */
     uint32_t reserved;
-    int64_t utc_us;     /* when the header was written */
+    int64_t utc_us; /* when the header was written */
 };
 
 /* Header of a frame; `len` bytes of whole NDJSON lines follow. */
@@ -51,5 +52,7 @@ struct WEDR_PACKED wedr_spool_frame {
     uint32_t crc; /* CRC-32C of this header with this field 0 */
 };
 
-_Static_assert(sizeof(struct wedr_spool_header) == 136, "spool header layout is frozen per wire version");
-_Static_assert(sizeof(struct wedr_spool_frame) == 64, "spool frame layout is frozen per wire version");
+_Static_assert(sizeof(struct wedr_spool_header) == 136,
+               "spool header layout is frozen per wire version");
+_Static_assert(sizeof(struct wedr_spool_frame) == 64,
+               "spool frame layout is frozen per wire version");
