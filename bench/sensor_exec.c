@@ -126,25 +126,34 @@ static void measure_hooks(struct run *r)
     (void)close(stats);
 }
 
-static double with_sensor(struct run *r, bool last)
+static struct wedr_sensor *open_sensor(void)
 {
     struct wedr_sensor_cfg cfg = {.pin_name = PIN};
     struct wedr_sensor *s = NULL;
     struct wedr_sensor_opened how;
-    struct wedr_sensor_handles h;
     struct wedr_errinfo ei = {""};
     if (wedr_sensor_open(&cfg, &s, &how, &ei) != WEDR_OK) {
         die(ei.text);
     }
+    return s;
+}
+
+/* The loop runs in a process without the sensor's descriptors: exec would have to close them each time. */
+static double with_sensor(struct run *r, bool last)
+{
+    struct wedr_sensor_handles h;
+    struct wedr_sensor *s = open_sensor();
     wedr_sensor_handles(s, &h);
     pid_t reader = fork();
     if (reader == 0) {
         read_for_ever(&h);
     }
+    wedr_sensor_close(s);
     double us = timed_loop(r);
     if (last) {
         measure_hooks(r);
     }
+    s = open_sensor();
     const struct wedr_sensor_lane *lane = &wedr_sensor_state(s)->lane[WEDR_LANE_CRITICAL];
     r->records += wedr_sensor_count(&lane->seq);
     r->lost += wedr_sensor_count(&lane->lost[WEDR_LOSS_REASON_RING_FULL]) +

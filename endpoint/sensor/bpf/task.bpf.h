@@ -39,7 +39,15 @@ static __always_inline u32 signal_pid(struct signal_struct *sig, int which)
 
 static __always_inline void put_caps(struct wedr_linux_process_create *r, const struct cred *c)
 {
-    u64 v = 0;
+    if (bpf_core_field_exists(c->cap_effective.val)) {
+        PUT(r, cap_inheritable, c->cap_inheritable.val);
+        PUT(r, cap_permitted, c->cap_permitted.val);
+        PUT(r, cap_effective, c->cap_effective.val);
+        PUT(r, cap_bounding, c->cap_bset.val);
+        PUT(r, cap_ambient, c->cap_ambient.val);
+        return;
+    }
+    u64 v = 0; /* two words of 32 bits */
     bpf_core_read(&v, sizeof v, &c->cap_inheritable);
     PUT(r, cap_inheritable, v);
     bpf_core_read(&v, sizeof v, &c->cap_permitted);
@@ -76,11 +84,16 @@ static __always_inline void put_namespaces(struct wedr_linux_process_create *r,
 {
     struct nsproxy *ns = t->nsproxy;
     if (ns) {
-        PUT(r, ns_mnt, (u32)BPF_CORE_READ(ns, mnt_ns, ns.inum));
-        PUT(r, ns_net, (u32)BPF_CORE_READ(ns, net_ns, ns.inum));
-        PUT(r, ns_uts, (u32)BPF_CORE_READ(ns, uts_ns, ns.inum));
-        PUT(r, ns_ipc, (u32)BPF_CORE_READ(ns, ipc_ns, ns.inum));
-        PUT(r, ns_cgroup, (u32)BPF_CORE_READ(ns, cgroup_ns, ns.inum));
+        struct mnt_namespace *mnt = ns->mnt_ns;
+        struct net *net = ns->net_ns;
+        struct uts_namespace *uts = ns->uts_ns;
+        struct ipc_namespace *ipc = ns->ipc_ns;
+        struct cgroup_namespace *cgroup = ns->cgroup_ns;
+        PUT(r, ns_mnt, mnt ? mnt->ns.inum : 0);
+        PUT(r, ns_net, net ? net->ns.inum : 0);
+        PUT(r, ns_uts, uts ? uts->ns.inum : 0);
+        PUT(r, ns_ipc, ipc ? ipc->ns.inum : 0);
+        PUT(r, ns_cgroup, cgroup ? cgroup->ns.inum : 0);
     }
     struct pid *p = t->thread_pid;
     if (p) {
@@ -102,19 +115,23 @@ static __always_inline u64 put_cgroup(struct wedr_linux_process_create *r, struc
     if (!set) {
         return 0;
     }
-    struct cgroup *cg = BPF_CORE_READ(set, dfl_cgrp);
-    PUT(r, cgroup_id, BPF_CORE_READ(cg, kn, id));
+    struct cgroup *cg = set->dfl_cgrp;
+    struct kernfs_node *kn = cg ? cg->kn : NULL;
+    if (!kn) {
+        return 0;
+    }
+    PUT(r, cgroup_id, kn->id);
     if (bpf_core_enum_value_exists(enum cgroup_subsys_id, pids_cgrp_id)) {
         u32 index = bpf_core_enum_value(enum cgroup_subsys_id, pids_cgrp_id);
         struct cgroup_subsys_state *css = NULL;
         const char *first = (const char *)set + bpf_core_field_offset(struct css_set, subsys);
         bpf_probe_read_kernel(&css, sizeof css, first + (index & 63) * sizeof css);
         struct cgroup *pids = BPF_CORE_READ(css, cgroup);
-        if (pids && BPF_CORE_READ(pids, root) != BPF_CORE_READ(cg, root)) {
-            cg = pids;
+        if (pids && (u64)BPF_CORE_READ(pids, root) != (u64)cg->root) {
+            return (u64)BPF_CORE_READ(pids, kn, name);
         }
     }
-    return (u64)BPF_CORE_READ(cg, kn, name);
+    return (u64)kn->name;
 }
 
 static __always_inline s64 nanoseconds(s64 sec, s64 nsec)
@@ -129,31 +146,19 @@ static __always_inline void put_inode_times(struct wedr_linux_process_create *r,
     struct inode___c66 *c = (void *)inode;
     struct inode___m67 *m = (void *)inode;
     if (bpf_core_field_exists(t->i_ctime_sec)) {
-        u32 csub = BPF_CORE_READ(t, i_ctime_nsec) & I_NSEC_MASK;
-        u32 msub = BPF_CORE_READ(t, i_mtime_nsec) & I_NSEC_MASK;
-        PUT(r, exe_ctime_ns, nanoseconds(BPF_CORE_READ(t, i_ctime_sec), csub));
-        PUT(r, exe_mtime_ns, nanoseconds(BPF_CORE_READ(t, i_mtime_sec), msub));
+        PUT(r, exe_ctime_ns, nanoseconds(t->i_ctime_sec, t->i_ctime_nsec & I_NSEC_MASK));
+        PUT(r, exe_mtime_ns, nanoseconds(t->i_mtime_sec, t->i_mtime_nsec & I_NSEC_MASK));
         return;
     }
     if (bpf_core_field_exists(c->__i_ctime)) {
-        PUT(r,
-            exe_ctime_ns,
-            nanoseconds(BPF_CORE_READ(c, __i_ctime.tv_sec), BPF_CORE_READ(c, __i_ctime.tv_nsec)));
+        PUT(r, exe_ctime_ns, nanoseconds(c->__i_ctime.tv_sec, c->__i_ctime.tv_nsec));
     } else {
-        PUT(r,
-            exe_ctime_ns,
-            nanoseconds(BPF_CORE_READ(inode, i_ctime.tv_sec),
-                        BPF_CORE_READ(inode, i_ctime.tv_nsec)));
+        PUT(r, exe_ctime_ns, nanoseconds(inode->i_ctime.tv_sec, inode->i_ctime.tv_nsec));
     }
     if (bpf_core_field_exists(m->__i_mtime)) {
-        PUT(r,
-            exe_mtime_ns,
-            nanoseconds(BPF_CORE_READ(m, __i_mtime.tv_sec), BPF_CORE_READ(m, __i_mtime.tv_nsec)));
+        PUT(r, exe_mtime_ns, nanoseconds(m->__i_mtime.tv_sec, m->__i_mtime.tv_nsec));
     } else {
-        PUT(r,
-            exe_mtime_ns,
-            nanoseconds(BPF_CORE_READ(inode, i_mtime.tv_sec),
-                        BPF_CORE_READ(inode, i_mtime.tv_nsec)));
+        PUT(r, exe_mtime_ns, nanoseconds(inode->i_mtime.tv_sec, inode->i_mtime.tv_nsec));
     }
 }
 
@@ -175,7 +180,8 @@ static __always_inline u32 put_exe_inode(struct wedr_linux_process_create *r, st
     u32 uid = inode->i_uid.val;
     u32 nlink = inode->i_nlink;
     PUT(r, exe_inode, inode->i_ino);
-    PUT(r, exe_dev, BPF_CORE_READ(inode, i_sb, s_dev));
+    struct super_block *sb = inode->i_sb;
+    PUT(r, exe_dev, sb ? sb->s_dev : 0);
     PUT(r, exe_mode, mode);
     PUT(r, exe_nlink, nlink);
     PUT(r, exe_uid, uid);
