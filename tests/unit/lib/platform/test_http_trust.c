@@ -29,6 +29,9 @@ expect_refused(struct tls_server *s, const char *host, const char *ca_pem, const
     assert_string_equal(o.ca_pem, "");
     assert_int_equal(atomic_load(&s->app_bytes), 0);
     assert_int_equal(atomic_load(&s->requests), 0);
+    if (sha256 != NULL) { /* by fingerprint also the name is checked before the handshake ends */
+        assert_int_equal(atomic_load(&s->handshakes), 0);
+    }
 }
 
 static void another_ca_of_the_same_name_is_refused_before_a_byte_is_sent(void **state)

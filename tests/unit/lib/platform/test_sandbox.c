@@ -60,7 +60,7 @@ static int do_queue_signal(void)
 }
 static int do_ptrace_attach(void)
 {
-    return result(ptrace(PTRACE_ATTACH, getppid(), NULL, NULL));
+    return result(ptrace(PTRACE_ATTACH, 0x3ffffff, NULL, NULL));
 }
 static int do_read_other_memory(void)
 {
@@ -92,7 +92,7 @@ static int do_perf(void)
 }
 static int do_mount(void)
 {
-    return result(syscall(SYS_mount, "none", "/tmp", "tmpfs", 0, NULL));
+    return result(syscall(SYS_mount, "none", "/tmp", (void *)1, 0, NULL));
 }
 static int do_keyctl(void)
 {
