@@ -68,6 +68,9 @@ int wedr_sqlite_error(sqlite3 *db, int sqlite_rc)
     case SQLITE_FULL: return WEDR_E_NOSPC;
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB: return WEDR_E_CORRUPT;
+    case SQLITE_CONSTRAINT:
+    case SQLITE_MISMATCH:
+    case SQLITE_ERROR: return WEDR_E_BUG; /* our statements fit our tables: these are not ours */
     case SQLITE_BUSY:
     case SQLITE_LOCKED: return WEDR_E_BUSY;
     case SQLITE_INTERRUPT: return WEDR_E_TIMEOUT;

@@ -148,7 +148,7 @@ int wedr_embedded_day(struct wedr_events *s, int32_t day, bool create, struct we
     if (sq != SQLITE_OK) {
         rc = wedr_fail(ei, wedr_sqlite_error(db, sq), "day file: %s", sqlite3_errmsg(db));
         sqlite3_close(db);
-        return rc;
+        return rc == WEDR_E_BUG ? WEDR_E_CORRUPT : rc;
     }
     struct wedr_day_handle *d = free_place(s);
     *d = (struct wedr_day_handle){.day = day, .db = db, .used = ++s->use_clock, .find = find};
@@ -202,10 +202,11 @@ static int load_day(struct wedr_events *s, int32_t day, struct wedr_errinfo *ei)
                        "INSERT OR REPLACE INTO held(agent, epoch, stream, seq_min, seq_max, day) VALUES(?,?,?,?,?,?)",
                        day);
     }
-    if (rc == WEDR_E_CORRUPT || rc == WEDR_E_NOENT) {
-        if (rc == WEDR_E_CORRUPT) {
-            wedr_embedded_set_aside(s, day);
-        }
+    if (rc == WEDR_E_CORRUPT || rc == WEDR_E_BUG) {
+        wedr_embedded_set_aside(s, day);
+        return WEDR_OK;
+    }
+    if (rc == WEDR_E_NOENT) {
         return WEDR_OK;
     }
     s->arrival = arrival > s->arrival ? arrival : s->arrival;

@@ -60,7 +60,7 @@ static int insert_tiny(sqlite3 *db, const struct wedr_prepared *p, int64_t *ret_
     uint8_t mem[256 * COUNT_PAIR];
     const struct wedr_batch_id *id = &p->id;
     int rc = insert(db,
-                    "INSERT INTO tiny(agent, hostname, epoch, boot_id, stream, seq0, seq1, n, rejected, t0, t1,"
+                    "INSERT OR REPLACE INTO tiny(agent, hostname, epoch, boot_id, stream, seq0, seq1, n, rejected, t0, t1,"
                     " received_at, counts, raw_len, bitmap, z) VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
                     "ttibtiiiiiiibibb",
                     p->agent_id,
@@ -88,7 +88,7 @@ static int insert_blk(sqlite3 *db, const struct wedr_prepared *p, int64_t *ret_b
     uint8_t mem[256 * COUNT_PAIR];
     const struct wedr_batch_id *id = &p->id;
     int rc = insert(db,
-                    "INSERT INTO blk(agent, hostname, epoch, boot_id, stream, seq0, seq1, n, rejected, t0, t1,"
+                    "INSERT OR REPLACE INTO blk(agent, hostname, epoch, boot_id, stream, seq0, seq1, n, rejected, t0, t1,"
                     " received_at, counts, raw_len, z_len, flags) VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
                     "ttibtiiiiiiibiii",
                     p->agent_id,
@@ -108,10 +108,10 @@ static int insert_blk(sqlite3 *db, const struct wedr_prepared *p, int64_t *ret_b
                     (int64_t)p->z_len,
                     (int64_t)(p->canonical ? FLAG_CANONICAL : 0));
     int64_t block = sqlite3_last_insert_rowid(db);
-    static const char *const parts[4] = {"INSERT INTO data(id, z) VALUES(?,?)",
-                                         "INSERT INTO col(id, c) VALUES(?,?)",
-                                         "INSERT INTO filt(id, f) VALUES(?,?)",
-                                         "INSERT INTO ng(id, g) VALUES(?,?)"};
+    static const char *const parts[4] = {"INSERT OR REPLACE INTO data(id, z) VALUES(?,?)",
+                                         "INSERT OR REPLACE INTO col(id, c) VALUES(?,?)",
+                                         "INSERT OR REPLACE INTO filt(id, f) VALUES(?,?)",
+                                         "INSERT OR REPLACE INTO ng(id, g) VALUES(?,?)"};
     const struct blob blobs[4] = {
         {p->z, p->z_len}, {p->col.p, p->col.len}, {p->bloom.p, p->bloom.len}, {p->ngram.p, p->ngram.len}};
     for (int i = 0; rc == WEDR_OK && i < 4; i++) {
@@ -135,7 +135,7 @@ static int insert_loss(sqlite3 *db, const struct wedr_prepared *p, const struct 
                               (unsigned long long)f->range[i].last);
     }
     return insert(db,
-                  "INSERT INTO loss VALUES(?,?,?,?,?,?,?,?,?,?,?)",
+                  "INSERT OR REPLACE INTO loss VALUES(?,?,?,?,?,?,?,?,?,?,?)",
                   "titiiitiiii",
                   p->agent_id,
                   (int64_t)f->epoch,
@@ -157,7 +157,7 @@ static int insert_fact(sqlite3 *db, const struct wedr_prepared *p, const struct 
     case WEDR_EV_TELEMETRY_LOSS: return insert_loss(db, p, f, arrival);
     case WEDR_EV_EPOCH_START:
         return insert(db,
-                      "INSERT INTO epoch_start VALUES(?,?,?,?,?,?,?,?,?)",
+                      "INSERT OR REPLACE INTO epoch_start VALUES(?,?,?,?,?,?,?,?,?)",
                       "titbiiiii",
                       p->agent_id,
                       epoch,
@@ -170,7 +170,7 @@ static int insert_fact(sqlite3 *db, const struct wedr_prepared *p, const struct 
                       src_seq);
     case WEDR_EV_EPOCH_END:
         return insert(db,
-                      "INSERT INTO epoch_end VALUES(?,?,?,?,?,?,?,?)",
+                      "INSERT OR REPLACE INTO epoch_end VALUES(?,?,?,?,?,?,?,?)",
                       "titiiiii",
                       p->agent_id,
                       epoch,
@@ -182,7 +182,7 @@ static int insert_fact(sqlite3 *db, const struct wedr_prepared *p, const struct 
                       src_seq);
     default:
         return insert(db,
-                      "INSERT INTO gap VALUES(?,?,?,?,?,?,?,?)",
+                      "INSERT OR REPLACE INTO gap VALUES(?,?,?,?,?,?,?,?)",
                       "tttiiiii",
                       p->agent_id,
                       p->hostname,
@@ -204,7 +204,7 @@ int wedr_block_insert(sqlite3 *db, const struct wedr_prepared *p, int64_t number
     int rc = p->tiny ? insert_tiny(db, p, &block) : insert_blk(db, p, &block);
     if (rc == WEDR_OK) {
         rc = insert(db,
-                    "INSERT INTO batch(agent, epoch, stream, seq0, seq1, sha256, n, rejected, bitmap, produced,"
+                    "INSERT OR REPLACE INTO batch(agent, epoch, stream, seq0, seq1, sha256, n, rejected, bitmap, produced,"
                     " lost_ring, boot_id, received_at, block, hostname, t_last, arrival)"
                     " VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
                     "titiibiibiibiitii",

@@ -243,6 +243,9 @@ int wedr_sql_query(struct wedr_sql *s, const char *sql, bool json, FILE *out, st
     if (rc == WEDR_OK && mentions_computed(sql)) {
         rc = wedr_sql_add_ledger(db, s, ei);
     }
+    if (rc == WEDR_OK) { /* connects the virtual table, which the authorizer would refuse */
+        rc = wedr_sqlite_exec(db, "SELECT 1 FROM events WHERE agent_id='' LIMIT 0");
+    }
     if (rc == WEDR_OK) {
         sqlite3_set_authorizer(db, authorize, NULL);
         rc = run(db, sql, json, out, ei);
