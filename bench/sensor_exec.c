@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * bench/sensor_exec.c [rounds] [iterations] [program] — what the sensor costs a process start. Every round times the
- * same fork + exec + wait loop three times: without a sensor, with empty programs at the same hooks, with the sensor
- * and a reader that empties the ring every 20 ms. Prints one JSON object. Root. */
+ * bench/sensor_exec.c [rounds] [iterations] [program] — what the sensor costs a process start.
+ * Every round times the same fork + exec + wait loop three times: without a sensor, with empty
+ * programs at the same hooks, with the sensor and a reader that empties the ring every 20 ms.
+ * Prints one JSON object. Root. */
 #include "core/base/err.h"
 #include "core/util/alloc.h"
 #include "sensor/lib/bpf_ring.h"
@@ -138,7 +139,8 @@ static struct wedr_sensor *open_sensor(void)
     return s;
 }
 
-/* The loop runs in a process without the sensor's descriptors: exec would have to close them each time. */
+/* The loop runs in a process without the sensor's descriptors: exec would have to close them each
+ * time. */
 static double with_sensor(struct run *r, bool last)
 {
     struct wedr_sensor_handles h;
@@ -190,24 +192,15 @@ static void report(struct run *r, int rounds)
         med[k] = median(r->us[k], rounds, &min[k]);
     }
     printf("{\"bench\":\"sensor_exec\",\"program\":\"%s\",\"rounds\":%d,\"iterations\":%ld,",
-           r->program,
-           rounds,
-           r->iterations);
-    printf("\"none_us\":%.1f,\"empty_us\":%.1f,\"sensor_us\":%.1f,",
-           med[NONE],
-           med[EMPTY],
+           r->program, rounds, r->iterations);
+    printf("\"none_us\":%.1f,\"empty_us\":%.1f,\"sensor_us\":%.1f,", med[NONE], med[EMPTY],
            med[SENSOR]);
     printf("\"empty_ratio_median\":%.4f,\"sensor_ratio_median\":%.4f,",
-           median(ratio[0], rounds, &unused),
-           median(ratio[1], rounds, &unused));
-    printf("\"empty_ratio_min\":%.4f,\"sensor_ratio_min\":%.4f,",
-           min[EMPTY] / min[NONE],
+           median(ratio[0], rounds, &unused), median(ratio[1], rounds, &unused));
+    printf("\"empty_ratio_min\":%.4f,\"sensor_ratio_min\":%.4f,", min[EMPTY] / min[NONE],
            min[SENSOR] / min[NONE]);
     printf("\"exec_ns\":%.0f,\"fork_ns\":%.0f,\"exit_ns\":%.0f,\"records\":%llu,\"lost\":%llu}\n",
-           r->hook_ns[0],
-           r->hook_ns[1],
-           r->hook_ns[2],
-           (unsigned long long)r->records,
+           r->hook_ns[0], r->hook_ns[1], r->hook_ns[2], (unsigned long long)r->records,
            (unsigned long long)r->lost);
 }
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
  *
- * endpoint/sensor/bpf/task.bpf.h — what a record says about a task, read from kernel objects. Every pointer is checked
- * before it is followed: a kernel thread has no mm and an exiting task loses one part after the other.
+ * endpoint/sensor/bpf/task.bpf.h — what a record says about a task, read from kernel objects. Every
+ * pointer is checked before it is followed: a kernel thread has no mm and an exiting task loses one
+ * part after the other.
  */
 #pragma once
 
@@ -107,8 +108,8 @@ static __always_inline void put_namespaces(struct wedr_linux_process_create *r,
     }
 }
 
-/* The cgroup whose name tells most: of the v1 pids hierarchy where there is one (there v2 only has the root), else
- * of v2. Its name's address, 0 when unknown. */
+/* The cgroup whose name tells most: of the v1 pids hierarchy where there is one (there v2 only has
+ * the root), else of v2. Its name's address, 0 when unknown. */
 static __always_inline u64 put_cgroup(struct wedr_linux_process_create *r, struct task_struct *t)
 {
     struct css_set *set = t->cgroups;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The ring reader over a file laid out like a BPF ring, with every length that the kernel would never write. */
+ * The ring reader over a file laid out like a BPF ring, with every length that the kernel would
+ * never write. */
 #include "sensor/lib/bpf_ring.h"
 
 #include "core/base/err.h"
@@ -194,8 +195,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(empty_ring_gives_again, make, drop),
-        cmocka_unit_test_setup_teardown(
-            committed_records_come_in_order_and_stay_until_released, make, drop),
+        cmocka_unit_test_setup_teardown(committed_records_come_in_order_and_stay_until_released,
+                                        make, drop),
         cmocka_unit_test_setup_teardown(discarded_records_are_skipped, make, drop),
         cmocka_unit_test_setup_teardown(busy_record_stops_the_reader_before_it, make, drop),
         cmocka_unit_test_setup_teardown(length_beyond_the_producer_is_corrupt, make, drop),
