@@ -278,7 +278,10 @@ int wedr_spool_append(struct wedr_spool *s, struct wedr_spool_stream *st, const 
     if (st->count > 0 && (st->raw + f->len > s->cfg.raw_max || st->count + f->count > WEDR_BATCH_LINES_MAX)) {
         return WEDR_E_FULL;
     }
-    int err = make_ready(s, st);
+    int err = spool_hook(s, "append");
+    if (err == WEDR_OK) {
+        err = make_ready(s, st);
+    }
     if (err == WEDR_OK) {
         err = write_frame(st, f);
     }

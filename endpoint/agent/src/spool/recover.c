@@ -113,6 +113,9 @@ static void take_frames(struct wedr_spool *s, struct wedr_spool_stream *st, cons
     size_t good = sc.at;
     while (spool_next_frame(file->p, file->len, &sc, &fv)) {
         good = sc.at;
+        if (fv.f.produced < st->produced) {
+            continue;
+        }
         st->produced = fv.f.produced;
         st->lost = fv.f.lost;
         st->explained = fv.f.explained;

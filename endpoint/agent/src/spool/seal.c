@@ -68,8 +68,8 @@ static int collect(struct wedr_spool *s,
             noted = true;
             continue;
         }
-        if (fv.f.count == 0) {
-            continue;
+        if (fv.f.count == 0 || fv.f.first_seq <= id->last_seq) {
+            continue; /* counters alone; or seqs that came before, which no writer of ours makes */
         }
         memmove(file->p + len, fv.lines, fv.f.len);
         len += fv.f.len;
@@ -188,8 +188,12 @@ static int seal_frames(struct wedr_spool *s, struct wedr_spool_stream *st)
 
 int wedr_spool_seal(struct wedr_spool *s, struct wedr_spool_stream *st)
 {
+    int err = spool_hook(s, "seal");
+    if (err != WEDR_OK) {
+        return err;
+    }
     if (st->count > 0 && !st->stale) {
-        int err = seal_frames(s, st);
+        err = seal_frames(s, st);
         if (err != WEDR_OK) {
             return err;
         }
@@ -198,7 +202,7 @@ int wedr_spool_seal(struct wedr_spool *s, struct wedr_spool_stream *st)
         return WEDR_OK;
     }
     st->base_seq = st->produced;
-    int err = spool_write_header(s, st);
+    err = spool_write_header(s, st);
     return err == WEDR_OK ? spool_hook(s, "seal.replaced") : err;
 }
 
