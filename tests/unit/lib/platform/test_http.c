@@ -305,6 +305,34 @@ static void a_bad_configuration_says_why(void **state)
     wedr_http_free(NULL);
 }
 
+static void without_memory_a_client_or_request_is_not_made(void **state)
+{
+    struct wedr_http_cfg cfg = {.base_url = "https://127.0.0.1:1",
+                                .ca_pem = ca.cert_pem,
+                                .cert_pem = client_cert.cert_pem,
+                                .key_pem = client_cert.key_pem,
+                                .proxy = "http://127.0.0.1:1",
+                                .user_agent = "test"};
+    struct wedr_http_request rq = get("/ok");
+    struct wedr_http *h = NULL;
+    struct outcome o = {0};
+    unsigned failures = 0;
+    int err = WEDR_E_NOMEM;
+    (void)state;
+    for (size_t n = 1; err != WEDR_OK; n++) {
+        (void)wedr_alloc_fail_nth(n);
+        err = wedr_http_new(&cfg, &h, NULL);
+        assert_true(err == WEDR_OK || err == WEDR_E_NOMEM);
+        failures++;
+    }
+    assert_true(failures > 6);
+    (void)wedr_alloc_fail_nth(1);
+    assert_int_equal(wedr_http_start(h, &rq, on_done, &o), WEDR_E_NOMEM);
+    (void)wedr_alloc_fail_nth(0);
+    assert_int_equal(wedr_http_start(h, &rq, on_done, &o), WEDR_OK);
+    wedr_http_free(h);
+}
+
 static void no_descriptor_leaks_over_requests(void **state)
 {
     struct tls_server s;
@@ -341,6 +369,7 @@ int main(void)
         cmocka_unit_test(a_ready_handle_of_the_caller_ends_the_wait),
         cmocka_unit_test(eight_requests_run_together_and_a_ninth_is_refused),
         cmocka_unit_test(a_bad_configuration_says_why),
+        cmocka_unit_test(without_memory_a_client_or_request_is_not_made),
         cmocka_unit_test(no_descriptor_leaks_over_requests),
     };
     return cmocka_run_group_tests(tests, setup, teardown);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "plat_test.h"
 
+#include "core/util/alloc.h"
 #include "wedr/plat/ipc.h"
 #include "wedr/plat/proc.h"
 #include "wedr/plat/time.h"
@@ -271,6 +272,52 @@ static void a_handle_that_is_no_message_channel_is_not_wrapped(void **state)
     (void)close(s[1]);
 }
 
+static int start_nothing(void *arg, struct wedr_ipc *channel)
+{
+    (void)arg;
+    (void)channel;
+    return 0;
+}
+
+/* The n-th allocation fails, for every n until none is left: an error each time, and (teardown) no
+ * descriptor left. */
+static void without_memory_nothing_is_half_made(void **state)
+{
+    char dir[64];
+    struct wedr_ipc *a = NULL;
+    struct wedr_ipc *b = NULL;
+    struct wedr_child *c = NULL;
+    int err = WEDR_E_NOMEM;
+    unsigned failures = 0;
+    (void)state;
+    temp_make(dir);
+    for (size_t n = 1; err != WEDR_OK; n++) {
+        (void)wedr_alloc_fail_nth(n);
+        err = wedr_ipc_pair(&a, &b);
+        failures += err == WEDR_E_NOMEM ? 1 : 0;
+    }
+    wedr_ipc_close(a);
+    wedr_ipc_close(b);
+    for (size_t n = 1, again = 1; again != 0; n++) {
+        (void)wedr_alloc_fail_nth(n);
+        err = wedr_ipc_listen(dir, "x", &a);
+        failures += err == WEDR_E_NOMEM ? 1 : 0;
+        again = err == WEDR_OK ? 0 : 1;
+    }
+    wedr_ipc_close(a);
+    for (size_t n = 1, again = 1; again != 0; n++) {
+        (void)wedr_alloc_fail_nth(n);
+        err = wedr_child_start("x", start_nothing, NULL, &c, &a);
+        failures += err == WEDR_E_NOMEM ? 1 : 0;
+        again = err == WEDR_OK ? 0 : 1;
+    }
+    (void)wedr_alloc_fail_nth(0);
+    wedr_child_free(c);
+    wedr_ipc_close(a);
+    assert_int_equal(failures, 2 + 1 + 3);
+    temp_remove(dir);
+}
+
 static void on_alarm(int sig)
 {
     (void)sig;
@@ -318,6 +365,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_named_channel_works_at_any_path_length, setup, teardown),
         cmocka_unit_test_setup_teardown(a_handle_that_is_no_message_channel_is_not_wrapped, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(without_memory_nothing_is_half_made, setup, teardown),
         cmocka_unit_test_setup_teardown(a_wait_lasts_its_time_whatever_signals_come, setup,
                                         teardown),
     };

@@ -17,14 +17,17 @@ enum wedr_sandbox_profile {
     WEDR_SANDBOX_CORE, /* files below `dir`, message channels it has, no sockets, exec, BPF, signals
                           to others */
     WEDR_SANDBOX_NET /* TCP and UDP sockets for TLS and name resolution, read-only /etc name service
-                        files and CA store; no exec, BPF, listening, other files */
+                        files and CA store; no exec, BPF, listening, other files. Linux: each is
+                        allowed as the file it is now; one replaced by rename later
+                        (/etc/resolv.conf, unless it points below /run) is unreadable until the
+                        process starts anew */
 };
 
 struct wedr_sandbox_cfg {
     enum wedr_sandbox_profile profile;
     uint32_t uid, gid;   /* numeric; 0 keeps the caller's ids (tests without root) */
     const char *dir;     /* CORE: the one folder it may use (already opened ones stay usable). It
-                            becomes the working     folder, before the ids change: its parents may be
+                            becomes the working folder, before the ids change: its parents may be
                             closed     to uid, "." is not */
     uint64_t memory_max; /* RLIMIT_AS in bytes, 0 = none */
     uint32_t files_max;  /* RLIMIT_NOFILE, 0 = keep */
