@@ -232,9 +232,9 @@ static void time_and_memory_are_limited(void **state)
     assert_int_equal(wedr_sql_run(f.dir, "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n) SELECT count(*) FROM n", true, 200, out, &ei), WEDR_E_TIMEOUT);
     assert_int_equal(wedr_sql_run(f.dir, "SELECT count(*) FROM events a, events b, events c WHERE a.command_line||b.raw LIKE '%q'", true, 200, out, &ei), WEDR_E_TIMEOUT);
     assert_int_equal(wedr_sql_run(f.dir,
-                                  "WITH RECURSIVE n(i, t) AS (SELECT 1, printf('%1000000c', 'x') UNION ALL SELECT i+1, t FROM n WHERE i<5000)"
+                                  "WITH RECURSIVE n(i, t) AS (SELECT 1, printf('%.1000000c', 'x') UNION ALL SELECT i+1, t FROM n WHERE i<5000)"
                                   " SELECT count(DISTINCT t || i) FROM n", true, 60000, out, &ei), WEDR_E_LIMIT);
-    assert_int_equal(fx_error(&f, "SELECT replace(printf('%1000000c', 'x'), 'x', printf('%1000000c', 'y'))"), WEDR_E_LIMIT);
+    assert_int_equal(fx_error(&f, "SELECT replace(printf('%.1000000c', 'x'), 'x', printf('%.1000000c', 'y'))"), WEDR_E_LIMIT);
     (void)fclose(out);
     fx_fini(&f);
 }
