@@ -8,6 +8,7 @@
 #define STRINGS_MAX \
     28672u /* the strings before argv end below this: fixed part, four paths, names */
 #define ARGV_ROOM 32768u
+#define EEXIST 17
 
 _Static_assert(STRINGS_MAX + ARGV_ROOM <= REC_BYTES, "argv fits behind the other strings");
 
@@ -366,18 +367,20 @@ int BPF_PROG(wedr_fork, struct task_struct *creator, struct task_struct *child)
     return 0;
 }
 
-/* True for one thread of the group only: the one that leaves no other alive. */
+/* True for one thread of the group only: the one that leaves no other alive. A thread that sees
+ * others (they are on their way out as well) notes that it speaks for the group; one that sees none
+ * still has to look whether another spoke before it was gone. */
 static __always_inline bool is_last_thread(struct task_struct *t, struct signal_struct *sig)
 {
     if (sig->live.counter != 0) {
         return false;
     }
-    if (sig->nr_threads <= 1) {
-        return true;
-    }
     u64 key = task_key(t);
+    if (sig->nr_threads <= 1) {
+        return !bpf_map_lookup_elem(&exited, &key);
+    }
     u8 one = 1;
-    return bpf_map_update_elem(&exited, &key, &one, BPF_NOEXIST) != -17; /* EEXIST */
+    return bpf_map_update_elem(&exited, &key, &one, BPF_NOEXIST) != -EEXIST;
 }
 
 SEC("tp_btf/sched_process_exit")
