@@ -13,7 +13,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define STATS_MS 1000u
+#define STATS_MS 500u
 #define STATS_STOPPING_MS 50u
 #define WAIT_MAX_MS 1000u
 #define DISK_FULL_WAIT_MS 200u

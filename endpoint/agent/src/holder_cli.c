@@ -23,6 +23,8 @@ static void say(struct wedr_msg_holder_state *m, const char *text)
 static const char *server_trouble(const struct holder *h)
 {
     switch (h->net_stats.server_state) {
+    case WEDR_MSG_SERVER_UNKNOWN:
+        return "the server has not answered yet";
     case WEDR_MSG_SERVER_UNREACHABLE:
         return "the server cannot be reached";
     case WEDR_MSG_SERVER_REFUSED:

@@ -33,6 +33,7 @@ struct net {
     bool have_core_stats, have_holder_state, heartbeat_busy, renew_busy, stop;
     uint64_t start_ms, next_stats_ms, next_heartbeat_ms, next_renew_ms;
     uint32_t heartbeat_ms;
+    uint8_t told_state; /* of the server, as the holder knows it */
     uint64_t heartbeats, heartbeats_failed, rng;
     int64_t cert_from_us, cert_until_us;
     char heartbeat_path[128], renew_path[128], heartbeat_body[WEDR_HEARTBEAT_MAX];
@@ -336,9 +337,10 @@ static int loop(struct net *n)
             return err;
         }
         uint64_t now = wedr_time_mono_ms();
-        if (now >= n->next_stats_ms) {
+        fill_stats(n, &stats);
+        if (now >= n->next_stats_ms || stats.server_state != n->told_state) {
             n->next_stats_ms = now + STATS_MS;
-            fill_stats(n, &stats);
+            n->told_state = stats.server_state;
             (void)!wedr_peer_send(n->holder, &stats, NULL, 0); /* cumulative: the next one heals */
         }
         bool informed = n->have_holder_state && (n->have_core_stats || now - n->start_ms > FIRST_HEARTBEAT_MS);
@@ -381,7 +383,7 @@ int wedr_net_main(void *arg, struct wedr_ipc *channel)
     for (size_t i = 0; i < KEYS; i++) {
         wedr_buf_init(&n.pem[i], WEDR_IDENTITY_FILE_MAX);
     }
-    wedr_buf_init(&n.renew_body, 8u * WEDR_MSG_PEM_MAX);
+    wedr_buf_init(&n.renew_body, (size_t)8 * WEDR_MSG_PEM_MAX);
     (void)snprintf(n.heartbeat_path, sizeof(n.heartbeat_path), "/api/v1/agents/%s/heartbeat", args.agent_id);
     (void)snprintf(n.renew_path, sizeof(n.renew_path), "/api/v1/agents/%s/renew", args.agent_id);
     n.ship = wedr_ship_new(args.agent_id, (uint32_t)args.cfg.max_backoff_secs * 1000u, on_batch_done, &n);
