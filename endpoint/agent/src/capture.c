@@ -11,7 +11,7 @@
 #include "wedr/wire/decode.h"
 #include <string.h>
 
-#define BUFFER_BYTES (512u * 1024u)
+#define BUFFER_BYTES (512u << 10)
 #define END_RECORD_MAX 1024u
 #define POLL_MS 20u
 

@@ -13,7 +13,7 @@
 #include <stdint.h>
 
 #define WEDR_CONFIG_FILE "agent.json"
-#define WEDR_CONFIG_FILE_MAX (1024u * 1024u)
+#define WEDR_CONFIG_FILE_MAX (1u << 20)
 
 struct wedr_agent_cfg {
     uint64_t max_bytes_per_file, max_age_ms, max_total_bytes, zstd_level;

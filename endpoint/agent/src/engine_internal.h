@@ -13,7 +13,7 @@
 
 #define ENGINE_MAGIC 0x57454e47u
 #define ENGINE_NOTES_MAX 32u
-#define ENGINE_FRAME_TARGET (512u * 1024u) /* NDJSON bytes of one write, but for one longer line */
+#define ENGINE_FRAME_TARGET (512u << 10) /* NDJSON bytes of one write, but for one longer line */
 #define ENGINE_OUT_BYTES (WEDR_SPOOL_FRAME_ROOM + ENGINE_FRAME_TARGET + WEDR_LINE_MAX)
 #define ENGINE_PEEK_MAX 8192u /* records looked at per lane and round */
 #define ENGINE_REFUSED_MAX 64u

@@ -65,7 +65,10 @@ void wedr_logfile_child_line(enum wedr_log_level level, const char *line, size_t
     char text[LINE_MAX_BYTES] = {0};
     size_t n = len < sizeof(text) ? len : sizeof(text);
     for (size_t i = 0; i < n; i++) {
-        text[i] = (unsigned char)line[i] < 0x20 || line[i] == 0x7f ? ' ' : line[i];
+        text[i] = line[i];
+        if ((unsigned char)line[i] < 0x20 || line[i] == 0x7f) {
+            text[i] = ' ';
+        }
     }
     sink(NULL, level, text, n);
 }

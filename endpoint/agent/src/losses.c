@@ -241,7 +241,7 @@ int wedr_losses_flush(struct wedr_losses *l)
         wedr_put_le64(p + 64, k->lost);
         wedr_put_le64(p + 72, k->reported);
         for (uint32_t r = 0; r < k->range_count; r++) {
-            uint8_t *q = p + KEY_BYTES + r * RANGE_BYTES;
+            uint8_t *q = p + KEY_BYTES + (size_t)r * RANGE_BYTES;
             wedr_put_le64(q, k->ranges[r].first);
             wedr_put_le64(q + 8, k->ranges[r].last);
             wedr_put_le64(q + 16, k->ranges[r].count);

@@ -204,7 +204,7 @@ static void header_texts(const struct wedr_batch_id *id, const uint8_t *signatur
 
 static int send_batch(struct flight *f, struct wedr_http *h, const uint8_t *signature)
 {
-    struct header_text t;
+    struct header_text t = {.epoch = ""};
     header_texts(&f->id, signature, &t);
     const struct wedr_http_header headers[HEADERS] = {{"Content-Type", "application/x-ndjson"},
                                                       {"Content-Encoding", "zstd"},

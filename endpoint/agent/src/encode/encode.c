@@ -41,12 +41,12 @@ int wedr_encoder_new(struct wedr_encoder **ret)
         goto out;
     }
     uint8_t made = 0;
-    for (uint8_t os = WEDR_OS_WINDOWS; os <= WEDR_OS_LINUX; os++) {
+    for (unsigned os = WEDR_OS_WINDOWS; os <= WEDR_OS_LINUX; os++) {
         for (size_t i = 0; i < count; i++) {
             if ((types[i].os_mask & os) == 0) {
                 continue;
             }
-            err = types[i].code < CODE_LIMIT ? wedr_program_make(&types[i], os, &e->programs[made]) : WEDR_E_BUG;
+            err = types[i].code < CODE_LIMIT ? wedr_program_make(&types[i], (uint8_t)os, &e->programs[made]) : WEDR_E_BUG;
             if (err != WEDR_OK) {
                 goto out;
             }
@@ -438,7 +438,7 @@ static void end_of_line(struct line *l, const struct wedr_program *p)
 int wedr_encode(struct wedr_encoder *e,
                 const struct wedr_event_view *v,
                 struct wedr_clock_pair clock,
-                char *out,
+                char *out, /* NOLINT(readability-non-const-parameter): written through l */
                 size_t cap,
                 size_t *ret_len)
 {

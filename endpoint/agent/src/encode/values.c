@@ -28,13 +28,19 @@ void wedr_value_time(struct wedr_text *t, struct wedr_second *cache, int64_t uni
     t->p += 6;
 }
 
+static unsigned group(const uint8_t *a, int i)
+{
+    const uint8_t *p = a + (size_t)i * 2;
+    return (unsigned)p[0] << 8 | p[1];
+}
+
 static void ip6(struct wedr_text *t, const uint8_t *a)
 {
     int best = -1;
     int best_len = 1; /* one group of zeroes is not shortened */
     for (int i = 0; i < 8; i++) {
         int n = 0;
-        while (i + n < 8 && a[2 * (i + n)] == 0 && a[2 * (i + n) + 1] == 0) {
+        while (i + n < 8 && group(a, i + n) == 0) {
             n++;
         }
         if (n > best_len) {
@@ -52,7 +58,7 @@ static void ip6(struct wedr_text *t, const uint8_t *a)
         if (i > 0 && t->p[-1] != ':') {
             *t->p++ = ':';
         }
-        unsigned v = (unsigned)a[2 * i] << 8 | a[2 * i + 1];
+        unsigned v = group(a, i);
         bool started = false;
         for (int shift = 12; shift >= 0; shift -= 4) {
             unsigned d = v >> shift & 15u;

@@ -12,10 +12,10 @@
 #include "wedr/wire/decode.h"
 #include <string.h>
 
-#define READ_BUFFER (512u * 1024u)
-#define LANE_RING (4u * 1024u * 1024u)
+#define READ_BUFFER (512u << 10)
+#define LANE_RING (4u << 20)
 #define FILL_RECORDS 1024u
-#define BURST_MS 100u
+#define BURST_NS 100000000u
 
 struct replay {
     struct wedr_source base;
@@ -132,8 +132,8 @@ static bool may_read(struct replay *r)
     uint64_t cost = 1000000000u / r->rate;
     r->budget_ns += now - r->last_ns;
     r->last_ns = now;
-    if (r->budget_ns > BURST_MS * 1000000u + cost) {
-        r->budget_ns = BURST_MS * 1000000u + cost;
+    if (r->budget_ns > BURST_NS + cost) {
+        r->budget_ns = BURST_NS + cost;
     }
     if (r->budget_ns < cost) {
         return false;

@@ -18,7 +18,7 @@
 #define WEDR_SPOOL_FILES_MAX 16384u              /* sealed batches; over it the cap applies as well */
 #define WEDR_SPOOL_MARKS_MAX 64u                 /* headers of other epochs that are kept */
 #define WEDR_SPOOL_ASIDE_FILES_MAX 64u
-#define WEDR_SPOOL_ASIDE_BYTES_MAX (64u * 1024u * 1024u)
+#define WEDR_SPOOL_ASIDE_BYTES_MAX (64u << 20)
 #define WEDR_SPOOL_STREAMS_MAX 256u
 #define WEDR_SPOOL_FRAME_ROOM sizeof(struct wedr_spool_frame)
 
