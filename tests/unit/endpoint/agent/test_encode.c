@@ -145,7 +145,7 @@ static void a24_text_that_is_not_utf8_is_shown_and_kept_exactly(void **state)
     json_decref(j);
 }
 
-static void exit_and_fork_take_the_program_from_the_process_table(void **state)
+static void a09_exit_and_fork_take_the_program_from_the_process_table(void **state)
 {
     (void)state;
     struct wedr_record r = begin(WEDR_EV_PROCESS_CREATE, WEDR_OS_LINUX);
@@ -351,7 +351,7 @@ int main(void)
         cmocka_unit_test(fork_line_is_the_envelope_in_its_order),
         cmocka_unit_test(create_line_has_the_derived_keys),
         cmocka_unit_test(a24_text_that_is_not_utf8_is_shown_and_kept_exactly),
-        cmocka_unit_test(exit_and_fork_take_the_program_from_the_process_table),
+        cmocka_unit_test(a09_exit_and_fork_take_the_program_from_the_process_table),
         cmocka_unit_test(a15_module_load_does_not_name_the_module_as_the_process),
         cmocka_unit_test(a15_thread_create_names_owner_and_creator_apart),
         cmocka_unit_test(addresses_are_written_in_their_short_form),

@@ -67,7 +67,7 @@ static void ship_all(struct t_server *srv, struct wedr_engine *e)
     (void)t_ship(srv, e, SIZE_MAX);
 }
 
-static void stopped_between_any_two_steps_of_a_seal_no_seq_is_lost_or_doubled(void **state)
+static void a03_stopped_between_any_two_steps_of_a_seal_no_seq_is_lost_or_doubled(void **state)
 {
     (void)state;
     static const char *const steps[] = {"append", "append.written", "seal", "seal.temp_written", "seal.renamed",
@@ -525,7 +525,7 @@ static void marks_and_set_aside_batches_are_bounded(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(stopped_between_any_two_steps_of_a_seal_no_seq_is_lost_or_doubled),
+        cmocka_unit_test(a03_stopped_between_any_two_steps_of_a_seal_no_seq_is_lost_or_doubled),
         cmocka_unit_test(a07_torn_active_tail_is_cut_and_rest_kept),
         cmocka_unit_test(bit_flip_in_the_active_file_costs_its_frame_at_most_and_is_counted),
         cmocka_unit_test(damaged_header_is_set_aside_and_the_start_goes_on),
