@@ -108,9 +108,14 @@ static void answer_stored(struct wedr_request *rq,
     wedr_answer_json(rq, 202);
 }
 
-/* rq->answer already holds the text for success: it needs the batch, which is gone by now. */
-static void committed(void *arg, struct wedr_request *rq, int err, enum wedr_commit_outcome outcome)
+/* rq->answer already holds the text for success. */
+static void committed(void *arg,
+                      struct wedr_request *rq,
+                      const struct wedr_prepared *prepared,
+                      int err,
+                      enum wedr_commit_outcome outcome)
 {
+    uint32_t ok = 0, rejected = 0;
     struct wedr_server *s = arg;
     struct wedr_metrics *m = &s->metrics;
     if (err != WEDR_OK) {
@@ -120,7 +125,10 @@ static void committed(void *arg, struct wedr_request *rq, int err, enum wedr_com
     atomic_store(&s->store_ok, true);
     switch (outcome) {
     case WEDR_COMMIT_STORED:
+        wedr_prepared_counts(prepared, &ok, &rejected);
         atomic_fetch_add(&m->batches, 1);
+        atomic_fetch_add(&m->events, ok);
+        atomic_fetch_add(&m->rejected, rejected);
         atomic_fetch_add(&m->bytes_z, rq->body_len);
         return;
     case WEDR_COMMIT_DUPLICATE:
@@ -180,8 +188,6 @@ void wedr_api_logs(void *arg, struct wedr_request *rq)
         return;
     }
     wedr_prepared_counts(prepared, &ok, &rejected);
-    atomic_fetch_add(&s->metrics.events, ok);
-    atomic_fetch_add(&s->metrics.rejected, rejected);
     answer_stored(rq, &b.id, ok, rejected);
     wedr_pipeline_commit(s->pipeline, rq, prepared, committed);
 }

@@ -12,11 +12,6 @@
 #define COMMIT_MAX 256u
 #define TICK_MS 1000u
 
-typedef void (*commit_done)(void *arg,
-                            struct wedr_request *rq,
-                            int err,
-                            enum wedr_commit_outcome outcome);
-
 struct queue {
     struct wedr_mutex *lock;
     struct wedr_cond *filled;
@@ -28,7 +23,7 @@ struct queue {
 struct ready {
     struct wedr_request *rq;
     struct wedr_prepared *prepared;
-    commit_done done;
+    wedr_commit_done done;
 };
 
 struct wedr_pipeline {
@@ -138,7 +133,7 @@ static void worker_loop(void *arg)
 void wedr_pipeline_commit(struct wedr_pipeline *p,
                           struct wedr_request *rq,
                           struct wedr_prepared *prepared,
-                          commit_done done)
+                          wedr_commit_done done)
 {
     wedr_mutex_lock(p->lock);
     while (p->count == COMMIT_MAX) {
@@ -209,7 +204,7 @@ static void commit_group(struct wedr_pipeline *p, const struct ready *group, uns
                  WEDR_U64("batches", n));
     }
     for (unsigned i = 0; i < n; i++) {
-        group[i].done(p->cfg.arg, group[i].rq, err, commits[i].outcome);
+        group[i].done(p->cfg.arg, group[i].rq, group[i].prepared, err, commits[i].outcome);
         wedr_prepared_free(group[i].prepared);
         wedr_request_finish(group[i].rq);
     }

@@ -31,12 +31,17 @@ WEDR_MUST_USE int wedr_pipeline_new(const struct wedr_pipeline_cfg *cfg,
  * ingest route finishes itself or calls wedr_pipeline_commit as its last act. False: the queue is
  * full, rq stays the caller's. */
 bool wedr_pipeline_submit(struct wedr_pipeline *p, struct wedr_request *rq);
-/* From route->run: commits `prepared` (taken) together with others, then calls done with its
- * outcome (err WEDR_OK) and finishes rq. Waits while the commit queue is full. */
-void wedr_pipeline_commit(
-    struct wedr_pipeline *p,
-    struct wedr_request *rq,
-    struct wedr_prepared *prepared,
-    void (*done)(void *arg, struct wedr_request *rq, int err, enum wedr_commit_outcome outcome));
+/* Called on the committing thread; outcome counts when err is WEDR_OK. */
+typedef void (*wedr_commit_done)(void *arg,
+                                 struct wedr_request *rq,
+                                 const struct wedr_prepared *prepared,
+                                 int err,
+                                 enum wedr_commit_outcome outcome);
+/* From route->run, as its last act: commits `prepared` (taken) together with others, then calls
+ * done and finishes rq. Waits while the commit queue is full. */
+void wedr_pipeline_commit(struct wedr_pipeline *p,
+                          struct wedr_request *rq,
+                          struct wedr_prepared *prepared,
+                          wedr_commit_done done);
 /* Finishes what is queued, ends the threads. NULL is allowed. */
 void wedr_pipeline_free(struct wedr_pipeline *p);

@@ -242,6 +242,9 @@ def test_case_4_a_replayed_batch_is_stored_once_and_a_changed_one_refused():
         assert w.a.post(120, 50, body=zstd(lines(120, 50))).status == 409
         n = w.server.one("SELECT COUNT(*) AS n, COUNT(DISTINCT seq) AS d FROM events WHERE seq > 100")
         assert n == {"n": 50, "d": 50}, n
+        m = metrics(w.server)
+        assert (m["wedr_ingest_batches_total"], m["wedr_ingest_events_total"]) == (2, 150), m
+        assert (m["wedr_ingest_duplicates_total"], m["wedr_ingest_conflicts_total"]) == (3, 2), m
 
 
 def test_case_4_every_altered_header_breaks_the_signature():
