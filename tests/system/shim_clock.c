@@ -16,10 +16,18 @@
 static volatile int64_t *offset_us;
 static int (*real_clock_gettime)(clockid_t, struct timespec *);
 
+/* Other constructors may ask for the time before ours ran. */
+static int ask_real(clockid_t clock, struct timespec *ts)
+{
+    if (!real_clock_gettime) {
+        real_clock_gettime = (int (*)(clockid_t, struct timespec *))dlsym(RTLD_NEXT, "clock_gettime");
+    }
+    return real_clock_gettime(clock, ts);
+}
+
 __attribute__((constructor)) static void shim_init(void)
 {
     const char *path = getenv("WEDR_SHIM_CLOCK");
-    real_clock_gettime = (int (*)(clockid_t, struct timespec *))dlsym(RTLD_NEXT, "clock_gettime");
     int fd = path ? open(path, O_RDONLY | O_CLOEXEC) : -1;
     if (fd >= 0) {
         void *p = mmap(NULL, sizeof(int64_t), PROT_READ, MAP_SHARED, fd, 0);
@@ -32,7 +40,7 @@ __attribute__((constructor)) static void shim_init(void)
 
 int clock_gettime(clockid_t clock, struct timespec *ts)
 {
-    int rc = real_clock_gettime(clock, ts);
+    int rc = ask_real(clock, ts);
     if (rc == 0 && clock == CLOCK_REALTIME && offset_us) {
         int64_t us = (int64_t)ts->tv_sec * 1000000 + ts->tv_nsec / 1000 + *offset_us;
         ts->tv_sec = us / 1000000;

@@ -109,7 +109,7 @@ def check_live(server, agent, mark, count):
     return lost
 
 
-def test_kills_of_every_process_lose_and_double_nothing():
+def test_a08_kills_of_every_process_lose_and_double_nothing():
     lab.need_bpf()
     rng = random.Random(7)
     with lab.Lab() as box:

@@ -204,12 +204,21 @@ static int pump(struct wedr_engine *e, bool *ret_busy)
     }
     if (ret == WEDR_OK && ended && !*ret_busy && e->lane[0].r.count == 0 && e->lane[1].r.count == 0) {
         ret = wedr_engine_source_end(e, "replay_end");
-        if (ret == WEDR_OK) {
-            ret = engine_agent_end(e, "replay_end");
-            e->replay_done = ret == WEDR_OK;
-        }
+        e->replay_done = ret == WEDR_OK;
     }
     return ret;
+}
+
+/* The last word of a replay: once every batch has its outcome there is no loss left to tell. */
+static int end_replay(struct wedr_engine *e)
+{
+    struct wedr_spool_stats s;
+    wedr_spool_stats(e->spool, &s);
+    if (s.waiting > 0 || e->note_count > 0 || (e->agent && e->agent->count > 0) ||
+        wedr_losses_due(e->losses, wedr_time_mono_ms(), true)) {
+        return WEDR_OK;
+    }
+    return engine_agent_end(e, "replay_end");
 }
 
 static void first_error(int *ret, int err)
@@ -226,7 +235,7 @@ int wedr_engine_round(struct wedr_engine *e, bool *ret_busy, uint32_t *ret_wait_
     if (e->need_retire && (e->source || wedr_time_mono_ms() - e->opened_ms >= NO_SOURCE_AFTER_MS)) {
         first_error(&err, retire(e));
     }
-    if (e->source) {
+    if (e->source && !e->agent_ended) { /* what is read after the last word could not be accounted for */
         first_error(&err, pump(e, &busy));
     } else if (!e->agent_begun && !e->replay_done && !e->agent_ended &&
                wedr_time_mono_ms() - e->opened_ms >= NO_SOURCE_AFTER_MS && e->note_count == 0) {
@@ -237,6 +246,9 @@ int wedr_engine_round(struct wedr_engine *e, bool *ret_busy, uint32_t *ret_wait_
     first_error(&err, seal_streams(e, false));
     first_error(&err, wedr_spool_keep_cap(e->spool));
     first_error(&err, engine_agent_flush(e, false));
+    if (e->replay_done && !e->agent_ended) {
+        first_error(&err, end_replay(e));
+    }
     e->disk_full = err == WEDR_E_NOSPC;
     *ret_busy = busy && err == WEDR_OK;
     *ret_wait_ms = err != WEDR_OK ? FULL_DISK_WAIT_MS : e->source ? e->source->ops->wait_ms(e->source) : IDLE_MS;
@@ -250,7 +262,7 @@ bool wedr_engine_finished(const struct wedr_engine *e)
 {
     struct wedr_spool_stats s;
     wedr_spool_stats(e->spool, &s);
-    return e->replay_done && s.waiting == 0;
+    return e->replay_done && e->agent_ended && s.waiting == 0;
 }
 
 int wedr_engine_next_batch(struct wedr_engine *e, struct wedr_batch_id *ret_id, wedr_handle *ret_file)
