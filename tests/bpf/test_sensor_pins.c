@@ -154,7 +154,7 @@ static void steal_links(void)
     }
 }
 
-static void dead_link_is_noticed_and_a_new_epoch_begins(void **state)
+static void a02_dead_link_is_noticed_and_a_new_epoch_begins(void **state)
 {
     struct rig *r = *state;
     struct wedr_sensor_health h;
@@ -286,7 +286,7 @@ int main(void)
         cmocka_unit_test(unreleased_records_are_there_again_after_a_restart),
         cmocka_unit_test(nobody_can_map_the_counters_for_writing),
         cmocka_unit_test(removed_pin_is_put_back_while_the_holder_lives),
-        cmocka_unit_test(dead_link_is_noticed_and_a_new_epoch_begins),
+        cmocka_unit_test(a02_dead_link_is_noticed_and_a_new_epoch_begins),
         cmocka_unit_test(changed_object_starts_a_new_epoch),
         cmocka_unit_test(old_sets_are_bounded),
         cmocka_unit_test(half_made_set_of_a_crash_is_swept_away),

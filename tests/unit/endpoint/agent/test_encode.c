@@ -70,14 +70,15 @@ static void fork_line_is_the_envelope_in_its_order(void **state)
     set_text(&r, "comm", "ba\"sh");
     wedr_record_set_counts(&r, 5, 6);
     (void)encode_len(&r, WEDR_STREAM_CRITICAL, 0);
-    assert_string_equal(line,
-                        "{\"ts\":\"2026-09-21T14:13:20.001500Z\",\"module\":\"kernel_callback\","
-                        "\"event_type\":\"process_fork\",\"process\":{\"pid\":12,\"ppid\":3,\"name\":\"ba\\\"sh\","
-                        "\"uid\":1000,\"key\":\"0000000000000abc\",\"parent_key\":\"0000000000000def\"},"
-                        "\"raw\":{\"comm\":\"ba\\\"sh\",\"creating_pid\":3,\"parent_key\":\"0000000000000def\","
-                        "\"parent_pid\":3,\"pid\":12,\"process_key\":\"0000000000000abc\",\"uid\":1000},"
-                        "\"source\":\"kernel\",\"kind\":\"ProcessFork\",\"event_version\":7,\"seq\":42,"
-                        "\"drop_count\":5,\"trunc_count\":6}\n");
+    assert_string_equal(
+        line,
+        "{\"ts\":\"2026-09-21T14:13:20.001500Z\",\"module\":\"kernel_callback\","
+        "\"event_type\":\"process_fork\",\"process\":{\"pid\":12,\"ppid\":3,\"name\":\"ba\\\"sh\","
+        "\"uid\":1000,\"key\":\"0000000000000abc\",\"parent_key\":\"0000000000000def\"},"
+        "\"raw\":{\"comm\":\"ba\\\"sh\",\"creating_pid\":3,\"parent_key\":\"0000000000000def\","
+        "\"parent_pid\":3,\"pid\":12,\"process_key\":\"0000000000000abc\",\"uid\":1000},"
+        "\"source\":\"kernel\",\"kind\":\"ProcessFork\",\"event_version\":7,\"seq\":42,"
+        "\"drop_count\":5,\"trunc_count\":6}\n");
 }
 
 static json_t *parse(size_t len)
@@ -107,12 +108,15 @@ static void create_line_has_the_derived_keys(void **state)
     set_text(&r, "image_path", "/usr/bin/python3.11");
     set_text(&r, "parent_image_path", "/usr/bin/bash");
     set_text(&r, "cgroup_name", leaf);
-    assert_int_equal(wedr_record_set_str(&r, "command_line", "python3\0-c\0print(1)\0", 20, WEDR_SF_CUT), WEDR_OK);
+    assert_int_equal(
+        wedr_record_set_str(&r, "command_line", "python3\0-c\0print(1)\0", 20, WEDR_SF_CUT),
+        WEDR_OK);
     set(&r, "exec_flags", WEDR_EXEC_FLAGS_MEMFD | WEDR_EXEC_FLAGS_SCRIPT);
     json_t *j = parse(encode_len(&r, WEDR_STREAM_CRITICAL, WEDR_EVF_EXISTING));
     const json_t *process = json_object_get(j, "process");
     assert_string_equal(json_string_value(json_object_get(process, "name")), "python3.11");
-    assert_string_equal(json_string_value(json_object_get(process, "command_line")), "python3 -c print(1)");
+    assert_string_equal(json_string_value(json_object_get(process, "command_line")),
+                        "python3 -c print(1)");
     assert_null(json_object_get(process, "command_line_cut"));
     assert_string_equal(raw_text(j, "command_line"), "python3 -c print(1)");
     assert_true(json_is_true(json_object_get(json_object_get(j, "raw"), "command_line_cut")));
@@ -159,7 +163,8 @@ static void a09_exit_and_fork_take_the_program_from_the_process_table(void **sta
     set(&r, "parent_key", 700);
     set_text(&r, "comm", "tool-thread");
     json_t *j = parse(encode_len(&r, WEDR_STREAM_CRITICAL, 0));
-    assert_string_equal(json_string_value(json_object_get(json_object_get(j, "process"), "path")), "/opt/x/tool");
+    assert_string_equal(json_string_value(json_object_get(json_object_get(j, "process"), "path")),
+                        "/opt/x/tool");
     json_decref(j);
     for (int i = 0; i < 2; i++) {
         r = begin(WEDR_EV_PROCESS_TERMINATE, WEDR_OS_LINUX);
@@ -169,7 +174,8 @@ static void a09_exit_and_fork_take_the_program_from_the_process_table(void **sta
         set_text(&r, "comm", "tool-thread");
         j = parse(encode_len(&r, WEDR_STREAM_CRITICAL, 0));
         const json_t *p = json_object_get(j, "process");
-        assert_string_equal(json_string_value(json_object_get(p, "name")), i == 0 ? "tool" : "tool-thread");
+        assert_string_equal(json_string_value(json_object_get(p, "name")),
+                            i == 0 ? "tool" : "tool-thread");
         assert_true(json_is_false(json_object_get(json_object_get(j, "raw"), "clean_exit")));
         json_decref(j);
     }
@@ -197,7 +203,8 @@ static void a15_thread_create_names_owner_and_creator_apart(void **state)
     set(&r, "creating_pid", 9);
     json_t *j = parse(encode_len(&r, WEDR_STREAM_BULK, 0));
     assert_true(json_is_true(json_object_get(json_object_get(j, "raw"), "remote_injection")));
-    assert_int_equal(json_integer_value(json_object_get(json_object_get(j, "raw"), "creating_pid")), 9);
+    assert_int_equal(json_integer_value(json_object_get(json_object_get(j, "raw"), "creating_pid")),
+                     9);
     assert_non_null(json_object_get(j, "ts_ft_100ns"));
     json_decref(j);
 }
@@ -256,14 +263,16 @@ static void fill_everything(struct wedr_record *r, const struct wedr_type_info *
             uint16_t flags = (uint16_t)(f->kind == WEDR_KIND_BYTES ? 0u : WEDR_SF_CUT);
             assert_int_equal(wedr_record_set_str(r, f->name, "xy/z", 4, flags), WEDR_OK);
         } else if (f->kind == WEDR_KIND_IP) {
-            assert_int_equal(wedr_record_set_ip(r, f->name, (struct wedr_ip){4, {1, 2, 3, 4}}), WEDR_OK);
+            assert_int_equal(wedr_record_set_ip(r, f->name, (struct wedr_ip){4, {1, 2, 3, 4}}),
+                             WEDR_OK);
         } else {
             set(r, f->name, 1);
         }
     }
 }
 
-/* Every type of both systems, all fields set and none: required keys are there, unknown ones are not, raw is sorted. */
+/* Every type of both systems, all fields set and none: required keys are there, unknown ones are
+ * not, raw is sorted. */
 static void every_type_writes_what_the_schema_names_and_nothing_else(void **state)
 {
     (void)state;
@@ -279,7 +288,8 @@ static void every_type_writes_what_the_schema_names_and_nothing_else(void **stat
         if (i % 4 < 2) {
             fill_everything(&r, t, os);
         }
-        json_t *j = parse(encode_len(&r, t->code >= WEDR_EV_AGENT_START ? WEDR_STREAM_AGENT : t->lane, 0));
+        json_t *j =
+            parse(encode_len(&r, t->code >= WEDR_EV_AGENT_START ? WEDR_STREAM_AGENT : t->lane, 0));
         json_t *raw = json_object_get(j, "raw");
         assert_string_equal(json_string_value(json_object_get(j, "event_type")), t->event_type);
         assert_string_equal(json_string_value(json_object_get(j, "kind")), t->kind);
@@ -298,7 +308,8 @@ static void every_type_writes_what_the_schema_names_and_nothing_else(void **stat
         for (size_t k = 0; k < t->field_count; k++) {
             const struct wedr_field_info *f = &t->fields[k];
             char name[64];
-            (void)snprintf(name, sizeof(name), "%s%s", f->name, f->kind == WEDR_KIND_BYTES ? "_hex" : "");
+            (void)snprintf(name, sizeof(name), "%s%s", f->name,
+                           f->kind == WEDR_KIND_BYTES ? "_hex" : "");
             if (f->required && (f->os_mask & os) != 0 && !json_object_get(raw, name)) {
                 fail_msg("%s: raw.%s is required", t->event_type, name);
             }
@@ -334,7 +345,8 @@ static void times_far_away_are_clamped_not_wrapped(void **state)
     (void)state;
     static const int64_t times[] = {INT64_MIN, -1, 0, INT64_MAX};
     for (size_t i = 0; i < WEDR_ARRAY_COUNT(times); i++) {
-        struct wedr_record r = begin(WEDR_EV_THREAD_EXIT, i % 2 == 0 ? WEDR_OS_LINUX : WEDR_OS_WINDOWS);
+        struct wedr_record r =
+            begin(WEDR_EV_THREAD_EXIT, i % 2 == 0 ? WEDR_OS_LINUX : WEDR_OS_WINDOWS);
         struct wedr_event_view v;
         size_t len = 0;
         size_t n = wedr_record_finish(&r, 1, times[i], WEDR_STREAM_BULK, 0);

@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "support.h"
 #include "spool/internal.h"
+#include "support.h"
 
 #include "core/base/endian.h"
 #include "core/util/alloc.h"
 #include "wedr/plat/time.h"
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <signal.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -70,8 +70,8 @@ static void ship_all(struct t_server *srv, struct wedr_engine *e)
 static void a03_stopped_between_any_two_steps_of_a_seal_no_seq_is_lost_or_doubled(void **state)
 {
     (void)state;
-    static const char *const steps[] = {"append", "append.written", "seal", "seal.temp_written", "seal.renamed",
-                                        "seal.replaced"};
+    static const char *const steps[] = {
+        "append", "append.written", "seal", "seal.temp_written", "seal.renamed", "seal.replaced"};
     for (size_t i = 0; i < WEDR_ARRAY_COUNT(steps); i++) {
         for (int again = 0; again < 2; again++) {
             const char *dir = t_dir(0);
@@ -271,7 +271,8 @@ static void a04_refused_batch_is_set_aside_and_does_not_block_the_queue(void **s
     static const struct {
         enum wedr_batch_outcome outcome;
         unsigned reason;
-    } cases[] = {{WEDR_BATCH_POISON, WEDR_LOSS_REASON_POISON}, {WEDR_BATCH_CONFLICT, WEDR_LOSS_REASON_CONFLICT}};
+    } cases[] = {{WEDR_BATCH_POISON, WEDR_LOSS_REASON_POISON},
+                 {WEDR_BATCH_CONFLICT, WEDR_LOSS_REASON_CONFLICT}};
     for (size_t i = 0; i < WEDR_ARRAY_COUNT(cases); i++) {
         const char *dir = t_dir(0);
         struct t_server srv;
@@ -490,7 +491,8 @@ static void loss_is_noted_before_the_batch_goes(void **state)
     cfg.spool_bytes_max = 1;
     e = open_with_source(&cfg);
     t_rounds(e, 3);
-    assert_int_equal(wedr_losses_count(e->losses, EPOCH, "kernel.bulk", WEDR_LOSS_REASON_EVICTED), 50);
+    assert_int_equal(wedr_losses_count(e->losses, EPOCH, "kernel.bulk", WEDR_LOSS_REASON_EVICTED),
+                     50);
     wedr_engine_close(e);
     t_server_fini(&srv);
     t_source_fini(&src);

@@ -149,7 +149,7 @@ static void proxies_of_the_environment_are_ignored(void **state)
     tls_server_stop(&s);
 }
 
-static void the_given_proxy_is_used(void **state)
+static void a22_the_given_proxy_is_used(void **state)
 {
     struct tls_server s;
     (void)state;
@@ -362,7 +362,7 @@ int main(void)
         cmocka_unit_test(a_longer_answer_than_expected_is_cut_off),
         cmocka_unit_test(redirects_are_not_followed),
         cmocka_unit_test(proxies_of_the_environment_are_ignored),
-        cmocka_unit_test(the_given_proxy_is_used),
+        cmocka_unit_test(a22_the_given_proxy_is_used),
         cmocka_unit_test(nobody_listening_is_a_network_error),
         cmocka_unit_test(a_silent_server_times_out),
         cmocka_unit_test(free_cancels_without_calling_back),

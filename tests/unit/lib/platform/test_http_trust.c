@@ -4,7 +4,7 @@
 #include "wedr/plat/proc.h"
 #include "wedr/plat/sandbox.h"
 
-static void a_chain_to_the_given_ca_is_trusted_by_name_and_by_address(void **state)
+static void a22_a_chain_to_the_given_ca_is_trusted_by_name_and_by_address(void **state)
 {
     struct tls_server s;
     (void)state;
@@ -197,7 +197,7 @@ static void the_client_works_inside_the_net_sandbox(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_chain_to_the_given_ca_is_trusted_by_name_and_by_address),
+        cmocka_unit_test(a22_a_chain_to_the_given_ca_is_trusted_by_name_and_by_address),
         cmocka_unit_test(another_ca_of_the_same_name_is_refused_before_a_byte_is_sent),
         cmocka_unit_test(the_right_fingerprint_is_trusted_and_gives_the_ca),
         cmocka_unit_test(a_wrong_fingerprint_is_refused_before_a_byte_is_sent),

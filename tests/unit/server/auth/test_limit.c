@@ -12,7 +12,7 @@
 #include <stdatomic.h>
 #include <string.h>
 
-static void an_address_over_its_limit_waits_for_the_window(void **state)
+static void s07_an_address_over_its_limit_waits_for_the_window(void **state)
 {
     const uint8_t a[16] = {1}, b[16] = {2};
     uint32_t wait_s = 0;
@@ -94,7 +94,7 @@ static void a_thousand_guesses_at_once_do_not_slip_past(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(an_address_over_its_limit_waits_for_the_window),
+        cmocka_unit_test(s07_an_address_over_its_limit_waits_for_the_window),
         cmocka_unit_test(an_honest_attempt_is_given_back),
         cmocka_unit_test(many_addresses_together_meet_the_total),
         cmocka_unit_test(a_thousand_guesses_at_once_do_not_slip_past),

@@ -286,7 +286,7 @@ static size_t compress_zeroes(uint8_t *out, size_t cap, size_t n, bool with_size
     return o.pos;
 }
 
-static void a_decompression_bomb_stops_at_the_limit(void **state)
+static void s07_a_decompression_bomb_stops_at_the_limit(void **state)
 {
     (void)state;
     static uint8_t z[1u << 20];
@@ -461,7 +461,7 @@ int main(void)
         cmocka_unit_test(rejected_lines_are_marked_in_the_bitmap),
         cmocka_unit_test(a_batch_whose_seqs_or_count_lie_is_refused),
         cmocka_unit_test(a_wrong_digest_is_refused_before_anything_else),
-        cmocka_unit_test(a_decompression_bomb_stops_at_the_limit),
+        cmocka_unit_test(s07_a_decompression_bomb_stops_at_the_limit),
         cmocka_unit_test(a_frame_that_lies_about_its_size_is_refused),
         cmocka_unit_test(exactly_one_frame_with_nothing_behind_it),
         cmocka_unit_test(deep_json_and_a_flood_of_keys_only_cost_their_line),

@@ -77,7 +77,7 @@ static void an_enrolled_agent_is_found_again_also_after_reopening(void **state)
     OPS->close(s);
 }
 
-static void a_token_ends_with_its_uses_and_its_time(void **state)
+static void s01_a_token_ends_with_its_uses_and_its_time(void **state)
 {
     struct wedr_agent_row a = make_agent(ID);
     (void)state;
@@ -164,7 +164,7 @@ static void a_failed_enrolment_uses_no_token(void **state)
     OPS->close(s);
 }
 
-static void a_renewed_certificate_becomes_current_when_used(void **state)
+static void s02_a_renewed_certificate_becomes_current_when_used(void **state)
 {
     struct wedr_agent_row a = make_agent(ID), got;
     (void)state;
@@ -288,11 +288,11 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         T(an_enrolled_agent_is_found_again_also_after_reopening),
-        T(a_token_ends_with_its_uses_and_its_time),
+        T(s01_a_token_ends_with_its_uses_and_its_time),
         T(a_token_is_not_in_the_file),
         T(of_a_thousand_redemptions_at_once_exactly_one_succeeds),
         T(a_failed_enrolment_uses_no_token),
-        T(a_renewed_certificate_becomes_current_when_used),
+        T(s02_a_renewed_certificate_becomes_current_when_used),
         T(a_heartbeat_replaces_the_streams),
         T(a_database_of_version_1_opens_with_all_it_held),
         T(a_database_of_a_newer_program_is_left_alone),

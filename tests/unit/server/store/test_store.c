@@ -25,7 +25,7 @@ static void make(struct tb *b, uint64_t first, uint32_t count)
     tb_forks(b, first, count);
 }
 
-static void a_batch_is_stored_once_however_often_it_comes(void **state)
+static void s03_a_batch_is_stored_once_however_often_it_comes(void **state)
 {
     (void)state;
     struct fx f;
@@ -155,7 +155,8 @@ static void only_one_writer_per_folder(void **state)
     fx_fini(&f);
 }
 
-/* The child commits batch after batch and writes a byte for each that was reported durable; it is killed at some time. */
+/* The child commits batch after batch and writes a byte for each that was reported durable; it is
+ * killed at some time. */
 static void child_commits(struct fx *f, int report)
 {
     struct tb b;
@@ -353,7 +354,7 @@ static void what_a_dropped_day_held_is_expired_not_missing(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_batch_is_stored_once_however_often_it_comes),
+        cmocka_unit_test(s03_a_batch_is_stored_once_however_often_it_comes),
         cmocka_unit_test(an_overlap_with_another_digest_is_a_conflict_and_noted),
         cmocka_unit_test(a_group_is_one_commit_and_sees_its_own_members),
         cmocka_unit_test(the_clock_may_jump_over_midnight_both_ways),
