@@ -11,7 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define AT(member) offsetof(struct wedr_agent_cfg, member), sizeof(((struct wedr_agent_cfg *)0)->member)
+#define AT(member) \
+    offsetof(struct wedr_agent_cfg, member), sizeof(((struct wedr_agent_cfg *)0)->member)
 
 static const struct wedr_cfg_option options[] = {
     {"agent.max_bytes_per_file", WEDR_CFG_U64, AT(max_bytes_per_file), 65536, 4194304, "1048576",
@@ -20,7 +21,8 @@ static const struct wedr_cfg_option options[] = {
      "a spool segment that holds something is sealed after this time"},
     {"agent.max_total_bytes", WEDR_CFG_U64, AT(max_total_bytes), 65536, 1099511627776, "268435456",
      "size of the spool; over it the oldest bulk batches go first, counted as lost"},
-    {"agent.zstd_level", WEDR_CFG_U64, AT(zstd_level), 1, 19, "3", "compression level of sealed segments"},
+    {"agent.zstd_level", WEDR_CFG_U64, AT(zstd_level), 1, 19, "3",
+     "compression level of sealed segments"},
     {"agent.core_uid", WEDR_CFG_U64, AT(core_uid), 1, 4294967294, "60901",
      "user id of the process that reads records and writes the spool"},
     {"agent.net_uid", WEDR_CFG_U64, AT(net_uid), 1, 4294967294, "60902",
@@ -30,7 +32,8 @@ static const struct wedr_cfg_option options[] = {
     {"shipper.server_url", WEDR_CFG_STR, AT(server_url), 0, 0, "",
      "https://host[:port]; empty: the server of the enrolment"},
     {"shipper.proxy", WEDR_CFG_STR, AT(proxy), 0, 0, "", "URL of an HTTP proxy; empty: none"},
-    {"shipper.timeout_secs", WEDR_CFG_U64, AT(timeout_secs), 1, 600, "30", "limit of one whole request"},
+    {"shipper.timeout_secs", WEDR_CFG_U64, AT(timeout_secs), 1, 600, "30",
+     "limit of one whole request"},
     {"shipper.connect_timeout_secs", WEDR_CFG_U64, AT(connect_timeout_secs), 1, 120, "10",
      "limit of one connection attempt"},
     {"shipper.max_backoff_secs", WEDR_CFG_U64, AT(max_backoff_secs), 1, 86400, "300",
@@ -69,7 +72,10 @@ static int check_meaning(const struct wedr_agent_cfg *c, struct wedr_errinfo *ei
     return wedr_fail(ei, WEDR_E_FORMAT, "log.level must be error, warn, info or debug");
 }
 
-int wedr_agent_config_parse(const char *json, size_t len, struct wedr_agent_cfg *ret, struct wedr_errinfo *ei)
+int wedr_agent_config_parse(const char *json,
+                            size_t len,
+                            struct wedr_agent_cfg *ret,
+                            struct wedr_errinfo *ei)
 {
     struct wedr_agent_cfg c;
     memset(&c, 0, sizeof(c));
@@ -86,7 +92,10 @@ int wedr_agent_config_parse(const char *json, size_t len, struct wedr_agent_cfg 
     return err;
 }
 
-int wedr_agent_config_check(const void *block, size_t len, struct wedr_agent_cfg *ret, struct wedr_errinfo *ei)
+int wedr_agent_config_check(const void *block,
+                            size_t len,
+                            struct wedr_agent_cfg *ret,
+                            struct wedr_errinfo *ei)
 {
     if (len != sizeof(*ret)) {
         return wedr_fail(ei, WEDR_E_FORMAT, "option block of %zu bytes", len);
@@ -146,14 +155,16 @@ static int parser_child(void *arg, struct wedr_ipc *channel)
     return wedr_ipc_send(channel, &m, sizeof(m), NULL, 0) == WEDR_OK ? 0 : 1;
 }
 
-static int parse_in_child(const struct wedr_buf *text, struct wedr_agent_cfg *ret, struct wedr_errinfo *ei)
+static int
+parse_in_child(const struct wedr_buf *text, struct wedr_agent_cfg *ret, struct wedr_errinfo *ei)
 {
     struct wedr_child *child = NULL;
     struct wedr_ipc *channel = NULL;
     static struct wedr_msg_options m;
     uint16_t type = 0;
     size_t len = 0, handles = 0, ready = 0;
-    int err = wedr_child_start("wedr-parser", parser_child, (void *)(uintptr_t)text, &child, &channel);
+    int err =
+        wedr_child_start("wedr-parser", parser_child, (void *)(uintptr_t)text, &child, &channel);
     if (err != WEDR_OK) {
         return wedr_fail(ei, err, "cannot start the configuration parser");
     }
@@ -177,7 +188,9 @@ static int parse_in_child(const struct wedr_buf *text, struct wedr_agent_cfg *re
     return err;
 }
 
-int wedr_agent_config_load(const char *state_dir, struct wedr_agent_cfg *ret, struct wedr_errinfo *ei)
+int wedr_agent_config_load(const char *state_dir,
+                           struct wedr_agent_cfg *ret,
+                           struct wedr_errinfo *ei)
 {
     wedr_handle dir = WEDR_HANDLE_NONE, file = WEDR_HANDLE_NONE;
     struct wedr_fs_stat st;
@@ -195,7 +208,8 @@ int wedr_agent_config_load(const char *state_dir, struct wedr_agent_cfg *ret, st
         err = wedr_fs_stat(file, &st);
     }
     if (err == WEDR_OK && (!st.regular || (st.mode & 022u) != 0)) {
-        err = wedr_fail(ei, WEDR_E_PERM, WEDR_CONFIG_FILE " may be changed by others than its owner");
+        err =
+            wedr_fail(ei, WEDR_E_PERM, WEDR_CONFIG_FILE " may be changed by others than its owner");
         goto out;
     }
     if (err == WEDR_OK) {

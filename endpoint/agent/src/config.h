@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * endpoint/agent/src/config.h — agent.json: one option table behind parser, defaults and docs/agent-config.md. The file is
- * parsed by a short-lived child without rights, which hands back the filled structure; the holder checks every member of
- * it again against the table. One thread.
+ * endpoint/agent/src/config.h — agent.json: one option table behind parser, defaults and
+ * docs/agent-config.md. The file is parsed by a short-lived child without rights, which hands back
+ * the filled structure; the holder checks every member of it again against the table. One thread.
  */
 #pragma once
 
@@ -29,8 +29,8 @@ struct wedr_agent_cfg {
 
 const struct wedr_cfg_option *wedr_agent_options(size_t *ret_count);
 
-/* Defaults, then <state>/agent.json over them when it is there. WEDR_E_FORMAT with the line, WEDR_E_PERM when the file
- * may be written by others than its owner. Starts and ends one child. */
+/* Defaults, then <state>/agent.json over them when it is there. WEDR_E_FORMAT with the line,
+ * WEDR_E_PERM when the file may be written by others than its owner. Starts and ends one child. */
 WEDR_MUST_USE int
 wedr_agent_config_load(const char *state_dir, struct wedr_agent_cfg *ret, struct wedr_errinfo *ei);
 /* The parse alone, in this process: for the child, tests and the fuzz target. */
@@ -38,8 +38,8 @@ WEDR_MUST_USE int wedr_agent_config_parse(const char *json,
                                           size_t len,
                                           struct wedr_agent_cfg *ret,
                                           struct wedr_errinfo *ei);
-/* Checks a block of bytes that claims to be the structure: size, every text ended, every number within its range, every
- * truth value 0 or 1, and what the members mean together. */
+/* Checks a block of bytes that claims to be the structure: size, every text ended, every number
+ * within its range, every truth value 0 or 1, and what the members mean together. */
 WEDR_MUST_USE int wedr_agent_config_check(const void *block,
                                           size_t len,
                                           struct wedr_agent_cfg *ret,

@@ -38,7 +38,8 @@ static void free_slot(struct wedr_batch_slot *s)
 static bool same_batch(const struct wedr_batch_id *a, const struct wedr_batch_id *b)
 {
     return a->epoch == b->epoch && a->first_seq == b->first_seq && a->last_seq == b->last_seq &&
-           strcmp(a->stream, b->stream) == 0 && memcmp(a->sha256, b->sha256, sizeof(a->sha256)) == 0;
+           strcmp(a->stream, b->stream) == 0 &&
+           memcmp(a->sha256, b->sha256, sizeof(a->sha256)) == 0;
 }
 
 static struct wedr_batch_slot *
@@ -91,15 +92,18 @@ static void take_new(struct wedr_batches *b, struct wedr_engine *e)
         if (s->step != WEDR_STEP_FREE) {
             continue;
         }
-        if (wedr_batches_under_way(b) >= b->window || wedr_engine_next_batch(e, &s->id, &s->file) != WEDR_OK) {
+        if (wedr_batches_under_way(b) >= b->window ||
+            wedr_engine_next_batch(e, &s->id, &s->file) != WEDR_OK) {
             return;
         }
         s->step = WEDR_STEP_TAKEN;
     }
 }
 
-uint32_t
-wedr_batches_run(struct wedr_batches *b, struct wedr_engine *e, struct wedr_ipc *holder, struct wedr_ipc *net)
+uint32_t wedr_batches_run(struct wedr_batches *b,
+                          struct wedr_engine *e,
+                          struct wedr_ipc *holder,
+                          struct wedr_ipc *net)
 {
     uint64_t now = wedr_time_mono_ms();
     uint32_t wait = IDLE_WAIT_MS;
@@ -135,7 +139,9 @@ void wedr_batches_signed(struct wedr_batches *b, const struct wedr_msg_signed *m
     }
 }
 
-int wedr_batches_outcome(struct wedr_batches *b, struct wedr_engine *e, const struct wedr_msg_batch_outcome *m)
+int wedr_batches_outcome(struct wedr_batches *b,
+                         struct wedr_engine *e,
+                         const struct wedr_msg_batch_outcome *m)
 {
     static const enum wedr_batch_outcome outcomes[] = {
         [WEDR_MSG_ACKED] = WEDR_BATCH_ACKED,

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * endpoint/agent/src/core_batches.h — core's side of shipping: takes sealed batches from the engine, has them signed by the
- * holder, hands them to net and books what net reports. At most WEDR_MSG_WINDOW_MAX are under way. One thread.
+ * endpoint/agent/src/core_batches.h — core's side of shipping: takes sealed batches from the
+ * engine, has them signed by the holder, hands them to net and books what net reports. At most
+ * WEDR_MSG_WINDOW_MAX are under way. One thread.
  */
 #pragma once
 
@@ -12,7 +13,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum wedr_batch_step { WEDR_STEP_FREE, WEDR_STEP_TAKEN, WEDR_STEP_SIGNING, WEDR_STEP_SIGNED, WEDR_STEP_SENT };
+enum wedr_batch_step {
+    WEDR_STEP_FREE,
+    WEDR_STEP_TAKEN,
+    WEDR_STEP_SIGNING,
+    WEDR_STEP_SIGNED,
+    WEDR_STEP_SENT
+};
 
 struct wedr_batch_slot {
     enum wedr_batch_step step;
@@ -23,21 +30,26 @@ struct wedr_batch_slot {
 
 struct wedr_batches {
     struct wedr_batch_slot slot[WEDR_MSG_WINDOW_MAX];
-    uint32_t window;       /* how many net wants at once */
+    uint32_t window;        /* how many net wants at once */
     uint64_t not_before_ms; /* net asked for a pause until then */
-    uint64_t unexpected;   /* outcomes for batches that were not under way */
+    uint64_t unexpected;    /* outcomes for batches that were not under way */
 };
 
 void wedr_batches_init(struct wedr_batches *b);
 size_t wedr_batches_under_way(const struct wedr_batches *b);
-/* One step for each slot; takes new batches while net is there. Returns how long the caller may wait at most, ms. */
-uint32_t
-wedr_batches_run(struct wedr_batches *b, struct wedr_engine *e, struct wedr_ipc *holder, struct wedr_ipc *net);
+/* One step for each slot; takes new batches while net is there. Returns how long the caller may
+ * wait at most, ms. */
+uint32_t wedr_batches_run(struct wedr_batches *b,
+                          struct wedr_engine *e,
+                          struct wedr_ipc *holder,
+                          struct wedr_ipc *net);
 /* The holder's answer; one for a batch that does not wait for it changes nothing. */
 void wedr_batches_signed(struct wedr_batches *b, const struct wedr_msg_signed *m);
-/* Net's report (checked by wedr_msg_check). WEDR_E_FORMAT: that batch was not sent to net: end it. */
-WEDR_MUST_USE int
-wedr_batches_outcome(struct wedr_batches *b, struct wedr_engine *e, const struct wedr_msg_batch_outcome *m);
+/* Net's report (checked by wedr_msg_check). WEDR_E_FORMAT: that batch was not sent to net: end it.
+ */
+WEDR_MUST_USE int wedr_batches_outcome(struct wedr_batches *b,
+                                       struct wedr_engine *e,
+                                       const struct wedr_msg_batch_outcome *m);
 /* Everything under way goes back to the engine. */
 void wedr_batches_net_gone(struct wedr_batches *b, struct wedr_engine *e);
 /* An orderly stop: no pause that net asked for counts any more. */

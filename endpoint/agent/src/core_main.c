@@ -31,7 +31,9 @@ struct core {
     uint64_t rounds, next_stats_ms;
 };
 
-int wedr_core_confine(const struct wedr_core_args *args, char ret_missing[64], struct wedr_errinfo *ei)
+int wedr_core_confine(const struct wedr_core_args *args,
+                      char ret_missing[64],
+                      struct wedr_errinfo *ei)
 {
     struct wedr_sandbox_report report;
     if (args->identity) {
@@ -125,11 +127,14 @@ static int start_source(struct core *c, struct wedr_peer_msg *m)
     struct wedr_errinfo ei = {""};
     int err;
     if (m->type == WEDR_MSG_T_SOURCE_EBPF) {
-        const struct wedr_msg_source_ebpf *s = (const struct wedr_msg_source_ebpf *)(const void *)m->u.bytes;
-        struct wedr_engine_ebpf src = {{m->handles[0], m->handles[1]}, m->handles[2], s->ring_bytes, s->adopted != 0};
+        const struct wedr_msg_source_ebpf *s =
+            (const struct wedr_msg_source_ebpf *)(const void *)m->u.bytes;
+        struct wedr_engine_ebpf src = {
+            {m->handles[0], m->handles[1]}, m->handles[2], s->ring_bytes, s->adopted != 0};
         err = wedr_engine_source_ebpf_take(c->engine, &src, &ei);
     } else {
-        const struct wedr_msg_source_replay *s = (const struct wedr_msg_source_replay *)(const void *)m->u.bytes;
+        const struct wedr_msg_source_replay *s =
+            (const struct wedr_msg_source_replay *)(const void *)m->u.bytes;
         struct wedr_engine_replay src = {m->handles[0], s->rate, s->epoch};
         err = wedr_engine_source_replay_take(c->engine, &src, &ei);
     }
@@ -172,7 +177,8 @@ static int on_holder(struct core *c, struct wedr_peer_msg *m)
         return end_source(c, m);
     case WEDR_MSG_T_GAP:
         memcpy(&c->gap_done, m->u.bytes, sizeof(c->gap_done));
-        err = wedr_engine_gap(c->engine, c->gap_done.from_us, c->gap_done.to_us, c->gap_done.reason);
+        err =
+            wedr_engine_gap(c->engine, c->gap_done.from_us, c->gap_done.to_us, c->gap_done.reason);
         c->gap_done.h.type = WEDR_MSG_T_GAP_DONE;
         c->gap_pending = err == WEDR_OK;
         return WEDR_OK;
@@ -216,14 +222,16 @@ static int read_peers(struct core *c)
             break;
         }
         if (err == WEDR_OK) {
-            err = wedr_batches_outcome(&c->batches, c->engine,
-                                       (const struct wedr_msg_batch_outcome *)(const void *)m.u.bytes);
+            err = wedr_batches_outcome(
+                &c->batches, c->engine,
+                (const struct wedr_msg_batch_outcome *)(const void *)m.u.bytes);
         }
         if (err != WEDR_OK) {
             if (err != WEDR_E_CLOSED) {
                 wedr_log(WARN, "core.net_broke_protocol", WEDR_ERR(err));
             }
-            drop_net(c); /* the holder sees net's end or its own channel to it and makes a new one */
+            drop_net(
+                c); /* the holder sees net's end or its own channel to it and makes a new one */
         }
     }
     return WEDR_OK;
@@ -243,7 +251,8 @@ static void pump(struct core *c, bool *ret_busy, uint32_t *ret_wait_ms)
         wedr_log(INFO, "core.round_recovered", WEDR_ERR(c->last_round_err));
     }
     c->last_round_err = err;
-    if (err == WEDR_OK && c->gap_pending && wedr_peer_send_wait(c->holder, &c->gap_done, NULL, 0) == WEDR_OK) {
+    if (err == WEDR_OK && c->gap_pending &&
+        wedr_peer_send_wait(c->holder, &c->gap_done, NULL, 0) == WEDR_OK) {
         c->gap_pending = false;
     }
 }

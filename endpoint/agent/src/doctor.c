@@ -22,7 +22,11 @@ static bool check_kernel(void)
     bool works = true;
     wedr_sensor_probe(lines, &count, &works);
     for (size_t i = 0; i < count && i < WEDR_SENSOR_PROBE_MAX; i++) {
-        (void)printf("%s  %-14s %s\n", !lines[i].ok ? "BROKEN" : lines[i].degraded ? "limit " : "ok    ", lines[i].topic, lines[i].text);
+        (void)printf("%s  %-14s %s\n",
+                     !lines[i].ok        ? "BROKEN"
+                     : lines[i].degraded ? "limit "
+                                         : "ok    ",
+                     lines[i].topic, lines[i].text);
     }
     return works;
 }
@@ -32,7 +36,8 @@ static bool check_config(const char *state_dir)
     struct wedr_agent_cfg cfg;
     struct wedr_errinfo ei = {""};
     int err = wedr_agent_config_load(state_dir, &cfg, &ei);
-    say(err == WEDR_OK, "configuration", err == WEDR_OK ? WEDR_CONFIG_FILE " is valid, or absent (defaults)" : ei.text);
+    say(err == WEDR_OK, "configuration",
+        err == WEDR_OK ? WEDR_CONFIG_FILE " is valid, or absent (defaults)" : ei.text);
     return err == WEDR_OK;
 }
 
@@ -53,8 +58,11 @@ static bool check_certificate(const char *state_dir)
         return false;
     }
     int64_t days = (info.not_after_us - wedr_time_utc_us()) / INT64_C(86400000000);
-    (void)snprintf(text, sizeof(text), days >= 0 ? "valid for %" PRId64 " more days; renewed by itself in the last third of its life"
-                                                 : "expired %" PRId64 " days ago: enrol again with --replace and a new token",
+    (void)snprintf(text, sizeof(text),
+                   days >= 0 ? "valid for %" PRId64
+                               " more days; renewed by itself in the last third of its life"
+                             : "expired %" PRId64
+                               " days ago: enrol again with --replace and a new token",
                    days >= 0 ? days : -days);
     say(days >= 0, "certificate", text);
     return days >= 0;
@@ -68,11 +76,14 @@ static bool check_identity(const char *state_dir)
     int err = wedr_identity_load(state_dir, &id, &ei);
     wedr_identity_wipe(&id);
     if (err == WEDR_E_NOENT) {
-        say(false, "identity", "not enrolled. Do: wedr-agent enroll --server URL --token T --ca-sha256 F");
+        say(false, "identity",
+            "not enrolled. Do: wedr-agent enroll --server URL --token T --ca-sha256 F");
         return false;
     }
     if (err != WEDR_OK) {
-        (void)snprintf(text, sizeof(text), "%s. Restore owner root and mode 0600, or enrol again with --replace", ei.text);
+        (void)snprintf(text, sizeof(text),
+                       "%s. Restore owner root and mode 0600, or enrol again with --replace",
+                       ei.text);
         say(false, "identity", text);
         return false;
     }
@@ -92,22 +103,31 @@ static bool check_server(const struct wedr_msg_status *m)
         say(true, "server", "nothing was sent yet");
         return true;
     case WEDR_MSG_SERVER_UNREACHABLE:
-        (void)snprintf(text, sizeof(text), "%s cannot be reached (%s). Check address, network, proxy and the server; events wait in the spool",
+        (void)snprintf(text, sizeof(text),
+                       "%s cannot be reached (%s). Check address, network, proxy and the server; "
+                       "events wait in the spool",
                        m->server_url, m->net.last_error);
         break;
     case WEDR_MSG_SERVER_REFUSED:
-        (void)snprintf(text, sizeof(text), "the server refuses this agent (HTTP %" PRId32 "). It may be revoked, or the clock is wrong; events wait in the spool",
+        (void)snprintf(text, sizeof(text),
+                       "the server refuses this agent (HTTP %" PRId32
+                       "). It may be revoked, or the clock is wrong; events wait in the spool",
                        m->net.last_status);
         break;
     case WEDR_MSG_SERVER_NOT_ENROLLED:
-        (void)snprintf(text, sizeof(text), "the server does not know this agent. Enrol again: wedr-agent enroll --replace ...");
+        (void)snprintf(
+            text, sizeof(text),
+            "the server does not know this agent. Enrol again: wedr-agent enroll --replace ...");
         break;
     case WEDR_MSG_SERVER_BUSY:
-        (void)snprintf(text, sizeof(text), "the server is overloaded or failing (HTTP %" PRId32 "); the agent tries again in %" PRIu32 " s",
+        (void)snprintf(text, sizeof(text),
+                       "the server is overloaded or failing (HTTP %" PRId32
+                       "); the agent tries again in %" PRIu32 " s",
                        m->net.last_status, m->net.retry_in_ms / 1000);
         break;
     default:
-        (void)snprintf(text, sizeof(text), "no usable server configuration (%s)", m->net.last_error);
+        (void)snprintf(text, sizeof(text), "no usable server configuration (%s)",
+                       m->net.last_error);
     }
     say(false, "server", text);
     return false;
@@ -118,23 +138,30 @@ static bool check_running(const struct wedr_msg_status *m)
     bool ok = true;
     bool ebpf = strcmp(m->core.source, "replay") != 0;
     if (ebpf) {
-        say(m->holder.sensor_attached, "sensor", m->holder.sensor_attached ? "attached" : m->holder.health);
+        say(m->holder.sensor_attached, "sensor",
+            m->holder.sensor_attached ? "attached" : m->holder.health);
         ok = m->holder.sensor_attached != 0;
     }
     if (m->core_age_ms > 5000) {
-        say(false, "core", "the core process does not report; it is started again by itself, see log/agent.log");
+        say(false, "core",
+            "the core process does not report; it is started again by itself, see log/agent.log");
         ok = false;
     }
     if (m->core.disk_full) {
-        say(false, "spool", "the disk is full: make room; until then records wait in the rings, then count as lost");
+        say(false, "spool",
+            "the disk is full: make room; until then records wait in the rings, then count as "
+            "lost");
         ok = false;
     }
     if (m->core.batches_set_aside > 0) {
-        say(false, "spool", "batches were refused for good and set aside; their records count as lost (status shows the reasons)");
+        say(false, "spool",
+            "batches were refused for good and set aside; their records count as lost (status "
+            "shows the reasons)");
         ok = false;
     }
     if (m->sandbox_missing[0]) {
-        (void)printf("limit   %-14s this kernel lacks %s; the other walls stand\n", "sandbox", m->sandbox_missing);
+        (void)printf("limit   %-14s this kernel lacks %s; the other walls stand\n", "sandbox",
+                     m->sandbox_missing);
     }
     return check_server(m) && ok;
 }
@@ -154,7 +181,9 @@ int wedr_doctor(const char *state_dir, bool root)
     if (err == WEDR_OK) {
         ok = check_running(&m) && ok;
     } else if (err == WEDR_E_NOENT) {
-        say(false, "agent", "no agent runs on this folder. Do: systemctl start wazabi-edr-agent, or wedr-agent run");
+        say(false, "agent",
+            "no agent runs on this folder. Do: systemctl start wazabi-edr-agent, or wedr-agent "
+            "run");
         ok = false;
     } else {
         say(false, "agent", "an agent runs but does not answer; see log/agent.log");

@@ -114,10 +114,12 @@ static int check_answer(struct answer *a)
     if (err == WEDR_OK) {
         err = wedr_pki_cert_info(cert, strlen(cert), &info, &a->ei);
     }
-    if (err == WEDR_OK && (wedr_agent_id_parse(a->m->agent_id, id) != WEDR_OK || strcmp(info.common_name, a->m->agent_id) != 0)) {
+    if (err == WEDR_OK && (wedr_agent_id_parse(a->m->agent_id, id) != WEDR_OK ||
+                           strcmp(info.common_name, a->m->agent_id) != 0)) {
         err = wedr_fail(&a->ei, WEDR_E_FORMAT, "the certificate does not name the agent id");
     }
-    if (err == WEDR_OK && wedr_pki_cert_matches(cert, strlen(cert), (const char *)x->key.p, x->key.len, ca, strlen(ca)) != WEDR_OK) {
+    if (err == WEDR_OK && wedr_pki_cert_matches(cert, strlen(cert), (const char *)x->key.p,
+                                                x->key.len, ca, strlen(ca)) != WEDR_OK) {
         err = wedr_fail(&a->ei, WEDR_E_TLS, "the certificate does not fit the key or the CA");
     }
     return err;
@@ -131,20 +133,25 @@ static void on_answer(void *arg, const struct wedr_http_response *r)
     if (err != WEDR_OK) {
         err = wedr_fail(&a->ei, err, "%s", r->error_text ? r->error_text : wedr_err_text(err));
     } else if (r->status == 401 || r->status == 403) {
-        err = wedr_fail(&a->ei, WEDR_E_AUTH, a->x->renewal ? "the server does not accept the old certificate (HTTP %d): use --replace"
-                                                           : "the server refuses the token (HTTP %d): unknown, used up or expired",
-                        r->status);
+        err = wedr_fail(
+            &a->ei, WEDR_E_AUTH,
+            a->x->renewal
+                ? "the server does not accept the old certificate (HTTP %d): use --replace"
+                : "the server refuses the token (HTTP %d): unknown, used up or expired",
+            r->status);
     } else if (r->status != 200 && r->status != 201) {
         err = wedr_fail(&a->ei, WEDR_E_NET, "the server answers HTTP %d", r->status);
     }
     if (err == WEDR_OK) {
-        err = wedr_json_take_string(r->body, r->body_len, "cert_pem", m->cert_pem, sizeof(m->cert_pem));
+        err = wedr_json_take_string(r->body, r->body_len, "cert_pem", m->cert_pem,
+                                    sizeof(m->cert_pem));
     }
     if (err == WEDR_OK && a->x->renewal) {
         wedr_msg_put_text(m->agent_id, sizeof(m->agent_id), a->x->identity.agent_id);
         wedr_msg_put_text(m->ca_pem, sizeof(m->ca_pem), (const char *)a->x->ca.p);
     } else if (err == WEDR_OK) {
-        err = wedr_json_take_string(r->body, r->body_len, "agent_id", m->agent_id, sizeof(m->agent_id));
+        err = wedr_json_take_string(r->body, r->body_len, "agent_id", m->agent_id,
+                                    sizeof(m->agent_id));
         /* The CA is what the handshake showed and the fingerprint vouches for. */
         wedr_msg_put_text(m->ca_pem, sizeof(m->ca_pem), r->ca_pem);
     }
@@ -169,8 +176,13 @@ static int talk(struct exchange *x, struct answer *a)
                                 .connect_timeout_ms = 10000,
                                 .total_timeout_ms = 30000,
                                 .user_agent = "wedr-agent"};
-    struct wedr_http_request rq = {.method = "POST", .path = x->path, .headers = &json, .header_count = 1,
-                                   .body = x->body.p, .body_len = x->body.len, .response_max = 65536};
+    struct wedr_http_request rq = {.method = "POST",
+                                   .path = x->path,
+                                   .headers = &json,
+                                   .header_count = 1,
+                                   .body = x->body.p,
+                                   .body_len = x->body.len,
+                                   .response_max = 65536};
     int err = wedr_http_new(&cfg, &h, &a->ei);
     if (err == WEDR_OK) {
         a->m->err = WEDR_E_BUG;
@@ -213,9 +225,11 @@ static int run_child(struct exchange *x, struct wedr_peer_msg *ret, struct wedr_
     wedr_ipc_close(channel);
     wedr_child_free(child);
     if (err != WEDR_OK || ret->type != WEDR_MSG_T_ENROLLED) {
-        return wedr_fail(ei, err != WEDR_OK ? err : WEDR_E_FORMAT, "the process that talks to the server failed");
+        return wedr_fail(ei, err != WEDR_OK ? err : WEDR_E_FORMAT,
+                         "the process that talks to the server failed");
     }
-    const struct wedr_msg_enrolled *m = (const struct wedr_msg_enrolled *)(const void *)ret->u.bytes;
+    const struct wedr_msg_enrolled *m =
+        (const struct wedr_msg_enrolled *)(const void *)ret->u.bytes;
     return m->err == WEDR_OK ? WEDR_OK : wedr_fail(ei, m->err, "%s", m->text);
 }
 
@@ -229,7 +243,8 @@ static int prepare_new(struct exchange *x, struct wedr_errinfo *ei)
     wedr_buf_truncate(&x->key, 0);
     int err = wedr_pki_key_new(&x->key, ei);
     if (err == WEDR_OK) {
-        err = wedr_pki_csr_new((const char *)x->key.p, x->key.len, "wazabi-edr-agent", &x->csr_pem, &x->csr_der, ei);
+        err = wedr_pki_csr_new((const char *)x->key.p, x->key.len, "wazabi-edr-agent", &x->csr_pem,
+                               &x->csr_der, ei);
     }
     return err == WEDR_OK ? write_enroll_body(x) : err;
 }
@@ -237,7 +252,8 @@ static int prepare_new(struct exchange *x, struct wedr_errinfo *ei)
 static int prepare_renewal(struct exchange *x, struct wedr_errinfo *ei)
 {
     (void)snprintf(x->path, sizeof(x->path), "/api/v1/agents/%s/renew", x->identity.agent_id);
-    int err = wedr_pki_csr_new((const char *)x->key.p, x->key.len, x->identity.agent_id, &x->csr_pem, &x->csr_der, ei);
+    int err = wedr_pki_csr_new((const char *)x->key.p, x->key.len, x->identity.agent_id,
+                               &x->csr_pem, &x->csr_der, ei);
     return err == WEDR_OK ? wedr_renew_body((const char *)x->csr_pem.p, &x->body) : err;
 }
 
@@ -268,13 +284,17 @@ static int look_at_old(struct exchange *x, bool *ret_enrolled, struct wedr_errin
     return err;
 }
 
-static int store(struct exchange *x, const struct wedr_msg_enrolled *m, bool was_enrolled, struct wedr_errinfo *ei)
+static int store(struct exchange *x,
+                 const struct wedr_msg_enrolled *m,
+                 bool was_enrolled,
+                 struct wedr_errinfo *ei)
 {
     const char *dir = x->args->state_dir;
     if (x->renewal) {
         int err = wedr_identity_replace(dir, "tls.crt", m->cert_pem, strlen(m->cert_pem));
         if (err == WEDR_OK) {
-            err = wedr_identity_replace(dir, "server_url", x->args->server_url, strlen(x->args->server_url));
+            err = wedr_identity_replace(dir, "server_url", x->args->server_url,
+                                        strlen(x->args->server_url));
         }
         return err;
     }
@@ -287,22 +307,29 @@ static int store(struct exchange *x, const struct wedr_msg_enrolled *m, bool was
             return wedr_fail(ei, err, "cannot write to %s", dir);
         }
     }
-    struct wedr_identity_files f = {.agent_id = m->agent_id, .server_url = x->args->server_url,
-                                    .tls_key = (const char *)x->key.p, .tls_crt = m->cert_pem, .ca_pem = m->ca_pem};
+    struct wedr_identity_files f = {.agent_id = m->agent_id,
+                                    .server_url = x->args->server_url,
+                                    .tls_key = (const char *)x->key.p,
+                                    .tls_crt = m->cert_pem,
+                                    .ca_pem = m->ca_pem};
     memcpy(f.sign_secret, x->sign_secret, sizeof(f.sign_secret));
     int err = wedr_identity_store(dir, &f, ei);
     wedr_wipe(f.sign_secret, sizeof(f.sign_secret));
     return err;
 }
 
-static int enroll(struct exchange *x, enum wedr_enroll_kind *ret_kind, char *ret_agent_id, struct wedr_errinfo *ei)
+static int enroll(struct exchange *x,
+                  enum wedr_enroll_kind *ret_kind,
+                  char *ret_agent_id,
+                  struct wedr_errinfo *ei)
 {
     static struct wedr_peer_msg answer;
     wedr_handle lock = WEDR_HANDLE_NONE;
     bool enrolled = false;
     int lock_err = wedr_state_lock(x->args->state_dir, true, 0, &lock);
     if (lock_err != WEDR_OK && lock_err != WEDR_E_BUSY) {
-        return wedr_fail(ei, lock_err, "cannot use %s: %s", x->args->state_dir, wedr_err_text(lock_err));
+        return wedr_fail(ei, lock_err, "cannot use %s: %s", x->args->state_dir,
+                         wedr_err_text(lock_err));
     }
     int err = look_at_old(x, &enrolled, ei);
     if (err == WEDR_OK && lock_err == WEDR_E_BUSY && enrolled) {
@@ -318,27 +345,37 @@ static int enroll(struct exchange *x, enum wedr_enroll_kind *ret_kind, char *ret
         err = run_child(x, &answer, ei);
     }
     if (err == WEDR_OK) {
-        const struct wedr_msg_enrolled *m = (const struct wedr_msg_enrolled *)(const void *)answer.u.bytes;
+        const struct wedr_msg_enrolled *m =
+            (const struct wedr_msg_enrolled *)(const void *)answer.u.bytes;
         err = store(x, m, enrolled, ei);
         memcpy(ret_agent_id, m->agent_id, sizeof(m->agent_id));
-        *ret_kind = x->renewal ? WEDR_ENROLLED_RENEWED : enrolled ? WEDR_ENROLLED_REPLACED : WEDR_ENROLLED_NEW;
+        *ret_kind = x->renewal ? WEDR_ENROLLED_RENEWED
+                    : enrolled ? WEDR_ENROLLED_REPLACED
+                               : WEDR_ENROLLED_NEW;
     }
     wedr_fs_close(lock);
     return err;
 }
 
-int wedr_enroll(const struct wedr_enroll_args *args, enum wedr_enroll_kind *ret_kind, char ret_agent_id[37], struct wedr_errinfo *ei)
+int wedr_enroll(const struct wedr_enroll_args *args,
+                enum wedr_enroll_kind *ret_kind,
+                char ret_agent_id[37],
+                struct wedr_errinfo *ei)
 {
     static struct exchange x;
     memset(&x, 0, sizeof(x));
     x.args = args;
     x.net.change_user = args->root;
     size_t n = strlen(args->server_url);
-    if (strncmp(args->server_url, "https://", 8) != 0 || n < 9 || n >= sizeof(x.identity.server_url) || args->server_url[n - 1] == '/') {
-        return wedr_fail(ei, WEDR_E_INVAL, "--server must be https://host[:port] without a slash at the end");
+    if (strncmp(args->server_url, "https://", 8) != 0 || n < 9 ||
+        n >= sizeof(x.identity.server_url) || args->server_url[n - 1] == '/') {
+        return wedr_fail(ei, WEDR_E_INVAL,
+                         "--server must be https://host[:port] without a slash at the end");
     }
     if (wedr_fingerprint_parse(args->ca_sha256, x.fingerprint) != WEDR_OK) {
-        return wedr_fail(ei, WEDR_E_INVAL, "--ca-sha256 must be 64 hex digits (wedr-server ca fingerprint prints them)");
+        return wedr_fail(
+            ei, WEDR_E_INVAL,
+            "--ca-sha256 must be 64 hex digits (wedr-server ca fingerprint prints them)");
     }
     struct wedr_buf *bufs[] = {&x.key, &x.cert, &x.ca, &x.csr_pem, &x.csr_der};
     for (size_t i = 0; i < WEDR_ARRAY_COUNT(bufs); i++) {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * endpoint/agent/src/enroll.h — `wedr-agent enroll`: makes keys, has a child without rights talk to the server, stores the
- * identity. On a folder that is enrolled under the same CA it renews the certificate with the old key. One thread.
+ * endpoint/agent/src/enroll.h — `wedr-agent enroll`: makes keys, has a child without rights talk to
+ * the server, stores the identity. On a folder that is enrolled under the same CA it renews the
+ * certificate with the old key. One thread.
  */
 #pragma once
 
@@ -19,11 +20,13 @@ struct wedr_enroll_args {
 };
 enum wedr_enroll_kind { WEDR_ENROLLED_NEW, WEDR_ENROLLED_RENEWED, WEDR_ENROLLED_REPLACED };
 
-/* WEDR_E_AUTH: the server refuses the token (or the renewal). WEDR_E_TLS: the server does not show that CA; nothing was
- * sent. WEDR_E_BUSY: an agent runs on an enrolled folder. ei says it in words. */
+/* WEDR_E_AUTH: the server refuses the token (or the renewal). WEDR_E_TLS: the server does not show
+ * that CA; nothing was sent. WEDR_E_BUSY: an agent runs on an enrolled folder. ei says it in words.
+ */
 WEDR_MUST_USE int wedr_enroll(const struct wedr_enroll_args *args,
                               enum wedr_enroll_kind *ret_kind,
                               char ret_agent_id[37],
                               struct wedr_errinfo *ei);
-/* 64 hex digits, either case, also with colons between the bytes, into lower case without. WEDR_E_FORMAT. */
+/* 64 hex digits, either case, also with colons between the bytes, into lower case without.
+ * WEDR_E_FORMAT. */
 WEDR_MUST_USE int wedr_fingerprint_parse(const char *text, char ret[65]);

@@ -10,7 +10,8 @@
 #define JSON_FLAGS (JSON_REJECT_DUPLICATES)
 #define ANSWER_MAX 65536u
 
-static const char *const lane_names[WEDR_LANE_COUNT] = {WEDR_STREAM_NAME_CRITICAL, WEDR_STREAM_NAME_BULK};
+static const char *const lane_names[WEDR_LANE_COUNT] = {WEDR_STREAM_NAME_CRITICAL,
+                                                        WEDR_STREAM_NAME_BULK};
 
 static void put_u64(struct wedr_json *j, const char *key, uint64_t v)
 {
@@ -25,8 +26,12 @@ static void put_str(struct wedr_json *j, const char *key, const char *s)
     (void)wedr_json_str(j, s, strlen(s));
 }
 
-static void put_stream(
-    struct wedr_json *j, uint64_t epoch, const char *name, uint64_t in_flight, uint64_t produced, uint64_t lost)
+static void put_stream(struct wedr_json *j,
+                       uint64_t epoch,
+                       const char *name,
+                       uint64_t in_flight,
+                       uint64_t produced,
+                       uint64_t lost)
 {
     wedr_json_obj_begin(j);
     wedr_json_key(j, "epoch");
@@ -43,7 +48,8 @@ static void put_streams(struct wedr_json *j, const struct wedr_msg_core_stats *c
     wedr_json_key(j, "streams");
     wedr_json_arr_begin(j);
     for (size_t i = 0; c && c->epoch != 0 && i < WEDR_LANE_COUNT; i++) {
-        put_stream(j, c->epoch, lane_names[i], c->lane[i].in_flight, c->lane[i].produced, c->lane[i].lost_ring);
+        put_stream(j, c->epoch, lane_names[i], c->lane[i].in_flight, c->lane[i].produced,
+                   c->lane[i].lost_ring);
     }
     if (c && c->agent_epoch != 0) {
         uint64_t open = c->agent_produced > c->agent_acked ? c->agent_produced - c->agent_acked : 0;
@@ -105,10 +111,10 @@ static bool put_health(struct wedr_json *j, const struct wedr_heartbeat *hb)
     bool bad = false;
     wedr_json_key(j, "health");
     wedr_json_arr_begin(j);
-#define SAY(condition, text)                                                                       \
-    if (condition) {                                                                               \
-        (void)wedr_json_str(j, (text), strlen(text));                                              \
-        bad = true;                                                                                \
+#define SAY(condition, text)                          \
+    if (condition) {                                  \
+        (void)wedr_json_str(j, (text), strlen(text)); \
+        bad = true;                                   \
     }
     SAY(!hb->core, "the core process has not reported yet")
     SAY(!hb->holder, "the holder has not reported yet")
@@ -201,7 +207,10 @@ int wedr_json_take_string(const void *body, size_t len, const char *key, char *r
 {
     json_t *root = load_object(body, len);
     const json_t *v = root ? json_object_get(root, key) : NULL;
-    int err = !root ? WEDR_E_FORMAT : !v ? WEDR_E_NOENT : json_is_string(v) ? WEDR_OK : WEDR_E_FORMAT;
+    int err = !root               ? WEDR_E_FORMAT
+              : !v                ? WEDR_E_NOENT
+              : json_is_string(v) ? WEDR_OK
+                                  : WEDR_E_FORMAT;
     if (err == WEDR_OK && json_string_length(v) >= cap) {
         err = WEDR_E_RANGE;
     }

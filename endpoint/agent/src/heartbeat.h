@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * endpoint/agent/src/heartbeat.h — texts of the control plane: the heartbeat's body, and what the server answers to it, to
- * an enrolment and to a renewal. Hostile bytes: used only in processes that may parse them. No state.
+ * endpoint/agent/src/heartbeat.h — texts of the control plane: the heartbeat's body, and what the
+ * server answers to it, to an enrolment and to a renewal. Hostile bytes: used only in processes
+ * that may parse them. No state.
  */
 #pragma once
 
@@ -23,10 +24,11 @@ struct wedr_heartbeat {
 /* The body into text[cap]; *ret_len its bytes. WEDR_E_RANGE when it does not fit. */
 WEDR_MUST_USE int
 wedr_heartbeat_write(const struct wedr_heartbeat *hb, char *text, size_t cap, size_t *ret_len);
-/* *ret_next_s: seconds to the next one, within 1 .. 86,400; 0 when the server names none. WEDR_E_FORMAT. */
+/* *ret_next_s: seconds to the next one, within 1 .. 86,400; 0 when the server names none.
+ * WEDR_E_FORMAT. */
 WEDR_MUST_USE int wedr_heartbeat_answer(const void *body, size_t len, uint32_t *ret_next_s);
-/* Copies the string `key` of the object. WEDR_E_NOENT, WEDR_E_FORMAT (no object, wrong type, NUL inside),
- * WEDR_E_RANGE (longer than cap - 1). */
+/* Copies the string `key` of the object. WEDR_E_NOENT, WEDR_E_FORMAT (no object, wrong type, NUL
+ * inside), WEDR_E_RANGE (longer than cap - 1). */
 WEDR_MUST_USE int
 wedr_json_take_string(const void *body, size_t len, const char *key, char *ret, size_t cap);
 /* {"csr_pem": "..."} into ret (init'ed by the caller). */

@@ -16,7 +16,7 @@
 #define STOP_SHIP_MS 2000u         /* an ordinary stop waits this long for the server */
 #define STOP_SENSOR_SHIP_MS 10000u /* the end of the epochs should still reach it */
 #define STOP_TOTAL_MS 20000u
-#define STALL_MS 5000u             /* no pump round for so long: no watchdog ping */
+#define STALL_MS 5000u /* no pump round for so long: no watchdog ping */
 
 int wedr_state_lock(const char *state_dir, bool create, uint32_t wait_ms, wedr_handle *ret_lock)
 {
@@ -27,7 +27,8 @@ int wedr_state_lock(const char *state_dir, bool create, uint32_t wait_ms, wedr_h
         err = wedr_fs_open_dir(state_dir, &dir);
     }
     if (err == WEDR_OK) {
-        err = wedr_fs_open_at(dir, WEDR_LOCK_FILE, WEDR_FS_READ | WEDR_FS_WRITE | WEDR_FS_CREATE, 0600, &file);
+        err = wedr_fs_open_at(dir, WEDR_LOCK_FILE, WEDR_FS_READ | WEDR_FS_WRITE | WEDR_FS_CREATE,
+                              0600, &file);
     }
     wedr_fs_close(dir);
     if (err != WEDR_OK) {
@@ -74,14 +75,16 @@ void holder_stop_begin(struct holder *h, bool sensor)
 static bool shipping_done(const struct holder *h, uint64_t now)
 {
     uint64_t limit = h->stop_sensor ? STOP_SENSOR_SHIP_MS : STOP_SHIP_MS;
-    bool trouble = h->net_stats.server_state != WEDR_MSG_SERVER_OK && h->net_stats.server_state != WEDR_MSG_SERVER_UNKNOWN;
+    bool trouble = h->net_stats.server_state != WEDR_MSG_SERVER_OK &&
+                   h->net_stats.server_state != WEDR_MSG_SERVER_UNKNOWN;
     if (!h->core.ready || !h->enrolled || !h->cfg.shipper_enabled || h->args->drain_only) {
         return true;
     }
     if (trouble && now - h->stop_begin_ms > STOP_SHIP_MS) {
         return true;
     }
-    return (h->core.stats_ms != 0 && h->core_stats.batches_waiting == 0 && h->core_stats.sending == 0) ||
+    return (h->core.stats_ms != 0 && h->core_stats.batches_waiting == 0 &&
+            h->core_stats.sending == 0) ||
            now - h->stop_begin_ms > limit;
 }
 
@@ -103,11 +106,13 @@ static void stop_tick(struct holder *h, uint64_t now)
 static void manager_tick(struct holder *h, uint64_t now)
 {
     bool net_expected = h->enrolled && h->cfg.shipper_enabled;
-    bool alive = h->core.ready && (h->net.ready || !net_expected) && now - h->rounds_moved_ms < STALL_MS &&
+    bool alive = h->core.ready && (h->net.ready || !net_expected) &&
+                 now - h->rounds_moved_ms < STALL_MS &&
                  (!net_expected || now - h->net.stats_ms < STALL_MS);
     if (!h->told_ready && h->core.ready) {
         h->told_ready = true;
-        wedr_svc_ready(h->sensor || h->args->source == WEDR_SOURCE_REPLAY ? "running" : "degraded: no sensor");
+        wedr_svc_ready(h->sensor || h->args->source == WEDR_SOURCE_REPLAY ? "running"
+                                                                          : "degraded: no sensor");
     }
     if (alive) {
         wedr_svc_watchdog_ping();
@@ -124,7 +129,16 @@ static void state_tick(struct holder *h, uint64_t now)
     }
 }
 
-enum wait_index { W_SIGNAL, W_LISTENER, W_CORE, W_CORE_END, W_NET, W_NET_END, W_CLIENT, W_COUNT = W_CLIENT + WEDR_CLIENTS_MAX };
+enum wait_index {
+    W_SIGNAL,
+    W_LISTENER,
+    W_CORE,
+    W_CORE_END,
+    W_NET,
+    W_NET_END,
+    W_CLIENT,
+    W_COUNT = W_CLIENT + WEDR_CLIENTS_MAX
+};
 
 static void fill_wait(const struct holder *h, struct wedr_wait *w)
 {
@@ -160,7 +174,8 @@ static void serve(struct holder *h, const struct wedr_wait *w)
     if (w[W_NET].got || w[W_NET_END].got) {
         holder_on_net(h);
     }
-    if (w[W_CORE_END].got && h->core.proc && w[W_CORE_END].handle == wedr_child_handle(h->core.proc)) {
+    if (w[W_CORE_END].got && h->core.proc &&
+        w[W_CORE_END].handle == wedr_child_handle(h->core.proc)) {
         holder_child_down(h, &h->core, "ended");
     }
     if (w[W_NET_END].got && h->net.proc && w[W_NET_END].handle == wedr_child_handle(h->net.proc)) {
@@ -207,13 +222,16 @@ static int prepare(struct holder *h, struct wedr_errinfo *ei)
 {
     int err = wedr_state_lock(h->state_dir, true, WEDR_LOCK_WAIT_MS, &h->lock);
     if (err != WEDR_OK) {
-        return wedr_fail(ei, err, err == WEDR_E_BUSY ? "another agent runs on %s" : "cannot lock %s", h->state_dir);
+        return wedr_fail(ei, err,
+                         err == WEDR_E_BUSY ? "another agent runs on %s" : "cannot lock %s",
+                         h->state_dir);
     }
     err = wedr_agent_config_load(h->state_dir, &h->cfg, ei);
     if (err != WEDR_OK) {
         return err;
     }
-    err = wedr_logfile_open(h->state_dir, h->cfg.log_max_bytes, h->cfg.log_level, !h->args->under_manager);
+    err = wedr_logfile_open(h->state_dir, h->cfg.log_max_bytes, h->cfg.log_level,
+                            !h->args->under_manager);
     if (err != WEDR_OK) {
         return wedr_fail(ei, err, "cannot open the log: %s", wedr_err_text(err));
     }
@@ -284,7 +302,8 @@ int wedr_holder_run(const struct wedr_run_args *args, struct wedr_errinfo *ei)
     holder_children_init(h);
     int err = prepare(h, ei);
     if (err == WEDR_OK) {
-        wedr_log(INFO, "holder.start", WEDR_STR("version", args->version), WEDR_STR("state", h->state_dir));
+        wedr_log(INFO, "holder.start", WEDR_STR("version", args->version),
+                 WEDR_STR("state", h->state_dir));
         open_source(h);
         err = loop(h);
         if (err != WEDR_OK || h->failed) {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * endpoint/agent/src/holder.h — `wedr-agent run`: the process with the rights. Owns the state folder's lock, the sensor and
- * the keys; starts, watches and restarts core and net; signs batch identities; answers the command line. Parses neither
- * JSON nor network bytes. One thread.
+ * endpoint/agent/src/holder.h — `wedr-agent run`: the process with the rights. Owns the state
+ * folder's lock, the sensor and the keys; starts, watches and restarts core and net; signs batch
+ * identities; answers the command line. Parses neither JSON nor network bytes. One thread.
  */
 #pragma once
 
@@ -25,15 +25,18 @@ struct wedr_run_args {
     const char *replay_file;
     uint64_t rate;
     bool new_epoch;
-    bool root;       /* the caller may change users and load BPF */
-    uint32_t uid, pid; /* the caller's */
+    bool root;          /* the caller may change users and load BPF */
+    uint32_t uid, pid;  /* the caller's */
     bool under_manager; /* started by a service manager, which collects the log itself */
-    bool drain_only; /* no server: end the epochs of a pinned sensor, keep the records in the spool, remove it, leave */
+    bool drain_only; /* no server: end the epochs of a pinned sensor, keep the records in the spool,
+                        remove it, leave */
     const char *version;
 };
 
 /* 0: orderly end (stop, a finished replay); 1: could not start or work; ei has the reason. */
 int wedr_holder_run(const struct wedr_run_args *args, struct wedr_errinfo *ei);
 
-/* The state folder's lock, waited for up to wait_ms. WEDR_E_BUSY: another agent runs. The folder is made when create. */
-WEDR_MUST_USE int wedr_state_lock(const char *state_dir, bool create, uint32_t wait_ms, wedr_handle *ret_lock);
+/* The state folder's lock, waited for up to wait_ms. WEDR_E_BUSY: another agent runs. The folder is
+ * made when create. */
+WEDR_MUST_USE int
+wedr_state_lock(const char *state_dir, bool create, uint32_t wait_ms, wedr_handle *ret_lock);

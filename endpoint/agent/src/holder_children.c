@@ -55,8 +55,8 @@ void holder_child_down(struct holder *h, struct holder_child *c, const char *why
     if (h->stop == STOP_DONE) {
         return;
     }
-    wedr_log(WARN, "holder.child_down", WEDR_STR("process", is_core ? "core" : "net"), WEDR_STR("why", why),
-             WEDR_I64("code", code));
+    wedr_log(WARN, "holder.child_down", WEDR_STR("process", is_core ? "core" : "net"),
+             WEDR_STR("why", why), WEDR_I64("code", code));
     if (now - c->start_ms > STABLE_MS) {
         wedr_backoff_reset(&c->backoff);
     }
@@ -70,7 +70,11 @@ void holder_child_down(struct holder *h, struct holder_child *c, const char *why
     h->pair_due = true;
 }
 
-void holder_send(struct holder *h, struct holder_child *c, const void *m, const wedr_handle *handles, size_t count)
+void holder_send(struct holder *h,
+                 struct holder_child *c,
+                 const void *m,
+                 const wedr_handle *handles,
+                 size_t count)
 {
     if (c->c && wedr_peer_send(c->c, m, handles, count) != WEDR_OK) {
         holder_child_down(h, c, "does not read its messages");
@@ -97,7 +101,8 @@ static void started(struct holder *h, struct holder_child *c, int err, const cha
         return;
     }
     h->pair_due = true;
-    wedr_log(INFO, "holder.child_started", WEDR_STR("process", name), WEDR_U64("pid", wedr_child_pid(c->proc)));
+    wedr_log(INFO, "holder.child_started", WEDR_STR("process", name),
+             WEDR_U64("pid", wedr_child_pid(c->proc)));
 }
 
 static void start_core(struct holder *h)
@@ -108,11 +113,14 @@ static void start_core(struct holder *h)
     h->core_args.change_user = h->args->root;
     h->core_args.version = h->args->version;
     h->core_args.identity = &h->identity;
-    (void)snprintf(h->core_args.spool_dir, sizeof(h->core_args.spool_dir), "%.4080s/spool", h->state_dir);
+    (void)snprintf(h->core_args.spool_dir, sizeof(h->core_args.spool_dir), "%.4080s/spool",
+                   h->state_dir);
     /* The folder may have been replaced (a fresh mount): its owner is set every time. */
-    int err = wedr_fs_mkdir(h->core_args.spool_dir, 0700, h->args->root ? (uint32_t)h->cfg.core_uid : UINT32_MAX);
+    int err = wedr_fs_mkdir(h->core_args.spool_dir, 0700,
+                            h->args->root ? (uint32_t)h->cfg.core_uid : UINT32_MAX);
     if (err == WEDR_OK) {
-        err = wedr_child_start("wedr-core", wedr_core_main, &h->core_args, &h->core.proc, &h->core.c);
+        err =
+            wedr_child_start("wedr-core", wedr_core_main, &h->core_args, &h->core.proc, &h->core.c);
     }
     started(h, &h->core, err, "core");
 }
@@ -180,7 +188,8 @@ void holder_children_tick(struct holder *h, uint64_t now)
         h->next_identity_ms = now + IDENTITY_MS;
         holder_identity_load(h);
     }
-    if (!h->net.proc && now >= h->net.restart_at_ms && h->enrolled && h->cfg.shipper_enabled && !h->args->drain_only) {
+    if (!h->net.proc && now >= h->net.restart_at_ms && h->enrolled && h->cfg.shipper_enabled &&
+        !h->args->drain_only) {
         start_net(h);
     }
     pair(h);
@@ -327,8 +336,8 @@ static int check_child(void *arg, struct wedr_ipc *channel)
         err = wedr_fail(&ei, WEDR_E_TLS, "it names another agent");
     }
     if (err == WEDR_OK) {
-        err = wedr_pki_cert_matches((const char *)a->cert.p, a->cert.len, (const char *)a->key.p, a->key.len,
-                                    (const char *)a->ca.p, a->ca.len);
+        err = wedr_pki_cert_matches((const char *)a->cert.p, a->cert.len, (const char *)a->key.p,
+                                    a->key.len, (const char *)a->ca.p, a->ca.len);
     }
     return wedr_peer_send_result(channel, WEDR_MSG_T_CHECKED, err, ei.text) == WEDR_OK ? 0 : 1;
 }

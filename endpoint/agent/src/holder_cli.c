@@ -83,7 +83,8 @@ void holder_state_fill(struct holder *h, struct wedr_msg_holder_state *m)
     m->degraded = m->health[0] != 0;
 }
 
-static void fill_process(const struct holder_child *c, struct wedr_msg_process *p, uint32_t uid, uint64_t now)
+static void
+fill_process(const struct holder_child *c, struct wedr_msg_process *p, uint32_t uid, uint64_t now)
 {
     struct wedr_proc_usage u;
     memset(p, 0, sizeof(*p));
@@ -206,7 +207,8 @@ void holder_cli_end(struct holder *h)
 {
     char text[WEDR_MSG_TEXT_MAX];
     uint64_t waiting = h->core_stats.batches_waiting;
-    (void)snprintf(text, sizeof(text), "%llu batches wait in the spool", (unsigned long long)waiting);
+    (void)snprintf(text, sizeof(text), "%llu batches wait in the spool",
+                   (unsigned long long)waiting);
     for (size_t i = 0; i < WEDR_CLIENTS_MAX; i++) {
         if (h->client[i].c && h->client[i].wants_stop) {
             struct wedr_msg_result r;

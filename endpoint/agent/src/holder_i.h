@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * endpoint/agent/src/holder_i.h — inside of the holder: one structure, and the parts that work on it.
- *   holder.c           start, loop, end          holder_children.c  processes and their messages
+ * endpoint/agent/src/holder_i.h — inside of the holder: one structure, and the parts that work on
+ * it. holder.c           start, loop, end          holder_children.c  processes and their messages
  *   holder_source.c    sensor, gaps, memory      holder_cli.c       status socket, counters, health
  */
 #pragma once
@@ -29,8 +29,8 @@ struct holder_child {
 };
 
 enum source_phase {
-    SOURCE_NONE,        /* core has none */
-    SOURCE_OLD,         /* core drains a set that was detached earlier */
+    SOURCE_NONE, /* core has none */
+    SOURCE_OLD,  /* core drains a set that was detached earlier */
     SOURCE_LIVE,
     SOURCE_LIVE_ENDING, /* links were found dead: core drains the rest, then a new set is opened */
     SOURCE_STOP_ENDING  /* stopped on purpose */
@@ -89,7 +89,11 @@ void holder_on_core(struct holder *h);
 void holder_on_net(struct holder *h);
 void holder_child_down(struct holder *h, struct holder_child *c, const char *why);
 /* A send that fails is the child's fault: it is ended and started again. */
-void holder_send(struct holder *h, struct holder_child *c, const void *m, const wedr_handle *handles, size_t count);
+void holder_send(struct holder *h,
+                 struct holder_child *c,
+                 const void *m,
+                 const wedr_handle *handles,
+                 size_t count);
 void holder_send_text(struct holder *h, struct holder_child *c, uint16_t type, const char *text);
 void holder_children_end(struct holder *h);
 void holder_identity_load(struct holder *h);

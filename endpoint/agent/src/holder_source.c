@@ -10,7 +10,8 @@
 #define CHECK_MS 2000u
 #define REOPEN_MS 5000u
 #define STORE_MS 4000u
-#define SETTLE_MS 50u /* programs that still ran when the last link went have written their record by then */
+#define SETTLE_MS \
+    50u /* programs that still ran when the last link went have written their record by then */
 
 void holder_memory_store(struct holder *h)
 {
@@ -41,8 +42,8 @@ static void note_gap(struct holder *h)
     h->gap.reason = reason;
     h->gap.token = h->detached_count + 1;
     h->gap_open = true;
-    wedr_log(WARN, "holder.coverage_gap", WEDR_I64("from_us", h->gap.from_us), WEDR_I64("to_us", to),
-             WEDR_U64("reason", reason));
+    wedr_log(WARN, "holder.coverage_gap", WEDR_I64("from_us", h->gap.from_us),
+             WEDR_I64("to_us", to), WEDR_U64("reason", reason));
 }
 
 void holder_gap_send(struct holder *h)
@@ -70,8 +71,10 @@ void holder_source_open(struct holder *h)
             h->gap_from_us = h->memory.last_good_us ? h->memory.last_good_us : wedr_time_utc_us();
             h->gap_reason = WEDR_GAP_REASON_SENSOR_FAILED;
         }
-        wedr_msg_put_text(h->sensor_trouble, sizeof(h->sensor_trouble), ei.text[0] ? ei.text : wedr_err_text(err));
-        wedr_log(ERROR, "holder.sensor_not_attached", WEDR_ERR(err), WEDR_STR("reason", h->sensor_trouble));
+        wedr_msg_put_text(h->sensor_trouble, sizeof(h->sensor_trouble),
+                          ei.text[0] ? ei.text : wedr_err_text(err));
+        wedr_log(ERROR, "holder.sensor_not_attached", WEDR_ERR(err),
+                 WEDR_STR("reason", h->sensor_trouble));
         return;
     }
     wedr_log(INFO, "holder.sensor_attached", WEDR_STR("how", how.adopted ? "adopted" : how.why),
@@ -112,8 +115,10 @@ static void give_replay(struct holder *h)
     wedr_handle file = WEDR_HANDLE_NONE;
     int err = wedr_fs_open(h->args->replay_file, WEDR_FS_READ, 0, &file);
     if (err != WEDR_OK) {
-        wedr_log(ERROR, "holder.no_replay_file", WEDR_ERR(err), WEDR_STR("file", h->args->replay_file));
-        wedr_msg_put_text(h->sensor_trouble, sizeof(h->sensor_trouble), "the capture cannot be opened");
+        wedr_log(ERROR, "holder.no_replay_file", WEDR_ERR(err),
+                 WEDR_STR("file", h->args->replay_file));
+        wedr_msg_put_text(h->sensor_trouble, sizeof(h->sensor_trouble),
+                          "the capture cannot be opened");
         h->failed = true;
         h->stop = STOP_DONE;
         return;
@@ -261,7 +266,8 @@ bool holder_source_stop(struct holder *h)
     if (h->sensor) {
         h->memory.last_good_us = wedr_time_utc_us();
     }
-    /* Core keeps the rings by its own descriptors; without pins and without ours the programs are gone. */
+    /* Core keeps the rings by its own descriptors; without pins and without ours the programs are
+     * gone. */
     wedr_sensor_close(h->sensor);
     h->sensor = NULL;
     int err = wedr_sensor_unpin(h->pin_name, &ei);

@@ -53,7 +53,8 @@ static int open_checked(wedr_handle dir, const char *name, wedr_handle *ret)
         err = wedr_fs_stat(dir, &folder);
     }
     /* Whoever owns the folder owns the identity; nobody else may look at it. */
-    if (err == WEDR_OK && (!st.regular || (st.mode & 077u) != 0 || (folder.mode & 077u) != 0 || st.uid != folder.uid)) {
+    if (err == WEDR_OK && (!st.regular || (st.mode & 077u) != 0 || (folder.mode & 077u) != 0 ||
+                           st.uid != folder.uid)) {
         err = WEDR_E_PERM;
     }
     if (err != WEDR_OK) {
@@ -125,7 +126,8 @@ static int read_sign_key(const char *state_dir, uint8_t ret[WEDR_SIGN_SECRET_LEN
 
 int wedr_identity_load(const char *state_dir, struct wedr_identity *ret, struct wedr_errinfo *ei)
 {
-    static const char *const names[] = {"agent_id", "server_url", "sign.key", "tls.key", "tls.crt", "ca.pem"};
+    static const char *const names[] = {"agent_id", "server_url", "sign.key",
+                                        "tls.key",  "tls.crt",    "ca.pem"};
     struct wedr_identity id;
     wedr_handle h = WEDR_HANDLE_NONE;
     size_t at = 0;
@@ -176,7 +178,9 @@ int wedr_identity_replace(const char *state_dir, const char *name, const char *t
     return err;
 }
 
-int wedr_identity_store(const char *state_dir, const struct wedr_identity_files *f, struct wedr_errinfo *ei)
+int wedr_identity_store(const char *state_dir,
+                        const struct wedr_identity_files *f,
+                        struct wedr_errinfo *ei)
 {
     char path[4096];
     int n = snprintf(path, sizeof(path), "%s/" WEDR_IDENTITY_DIR, state_dir);
@@ -198,14 +202,17 @@ int wedr_identity_store(const char *state_dir, const struct wedr_identity_files 
                  {"sign.key", f->sign_secret, WEDR_SIGN_SECRET_LEN},
                  {"agent_id", f->agent_id, strlen(f->agent_id)}};
     for (size_t i = 0; err == WEDR_OK && i < WEDR_ARRAY_COUNT(files); i++) {
-        err = wedr_identity_replace(state_dir, files[i].name, (const char *)files[i].p, files[i].len);
+        err =
+            wedr_identity_replace(state_dir, files[i].name, (const char *)files[i].p, files[i].len);
     }
-    return err == WEDR_OK ? WEDR_OK : wedr_fail(ei, err, "cannot write %s: %s", path, wedr_err_text(err));
+    return err == WEDR_OK ? WEDR_OK
+                          : wedr_fail(ei, err, "cannot write %s: %s", path, wedr_err_text(err));
 }
 
 int wedr_identity_remove(const char *state_dir)
 {
-    static const char *const names[] = {"agent_id", "tls.key", "tls.crt", "ca.pem", "server_url", "sign.key"};
+    static const char *const names[] = {"agent_id", "tls.key",    "tls.crt",
+                                        "ca.pem",   "server_url", "sign.key"};
     wedr_handle dir = WEDR_HANDLE_NONE;
     int err = open_identity_dir(state_dir, &dir);
     for (size_t i = 0; err == WEDR_OK && i < WEDR_ARRAY_COUNT(names); i++) {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * endpoint/agent/src/identity.h — <state>/identity: who this agent is. Files of root, 0600, in a folder 0700, opened
- * without following links. Only the holder and the command `enroll` touch it; net gets handles. One thread.
+ * endpoint/agent/src/identity.h — <state>/identity: who this agent is. Files of root, 0600, in a
+ * folder 0700, opened without following links. Only the holder and the command `enroll` touch it;
+ * net gets handles. One thread.
  */
 #pragma once
 
@@ -32,7 +33,8 @@ struct wedr_identity_files {
 /* 36 characters, lower-case hex and '-' at their places. WEDR_E_FORMAT otherwise. */
 WEDR_MUST_USE int wedr_agent_id_parse(const char *text, uint8_t ret[WEDR_AGENT_ID_LEN]);
 
-/* WEDR_E_NOENT: not enrolled. WEDR_E_PERM: owner or mode is wrong. WEDR_E_CORRUPT: a file is not what it should be. */
+/* WEDR_E_NOENT: not enrolled. WEDR_E_PERM: owner or mode is wrong. WEDR_E_CORRUPT: a file is not
+ * what it should be. */
 WEDR_MUST_USE int
 wedr_identity_load(const char *state_dir, struct wedr_identity *ret, struct wedr_errinfo *ei);
 void wedr_identity_wipe(struct wedr_identity *id);

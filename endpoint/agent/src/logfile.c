@@ -20,7 +20,8 @@ static struct {
 static int open_file(void)
 {
     struct wedr_fs_stat st;
-    int err = wedr_fs_open_at(logfile.dir, LOG_NAME, WEDR_FS_WRITE | WEDR_FS_CREATE | WEDR_FS_APPEND, 0600, &logfile.file);
+    int err = wedr_fs_open_at(logfile.dir, LOG_NAME,
+                              WEDR_FS_WRITE | WEDR_FS_CREATE | WEDR_FS_APPEND, 0600, &logfile.file);
     if (err == WEDR_OK) {
         err = wedr_fs_stat(logfile.file, &st);
     }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * endpoint/agent/src/logfile.h — where the log lines of all three processes end: <state>/log/agent.log (renamed to
- * agent.log.1 at its maximum), the service manager's journal, and standard error when there is no service manager. The
- * holder owns it. One thread.
+ * endpoint/agent/src/logfile.h — where the log lines of all three processes end:
+ * <state>/log/agent.log (renamed to agent.log.1 at its maximum), the service manager's journal, and
+ * standard error when there is no service manager. The holder owns it. One thread.
  */
 #pragma once
 

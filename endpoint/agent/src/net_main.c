@@ -40,7 +40,9 @@ struct net {
     struct wedr_buf renew_body;
 };
 
-int wedr_net_confine(const struct wedr_net_args *args, char ret_missing[64], struct wedr_errinfo *ei)
+int wedr_net_confine(const struct wedr_net_args *args,
+                     char ret_missing[64],
+                     struct wedr_errinfo *ei)
 {
     struct wedr_sandbox_report report;
     if (args->identity) {
@@ -82,7 +84,8 @@ static void make_http(struct net *n)
                                 .cert_pem = (const char *)n->pem[1].p,
                                 .key_pem = (const char *)n->pem[0].p,
                                 .proxy = n->args->cfg.proxy[0] ? n->args->cfg.proxy : NULL,
-                                .connect_timeout_ms = (uint32_t)n->args->cfg.connect_timeout_secs * 1000u,
+                                .connect_timeout_ms =
+                                    (uint32_t)n->args->cfg.connect_timeout_secs * 1000u,
                                 .total_timeout_ms = (uint32_t)n->args->cfg.timeout_secs * 1000u,
                                 .user_agent = "wedr-agent"};
     int err = wedr_http_new(&cfg, &n->http, &ei);
@@ -123,8 +126,11 @@ static int take_keys(struct net *n, struct wedr_peer_msg *m)
     return WEDR_OK;
 }
 
-static void on_batch_done(
-    void *arg, const struct wedr_batch_id *id, enum wedr_msg_outcome outcome, uint32_t window, uint32_t wait_ms)
+static void on_batch_done(void *arg,
+                          const struct wedr_batch_id *id,
+                          enum wedr_msg_outcome outcome,
+                          uint32_t window,
+                          uint32_t wait_ms)
 {
     struct net *n = (struct net *)arg;
     struct wedr_msg_batch_outcome m;
@@ -136,7 +142,8 @@ static void on_batch_done(
     m.window = (uint8_t)window;
     m.wait_ms = wait_ms < WEDR_MSG_WAIT_MAX_MS ? wait_ms : WEDR_MSG_WAIT_MAX_MS;
     if (n->core && wedr_peer_send_wait(n->core, &m, NULL, 0) != WEDR_OK) {
-        /* Core is gone or stuck: whatever it does not hear of, it offers again, and the server knows the batch. */
+        /* Core is gone or stuck: whatever it does not hear of, it offers again, and the server
+         * knows the batch. */
         wedr_ipc_close(n->core);
         n->core = NULL;
     }
@@ -147,15 +154,23 @@ static void on_heartbeat(void *arg, const struct wedr_http_response *r)
     struct net *n = (struct net *)arg;
     uint32_t next_s = 0;
     struct wedr_ship_verdict v = wedr_ship_judge(r->err, r->status, r->retry_after_s);
-    bool ok = r->err == WEDR_OK && r->status == 200 && wedr_heartbeat_answer(r->body, r->body_len, &next_s) == WEDR_OK;
+    bool ok = r->err == WEDR_OK && r->status == 200 &&
+              wedr_heartbeat_answer(r->body, r->body_len, &next_s) == WEDR_OK;
     n->heartbeat_busy = false;
     n->heartbeats += ok;
     n->heartbeats_failed += !ok;
-    wedr_ship_note_server(n->ship, ok ? WEDR_MSG_SERVER_OK : v.server == WEDR_MSG_SERVER_OK ? WEDR_MSG_SERVER_BUSY : v.server,
+    wedr_ship_note_server(n->ship,
+                          ok                               ? WEDR_MSG_SERVER_OK
+                          : v.server == WEDR_MSG_SERVER_OK ? WEDR_MSG_SERVER_BUSY
+                                                           : v.server,
                           r->status,
-                          ok ? "" : r->err != WEDR_OK && r->error_text ? r->error_text : "the server refused the heartbeat");
+                          ok ? ""
+                          : r->err != WEDR_OK && r->error_text
+                              ? r->error_text
+                              : "the server refused the heartbeat");
     if (ok) {
-        n->heartbeat_ms = next_s > 0 ? next_s * 1000u : (uint32_t)n->args->cfg.heartbeat_interval_secs * 1000u;
+        n->heartbeat_ms =
+            next_s > 0 ? next_s * 1000u : (uint32_t)n->args->cfg.heartbeat_interval_secs * 1000u;
     }
     uint32_t pause = v.wait_ms > n->heartbeat_ms ? v.wait_ms : n->heartbeat_ms;
     n->next_heartbeat_ms = wedr_time_mono_ms() + jittered(n, ok ? n->heartbeat_ms : pause);
@@ -178,15 +193,20 @@ static void send_heartbeat(struct net *n)
     static struct wedr_msg_net_stats stats;
     size_t len = 0;
     fill_stats(n, &stats);
-    struct wedr_heartbeat hb = {n->args->version, n->have_core_stats ? &n->core_stats : NULL, &stats,
-                                n->have_holder_state ? &n->holder_state : NULL};
+    struct wedr_heartbeat hb = {n->args->version, n->have_core_stats ? &n->core_stats : NULL,
+                                &stats, n->have_holder_state ? &n->holder_state : NULL};
     n->next_heartbeat_ms = wedr_time_mono_ms() + n->heartbeat_ms;
     if (wedr_heartbeat_write(&hb, n->heartbeat_body, sizeof(n->heartbeat_body), &len) != WEDR_OK) {
         n->heartbeats_failed++;
         return;
     }
-    struct wedr_http_request rq = {.method = "POST", .path = n->heartbeat_path, .headers = &json, .header_count = 1,
-                                   .body = n->heartbeat_body, .body_len = len, .response_max = RESPONSE_MAX};
+    struct wedr_http_request rq = {.method = "POST",
+                                   .path = n->heartbeat_path,
+                                   .headers = &json,
+                                   .header_count = 1,
+                                   .body = n->heartbeat_body,
+                                   .body_len = len,
+                                   .response_max = RESPONSE_MAX};
     n->heartbeat_busy = wedr_http_start(n->http, &rq, on_heartbeat, n) == WEDR_OK;
 }
 
@@ -209,7 +229,8 @@ static void on_renewed(void *arg, const struct wedr_http_response *r)
     wedr_log(INFO, "net.renewal", WEDR_ERR(err), WEDR_I64("status", r->status));
 }
 
-/* When two thirds of its life are over (day 60 of 90), the certificate is renewed with the same key. */
+/* When two thirds of its life are over (day 60 of 90), the certificate is renewed with the same
+ * key. */
 static void renew(struct net *n)
 {
     static const struct wedr_http_header json = {"Content-Type", "application/json"};
@@ -219,13 +240,18 @@ static void renew(struct net *n)
     wedr_buf_init(&pem, WEDR_MSG_PEM_MAX);
     wedr_buf_init(&der, WEDR_MSG_PEM_MAX);
     wedr_buf_truncate(&n->renew_body, 0);
-    int err = wedr_pki_csr_new((const char *)n->pem[0].p, n->pem[0].len, n->args->agent_id, &pem, &der, &ei);
+    int err = wedr_pki_csr_new((const char *)n->pem[0].p, n->pem[0].len, n->args->agent_id, &pem,
+                               &der, &ei);
     if (err == WEDR_OK) {
         err = wedr_renew_body((const char *)pem.p, &n->renew_body);
     }
     if (err == WEDR_OK) {
-        struct wedr_http_request rq = {.method = "POST", .path = n->renew_path, .headers = &json, .header_count = 1,
-                                       .body = n->renew_body.p, .body_len = n->renew_body.len,
+        struct wedr_http_request rq = {.method = "POST",
+                                       .path = n->renew_path,
+                                       .headers = &json,
+                                       .header_count = 1,
+                                       .body = n->renew_body.p,
+                                       .body_len = n->renew_body.len,
                                        .response_max = RESPONSE_MAX};
         err = wedr_http_start(n->http, &rq, on_renewed, n);
         n->renew_busy = err == WEDR_OK;
@@ -343,7 +369,8 @@ static int loop(struct net *n)
             n->told_state = stats.server_state;
             (void)!wedr_peer_send(n->holder, &stats, NULL, 0); /* cumulative: the next one heals */
         }
-        bool informed = n->have_holder_state && (n->have_core_stats || now - n->start_ms > FIRST_HEARTBEAT_MS);
+        bool informed =
+            n->have_holder_state && (n->have_core_stats || now - n->start_ms > FIRST_HEARTBEAT_MS);
         if (n->http && !n->heartbeat_busy && now >= n->next_heartbeat_ms && informed) {
             send_heartbeat(n);
         }
@@ -384,9 +411,11 @@ int wedr_net_main(void *arg, struct wedr_ipc *channel)
         wedr_buf_init(&n.pem[i], WEDR_IDENTITY_FILE_MAX);
     }
     wedr_buf_init(&n.renew_body, (size_t)8 * WEDR_MSG_PEM_MAX);
-    (void)snprintf(n.heartbeat_path, sizeof(n.heartbeat_path), "/api/v1/agents/%s/heartbeat", args.agent_id);
+    (void)snprintf(n.heartbeat_path, sizeof(n.heartbeat_path), "/api/v1/agents/%s/heartbeat",
+                   args.agent_id);
     (void)snprintf(n.renew_path, sizeof(n.renew_path), "/api/v1/agents/%s/renew", args.agent_id);
-    n.ship = wedr_ship_new(args.agent_id, (uint32_t)args.cfg.max_backoff_secs * 1000u, on_batch_done, &n);
+    n.ship = wedr_ship_new(args.agent_id, (uint32_t)args.cfg.max_backoff_secs * 1000u,
+                           on_batch_done, &n);
     if (err != WEDR_OK || !n.ship) {
         wedr_log(ERROR, "net.start_failed", WEDR_ERR(err), WEDR_STR("reason", ei.text));
         return 1;

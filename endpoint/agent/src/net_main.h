@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * endpoint/agent/src/net_main.h — the net process: own user, no capabilities, no files. Talks to the server: batches,
- * heartbeats, renewal of its certificate. Holds the TLS key, never the key that signs batches.
+ * endpoint/agent/src/net_main.h — the net process: own user, no capabilities, no files. Talks to
+ * the server: batches, heartbeats, renewal of its certificate. Holds the TLS key, never the key
+ * that signs batches.
  */
 #pragma once
 

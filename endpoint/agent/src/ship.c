@@ -37,7 +37,8 @@ struct wedr_ship_verdict wedr_ship_judge(int err, int status, uint32_t retry_aft
     struct wedr_ship_verdict v = {WEDR_MSG_RETRY, WEDR_MSG_SERVER_UNREACHABLE, true, 0};
     if (retry_after_s > 0) {
         v.backoff = false;
-        v.wait_ms = retry_after_s < WEDR_MSG_WAIT_MAX_MS / 1000 ? retry_after_s * 1000 : WEDR_MSG_WAIT_MAX_MS;
+        v.wait_ms = retry_after_s < WEDR_MSG_WAIT_MAX_MS / 1000 ? retry_after_s * 1000
+                                                                : WEDR_MSG_WAIT_MAX_MS;
     }
     if (err != WEDR_OK) {
         return v;
@@ -64,7 +65,8 @@ struct wedr_ship_verdict wedr_ship_judge(int err, int status, uint32_t retry_aft
     }
 }
 
-struct wedr_ship *wedr_ship_new(const char *agent_id, uint32_t max_backoff_ms, wedr_ship_done done, void *arg)
+struct wedr_ship *
+wedr_ship_new(const char *agent_id, uint32_t max_backoff_ms, wedr_ship_done done, void *arg)
 {
     uint64_t seed = 0;
     struct wedr_ship *s = (struct wedr_ship *)wedr_alloc(1, sizeof(*s));
@@ -75,8 +77,9 @@ struct wedr_ship *wedr_ship_new(const char *agent_id, uint32_t max_backoff_ms, w
     s->done = done;
     s->arg = arg;
     wedr_random(&seed, sizeof(seed));
-    wedr_backoff_init(&s->backoff, BACKOFF_MIN_MS < max_backoff_ms ? BACKOFF_MIN_MS : max_backoff_ms, max_backoff_ms,
-                      seed);
+    wedr_backoff_init(&s->backoff,
+                      BACKOFF_MIN_MS < max_backoff_ms ? BACKOFF_MIN_MS : max_backoff_ms,
+                      max_backoff_ms, seed);
     for (size_t i = 0; i < WEDR_ARRAY_COUNT(s->flight); i++) {
         s->flight[i].ship = s;
         wedr_buf_init(&s->flight[i].body, WEDR_BATCH_Z_MAX);
@@ -110,14 +113,17 @@ size_t wedr_ship_in_flight(const struct wedr_ship *s)
     return n;
 }
 
-void wedr_ship_note_server(struct wedr_ship *s, enum wedr_msg_server_state state, int status, const char *error)
+void wedr_ship_note_server(struct wedr_ship *s,
+                           enum wedr_msg_server_state state,
+                           int status,
+                           const char *error)
 {
     if (s->stats.server_state != state) {
         if (state == WEDR_MSG_SERVER_OK) {
             wedr_log(INFO, "net.server_ok", WEDR_I64("status", status));
         } else {
-            wedr_log(WARN, "net.server_trouble", WEDR_I64("status", status), WEDR_U64("state", state),
-                     WEDR_STR("reason", error));
+            wedr_log(WARN, "net.server_trouble", WEDR_I64("status", status),
+                     WEDR_U64("state", state), WEDR_STR("reason", error));
         }
     }
     s->stats.server_state = (uint8_t)state;
@@ -130,7 +136,8 @@ void wedr_ship_note_server(struct wedr_ship *s, enum wedr_msg_server_state state
     }
 }
 
-/* How long core should wait after this verdict. Several answers of one outage count as one failure. */
+/* How long core should wait after this verdict. Several answers of one outage count as one failure.
+ */
 static uint32_t pause_of(struct wedr_ship *s, const struct wedr_ship_verdict *v)
 {
     uint64_t now = wedr_time_mono_ms();
@@ -158,7 +165,8 @@ static void count(struct wedr_ship *s, enum wedr_msg_outcome outcome)
     s->stats.batches_poison += outcome == WEDR_MSG_POISON;
 }
 
-static void report(struct wedr_ship *s, const struct wedr_batch_id *id, const struct wedr_ship_verdict *v)
+static void
+report(struct wedr_ship *s, const struct wedr_batch_id *id, const struct wedr_ship_verdict *v)
 {
     uint32_t wait_ms = pause_of(s, v);
     count(s, v->outcome);
@@ -175,21 +183,25 @@ static void on_answer(void *arg, const struct wedr_http_response *r)
     wedr_buf_fini(&f->body);
     wedr_buf_init(&f->body, WEDR_BATCH_Z_MAX);
     if (v.outcome == WEDR_MSG_CONFLICT || v.outcome == WEDR_MSG_POISON) {
-        wedr_log(ERROR, "ship.refused", WEDR_I64("status", r->status), WEDR_STR("stream", id.stream),
-                 WEDR_U64("first_seq", id.first_seq), WEDR_U64("last_seq", id.last_seq));
+        wedr_log(ERROR, "ship.refused", WEDR_I64("status", r->status),
+                 WEDR_STR("stream", id.stream), WEDR_U64("first_seq", id.first_seq),
+                 WEDR_U64("last_seq", id.last_seq));
     }
     wedr_ship_note_server(s, v.server, r->status,
-                          r->err != WEDR_OK ? (r->error_text ? r->error_text : wedr_err_text(r->err))
-                                            : "the server refused a batch");
+                          r->err != WEDR_OK
+                              ? (r->error_text ? r->error_text : wedr_err_text(r->err))
+                              : "the server refused a batch");
     report(s, &id, &v);
 }
 
 /* Header texts of one batch. */
 struct header_text {
-    char epoch[17], boot_id[33], first[24], last[24], count[16], produced[24], lost[24], sha256[65], signature[129];
+    char epoch[17], boot_id[33], first[24], last[24], count[16], produced[24], lost[24], sha256[65],
+        signature[129];
 };
 
-static void header_texts(const struct wedr_batch_id *id, const uint8_t *signature, struct header_text *t)
+static void
+header_texts(const struct wedr_batch_id *id, const uint8_t *signature, struct header_text *t)
 {
     (void)snprintf(t->epoch, sizeof(t->epoch), "%016" PRIx64, id->epoch);
     wedr_hex(id->boot_id, sizeof(id->boot_id), t->boot_id);

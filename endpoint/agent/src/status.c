@@ -16,14 +16,17 @@
 #define JSON_MAX 16384u
 
 static const char *const process_names[WEDR_MSG_PROCESSES] = {"holder", "core", "net"};
-static const char *const lane_names[WEDR_LANE_COUNT] = {WEDR_STREAM_NAME_CRITICAL, WEDR_STREAM_NAME_BULK};
-static const char *const server_states[] = {"unknown", "ok", "unreachable", "refused", "not_enrolled", "busy", "not_configured"};
+static const char *const lane_names[WEDR_LANE_COUNT] = {WEDR_STREAM_NAME_CRITICAL,
+                                                        WEDR_STREAM_NAME_BULK};
+static const char *const server_states[] = {"unknown",      "ok",   "unreachable",   "refused",
+                                            "not_enrolled", "busy", "not_configured"};
 
 static int connect_to(const char *state_dir, struct wedr_ipc **ret)
 {
     char path[4096];
     int n = snprintf(path, sizeof(path), "%s/" WEDR_RUN_DIR, state_dir);
-    return n < 0 || (size_t)n >= sizeof(path) ? WEDR_E_RANGE : wedr_ipc_connect(path, WEDR_AGENT_SOCKET, ret);
+    return n < 0 || (size_t)n >= sizeof(path) ? WEDR_E_RANGE
+                                              : wedr_ipc_connect(path, WEDR_AGENT_SOCKET, ret);
 }
 
 /* Waits for one answer. */
@@ -83,7 +86,9 @@ int wedr_stop_running(const char *state_dir, bool sensor, struct wedr_errinfo *e
     } else if (err == WEDR_OK && m.type == WEDR_MSG_T_STOPPING) {
         struct wedr_msg_result r;
         memcpy(&r, m.u.bytes, sizeof(r));
-        err = r.err == WEDR_OK ? WEDR_OK : wedr_fail(ei, r.err, "the agent stopped, but not in order: %s", wedr_err_text(r.err));
+        err = r.err == WEDR_OK ? WEDR_OK
+                               : wedr_fail(ei, r.err, "the agent stopped, but not in order: %s",
+                                           wedr_err_text(r.err));
     }
     /* Its lock is free when the process has ended. */
     if (wedr_state_lock(state_dir, false, WEDR_LOCK_WAIT_MS, &lock) != WEDR_OK) {
@@ -252,27 +257,36 @@ void wedr_status_print(const char *state_dir, const struct wedr_msg_status *m)
     (void)printf("wedr-agent %s on %s\n", m->version, state_dir);
     (void)printf("  health     %s\n", m->holder.degraded ? m->holder.health : "everything works");
     (void)printf("  identity   %s\n", m->agent_id[0] ? m->agent_id : "not enrolled");
-    (void)printf("  source     %s, epoch %016" PRIx64 "%s\n", c.source, c.epoch, m->holder.sensor_attached ? ", sensor attached" : "");
+    (void)printf("  source     %s, epoch %016" PRIx64 "%s\n", c.source, c.epoch,
+                 m->holder.sensor_attached ? ", sensor attached" : "");
     for (size_t i = 0; i < WEDR_LANE_COUNT; i++) {
         struct wedr_msg_lane l = c.lane[i];
-        (void)printf("  %-15s  produced %" PRIu64 "  read %" PRIu64 "  spooled %" PRIu64 "  on the way %" PRIu64 "  lost in the ring %" PRIu64
-                     "  late %" PRIu64 "  malformed %" PRIu64 "\n",
-                     lane_names[i], l.produced, l.read, l.spooled, l.in_flight, l.lost_ring, l.late, l.malformed);
+        (void)printf("  %-15s  produced %" PRIu64 "  read %" PRIu64 "  spooled %" PRIu64
+                     "  on the way %" PRIu64 "  lost in the ring %" PRIu64 "  late %" PRIu64
+                     "  malformed %" PRIu64 "\n",
+                     lane_names[i], l.produced, l.read, l.spooled, l.in_flight, l.lost_ring, l.late,
+                     l.malformed);
     }
-    (void)printf("  agent            produced %" PRIu64 "  acknowledged %" PRIu64 "\n", c.agent_produced, c.agent_acked);
-    (void)printf("  spool      %" PRIu64 " of %" PRIu64 " bytes, %" PRIu64 " batches wait, %" PRIu64 " sealed, %" PRIu64 " acknowledged, %" PRIu64
-                 " set aside, %" PRIu64 " records evicted, %" PRIu64 " corrupt%s\n",
-                 c.spool_bytes, c.spool_bytes_max, c.batches_waiting, c.batches_sealed, c.batches_acked, c.batches_set_aside, c.evicted,
-                 c.corrupt, c.disk_full ? ", DISK FULL" : "");
-    (void)printf("  shipper    %" PRIu64 " sent, %" PRIu64 " acknowledged, %" PRIu64 " to retry, %" PRIu64 " in conflict, %" PRIu64
-                 " refused, %" PRIu64 " bytes\n",
-                 n.batches_sent, n.batches_acked, n.batches_retried, n.batches_conflict, n.batches_poison, n.bytes_sent);
-    (void)printf("  server     %s: %s%s%s\n", m->server_url[0] ? m->server_url : "none", server_states[n.server_state],
-                 n.last_error[0] ? ", " : "", n.last_error);
+    (void)printf("  agent            produced %" PRIu64 "  acknowledged %" PRIu64 "\n",
+                 c.agent_produced, c.agent_acked);
+    (void)printf("  spool      %" PRIu64 " of %" PRIu64 " bytes, %" PRIu64 " batches wait, %" PRIu64
+                 " sealed, %" PRIu64 " acknowledged, %" PRIu64 " set aside, %" PRIu64
+                 " records evicted, %" PRIu64 " corrupt%s\n",
+                 c.spool_bytes, c.spool_bytes_max, c.batches_waiting, c.batches_sealed,
+                 c.batches_acked, c.batches_set_aside, c.evicted, c.corrupt,
+                 c.disk_full ? ", DISK FULL" : "");
+    (void)printf("  shipper    %" PRIu64 " sent, %" PRIu64 " acknowledged, %" PRIu64
+                 " to retry, %" PRIu64 " in conflict, %" PRIu64 " refused, %" PRIu64 " bytes\n",
+                 n.batches_sent, n.batches_acked, n.batches_retried, n.batches_conflict,
+                 n.batches_poison, n.bytes_sent);
+    (void)printf("  server     %s: %s%s%s\n", m->server_url[0] ? m->server_url : "none",
+                 server_states[n.server_state], n.last_error[0] ? ", " : "", n.last_error);
     for (size_t i = 0; i < WEDR_MSG_PROCESSES; i++) {
         struct wedr_msg_process p = m->process[i];
-        (void)printf("  %-10s pid %" PRIu32 "  uid %" PRIu32 "  restarts %" PRIu32 "  cpu %.2f s  pss %.1f MiB\n", process_names[i], p.pid, p.uid,
-                     p.restarts, (double)p.cpu_us / 1e6, (double)p.pss_bytes / 1048576.0);
+        (void)printf("  %-10s pid %" PRIu32 "  uid %" PRIu32 "  restarts %" PRIu32
+                     "  cpu %.2f s  pss %.1f MiB\n",
+                     process_names[i], p.pid, p.uid, p.restarts, (double)p.cpu_us / 1e6,
+                     (double)p.pss_bytes / 1048576.0);
     }
     if (m->sandbox_missing[0]) {
         (void)printf("  sandbox    this kernel lacks: %s\n", m->sandbox_missing);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * endpoint/agent/src/status.h — what a person asks a running agent: status, stop, doctor. One thread.
+ * endpoint/agent/src/status.h — what a person asks a running agent: status, stop, doctor. One
+ * thread.
  */
 #pragma once
 
@@ -10,7 +11,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Asks the agent that runs on the folder. WEDR_E_NOENT: none runs. WEDR_E_TIMEOUT: it does not answer. */
+/* Asks the agent that runs on the folder. WEDR_E_NOENT: none runs. WEDR_E_TIMEOUT: it does not
+ * answer. */
 WEDR_MUST_USE int wedr_status_get(const char *state_dir, struct wedr_msg_status *ret);
 /* For people, or one JSON object and a newline; to standard output. */
 void wedr_status_print(const char *state_dir, const struct wedr_msg_status *m);

@@ -17,7 +17,8 @@
 
 static int fail(const char *what, int err, const struct wedr_errinfo *ei)
 {
-    (void)fprintf(stderr, "wedr-agent: %s: %s\n", what, ei && ei->text[0] ? ei->text : wedr_err_text(err));
+    (void)fprintf(stderr, "wedr-agent: %s: %s\n", what,
+                  ei && ei->text[0] ? ei->text : wedr_err_text(err));
     return 1;
 }
 
@@ -67,7 +68,8 @@ static int record(const char *pin_name, wedr_handle file)
         return fail("record", err, &ei);
     }
     wedr_sensor_handles(sensor, &h);
-    struct wedr_engine_ebpf src = {{WEDR_HANDLE_NONE, WEDR_HANDLE_NONE}, WEDR_HANDLE_NONE, h.ring_bytes, how.adopted};
+    struct wedr_engine_ebpf src = {
+        {WEDR_HANDLE_NONE, WEDR_HANDLE_NONE}, WEDR_HANDLE_NONE, h.ring_bytes, how.adopted};
     wedr_handle *to[] = {&src.ring[0], &src.ring[1], &src.state};
     const wedr_handle from[] = {h.ring[0], h.ring[1], h.state};
     for (size_t i = 0; err == WEDR_OK && i < WEDR_ARRAY_COUNT(to); i++) {
@@ -83,7 +85,8 @@ static int record(const char *pin_name, wedr_handle file)
     if (err != WEDR_OK) {
         return fail("record", err, &ei);
     }
-    (void)fprintf(stderr, "%" PRIu64 " records, %" PRIu64 " bytes, %" PRIu64 " lost\n", stats.records, stats.bytes, stats.lost);
+    (void)fprintf(stderr, "%" PRIu64 " records, %" PRIu64 " bytes, %" PRIu64 " lost\n",
+                  stats.records, stats.bytes, stats.lost);
     return 0;
 }
 

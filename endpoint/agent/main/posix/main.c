@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  * endpoint/agent/main/posix/main.c — the command line of wedr-agent. */
+#include "capture_commands.h"
+#include "config.h"
 #include "core/base/err.h"
 #include "core/util/obj.h"
-#include "capture_commands.h"
 #include "enroll.h"
 #include "holder.h"
 #include "sensor/lib/sensor.h"
@@ -30,55 +31,71 @@ static const char usage[] =
     "                       join a server; --token - reads the token from standard input\n"
     "  run [--source ebpf|replay:FILE] [--rate N] [--new-epoch]\n"
     "                       the agent itself, in the foreground\n"
-    "  stop [--sensor]      stop the agent; --sensor also ends the epochs and removes the sensor from the kernel\n"
+    "  stop [--sensor]      stop the agent; --sensor also ends the epochs and removes the sensor "
+    "from the kernel\n"
     "  status [--json]      counters of every stage of the agent that runs\n"
     "  doctor               says what works, what does not and what to do\n"
     "  record FILE          write what the sensor sees to a capture, until Ctrl-C\n"
     "  gen --events N [--seed S] FILE\n"
     "                       write a synthetic capture\n"
+    "  options              every key of agent.json\n"
     "\n"
-    "Every command takes --state DIR (default " STATE_DEFAULT "). 'wedr-agent COMMAND --help' says more.\n";
+    "Every command takes --state DIR (default " STATE_DEFAULT
+    "). 'wedr-agent COMMAND --help' says more.\n";
 
 static const char help_enroll[] =
-    "wedr-agent enroll --server https://HOST:PORT --token T --ca-sha256 FINGERPRINT [--replace] [--state DIR]\n"
+    "wedr-agent enroll --server https://HOST:PORT --token T --ca-sha256 FINGERPRINT [--replace] "
+    "[--state DIR]\n"
     "Makes the agent's keys, proves them to the server and stores the identity in DIR/identity.\n"
-    "  --token T        from 'wedr-server token create'; '-' reads it from standard input and keeps it out of the\n"
+    "  --token T        from 'wedr-server token create'; '-' reads it from standard input and "
+    "keeps it out of the\n"
     "                   process list\n"
-    "  --ca-sha256 F    from 'wedr-server ca fingerprint'; the token is sent only to a server of that CA\n"
+    "  --ca-sha256 F    from 'wedr-server ca fingerprint'; the token is sent only to a server of "
+    "that CA\n"
     "  --replace        become a new agent even when DIR is enrolled with this CA\n"
-    "On a folder that is enrolled with this CA the certificate is renewed with the old key and the agent id stays; the\n"
-    "token is then not used. Another CA means a new agent id; what was not shipped yet is then counted as lost.\n";
+    "On a folder that is enrolled with this CA the certificate is renewed with the old key and the "
+    "agent id stays; the\n"
+    "token is then not used. Another CA means a new agent id; what was not shipped yet is then "
+    "counted as lost.\n";
 
 static const char help_run[] =
     "wedr-agent run [--source ebpf|replay:FILE] [--rate N] [--new-epoch] [--state DIR]\n"
     "  --source ebpf          the kernel sensor (default)\n"
-    "  --source replay:FILE   a capture; ends by itself when the server has acknowledged everything\n"
+    "  --source replay:FILE   a capture; ends by itself when the server has acknowledged "
+    "everything\n"
     "  --rate N               replay N records a second\n"
     "  --new-epoch            replay under a new epoch, as if it had never been sent\n"
-    "SIGTERM and 'stop' end it in order; the sensor stays in the kernel and keeps what happens meanwhile.\n"
+    "SIGTERM and 'stop' end it in order; the sensor stays in the kernel and keeps what happens "
+    "meanwhile.\n"
     "Options of DIR/agent.json: docs/agent-config.md.\n";
 
-static const char help_stop[] =
-    "wedr-agent stop [--sensor] [--state DIR]\n"
-    "Without --sensor the kernel goes on recording into its rings until the next start. With it the rings are drained into\n"
-    "the spool, the epochs are closed and the sensor is removed; this works without a running agent too.\n";
+static const char help_stop[] = "wedr-agent stop [--sensor] [--state DIR]\n"
+                                "Without --sensor the kernel goes on recording into its rings "
+                                "until the next start. With it the rings are drained into\n"
+                                "the spool, the epochs are closed and the sensor is removed; this "
+                                "works without a running agent too.\n";
 
-static const char help_doctor[] =
-    "wedr-agent doctor [--state DIR]\n"
-    "Looks at rights, kernel, configuration, identity, certificate, the running agent and its server. Exit 1 when something\n"
-    "is broken. Changes nothing.\n";
+static const char help_doctor[] = "wedr-agent doctor [--state DIR]\n"
+                                  "Looks at rights, kernel, configuration, identity, certificate, "
+                                  "the running agent and its server. Exit 1 when something\n"
+                                  "is broken. Changes nothing.\n";
 
-static const char help_status[] =
-    "wedr-agent status [--json] [--state DIR]\n"
-    "Counters of sensor, engine, spool, shipper, server and processes. Exit 1 when no agent runs on DIR.\n";
+static const char help_status[] = "wedr-agent status [--json] [--state DIR]\n"
+                                  "Counters of sensor, engine, spool, shipper, server and "
+                                  "processes. Exit 1 when no agent runs on DIR.\n";
 
 static const char help_record[] =
     "wedr-agent record [--state DIR] FILE\n"
-    "Writes the sensor's records to a capture for 'run --source replay:FILE', until Ctrl-C. Refuses while an agent runs on DIR.\n";
+    "Writes the sensor's records to a capture for 'run --source replay:FILE', until Ctrl-C. "
+    "Refuses while an agent runs on DIR.\n";
 
 static const char help_gen[] =
     "wedr-agent gen --events N [--seed S] FILE\n"
     "Writes a synthetic capture of N records; the same seed gives the same bytes.\n";
+
+static const char help_options[] =
+    "wedr-agent options\n"
+    "Prints every key of agent.json with its default, bounds and meaning, as Markdown.\n";
 
 static int complain(const char *text, const char *what)
 {
@@ -105,9 +122,10 @@ static bool take_value(struct options *o, const char *name, const char *value, b
         const char *name;
         const char **text;
         uint64_t *n;
-    } table[] = {{"--state", &o->state, NULL},         {"--server", &o->server, NULL}, {"--token", &o->token, NULL},
-                 {"--ca-sha256", &o->ca_sha256, NULL}, {"--source", &o->source, NULL}, {"--rate", NULL, &o->rate},
-                 {"--events", NULL, &o->events},       {"--seed", NULL, &o->seed}};
+    } table[] = {{"--state", &o->state, NULL},   {"--server", &o->server, NULL},
+                 {"--token", &o->token, NULL},   {"--ca-sha256", &o->ca_sha256, NULL},
+                 {"--source", &o->source, NULL}, {"--rate", NULL, &o->rate},
+                 {"--events", NULL, &o->events}, {"--seed", NULL, &o->seed}};
     for (size_t i = 0; i < WEDR_ARRAY_COUNT(table); i++) {
         if (strcmp(name, table[i].name) != 0) {
             continue;
@@ -128,8 +146,9 @@ static bool take_flag(struct options *o, const char *name)
     const struct {
         const char *name;
         bool *flag;
-    } table[] = {{"--replace", &o->replace}, {"--new-epoch", &o->new_epoch}, {"--sensor", &o->sensor},
-                 {"--json", &o->json},       {"--help", &o->help},           {"-h", &o->help}};
+    } table[] = {{"--replace", &o->replace}, {"--new-epoch", &o->new_epoch},
+                 {"--sensor", &o->sensor},   {"--json", &o->json},
+                 {"--help", &o->help},       {"-h", &o->help}};
     for (size_t i = 0; i < WEDR_ARRAY_COUNT(table); i++) {
         if (strcmp(name, table[i].name) == 0) {
             *table[i].flag = true;
@@ -166,7 +185,8 @@ static int command_enroll(const struct options *o)
     char line[TOKEN_MAX] = "", agent_id[37] = "";
     struct wedr_errinfo ei = {""};
     enum wedr_enroll_kind kind = WEDR_ENROLLED_NEW;
-    static const char *const words[] = {"enrolled as", "certificate renewed for", "enrolled anew as"};
+    static const char *const words[] = {"enrolled as", "certificate renewed for",
+                                        "enrolled anew as"};
     if (!o->server || !o->ca_sha256) {
         return complain("enroll needs --server and --ca-sha256;", "see wedr-agent enroll --help");
     }
@@ -178,8 +198,13 @@ static int command_enroll(const struct options *o)
         line[strcspn(line, "\r\n")] = 0;
         token = line;
     }
-    struct wedr_enroll_args args = {.state_dir = o->state, .server_url = o->server, .token = token, .ca_sha256 = o->ca_sha256,
-                                    .replace = o->replace, .root = geteuid() == 0, .version = WEDR_AGENT_VERSION};
+    struct wedr_enroll_args args = {.state_dir = o->state,
+                                    .server_url = o->server,
+                                    .token = token,
+                                    .ca_sha256 = o->ca_sha256,
+                                    .replace = o->replace,
+                                    .root = geteuid() == 0,
+                                    .version = WEDR_AGENT_VERSION};
     if (wedr_enroll(&args, &kind, agent_id, &ei) != WEDR_OK) {
         (void)fprintf(stderr, "wedr-agent: not enrolled: %s\n", ei.text);
         return 1;
@@ -188,7 +213,8 @@ static int command_enroll(const struct options *o)
     return 0;
 }
 
-static int run_holder(const struct options *o, enum wedr_source_kind source, const char *file, bool drain_only)
+static int
+run_holder(const struct options *o, enum wedr_source_kind source, const char *file, bool drain_only)
 {
     struct wedr_errinfo ei = {""};
     struct wedr_run_args args = {.state_dir = o->state,
@@ -220,7 +246,8 @@ static int command_run(const struct options *o)
     return complain("unknown source", o->source);
 }
 
-/* Without a running agent: what is pinned is drained into the spool by a holder that leaves at once. */
+/* Without a running agent: what is pinned is drained into the spool by a holder that leaves at
+ * once. */
 static int remove_sensor(const struct options *o)
 {
     static struct wedr_sensor_hook hooks[64];
@@ -245,7 +272,8 @@ static int remove_sensor(const struct options *o)
         err = wedr_sensor_unpin(pin_name, &ei);
     }
     if (err != WEDR_OK && err != WEDR_E_NOENT) {
-        (void)fprintf(stderr, "wedr-agent: cannot remove the sensor: %s\n", ei.text[0] ? ei.text : wedr_err_text(err));
+        (void)fprintf(stderr, "wedr-agent: cannot remove the sensor: %s\n",
+                      ei.text[0] ? ei.text : wedr_err_text(err));
         return 1;
     }
     (void)printf("no agent runs, no sensor is attached\n");
@@ -276,7 +304,8 @@ static int command_status(const struct options *o)
     static struct wedr_msg_status m;
     int err = wedr_status_get(o->state, &m);
     if (err != WEDR_OK) {
-        (void)fprintf(stderr, "wedr-agent: %s\n", err == WEDR_E_NOENT ? "no agent runs on this folder" : wedr_err_text(err));
+        (void)fprintf(stderr, "wedr-agent: %s\n",
+                      err == WEDR_E_NOENT ? "no agent runs on this folder" : wedr_err_text(err));
         return 1;
     }
     if (!o->json) {
@@ -296,6 +325,39 @@ static int command_record(const struct options *o)
     return o->file ? wedr_command_record(o->state, o->file) : complain("record needs a FILE", NULL);
 }
 
+static const char *bounds(const struct wedr_cfg_option *opt, char *text, size_t cap)
+{
+    if (opt->type == WEDR_CFG_BOOL) {
+        (void)snprintf(text, cap, "true or false");
+    } else if (opt->type == WEDR_CFG_U64) {
+        (void)snprintf(text, cap, "%" PRIu64 " .. %" PRIu64, opt->min, opt->max);
+    } else {
+        (void)snprintf(text, cap, "text, up to %zu bytes", opt->size - 1);
+    }
+    return text;
+}
+
+static int command_options(const struct options *o)
+{
+    size_t count = 0;
+    char text[64];
+    const struct wedr_cfg_option *table = wedr_agent_options(&count);
+    (void)o;
+    (void)printf("# Options of the agent\n\n"
+                 "`agent.json` in the state folder, owned by root and writable by nobody else: "
+                 "sections of keys, as in\n"
+                 "`{\"agent\": {\"max_age_ms\": 500}}`. Every key may be left out; an unknown one "
+                 "is an error with its line.\n"
+                 "This page is the output of `wedr-agent options`.\n\n"
+                 "| key | default | allowed | meaning |\n|---|---|---|---|\n");
+    for (size_t i = 0; i < count; i++) {
+        const char *fallback = table[i].fallback ? table[i].fallback : "";
+        (void)printf("| `%s` | %s | %s | %s |\n", table[i].name, fallback[0] ? fallback : "(empty)",
+                     bounds(&table[i], text, sizeof(text)), table[i].help);
+    }
+    return 0;
+}
+
 static int command_gen(const struct options *o)
 {
     if (!o->file || o->events == 0) {
@@ -309,10 +371,11 @@ int main(int argc, char **argv)
     static const struct {
         const char *name, *help;
         int (*fn)(const struct options *o);
-    } commands[] = {{"enroll", help_enroll, command_enroll}, {"run", help_run, command_run},
-                    {"stop", help_stop, command_stop},       {"status", help_status, command_status},
-                    {"doctor", help_doctor, command_doctor}, {"record", help_record, command_record},
-                    {"gen", help_gen, command_gen}};
+    } commands[] = {
+        {"enroll", help_enroll, command_enroll}, {"run", help_run, command_run},
+        {"stop", help_stop, command_stop},       {"status", help_status, command_status},
+        {"doctor", help_doctor, command_doctor}, {"record", help_record, command_record},
+        {"gen", help_gen, command_gen},          {"options", help_options, command_options}};
     struct options o;
     wedr_obj_abort_on_bug(false);
     const char *name = argc > 1 ? argv[1] : "help";
@@ -330,7 +393,8 @@ int main(int argc, char **argv)
             return code != 0 ? code : commands[i].fn(&o);
         }
     }
-    bool asked = strcmp(name, "help") == 0 || strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0;
+    bool asked =
+        strcmp(name, "help") == 0 || strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0;
     (void)fputs(usage, asked && argc > 1 ? stdout : stderr);
     return asked && argc > 1 ? 0 : 2;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * tests/unit/endpoint/agent/process/proc_test.h — scratch folders and files; cmocka with what it needs. */
+ * tests/unit/endpoint/agent/process/proc_test.h — scratch folders and files; cmocka with what it
+ * needs. */
 #pragma once
 
 #include <setjmp.h>
@@ -10,7 +11,8 @@
 
 #include <cmocka.h>
 
-/* A new empty folder; the caller removes it with all that is in it. Static storage, one at a time. */
+/* A new empty folder; the caller removes it with all that is in it. Static storage, one at a time.
+ */
 const char *p_dir(void);
 void p_remove(const char *dir);
 /* <dir>/<name>, mode as given. */

@@ -27,7 +27,8 @@ static void file_is_parsed_by_a_child_and_overrides_what_it_names(void **state)
 {
     struct wedr_agent_cfg c;
     const char *dir = p_dir();
-    static const char text[] = "{\"agent\": {\"max_age_ms\": 200}, \"shipper\": {\"enabled\": false}}";
+    static const char text[] =
+        "{\"agent\": {\"max_age_ms\": 200}, \"shipper\": {\"enabled\": false}}";
     (void)state;
     p_write(dir, "agent.json", text, sizeof(text) - 1, 0600);
     assert_int_equal(wedr_agent_config_load(dir, &c, NULL), WEDR_OK);
@@ -54,7 +55,8 @@ static void unknown_key_is_an_error_with_its_line(void **state)
     struct wedr_agent_cfg c;
     struct wedr_errinfo ei = {""};
     (void)state;
-    assert_int_equal(parse("{\"agent\": {\n\"max_age_ms\": 200,\n\"max_agee_ms\": 1}}", &c, &ei), WEDR_E_FORMAT);
+    assert_int_equal(parse("{\"agent\": {\n\"max_age_ms\": 200,\n\"max_agee_ms\": 1}}", &c, &ei),
+                     WEDR_E_FORMAT);
     assert_non_null(strstr(ei.text, "line 3"));
 }
 
@@ -62,13 +64,17 @@ static void values_that_make_no_sense_are_refused(void **state)
 {
     struct wedr_agent_cfg c;
     (void)state;
-    assert_int_equal(parse("{\"agent\": {\"core_uid\": 5, \"net_uid\": 5}}", &c, NULL), WEDR_E_FORMAT);
+    assert_int_equal(parse("{\"agent\": {\"core_uid\": 5, \"net_uid\": 5}}", &c, NULL),
+                     WEDR_E_FORMAT);
     assert_int_equal(parse("{\"agent\": {\"core_uid\": 0}}", &c, NULL), WEDR_E_FORMAT);
-    assert_int_equal(parse("{\"shipper\": {\"server_url\": \"http://x\"}}", &c, NULL), WEDR_E_FORMAT);
-    assert_int_equal(parse("{\"shipper\": {\"server_url\": \"https://x/\"}}", &c, NULL), WEDR_E_FORMAT);
+    assert_int_equal(parse("{\"shipper\": {\"server_url\": \"http://x\"}}", &c, NULL),
+                     WEDR_E_FORMAT);
+    assert_int_equal(parse("{\"shipper\": {\"server_url\": \"https://x/\"}}", &c, NULL),
+                     WEDR_E_FORMAT);
     assert_int_equal(parse("{\"shipper\": {\"server_url\": \"https://x:1\"}}", &c, NULL), WEDR_OK);
     assert_int_equal(parse("{\"log\": {\"level\": \"loud\"}}", &c, NULL), WEDR_E_FORMAT);
-    assert_int_equal(parse("{\"agent\": {\"max_bytes_per_file\": 99999999}}", &c, NULL), WEDR_E_FORMAT);
+    assert_int_equal(parse("{\"agent\": {\"max_bytes_per_file\": 99999999}}", &c, NULL),
+                     WEDR_E_FORMAT);
 }
 
 static void block_from_a_lying_parser_is_refused(void **state)

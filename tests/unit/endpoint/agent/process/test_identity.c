@@ -2,8 +2,8 @@
 #include "core/base/err.h"
 #include "enroll.h"
 #include "identity.h"
-#include "statefile.h"
 #include "proc_test.h"
+#include "statefile.h"
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -13,7 +13,11 @@
 
 static void store(const char *dir)
 {
-    struct wedr_identity_files f = {.agent_id = ID, .server_url = "https://s:1", .tls_key = "key", .tls_crt = "crt", .ca_pem = "ca"};
+    struct wedr_identity_files f = {.agent_id = ID,
+                                    .server_url = "https://s:1",
+                                    .tls_key = "key",
+                                    .tls_crt = "crt",
+                                    .ca_pem = "ca"};
     memset(f.sign_secret, 7, sizeof(f.sign_secret));
     assert_int_equal(wedr_identity_store(dir, &f, NULL), WEDR_OK);
 }
@@ -106,7 +110,8 @@ static void agent_id_has_one_form(void **state)
     assert_int_equal(wedr_agent_id_parse("0123ABCD-0123-4567-89ab-0123456789ab", b), WEDR_E_FORMAT);
     assert_int_equal(wedr_agent_id_parse("0123abcd00123-4567-89ab-0123456789ab", b), WEDR_E_FORMAT);
     assert_int_equal(wedr_agent_id_parse("0123abcd-0123-4567-89ab-0123456789a", b), WEDR_E_FORMAT);
-    assert_int_equal(wedr_agent_id_parse("../../../../../../../../../etc/passwd", b), WEDR_E_FORMAT);
+    assert_int_equal(wedr_agent_id_parse("../../../../../../../../../etc/passwd", b),
+                     WEDR_E_FORMAT);
     assert_int_equal(wedr_agent_id_parse("", b), WEDR_E_FORMAT);
 }
 
@@ -140,7 +145,11 @@ static void enrolment_refuses_bad_arguments_before_it_makes_anything(void **stat
     (void)state;
     memset(zeros, '0', 64);
     zeros[64] = 0;
-    struct wedr_enroll_args a = {.state_dir = dir, .server_url = "http://x:1", .token = "t", .ca_sha256 = zeros, .version = "1"};
+    struct wedr_enroll_args a = {.state_dir = dir,
+                                 .server_url = "http://x:1",
+                                 .token = "t",
+                                 .ca_sha256 = zeros,
+                                 .version = "1"};
     assert_int_equal(wedr_enroll(&a, &kind, id, NULL), WEDR_E_INVAL);
     a.server_url = "https://x:1/";
     assert_int_equal(wedr_enroll(&a, &kind, id, NULL), WEDR_E_INVAL);
@@ -152,7 +161,11 @@ static void enrolment_refuses_bad_arguments_before_it_makes_anything(void **stat
 
 static void holder_memory_survives_and_a_damaged_one_is_empty(void **state)
 {
-    struct wedr_holder_memory m = {.last_good_us = 42, .epoch = 9, .sensor_stopped = true, .reenrolled = true}, back;
+    struct wedr_holder_memory m = {.last_good_us = 42,
+                                   .epoch = 9,
+                                   .sensor_stopped = true,
+                                   .reenrolled = true},
+                              back;
     uint8_t bytes[256];
     const char *dir = p_dir();
     (void)state;

@@ -32,7 +32,8 @@ static void a04_a_refused_agent_keeps_its_batches_and_retries_slowly(void **stat
         struct wedr_ship_verdict v = wedr_ship_judge(WEDR_OK, codes[i], 0);
         assert_int_equal(v.outcome, WEDR_MSG_RETRY);
         assert_int_equal(v.wait_ms, WEDR_SHIP_SLOW_MS);
-        assert_int_equal(v.server, codes[i] == 404 ? WEDR_MSG_SERVER_NOT_ENROLLED : WEDR_MSG_SERVER_REFUSED);
+        assert_int_equal(v.server,
+                         codes[i] == 404 ? WEDR_MSG_SERVER_NOT_ENROLLED : WEDR_MSG_SERVER_REFUSED);
     }
 }
 
@@ -65,7 +66,11 @@ struct seen {
     uint32_t window, wait_ms;
 };
 
-static void on_done(void *arg, const struct wedr_batch_id *id, enum wedr_msg_outcome outcome, uint32_t window, uint32_t wait_ms)
+static void on_done(void *arg,
+                    const struct wedr_batch_id *id,
+                    enum wedr_msg_outcome outcome,
+                    uint32_t window,
+                    uint32_t wait_ms)
 {
     struct seen *s = (struct seen *)arg;
     assert_int_equal(id->epoch, 5);
@@ -82,7 +87,8 @@ static void without_a_client_a_batch_goes_back_and_one_outage_counts_once(void *
     uint8_t signature[WEDR_BATCH_SIG_LEN] = {0};
     struct wedr_msg_net_stats stats;
     (void)state;
-    struct wedr_ship *s = wedr_ship_new("0123abcd-0123-4567-89ab-0123456789ab", 300000, on_done, &seen);
+    struct wedr_ship *s =
+        wedr_ship_new("0123abcd-0123-4567-89ab-0123456789ab", 300000, on_done, &seen);
     assert_non_null(s);
     for (unsigned i = 0; i < 4; i++) {
         wedr_ship_offer_take(s, NULL, &id, signature, WEDR_HANDLE_NONE);
@@ -90,7 +96,8 @@ static void without_a_client_a_batch_goes_back_and_one_outage_counts_once(void *
     assert_int_equal(seen.calls, 4);
     assert_int_equal(seen.outcome, WEDR_MSG_RETRY);
     assert_int_equal(seen.window, 1);
-    /* Four failures at the same moment: still the first step of the backoff, 1 s and a quarter at most. */
+    /* Four failures at the same moment: still the first step of the backoff, 1 s and a quarter at
+     * most. */
     assert_true(seen.wait_ms > 0 && seen.wait_ms <= 1250);
     wedr_msg_begin(&stats, WEDR_MSG_T_NET_STATS);
     wedr_ship_stats(s, &stats);
@@ -126,9 +133,12 @@ static void heartbeat_is_valid_json_with_real_counters(void **state)
     assert_string_equal(json_string_value(json_object_get(root, "status")), "degraded");
     const json_t *streams = json_object_get(root, "streams");
     assert_int_equal(json_array_size(streams), 3);
-    assert_string_equal(json_string_value(json_object_get(json_array_get(streams, 0), "epoch")), "0000000000000abc");
-    assert_int_equal(json_integer_value(json_object_get(json_array_get(streams, 0), "in_flight")), 3);
-    assert_int_equal(json_integer_value(json_object_get(json_array_get(streams, 2), "in_flight")), 5);
+    assert_string_equal(json_string_value(json_object_get(json_array_get(streams, 0), "epoch")),
+                        "0000000000000abc");
+    assert_int_equal(json_integer_value(json_object_get(json_array_get(streams, 0), "in_flight")),
+                     3);
+    assert_int_equal(json_integer_value(json_object_get(json_array_get(streams, 2), "in_flight")),
+                     5);
     json_decref(root);
     assert_int_equal(wedr_heartbeat_write(&hb, text, 100, &len), WEDR_E_RANGE);
 }
@@ -175,9 +185,12 @@ static void strings_of_an_answer_are_checked_and_cut_never(void **state)
     (void)state;
     assert_int_equal(wedr_json_take_string(body, sizeof(body) - 1, "a", out, sizeof(out)), WEDR_OK);
     assert_string_equal(out, "1234567");
-    assert_int_equal(wedr_json_take_string(body, sizeof(body) - 1, "b", out, sizeof(out)), WEDR_E_RANGE);
-    assert_int_equal(wedr_json_take_string(body, sizeof(body) - 1, "c", out, sizeof(out)), WEDR_E_FORMAT);
-    assert_int_equal(wedr_json_take_string("{\"d\":\"x\\u0000y\"}", 16, "d", out, sizeof(out)), WEDR_E_FORMAT);
+    assert_int_equal(wedr_json_take_string(body, sizeof(body) - 1, "b", out, sizeof(out)),
+                     WEDR_E_RANGE);
+    assert_int_equal(wedr_json_take_string(body, sizeof(body) - 1, "c", out, sizeof(out)),
+                     WEDR_E_FORMAT);
+    assert_int_equal(wedr_json_take_string("{\"d\":\"x\\u0000y\"}", 16, "d", out, sizeof(out)),
+                     WEDR_E_FORMAT);
     assert_int_equal(wedr_json_take_string("{}", 2, "a", out, sizeof(out)), WEDR_E_NOENT);
     assert_string_equal(out, "1234567");
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * What a compromised core and a compromised net cannot do: hostile code runs behind the very calls with which the real
- * processes give up their rights. */
+ * What a compromised core and a compromised net cannot do: hostile code runs behind the very calls
+ * with which the real processes give up their rights. */
 #include "core/base/err.h"
 #include "core_main.h"
 #include "net_main.h"
@@ -122,10 +122,11 @@ static bool sees_key(const struct wedr_identity *id)
     return false;
 }
 
-/* Returns only when it fails; had it worked, the answer would never come and the test would fail. */
+/* Returns only when it fails; had it worked, the answer would never come and the test would fail.
+ */
 static void try_exec(void)
 {
-    char *argv[] = {(char *)(uintptr_t)"/bin/true", NULL};
+    char *argv[] = {(char *)(uintptr_t) "/bin/true", NULL};
     char *envp[] = {NULL};
     (void)execve(argv[0], argv, envp);
 }
@@ -136,7 +137,8 @@ static int hostile(void *arg, struct wedr_ipc *channel)
     struct wedr_errinfo ei = {""};
     char missing[64] = "", text[64];
     int did = 0;
-    int err = p->core ? wedr_core_confine(&p->core_args, missing, &ei) : wedr_net_confine(&p->net_args, missing, &ei);
+    int err = p->core ? wedr_core_confine(&p->core_args, missing, &ei)
+                      : wedr_net_confine(&p->net_args, missing, &ei);
     if (err != WEDR_OK) {
         (void)!wedr_peer_send_result(channel, WEDR_MSG_T_CHECKED, err, ei.text);
         return 1;
@@ -186,7 +188,8 @@ static void prepare(struct plan *p, const char *dir, bool core)
     (void)snprintf(p->core_args.spool_dir, sizeof(p->core_args.spool_dir), "%s/spool", dir);
     (void)snprintf(spool, sizeof(spool), "%s/spool", dir);
     assert_int_equal(mkdir(spool, 0700), 0);
-    assert_int_equal(chown(spool, (uid_t)p->core_args.cfg.core_uid, (gid_t)p->core_args.cfg.core_uid), 0);
+    assert_int_equal(
+        chown(spool, (uid_t)p->core_args.cfg.core_uid, (gid_t)p->core_args.cfg.core_uid), 0);
     p_write(dir, "tls.key", "secret", 6, 0600);
     p_write(dir, "spool/batch", "events", 6, 0600);
     (void)snprintf(p->key_path, sizeof(p->key_path), "%s/tls.key", dir);
@@ -228,8 +231,8 @@ static void the_planted_code_can_do_all_of_it_without_the_walls(void **state)
     int did = try_sockets() | try_files(&p);
     did |= sees_key(&p.identity) ? DID_SEE_SIGN_KEY : 0;
     did |= kill(getppid(), 0) == 0 ? DID_SIGNAL : 0;
-    const int all = DID_SOCKET_INET | DID_LISTEN | DID_SOCKET_UNIX | DID_READ_KEY | DID_READ_ETC | DID_WRITE_OUTSIDE |
-                    DID_READ_SPOOL | DID_SEE_SIGN_KEY | DID_SIGNAL;
+    const int all = DID_SOCKET_INET | DID_LISTEN | DID_SOCKET_UNIX | DID_READ_KEY | DID_READ_ETC |
+                    DID_WRITE_OUTSIDE | DID_READ_SPOOL | DID_SEE_SIGN_KEY | DID_SIGNAL;
     assert_int_equal(did, all);
     (void)unlink(p.outside);
     p_remove(dir);
