@@ -40,28 +40,28 @@ struct gen {
 
 static const struct program {
     const char *path, *comm;
-    const char *args[4]; /* %u: a number; NUL ends */
+    const char *args[4]; /* %u: a number, %x: 16 hex digits; NULL ends */
 } programs[] = {
     {"/usr/lib/systemd/systemd", "systemd", {"--user", NULL}},
-    {"/usr/bin/dash", "sh", {"-c", "test -f /var/lib/jobs/%u.done || run-job %u", NULL}},
-    {"/usr/bin/bash", "bash", {"--norc", "-c", "for f in /srv/data/%u/*; do sha256sum $f; done", NULL}},
-    {"/usr/bin/gcc-12", "gcc", {"-O2", "-Wall", "-Iinclude", "-c"}},
-    {"/usr/lib/gcc/x86_64-linux-gnu/12/cc1", "cc1", {"-quiet", "-imultiarch", "x86_64-linux-gnu", "src/unit_%u.c"}},
-    {"/usr/bin/x86_64-linux-gnu-as", "as", {"--64", "-o", "/tmp/cc%u.o", NULL}},
-    {"/usr/bin/git", "git", {"--no-pager", "log", "--format=%H", "-n%u"}},
-    {"/usr/bin/grep", "grep", {"-rn", "--include=*.c", "TOKEN_%u", "/srv/src"}},
-    {"/usr/bin/python3.11", "python3", {"/opt/app/worker.py", "--queue=mail", "--job=%u", NULL}},
-    {"/usr/bin/curl", "curl", {"-fsS", "https://api.example.net/v1/items/%u", NULL}},
+    {"/usr/bin/dash", "sh", {"-c", "test -f /var/lib/jobs/%x.done || run-job --id %x --slot %u", NULL}},
+    {"/usr/bin/bash", "bash", {"--norc", "-c", "for f in /srv/data/%u/%x/*; do sha256sum $f; done", NULL}},
+    {"/usr/bin/gcc-12", "gcc", {"-O2", "-DBUILD_ID=0x%x%x", "-c", "src/unit_%u.c"}},
+    {"/usr/lib/gcc/x86_64-linux-gnu/12/cc1", "cc1", {"-quiet", "-dumpbase", "unit_%u.c", "-o/tmp/%x.s"}},
+    {"/usr/bin/x86_64-linux-gnu-as", "as", {"--64", "-o", "/tmp/cc%x.o", "/tmp/cc%x.s"}},
+    {"/usr/bin/git", "git", {"--no-pager", "cat-file", "-p", "%x%x%x"}},
+    {"/usr/bin/grep", "grep", {"-rn", "--include=*.c", "TOKEN_%x", "/srv/src"}},
+    {"/usr/bin/python3.11", "python3", {"/opt/app/worker.py", "--queue=mail", "--job=%x-%x", NULL}},
+    {"/usr/bin/curl", "curl", {"-fsS", "https://api.example.net/v1/items/%u", "-H", "X-Request-Id: %x%x"}},
     {"/usr/bin/cat", "cat", {"/proc/%u/status", NULL}},
     {"/usr/bin/ls", "ls", {"-la", "/home/build/work", NULL}},
-    {"/usr/bin/sed", "sed", {"-i", "s/version=[0-9]*/version=%u/", "build.conf", NULL}},
+    {"/usr/bin/sed", "sed", {"-i", "s/version=[0-9]*/version=%x/", "build.conf", NULL}},
     {"/usr/sbin/cron", "cron", {"-f", NULL}},
-    {"/usr/bin/find", "find", {"/var/log", "-mtime", "+%u", NULL}},
-    {"/usr/bin/make", "make", {"-j4", "obj/unit_%u.o", NULL}},
+    {"/usr/bin/find", "find", {"/var/cache/%x", "-mtime", "+%u", NULL}},
+    {"/usr/bin/make", "make", {"-j4", "obj/unit_%u.o", "STAMP=%x%x", NULL}},
     {"/usr/sbin/sshd", "sshd", {"-D", "-R", NULL}},
     {"/usr/bin/date", "date", {"+%%s", NULL}},
     {"/usr/bin/sleep", "sleep", {"%u", NULL}},
-    {"/usr/bin/docker-proxy", "docker-proxy", {"-proto", "tcp", "-host-port", "%u"}},
+    {"/usr/bin/docker-proxy", "docker-proxy", {"-proto", "tcp", "-container-id", "%x%x%x%x"}},
 };
 
 static uint64_t next_random(struct gen *g)
@@ -119,9 +119,12 @@ static size_t make_argv(struct gen *g, const struct program *p, char argv[TEXT_M
     size_t n = (size_t)snprintf(argv, TEXT_MAX, "%s", p->comm) + 1;
     for (size_t i = 0; i < WEDR_ARRAY_COUNT(p->args) && p->args[i]; i++) {
         const char *s = p->args[i];
-        for (; *s != '\0' && n + 16 < TEXT_MAX; s++) {
+        for (; *s != '\0' && n + 24 < TEXT_MAX; s++) {
             if (s[0] == '%' && s[1] == 'u') {
                 n += (size_t)snprintf(argv + n, TEXT_MAX - n, "%u", below(g, below(g, 4) == 0 ? 100000 : 100));
+                s++;
+            } else if (s[0] == '%' && s[1] == 'x') {
+                n += (size_t)snprintf(argv + n, TEXT_MAX - n, "%016llx", (unsigned long long)next_random(g));
                 s++;
             } else {
                 argv[n++] = *s;
@@ -164,18 +167,21 @@ static void fill_place(struct wedr_linux_process_create *r, const struct process
     SET(ns_uts, 4026531838u);
     SET(ns_ipc, 4026531839u);
     SET(ns_cgroup, 4026531835u);
-    SET(exe_inode, 131072 + p->program * 17);
+    /* One of many builds of the program. */
+    uint64_t build = (p->program * 4096ull + p->pid % 4096) * 0x9e3779b97f4a7c15ull;
+    SET(exe_inode, 131072 + (build >> 44));
     SET(exe_dev, 8u << 20 | 1u);
     SET(exe_mode, 0100755);
     SET(exe_nlink, 1);
-    SET(exe_size, 40000 + p->program * 8191ull);
-    SET(exe_ctime_ns, 1780000000000000000ll + (int64_t)p->program * 1000003);
-    SET(exe_mtime_ns, 1770000000000000000ll + (int64_t)p->program * 1000003);
+    SET(exe_size, 40000 + (build >> 40 & 0x7ffff));
+    SET(exe_ctime_ns, 1780000000000000000ll + (int64_t)(build >> 12));
+    SET(exe_mtime_ns, 1770000000000000000ll + (int64_t)(build >> 14));
 }
 
 static int emit_create(struct gen *g, struct process *p, bool existing)
 {
     static const char *const cwds[] = {"/", "/home/build/work", "/srv/src", "/opt/app", "/var/lib/jobs"};
+    char cwd[64];
     struct wedr_linux_process_create *r = (struct wedr_linux_process_create *)(void *)g->rec;
     char argv[TEXT_MAX];
     p->program = below(g, WEDR_ARRAY_COUNT(programs));
@@ -193,7 +199,8 @@ static int emit_create(struct gen *g, struct process *p, bool existing)
     fill_place(r, p);
     add_text(g, offsetof(struct wedr_linux_process_create, image_path), prog->path);
     add_string(g, offsetof(struct wedr_linux_process_create, command_line), argv, argv_len);
-    add_text(g, offsetof(struct wedr_linux_process_create, cwd), cwds[p->program % WEDR_ARRAY_COUNT(cwds)]);
+    (void)snprintf(cwd, sizeof(cwd), "%s/%08x", cwds[1 + below(g, WEDR_ARRAY_COUNT(cwds) - 1)], (uint32_t)next_random(g));
+    add_text(g, offsetof(struct wedr_linux_process_create, cwd), below(g, 3) == 0 ? cwds[0] : cwd);
     add_text(g, offsetof(struct wedr_linux_process_create, parent_image_path),
              programs[p->parent_pid % WEDR_ARRAY_COUNT(programs)].path);
     add_text(g, offsetof(struct wedr_linux_process_create, comm), prog->comm);
