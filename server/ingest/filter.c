@@ -4,7 +4,6 @@
 #include "core/base/endian.h"
 #include "core/base/err.h"
 #include "core/util/alloc.h"
-#include <stdio.h>
 #include <string.h>
 #include <zstd.h>
 
@@ -13,7 +12,7 @@
 #define BLOOM_BLOCK 32u /* bytes: 8 words of 32 bits */
 #define NGRAM_VERSION 1u
 #define NGRAM_HEADER 4u
-#define SET_START 4096u
+#define SET_START 16384u
 #define SET_MAX (1u << 23)
 #define WORD_MIN 3u
 
@@ -216,10 +215,18 @@ void wedr_filter_add_key(struct wedr_filter_builder *b, const char *s, size_t le
 void wedr_filter_add_number(struct wedr_filter_builder *b, const char *field, uint64_t v)
 {
     char text[64];
-    int n = snprintf(text, sizeof(text), "%s=%llu", field, (unsigned long long)v);
-    if (n > 0 && (size_t)n < sizeof(text)) {
-        set_add(&b->keys, wedr_filter_hash(text, (size_t)n), &b->failed);
+    size_t field_len = strlen(field), at = sizeof(text);
+    do {
+        text[--at] = (char)('0' + v % 10u);
+        v /= 10u;
+    } while (v != 0);
+    if (field_len >= at) {
+        return; /* no such field name */
     }
+    text[--at] = '=';
+    at -= field_len;
+    memcpy(text + at, field, field_len);
+    set_add(&b->keys, wedr_filter_hash(text + at, sizeof(text) - at), &b->failed);
 }
 
 static uint32_t bloom_block_of(uint64_t hash, uint32_t blocks)
