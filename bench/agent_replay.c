@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * bench/agent_replay.c — events a second and core: a synthetic capture through the engine (reorder, decode, encode, spool
- * with sync and zstd), and decode+encode alone. Prints JSON. agent_replay [EVENTS [FOLDER]]
+ * bench/agent_replay.c — events a second and core: a synthetic capture through the engine (reorder,
+ * decode, encode, spool with sync and zstd), and decode+encode alone. Prints JSON. agent_replay
+ * [EVENTS [FOLDER]]
  */
 #include "capture.h"
 #include "encode/encode.h"
@@ -41,8 +42,8 @@ static void encode_alone(const char *path, uint64_t *ret_events, uint64_t *ret_b
     char *line = wedr_alloc(cap, 1);
     wedr_buf_init(&buf, (size_t)1 << 32);
     int err = wedr_fs_open(path, WEDR_FS_READ, 0, &h);
-    if (err != WEDR_OK || (err = wedr_fs_read_all(h, &buf)) != WEDR_OK || (err = wedr_encoder_new(&enc)) != WEDR_OK ||
-        !line) {
+    if (err != WEDR_OK || (err = wedr_fs_read_all(h, &buf)) != WEDR_OK ||
+        (err = wedr_encoder_new(&enc)) != WEDR_OK || !line) {
         die("read", err);
     }
     wedr_fs_close(h);
@@ -50,7 +51,8 @@ static void encode_alone(const char *path, uint64_t *ret_events, uint64_t *ret_b
     size_t at = sizeof(struct wedr_capture_header);
     while (at < buf.len && wedr_event_decode(wedr_span(buf.p + at, buf.len - at), &v) == WEDR_OK) {
         size_t len = 0;
-        if (wedr_encode(enc, &v, (struct wedr_clock_pair){0, 1790000000000000}, line, cap, &len) == WEDR_OK) {
+        if (wedr_encode(enc, &v, (struct wedr_clock_pair){0, 1790000000000000}, line, cap, &len) ==
+            WEDR_OK) {
             *ret_bytes += len;
             ++*ret_events;
         }
@@ -62,7 +64,11 @@ static void encode_alone(const char *path, uint64_t *ret_events, uint64_t *ret_b
     wedr_free(line);
 }
 
-static void replay(const char *path, const char *dir, struct wedr_engine_stats *ret, double *ret_cpu, double *ret_wall)
+static void replay(const char *path,
+                   const char *dir,
+                   struct wedr_engine_stats *ret,
+                   double *ret_cpu,
+                   double *ret_wall)
 {
     struct wedr_engine_cfg cfg = {.spool_dir = dir,
                                   .segment_raw_max = WEDR_BATCH_RAW_MAX,
@@ -115,7 +121,8 @@ int main(int argc, char **argv)
     struct wedr_errinfo ei = {""};
     uint64_t n = 0, bytes = 0;
     double encode_s = 0, cpu = 0, wall = 0;
-    (void)snprintf(dir, sizeof(dir), "%s/agent-replay-%ld", argc > 2 ? argv[2] : "/tmp", (long)getpid());
+    (void)snprintf(dir, sizeof(dir), "%s/agent-replay-%ld", argc > 2 ? argv[2] : "/tmp",
+                   (long)getpid());
     (void)snprintf(path, sizeof(path), "%s/capture", dir);
     (void)snprintf(spool, sizeof(spool), "%s/spool", dir);
     int err = wedr_fs_mkdir(spool, 0700, UINT32_MAX);
@@ -134,8 +141,8 @@ int main(int argc, char **argv)
     (void)printf("{\"bench\":\"agent_replay\",\"events\":%" PRIu64 ",\"line_bytes\":%.0f,"
                  "\"decode_encode_events_per_core_s\":%.0f,\"replay_events_per_core_s\":%.0f,"
                  "\"replay_events_per_s\":%.0f,\"batches\":%" PRIu64 "}\n",
-                 events, (double)bytes / (double)(n > 0 ? n : 1), (double)n / encode_s, (double)events / cpu,
-                 (double)events / wall, st.batches_sealed);
+                 events, (double)bytes / (double)(n > 0 ? n : 1), (double)n / encode_s,
+                 (double)events / cpu, (double)events / wall, st.batches_sealed);
     char command[320];
     (void)snprintf(command, sizeof(command), "rm -rf '%s'", dir);
     return system(command) == 0 ? 0 : 1;

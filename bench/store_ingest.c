@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * bench/store_ingest.c [EVENTS] — durable events per second and core through check, preparation and commit, bytes per
- * event on disk, and what questions cost afterwards. Prints one JSON object. */
+ * bench/store_ingest.c [EVENTS] — durable events per second and core through check, preparation and
+ * commit, bytes per event on disk, and what questions cost afterwards. Prints one JSON object. */
 #include "core/base/err.h"
 #include "core/util/alloc.h"
 #include "core/util/buf.h"
@@ -40,29 +40,39 @@ static void add_line(struct wedr_buf *b, uint64_t seq)
     unsigned p = skewed(400), pid = 1000u + (unsigned)(rnd() % 60000u), ppid = 1u + skewed(5000);
     uint64_t us = seq * 1300 + rnd() % 1000;
     char ts[64];
-    (void)snprintf(ts, sizeof(ts), "2026-11-24T%02u:%02u:%02u.%06uZ", (unsigned)(us / 3600000000u % 24),
-                   (unsigned)(us / 60000000u % 60), (unsigned)(us / 1000000u % 60), (unsigned)(us % 1000000u));
+    (void)snprintf(ts, sizeof(ts), "2026-11-24T%02u:%02u:%02u.%06uZ",
+                   (unsigned)(us / 3600000000u % 24), (unsigned)(us / 60000000u % 60),
+                   (unsigned)(us / 1000000u % 60), (unsigned)(us % 1000000u));
     if (seq % 3 == 0) {
         wedr_buf_addf(b,
-                      "{\"ts\":\"%s\",\"module\":\"kernel_callback\",\"event_type\":\"file_write\",\"process\":{\"pid\":%u,"
-                      "\"key\":\"%016x\",\"uid\":%u},\"raw\":{\"dev\":8388609,\"inode\":%u,\"op\":\"Write\",\"op_code\":1,"
-                      "\"open_flags\":577,\"pid\":%u,\"process_key\":\"%016x\",\"target_path\":\"/srv/data/%u/file-%u.tmp\","
-                      "\"uid\":%u},\"source\":\"kernel\",\"kind\":\"FileWrite\",\"event_version\":7,\"seq\":%llu}\n",
+                      "{\"ts\":\"%s\",\"module\":\"kernel_callback\",\"event_type\":\"file_write\","
+                      "\"process\":{\"pid\":%u,"
+                      "\"key\":\"%016x\",\"uid\":%u},\"raw\":{\"dev\":8388609,\"inode\":%u,\"op\":"
+                      "\"Write\",\"op_code\":1,"
+                      "\"open_flags\":577,\"pid\":%u,\"process_key\":\"%016x\",\"target_path\":\"/"
+                      "srv/data/%u/file-%u.tmp\","
+                      "\"uid\":%u},\"source\":\"kernel\",\"kind\":\"FileWrite\",\"event_version\":"
+                      "7,\"seq\":%llu}\n",
                       ts, pid, pid, p % 9, pid * 3, pid, pid, p, (unsigned)(rnd() % 100000u), p % 9,
                       (unsigned long long)seq);
         return;
     }
-    wedr_buf_addf(b,
-                  "{\"ts\":\"%s\",\"module\":\"kernel_callback\",\"event_type\":\"process_fork\",\"process\":{\"pid\":%u,"
-                  "\"ppid\":%u,\"key\":\"%016x\",\"parent_key\":\"%016x\",\"name\":\"program%u\",\"path\":"
-                  "\"/usr/lib/packages/program%u/bin/program%u\",\"uid\":%u},\"raw\":{\"comm\":\"program%u\","
-                  "\"creating_pid\":%u,\"parent_key\":\"%016x\",\"parent_pid\":%u,\"pid\":%u,\"process_key\":\"%016x\","
-                  "\"uid\":%u},\"source\":\"kernel\",\"kind\":\"ProcessFork\",\"event_version\":7,\"seq\":%llu}\n",
-                  ts, pid, ppid, pid, ppid, p, p, p, p % 9, p, ppid, ppid, ppid, pid, pid, p % 9,
-                  (unsigned long long)seq);
+    wedr_buf_addf(
+        b,
+        "{\"ts\":\"%s\",\"module\":\"kernel_callback\",\"event_type\":\"process_fork\",\"process\":"
+        "{\"pid\":%u,"
+        "\"ppid\":%u,\"key\":\"%016x\",\"parent_key\":\"%016x\",\"name\":\"program%u\",\"path\":"
+        "\"/usr/lib/packages/program%u/bin/program%u\",\"uid\":%u},\"raw\":{\"comm\":\"program%u\","
+        "\"creating_pid\":%u,\"parent_key\":\"%016x\",\"parent_pid\":%u,\"pid\":%u,\"process_key\":"
+        "\"%016x\","
+        "\"uid\":%u},\"source\":\"kernel\",\"kind\":\"ProcessFork\",\"event_version\":7,\"seq\":%"
+        "llu}\n",
+        ts, pid, ppid, pid, ppid, p, p, p, p % 9, p, ppid, ppid, ppid, pid, pid, p % 9,
+        (unsigned long long)seq);
 }
 
-static int make_batch(struct wedr_ingest_batch *in, struct wedr_buf *raw, char agent[37], uint64_t first, unsigned k)
+static int make_batch(
+    struct wedr_ingest_batch *in, struct wedr_buf *raw, char agent[37], uint64_t first, unsigned k)
 {
     wedr_buf_truncate(raw, 0);
     for (uint64_t i = 0; i < LINES; i++) {
@@ -197,23 +207,33 @@ int main(int argc, char **argv)
     wedr_random(r, sizeof(r));
     wedr_hex(r, sizeof(r), hex);
     (void)snprintf(dir, sizeof(dir), "/var/tmp/wedr-bench-%s", hex);
-    if (wedr_fs_mkdir(dir, 0700, UINT32_MAX) != WEDR_OK || run(dir, events, &t) != WEDR_OK || t.events == 0) {
+    if (wedr_fs_mkdir(dir, 0700, UINT32_MAX) != WEDR_OK || run(dir, events, &t) != WEDR_OK ||
+        t.events == 0) {
         clean(dir);
         return 1;
     }
     double n = (double)t.events;
-    printf("{\"bench\":\"store_ingest\",\"events\":%llu,\"lines_per_batch\":%u,\"raw_bytes_per_event\":%.1f,"
-           "\"zstd_bytes_per_event\":%.1f,\"disk_bytes_per_event\":%.1f,\"prepare_ns_per_event\":%.0f,"
-           "\"commit_ns_per_event\":%.0f,\"durable_events_per_second_per_core\":%.0f,",
-           (unsigned long long)t.events, LINES, (double)t.raw / n, (double)t.z / n, (double)size_on_disk(dir) / n,
-           t.prepare / n * 1e9, t.commit / n * 1e9, n / (t.prepare + t.commit));
+    printf(
+        "{\"bench\":\"store_ingest\",\"events\":%llu,\"lines_per_batch\":%u,\"raw_bytes_per_"
+        "event\":%.1f,"
+        "\"zstd_bytes_per_event\":%.1f,\"disk_bytes_per_event\":%.1f,\"prepare_ns_per_event\":%.0f,"
+        "\"commit_ns_per_event\":%.0f,\"durable_events_per_second_per_core\":%.0f,",
+        (unsigned long long)t.events, LINES, (double)t.raw / n, (double)t.z / n,
+        (double)size_on_disk(dir) / n, t.prepare / n * 1e9, t.commit / n * 1e9,
+        n / (t.prepare + t.commit));
     time_query(dir, "count", "SELECT count(*) FROM events", false);
     time_query(dir, "group_by_type", "SELECT event_type, count(*) FROM events GROUP BY 1", false);
-    time_query(dir, "agent_type_range",
-               "SELECT count(*) FROM events WHERE agent_id='00000003-1111-4111-8111-111111111111' AND"
-               " event_type='file_write' AND ts BETWEEN 1795478401000000 AND 1795478402000000", false);
-    time_query(dir, "pid", "SELECT seq FROM events WHERE agent_id='00000003-1111-4111-8111-111111111111' AND pid=31337", false);
-    time_query(dir, "substring_everywhere", "SELECT count(*) FROM events WHERE raw LIKE '%file-4711.tmp%'", false);
+    time_query(
+        dir, "agent_type_range",
+        "SELECT count(*) FROM events WHERE agent_id='00000003-1111-4111-8111-111111111111' AND"
+        " event_type='file_write' AND ts BETWEEN 1795478401000000 AND 1795478402000000",
+        false);
+    time_query(dir, "pid",
+               "SELECT seq FROM events WHERE agent_id='00000003-1111-4111-8111-111111111111' AND "
+               "pid=31337",
+               false);
+    time_query(dir, "substring_everywhere",
+               "SELECT count(*) FROM events WHERE raw LIKE '%file-4711.tmp%'", false);
     time_query(dir, "ledger", "SELECT * FROM ledger", true);
     printf("}\n");
     clean(dir);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A whole batch: the first byte says whether the rest is the frame itself or text to be compressed into one. */
+ * A whole batch: the first byte says whether the rest is the frame itself or text to be compressed
+ * into one. */
 #include "core/util/alloc.h"
 #include "core/util/sha256.h"
 #include "ingest/ingest.h"
@@ -13,7 +14,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static const char *const streams[4] = {"kernel.critical", "agent", "plugin.x", "kernel.bulk"};
     static uint8_t z[1u << 20];
-    struct wedr_ingest_batch b = {.agent_id = "11111111-2222-4333-8444-555555555555", .hostname = "h"};
+    struct wedr_ingest_batch b = {.agent_id = "11111111-2222-4333-8444-555555555555",
+                                  .hostname = "h"};
     struct wedr_prepared *p = NULL;
     if (size < 4 || size > sizeof(z) / 2) {
         return 0;

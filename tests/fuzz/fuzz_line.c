@@ -30,9 +30,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             if (wedr_line_check(&line, streams[i], &strict) != 0) {
                 continue;
             }
-            if (wedr_line_read(&line, &lenient) != 0 || lenient.seq != strict.seq || lenient.ts_us != strict.ts_us ||
-                lenient.code != strict.code ||
-                (strict.type != NULL && memcmp(lenient.column, strict.column, sizeof(strict.column)) != 0)) {
+            if (wedr_line_read(&line, &lenient) != 0 || lenient.seq != strict.seq ||
+                lenient.ts_us != strict.ts_us || lenient.code != strict.code ||
+                (strict.type != NULL &&
+                 memcmp(lenient.column, strict.column, sizeof(strict.column)) != 0)) {
                 __builtin_trap();
             }
             if (wedr_fact_type(strict.code)) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Any bytes as a capture file, replayed to its end. Whatever the file says, every batch must be one that the identity
- * check accepts, and the replay must end.
+ * Any bytes as a capture file, replayed to its end. Whatever the file says, every batch must be one
+ * that the identity check accepts, and the replay must end.
  */
 #include "support_fuzz.h"
 

@@ -20,7 +20,8 @@ static int (*real_clock_gettime)(clockid_t, struct timespec *);
 static int ask_real(clockid_t clock, struct timespec *ts)
 {
     if (!real_clock_gettime) {
-        real_clock_gettime = (int (*)(clockid_t, struct timespec *))dlsym(RTLD_NEXT, "clock_gettime");
+        real_clock_gettime =
+            (int (*)(clockid_t, struct timespec *))dlsym(RTLD_NEXT, "clock_gettime");
     }
     return real_clock_gettime(clock, ts);
 }

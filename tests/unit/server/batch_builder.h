@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * tests/unit/server/batch_builder.h — batches as an agent sends them, with lines written by hand here.
+ * tests/unit/server/batch_builder.h — batches as an agent sends them, with lines written by hand
+ * here.
  */
 #pragma once
 
@@ -29,13 +30,38 @@ void tb_fini(struct tb *b);
 /* Any text as a line; the newline is added. */
 void tb_line(struct tb *b, uint64_t seq, const char *fmt, ...) WEDR_PRINTF(3, 4);
 /* Valid lines. */
-void tb_create(struct tb *b, uint64_t seq, int64_t ts_us, uint32_t pid, uint32_t ppid, const char *path, const char *argument);
+void tb_create(struct tb *b,
+               uint64_t seq,
+               int64_t ts_us,
+               uint32_t pid,
+               uint32_t ppid,
+               const char *path,
+               const char *argument);
 void tb_fork(struct tb *b, uint64_t seq, int64_t ts_us, uint32_t pid, uint32_t ppid);
-void tb_connect(struct tb *b, uint64_t seq, int64_t ts_us, uint32_t pid, const char *ip, unsigned port);
+void tb_connect(
+    struct tb *b, uint64_t seq, int64_t ts_us, uint32_t pid, const char *ip, unsigned port);
 void tb_epoch_start(struct tb *b, uint64_t seq, int64_t ts_us, uint64_t epoch, const char *stream);
-void tb_epoch_end(struct tb *b, uint64_t seq, int64_t ts_us, uint64_t epoch, const char *stream, uint64_t produced);
-void tb_loss(struct tb *b, uint64_t seq, int64_t ts_us, uint64_t epoch, const char *stream, const char *reason, uint64_t lost, const char *ranges);
-void tb_gap(struct tb *b, uint64_t seq, int64_t ts_us, const char *stream, int64_t from_us, int64_t to_us, const char *reason);
+void tb_epoch_end(struct tb *b,
+                  uint64_t seq,
+                  int64_t ts_us,
+                  uint64_t epoch,
+                  const char *stream,
+                  uint64_t produced);
+void tb_loss(struct tb *b,
+             uint64_t seq,
+             int64_t ts_us,
+             uint64_t epoch,
+             const char *stream,
+             const char *reason,
+             uint64_t lost,
+             const char *ranges);
+void tb_gap(struct tb *b,
+            uint64_t seq,
+            int64_t ts_us,
+            const char *stream,
+            int64_t from_us,
+            int64_t to_us,
+            const char *reason);
 /* count forks from first_seq on, one second apart. */
 void tb_forks(struct tb *b, uint64_t first_seq, uint32_t count);
 /* Compresses, fills in count, digest and, when 0, the seq range's end as produced. */

@@ -9,34 +9,40 @@
 
 #define BUSY_MS 5000
 
-/* What the ledger is made of; in day files and in the catalog alike. An epoch is its 64 bits as a signed integer. */
+/* What the ledger is made of; in day files and in the catalog alike. An epoch is its 64 bits as a
+ * signed integer. */
 #define LEDGER_TABLES                                                                              \
-    "CREATE TABLE stream(agent TEXT, epoch INTEGER, stream TEXT, seq_min INTEGER, seq_max INTEGER,"  \
-    " t0 INTEGER, t1 INTEGER, PRIMARY KEY(agent, epoch, stream)) WITHOUT ROWID;"                     \
-    "CREATE TABLE loss(agent TEXT, epoch INTEGER, stream TEXT, reason INTEGER, lost INTEGER,"        \
-    " produced INTEGER, ranges TEXT, ts INTEGER, arrival INTEGER, src_epoch INTEGER, src_seq INTEGER,"\
-    " PRIMARY KEY(agent, src_epoch, src_seq)) WITHOUT ROWID;"                                        \
-    "CREATE TABLE epoch_start(agent TEXT, epoch INTEGER, stream TEXT, boot_id BLOB, adopted INTEGER,"\
-    " ts INTEGER, arrival INTEGER, src_epoch INTEGER, src_seq INTEGER,"                              \
-    " PRIMARY KEY(agent, src_epoch, src_seq)) WITHOUT ROWID;"                                        \
-    "CREATE TABLE epoch_end(agent TEXT, epoch INTEGER, stream TEXT, produced INTEGER, ts INTEGER,"   \
-    " arrival INTEGER, src_epoch INTEGER, src_seq INTEGER,"                                          \
-    " PRIMARY KEY(agent, src_epoch, src_seq)) WITHOUT ROWID;"                                        \
-    "CREATE TABLE gap(agent TEXT, hostname TEXT, stream TEXT, from_us INTEGER, to_us INTEGER,"       \
-    " reason INTEGER, src_epoch INTEGER, src_seq INTEGER,"                                           \
-    " PRIMARY KEY(agent, src_epoch, src_seq)) WITHOUT ROWID;"                                        \
-    "CREATE TABLE tamper(agent TEXT, hostname TEXT, epoch INTEGER, stream TEXT, seq0 INTEGER,"       \
-    " seq1 INTEGER, sha256 BLOB, received_at INTEGER,"                                               \
+    "CREATE TABLE stream(agent TEXT, epoch INTEGER, stream TEXT, seq_min INTEGER, seq_max "        \
+    "INTEGER,"                                                                                     \
+    " t0 INTEGER, t1 INTEGER, PRIMARY KEY(agent, epoch, stream)) WITHOUT ROWID;"                   \
+    "CREATE TABLE loss(agent TEXT, epoch INTEGER, stream TEXT, reason INTEGER, lost INTEGER,"      \
+    " produced INTEGER, ranges TEXT, ts INTEGER, arrival INTEGER, src_epoch INTEGER, src_seq "     \
+    "INTEGER,"                                                                                     \
+    " PRIMARY KEY(agent, src_epoch, src_seq)) WITHOUT ROWID;"                                      \
+    "CREATE TABLE epoch_start(agent TEXT, epoch INTEGER, stream TEXT, boot_id BLOB, adopted "      \
+    "INTEGER,"                                                                                     \
+    " ts INTEGER, arrival INTEGER, src_epoch INTEGER, src_seq INTEGER,"                            \
+    " PRIMARY KEY(agent, src_epoch, src_seq)) WITHOUT ROWID;"                                      \
+    "CREATE TABLE epoch_end(agent TEXT, epoch INTEGER, stream TEXT, produced INTEGER, ts INTEGER," \
+    " arrival INTEGER, src_epoch INTEGER, src_seq INTEGER,"                                        \
+    " PRIMARY KEY(agent, src_epoch, src_seq)) WITHOUT ROWID;"                                      \
+    "CREATE TABLE gap(agent TEXT, hostname TEXT, stream TEXT, from_us INTEGER, to_us INTEGER,"     \
+    " reason INTEGER, src_epoch INTEGER, src_seq INTEGER,"                                         \
+    " PRIMARY KEY(agent, src_epoch, src_seq)) WITHOUT ROWID;"                                      \
+    "CREATE TABLE tamper(agent TEXT, hostname TEXT, epoch INTEGER, stream TEXT, seq0 INTEGER,"     \
+    " seq1 INTEGER, sha256 BLOB, received_at INTEGER,"                                             \
     " PRIMARY KEY(agent, epoch, stream, seq0, sha256)) WITHOUT ROWID;"
 
 static const char day_tables[] =
     "CREATE TABLE meta(key TEXT PRIMARY KEY, value INTEGER) WITHOUT ROWID;"
     "INSERT INTO meta VALUES('arrival', 0);"
-    "CREATE TABLE batch(agent TEXT, epoch INTEGER, stream TEXT, seq0 INTEGER, seq1 INTEGER, sha256 BLOB,"
+    "CREATE TABLE batch(agent TEXT, epoch INTEGER, stream TEXT, seq0 INTEGER, seq1 INTEGER, sha256 "
+    "BLOB,"
     " n INTEGER, rejected INTEGER, bitmap BLOB, produced INTEGER, lost_ring INTEGER, boot_id BLOB,"
     " received_at INTEGER, block INTEGER, hostname TEXT, t_last INTEGER, arrival INTEGER,"
     " PRIMARY KEY(agent, epoch, stream, seq0)) WITHOUT ROWID;"
-    "CREATE TABLE blk(id INTEGER PRIMARY KEY, agent TEXT, hostname TEXT, epoch INTEGER, boot_id BLOB,"
+    "CREATE TABLE blk(id INTEGER PRIMARY KEY, agent TEXT, hostname TEXT, epoch INTEGER, boot_id "
+    "BLOB,"
     " stream TEXT, seq0 INTEGER, seq1 INTEGER, n INTEGER, rejected INTEGER, t0 INTEGER, t1 INTEGER,"
     " received_at INTEGER, counts BLOB, raw_len INTEGER, z_len INTEGER, flags INTEGER,"
     " UNIQUE(agent, epoch, stream, seq0));"
@@ -45,15 +51,18 @@ static const char day_tables[] =
     "CREATE TABLE col(id INTEGER PRIMARY KEY, c BLOB);"
     "CREATE TABLE filt(id INTEGER PRIMARY KEY, f BLOB);"
     "CREATE TABLE ng(id INTEGER PRIMARY KEY, g BLOB);"
-    "CREATE TABLE tiny(id INTEGER PRIMARY KEY, agent TEXT, hostname TEXT, epoch INTEGER, boot_id BLOB,"
+    "CREATE TABLE tiny(id INTEGER PRIMARY KEY, agent TEXT, hostname TEXT, epoch INTEGER, boot_id "
+    "BLOB,"
     " stream TEXT, seq0 INTEGER, seq1 INTEGER, n INTEGER, rejected INTEGER, t0 INTEGER, t1 INTEGER,"
     " received_at INTEGER, counts BLOB, raw_len INTEGER, bitmap BLOB, z BLOB,"
     " UNIQUE(agent, epoch, stream, seq0));" LEDGER_TABLES;
 
 static const char catalog_tables[] =
     "CREATE TABLE dropping(day INTEGER PRIMARY KEY);"
-    "CREATE TABLE expired(agent TEXT, epoch INTEGER, stream TEXT, expired INTEGER, rejected INTEGER,"
-    " produced INTEGER, boot_id BLOB, hostname TEXT, t_last INTEGER, seq_max INTEGER, arrival INTEGER,"
+    "CREATE TABLE expired(agent TEXT, epoch INTEGER, stream TEXT, expired INTEGER, rejected "
+    "INTEGER,"
+    " produced INTEGER, boot_id BLOB, hostname TEXT, t_last INTEGER, seq_max INTEGER, arrival "
+    "INTEGER,"
     " day INTEGER, PRIMARY KEY(agent, epoch, stream, day)) WITHOUT ROWID;"
     "CREATE TABLE run(agent TEXT, epoch INTEGER, stream TEXT, seq0 INTEGER, seq1 INTEGER,"
     " PRIMARY KEY(agent, epoch, stream, seq0)) WITHOUT ROWID;" LEDGER_TABLES;
@@ -63,23 +72,33 @@ int wedr_sqlite_error(sqlite3 *db, int sqlite_rc)
     switch (sqlite_rc & 0xFF) {
     case SQLITE_OK:
     case SQLITE_ROW:
-    case SQLITE_DONE: return WEDR_OK;
-    case SQLITE_NOMEM: return WEDR_E_NOMEM;
-    case SQLITE_FULL: return WEDR_E_NOSPC;
+    case SQLITE_DONE:
+        return WEDR_OK;
+    case SQLITE_NOMEM:
+        return WEDR_E_NOMEM;
+    case SQLITE_FULL:
+        return WEDR_E_NOSPC;
     case SQLITE_CORRUPT:
-    case SQLITE_NOTADB: return WEDR_E_CORRUPT;
+    case SQLITE_NOTADB:
+        return WEDR_E_CORRUPT;
     case SQLITE_CONSTRAINT:
     case SQLITE_MISMATCH:
-    case SQLITE_ERROR: return WEDR_E_BUG; /* our statements fit our tables: these are not ours */
+    case SQLITE_ERROR:
+        return WEDR_E_BUG; /* our statements fit our tables: these are not ours */
     case SQLITE_BUSY:
-    case SQLITE_LOCKED: return WEDR_E_BUSY;
-    case SQLITE_INTERRUPT: return WEDR_E_TIMEOUT;
+    case SQLITE_LOCKED:
+        return WEDR_E_BUSY;
+    case SQLITE_INTERRUPT:
+        return WEDR_E_TIMEOUT;
     case SQLITE_PERM:
     case SQLITE_AUTH:
-    case SQLITE_READONLY: return WEDR_E_PERM;
-    default: break;
+    case SQLITE_READONLY:
+        return WEDR_E_PERM;
+    default:
+        break;
     }
-    bool full = db != NULL && (sqlite3_system_errno(db) == ENOSPC || sqlite3_system_errno(db) == EDQUOT);
+    bool full =
+        db != NULL && (sqlite3_system_errno(db) == ENOSPC || sqlite3_system_errno(db) == EDQUOT);
     return full ? WEDR_E_NOSPC : WEDR_E_IO;
 }
 
@@ -133,7 +152,8 @@ bool wedr_day_parse(const char *s, size_t len, int32_t *ret_day)
             part[k] = part[k] * 10 + (s[i] - '0');
         }
     }
-    if (k != 2 || part[0] < 1970 || part[0] > 2059 || part[1] < 1 || part[1] > 12 || part[2] < 1 || part[2] > 31) {
+    if (k != 2 || part[0] < 1970 || part[0] > 2059 || part[1] < 1 || part[1] > 12 || part[2] < 1 ||
+        part[2] > 31) {
         return false;
     }
     int32_t day = (int32_t)wedr_days_from_civil(part[0], (unsigned)part[1], (unsigned)part[2]);
@@ -149,22 +169,21 @@ bool wedr_day_of_file(const char *name, int32_t *ret_day)
            wedr_day_parse(name, WEDR_DAY_TEXT - 1u, ret_day);
 }
 
-/* Creates the tables in one transaction: a file whose writer was killed here is empty and made again. */
+/* Creates the tables in one transaction: a file whose writer was killed here is empty and made
+ * again. */
 static int create_tables(sqlite3 *db, const char *tables)
 {
     char head[128];
-    int rc = wedr_sqlite_exec(db, "PRAGMA page_size=16384; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL");
+    int rc = wedr_sqlite_exec(
+        db, "PRAGMA page_size=16384; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL");
     if (rc == WEDR_OK) {
         rc = wedr_sqlite_exec(db, "BEGIN IMMEDIATE");
     }
     if (rc != WEDR_OK) {
         return rc;
     }
-    (void)snprintf(head,
-                   sizeof(head),
-                   "PRAGMA application_id=%d; PRAGMA user_version=%d",
-                   WEDR_DAY_APPLICATION_ID,
-                   WEDR_DAY_VERSION);
+    (void)snprintf(head, sizeof(head), "PRAGMA application_id=%d; PRAGMA user_version=%d",
+                   WEDR_DAY_APPLICATION_ID, WEDR_DAY_VERSION);
     rc = wedr_sqlite_exec(db, tables);
     rc = rc == WEDR_OK ? wedr_sqlite_exec(db, head) : rc;
     rc = rc == WEDR_OK ? wedr_sqlite_exec(db, "COMMIT") : rc;
@@ -213,7 +232,8 @@ static int check_durable(sqlite3 *db)
 static int open_writer(const char *path, const char *tables, sqlite3 **ret, struct wedr_errinfo *ei)
 {
     sqlite3 *db = NULL;
-    int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW;
+    int flags =
+        SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW;
     int rc = wedr_sqlite_error(NULL, sqlite3_open_v2(path, &db, flags, NULL));
     if (rc == WEDR_OK) {
         sqlite3_extended_result_codes(db, 1);

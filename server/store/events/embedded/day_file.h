@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * server/store/events/embedded/day_file.h — one SQLite file per day of receipt: tables, opening, setting aside. The
- * tables are described in docs/event-store.md. One thread per handle.
+ * server/store/events/embedded/day_file.h — one SQLite file per day of receipt: tables, opening,
+ * setting aside. The tables are described in docs/event-store.md. One thread per handle.
  */
 #pragma once
 
@@ -13,10 +13,11 @@
 
 #define WEDR_DAY_APPLICATION_ID 0x57454456 /* "WEDV" */
 #define WEDR_DAY_VERSION 1
-#define WEDR_DAY_TEXT 11u         /* "2026-11-23" with NUL */
+#define WEDR_DAY_TEXT 11u /* "2026-11-23" with NUL */
 #define WEDR_EVENTS_PATH_MAX 1024u
 
-/* WEDR_E_* for an SQLite result; NOSPC is told apart from other I/O errors. WEDR_OK for SQLITE_OK, ROW and DONE. */
+/* WEDR_E_* for an SQLite result; NOSPC is told apart from other I/O errors. WEDR_OK for SQLITE_OK,
+ * ROW and DONE. */
 int wedr_sqlite_error(sqlite3 *db, int sqlite_rc);
 
 /* Day number since 1970 of a time, its text, and back (false: no such name). */
@@ -26,8 +27,9 @@ bool wedr_day_parse(const char *s, size_t len, int32_t *ret_day);
 /* Day of a file name "2026-11-23.db"; false for any other name. */
 bool wedr_day_of_file(const char *name, int32_t *ret_day);
 
-/* For the writer: creates the file when it is missing, checks identity, version and durability settings.
- * WEDR_E_CORRUPT: not ours or damaged (set it aside); WEDR_E_VERSION: written by a newer release; WEDR_E_NOSPC, IO. */
+/* For the writer: creates the file when it is missing, checks identity, version and durability
+ * settings. WEDR_E_CORRUPT: not ours or damaged (set it aside); WEDR_E_VERSION: written by a newer
+ * release; WEDR_E_NOSPC, IO. */
 WEDR_MUST_USE int wedr_day_open(const char *path, sqlite3 **ret, struct wedr_errinfo *ei);
 /* The same tables without blocks, for what dropped files leave behind. */
 WEDR_MUST_USE int wedr_catalog_open(const char *path, sqlite3 **ret, struct wedr_errinfo *ei);

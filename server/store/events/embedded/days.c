@@ -6,11 +6,13 @@
 #include <stdio.h>
 #include <string.h>
 
-static void day_path(const struct wedr_events *s, int32_t day, const char *suffix, char *ret, size_t cap)
+static void
+day_path(const struct wedr_events *s, int32_t day, const char *suffix, char *ret, size_t cap)
 {
     char text[WEDR_DAY_TEXT];
     wedr_day_text(day, text);
-    (void)snprintf(ret, cap, "%s%s%s.db%s", s == NULL ? "" : s->dir, s == NULL ? "" : "/", text, suffix);
+    (void)snprintf(ret, cap, "%s%s%s.db%s", s == NULL ? "" : s->dir, s == NULL ? "" : "/", text,
+                   suffix);
 }
 
 static void handle_close(struct wedr_day_handle *d)
@@ -67,7 +69,8 @@ static void move_aside(struct wedr_events *s, int32_t day)
         if (rc != WEDR_OK && rc != WEDR_E_NOENT) {
             wedr_log(ERROR, "events.file_not_set_aside", WEDR_STR("file", from), WEDR_ERR(rc));
         } else if (i == 0) {
-            wedr_log(ERROR, "events.file_damaged", WEDR_STR("file", from), WEDR_STR("set_aside_as", to));
+            wedr_log(ERROR, "events.file_damaged", WEDR_STR("file", from),
+                     WEDR_STR("set_aside_as", to));
         }
     }
     if (wedr_fs_sync(s->dir_handle) != WEDR_OK) {
@@ -97,7 +100,8 @@ static int day_exists(struct wedr_events *s, int32_t day)
 }
 
 /* Opens the file, makes it when it is missing; a damaged one makes room for a new one. */
-static int open_day(struct wedr_events *s, int32_t day, bool create, sqlite3 **ret, struct wedr_errinfo *ei)
+static int
+open_day(struct wedr_events *s, int32_t day, bool create, sqlite3 **ret, struct wedr_errinfo *ei)
 {
     char path[WEDR_EVENTS_PATH_MAX + 64];
     bool exists = day_exists(s, day) == WEDR_OK;
@@ -123,7 +127,11 @@ static int open_day(struct wedr_events *s, int32_t day, bool create, sqlite3 **r
     return rc;
 }
 
-int wedr_embedded_day(struct wedr_events *s, int32_t day, bool create, struct wedr_day_handle **ret, struct wedr_errinfo *ei)
+int wedr_embedded_day(struct wedr_events *s,
+                      int32_t day,
+                      bool create,
+                      struct wedr_day_handle **ret,
+                      struct wedr_errinfo *ei)
 {
     for (size_t i = 0; i < WEDR_OPEN_DAYS_MAX; i++) {
         if (s->open[i].db != NULL && s->open[i].day == day) {
@@ -138,13 +146,11 @@ int wedr_embedded_day(struct wedr_events *s, int32_t day, bool create, struct we
     if (rc != WEDR_OK) {
         return rc;
     }
-    int sq = sqlite3_prepare_v3(db,
-                                "SELECT seq0, seq1, sha256 FROM batch WHERE agent=?1 AND epoch=?2 AND stream=?3"
-                                " AND seq0<=?4 ORDER BY seq0 DESC LIMIT 1",
-                                -1,
-                                SQLITE_PREPARE_PERSISTENT,
-                                &find,
-                                NULL);
+    int sq = sqlite3_prepare_v3(
+        db,
+        "SELECT seq0, seq1, sha256 FROM batch WHERE agent=?1 AND epoch=?2 AND stream=?3"
+        " AND seq0<=?4 ORDER BY seq0 DESC LIMIT 1",
+        -1, SQLITE_PREPARE_PERSISTENT, &find, NULL);
     if (sq != SQLITE_OK) {
         rc = wedr_fail(ei, wedr_sqlite_error(db, sq), "day file: %s", sqlite3_errmsg(db));
         sqlite3_close(db);
@@ -157,8 +163,10 @@ int wedr_embedded_day(struct wedr_events *s, int32_t day, bool create, struct we
     return WEDR_OK;
 }
 
-/* Copies the rows of a query on `from` into an insert on `to`, column by column. day > 0 is bound behind them. */
-static int copy_rows(sqlite3 *from, const char *select, sqlite3 *to, const char *insert, int32_t day)
+/* Copies the rows of a query on `from` into an insert on `to`, column by column. day > 0 is bound
+ * behind them. */
+static int
+copy_rows(sqlite3 *from, const char *select, sqlite3 *to, const char *insert, int32_t day)
 {
     sqlite3_stmt *in = NULL, *out = NULL;
     int rc = sqlite3_prepare_v2(from, select, -1, &in, NULL);
@@ -196,10 +204,9 @@ static int load_day(struct wedr_events *s, int32_t day, struct wedr_errinfo *ei)
         rc = rc == WEDR_E_NOENT ? WEDR_E_CORRUPT : rc;
     }
     if (rc == WEDR_OK) {
-        rc = copy_rows(d->db,
-                       "SELECT agent, epoch, stream, seq_min, seq_max FROM stream",
-                       s->mem,
-                       "INSERT OR REPLACE INTO held(agent, epoch, stream, seq_min, seq_max, day) VALUES(?,?,?,?,?,?)",
+        rc = copy_rows(d->db, "SELECT agent, epoch, stream, seq_min, seq_max FROM stream", s->mem,
+                       "INSERT OR REPLACE INTO held(agent, epoch, stream, seq_min, seq_max, day) "
+                       "VALUES(?,?,?,?,?,?)",
                        day);
     }
     if (rc == WEDR_E_CORRUPT || rc == WEDR_E_BUG) {
@@ -254,7 +261,8 @@ int wedr_embedded_load(struct wedr_events *s, struct wedr_errinfo *ei)
     struct load_arg l = {.s = s};
     int64_t dropping = 0, arrival = 0;
     int rc;
-    while ((rc = wedr_sqlite_int(s->catalog, "SELECT day FROM dropping LIMIT 1", &dropping)) == WEDR_OK) {
+    while ((rc = wedr_sqlite_int(s->catalog, "SELECT day FROM dropping LIMIT 1", &dropping)) ==
+           WEDR_OK) {
         rc = unlink_day(s, (int32_t)dropping);
         if (rc != WEDR_OK) {
             return wedr_fail(ei, rc, "a dropped day file cannot be deleted");
@@ -267,39 +275,47 @@ int wedr_embedded_load(struct wedr_events *s, struct wedr_errinfo *ei)
     if (rc == WEDR_OK) {
         rc = copy_rows(s->catalog,
                        "SELECT agent, epoch, stream, max(seq_max) FROM expired GROUP BY 1, 2, 3",
-                       s->mem,
-                       "INSERT INTO mark VALUES(?,?,?,?)",
-                       0);
+                       s->mem, "INSERT INTO mark VALUES(?,?,?,?)", 0);
     }
-    rc = rc == WEDR_OK ? wedr_sqlite_int(s->catalog, "SELECT coalesce(max(arrival), 0) / 65536 FROM expired", &arrival) : rc;
+    rc = rc == WEDR_OK
+             ? wedr_sqlite_int(s->catalog, "SELECT coalesce(max(arrival), 0) / 65536 FROM expired",
+                               &arrival)
+             : rc;
     s->arrival = arrival > s->arrival ? arrival : s->arrival;
     return rc == WEDR_OK ? rc : wedr_fail(ei, rc, "%s: cannot be read", s->dir);
 }
 
-/* The part of a day that outlives it. A batch whose block is gone is not counted as expired: it was missing before. */
+/* The part of a day that outlives it. A batch whose block is gone is not counted as expired: it was
+ * missing before. */
 static int copy_to_catalog(struct wedr_events *s, sqlite3 *day, int32_t number)
 {
     static const struct {
         const char *select, *insert;
     } copies[] = {
         {"SELECT * FROM loss", "INSERT OR IGNORE INTO loss VALUES(?,?,?,?,?,?,?,?,?,?,?)"},
-        {"SELECT * FROM epoch_start", "INSERT OR IGNORE INTO epoch_start VALUES(?,?,?,?,?,?,?,?,?)"},
+        {"SELECT * FROM epoch_start",
+         "INSERT OR IGNORE INTO epoch_start VALUES(?,?,?,?,?,?,?,?,?)"},
         {"SELECT * FROM epoch_end", "INSERT OR IGNORE INTO epoch_end VALUES(?,?,?,?,?,?,?,?)"},
         {"SELECT * FROM gap", "INSERT OR IGNORE INTO gap VALUES(?,?,?,?,?,?,?,?)"},
         {"SELECT * FROM tamper", "INSERT OR IGNORE INTO tamper VALUES(?,?,?,?,?,?,?,?)"},
-        {"SELECT agent, epoch, stream, seq0, seq1 FROM batch", "INSERT OR IGNORE INTO run VALUES(?,?,?,?,?)"}};
-    int rc = copy_rows(day,
-                       "SELECT b.agent, b.epoch, b.stream,"
-                       " sum(iif((b.block>0 AND EXISTS(SELECT 1 FROM data d JOIN blk k ON k.id=d.id WHERE d.id=b.block))"
-                       " OR EXISTS(SELECT 1 FROM tiny t WHERE t.id=-b.block), n-rejected, 0)), sum(rejected),"
-                       " (SELECT max(produced) FROM batch x WHERE x.agent=b.agent AND x.epoch=b.epoch AND x.stream=b.stream),"
-                       " boot_id, hostname, t_last, max(seq1),"
-                       " (SELECT min(arrival) FROM batch x WHERE x.agent=b.agent AND x.epoch=b.epoch AND x.stream=b.stream)"
-                       " FROM batch b GROUP BY 1, 2, 3",
-                       s->catalog,
-                       "INSERT OR REPLACE INTO expired(agent, epoch, stream, expired, rejected, produced, boot_id,"
-                       " hostname, t_last, seq_max, arrival, day) VALUES(?,?,?,?,?,?,?,?,?,?,?,?)",
-                       number);
+        {"SELECT agent, epoch, stream, seq0, seq1 FROM batch",
+         "INSERT OR IGNORE INTO run VALUES(?,?,?,?,?)"}};
+    int rc = copy_rows(
+        day,
+        "SELECT b.agent, b.epoch, b.stream,"
+        " sum(iif((b.block>0 AND EXISTS(SELECT 1 FROM data d JOIN blk k ON k.id=d.id WHERE "
+        "d.id=b.block))"
+        " OR EXISTS(SELECT 1 FROM tiny t WHERE t.id=-b.block), n-rejected, 0)), sum(rejected),"
+        " (SELECT max(produced) FROM batch x WHERE x.agent=b.agent AND x.epoch=b.epoch AND "
+        "x.stream=b.stream),"
+        " boot_id, hostname, t_last, max(seq1),"
+        " (SELECT min(arrival) FROM batch x WHERE x.agent=b.agent AND x.epoch=b.epoch AND "
+        "x.stream=b.stream)"
+        " FROM batch b GROUP BY 1, 2, 3",
+        s->catalog,
+        "INSERT OR REPLACE INTO expired(agent, epoch, stream, expired, rejected, produced, boot_id,"
+        " hostname, t_last, seq_max, arrival, day) VALUES(?,?,?,?,?,?,?,?,?,?,?,?)",
+        number);
     for (size_t i = 0; rc == WEDR_OK && i < WEDR_ARRAY_COUNT(copies); i++) {
         rc = copy_rows(day, copies[i].select, s->catalog, copies[i].insert, 0);
     }
@@ -328,12 +344,11 @@ int wedr_embedded_drop_day(struct wedr_events *s, int32_t day, struct wedr_errin
     }
     rc = unlink_day(s, day);
     rc = rc == WEDR_OK ? wedr_sqlite_exec(s->mem, "DELETE FROM mark") : rc;
-    rc = rc == WEDR_OK ? copy_rows(s->catalog,
-                                   "SELECT agent, epoch, stream, max(seq_max) FROM expired GROUP BY 1, 2, 3",
-                                   s->mem,
-                                   "INSERT INTO mark VALUES(?,?,?,?)",
-                                   0)
-                       : rc;
+    rc = rc == WEDR_OK
+             ? copy_rows(s->catalog,
+                         "SELECT agent, epoch, stream, max(seq_max) FROM expired GROUP BY 1, 2, 3",
+                         s->mem, "INSERT INTO mark VALUES(?,?,?,?)", 0)
+             : rc;
     (void)snprintf(sql, sizeof(sql), "DELETE FROM held WHERE day=%d", day);
     return rc == WEDR_OK ? wedr_sqlite_exec(s->mem, sql) : rc;
 }

@@ -14,13 +14,17 @@
 
 static int open_mem(struct wedr_events *s)
 {
-    int rc = wedr_sqlite_error(NULL, sqlite3_open_v2(":memory:", &s->mem, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, NULL));
+    int rc = wedr_sqlite_error(
+        NULL,
+        sqlite3_open_v2(":memory:", &s->mem,
+                        SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, NULL));
     if (rc == WEDR_OK) {
-        rc = wedr_sqlite_exec(s->mem,
-                              "CREATE TABLE held(agent TEXT, epoch INTEGER, stream TEXT, day INTEGER,"
-                              " seq_min INTEGER, seq_max INTEGER, PRIMARY KEY(agent, epoch, stream, day)) WITHOUT ROWID;"
-                              "CREATE TABLE mark(agent TEXT, epoch INTEGER, stream TEXT, seq_max INTEGER,"
-                              " PRIMARY KEY(agent, epoch, stream)) WITHOUT ROWID");
+        rc = wedr_sqlite_exec(
+            s->mem, "CREATE TABLE held(agent TEXT, epoch INTEGER, stream TEXT, day INTEGER,"
+                    " seq_min INTEGER, seq_max INTEGER, PRIMARY KEY(agent, epoch, stream, day)) "
+                    "WITHOUT ROWID;"
+                    "CREATE TABLE mark(agent TEXT, epoch INTEGER, stream TEXT, seq_max INTEGER,"
+                    " PRIMARY KEY(agent, epoch, stream)) WITHOUT ROWID");
     }
     if (rc != WEDR_OK) {
         return rc;
@@ -30,15 +34,16 @@ static int open_mem(struct wedr_events *s)
                                 " seq_min<=?5 AND seq_max>=?4",
                                 -1, SQLITE_PREPARE_PERSISTENT, &s->mem_days, NULL);
     if (sq == SQLITE_OK) {
-        sq = sqlite3_prepare_v3(s->mem,
-                                "INSERT INTO held VALUES(?1,?2,?3,?4,?5,?6) ON CONFLICT DO UPDATE SET"
-                                " seq_min=min(seq_min, ?5), seq_max=max(seq_max, ?6)",
-                                -1, SQLITE_PREPARE_PERSISTENT, &s->mem_put, NULL);
+        sq = sqlite3_prepare_v3(
+            s->mem,
+            "INSERT INTO held VALUES(?1,?2,?3,?4,?5,?6) ON CONFLICT DO UPDATE SET"
+            " seq_min=min(seq_min, ?5), seq_max=max(seq_max, ?6)",
+            -1, SQLITE_PREPARE_PERSISTENT, &s->mem_put, NULL);
     }
     if (sq == SQLITE_OK) {
-        sq = sqlite3_prepare_v3(s->mem,
-                                "SELECT seq_max FROM mark WHERE agent=?1 AND epoch=?2 AND stream=?3",
-                                -1, SQLITE_PREPARE_PERSISTENT, &s->mem_mark, NULL);
+        sq = sqlite3_prepare_v3(
+            s->mem, "SELECT seq_max FROM mark WHERE agent=?1 AND epoch=?2 AND stream=?3", -1,
+            SQLITE_PREPARE_PERSISTENT, &s->mem_mark, NULL);
     }
     return wedr_sqlite_error(s->mem, sq);
 }
@@ -52,7 +57,8 @@ static int lock_folder(struct wedr_events *s, const char *data_dir, struct wedr_
     int rc = wedr_fs_mkdir(s->dir, 0700, UINT32_MAX);
     rc = rc == WEDR_OK ? wedr_fs_open_dir(s->dir, &s->dir_handle) : rc;
     rc = rc == WEDR_OK
-             ? wedr_fs_open_at(s->dir_handle, "LOCK", WEDR_FS_READ | WEDR_FS_WRITE | WEDR_FS_CREATE, 0600, &s->lock)
+             ? wedr_fs_open_at(s->dir_handle, "LOCK", WEDR_FS_READ | WEDR_FS_WRITE | WEDR_FS_CREATE,
+                               0600, &s->lock)
              : rc;
     if (rc == WEDR_OK) {
         rc = wedr_fs_lock(s->lock);
@@ -126,9 +132,11 @@ static void bind_stream(sqlite3_stmt *st, const struct wedr_prepared *p)
     sqlite3_bind_text(st, 3, p->id.stream, -1, SQLITE_STATIC);
 }
 
-/* Batches of a stream do not overlap, so only the newest one that begins at or before our end can touch us. */
-static int
-compare_in_day(struct wedr_day_handle *d, const struct wedr_prepared *p, enum wedr_commit_outcome *outcome)
+/* Batches of a stream do not overlap, so only the newest one that begins at or before our end can
+ * touch us. */
+static int compare_in_day(struct wedr_day_handle *d,
+                          const struct wedr_prepared *p,
+                          enum wedr_commit_outcome *outcome)
 {
     const struct wedr_batch_id *id = &p->id;
     bind_stream(d->find, p);
@@ -146,7 +154,9 @@ compare_in_day(struct wedr_day_handle *d, const struct wedr_prepared *p, enum we
     return err;
 }
 
-static int compare_with_mark(struct wedr_events *s, const struct wedr_prepared *p, enum wedr_commit_outcome *outcome)
+static int compare_with_mark(struct wedr_events *s,
+                             const struct wedr_prepared *p,
+                             enum wedr_commit_outcome *outcome)
 {
     bind_stream(s->mem_mark, p);
     int rc = sqlite3_step(s->mem_mark);
@@ -164,7 +174,11 @@ static int compare_with_mark(struct wedr_events *s, const struct wedr_prepared *
 }
 
 /* What is to be done with a batch, given every file that may hold its range. */
-static int decide(struct wedr_events *s, int32_t today, const struct wedr_prepared *p, enum wedr_commit_outcome *outcome, struct wedr_errinfo *ei)
+static int decide(struct wedr_events *s,
+                  int32_t today,
+                  const struct wedr_prepared *p,
+                  enum wedr_commit_outcome *outcome,
+                  struct wedr_errinfo *ei)
 {
     int32_t days[64];
     size_t count = 0;
@@ -211,7 +225,8 @@ static int note_range(struct wedr_events *s, const struct wedr_prepared *p, int3
     return wedr_sqlite_error(s->mem, rc);
 }
 
-/* One batch inside the open transactions. The day's handle is looked up again: decide() may have opened others. */
+/* One batch inside the open transactions. The day's handle is looked up again: decide() may have
+ * opened others. */
 static int commit_one(struct wedr_events *s,
                       int32_t day,
                       const struct wedr_prepared *p,
@@ -235,11 +250,15 @@ static int commit_one(struct wedr_events *s,
 static int write_arrival(sqlite3 *db, int64_t arrival)
 {
     char sql[96];
-    (void)snprintf(sql, sizeof(sql), "UPDATE meta SET value=%lld WHERE key='arrival'", (long long)arrival);
+    (void)snprintf(sql, sizeof(sql), "UPDATE meta SET value=%lld WHERE key='arrival'",
+                   (long long)arrival);
     return wedr_sqlite_exec(db, sql);
 }
 
-static void count_outcomes(struct wedr_events *s, const struct wedr_commit *c, const enum wedr_commit_outcome *o, size_t count)
+static void count_outcomes(struct wedr_events *s,
+                           const struct wedr_commit *c,
+                           const enum wedr_commit_outcome *o,
+                           size_t count)
 {
     for (size_t i = 0; i < count; i++) {
         const struct wedr_prepared *p = c[i].p;
@@ -250,13 +269,18 @@ static void count_outcomes(struct wedr_events *s, const struct wedr_commit *c, c
             s->stats.rejected += p->rejected;
             s->stats.bytes_z += p->z_len;
             break;
-        case WEDR_COMMIT_DUPLICATE: s->stats.duplicates++; break;
+        case WEDR_COMMIT_DUPLICATE:
+            s->stats.duplicates++;
+            break;
         case WEDR_COMMIT_CONFLICT:
             s->stats.conflicts++;
-            wedr_log(WARN, "events.conflict", WEDR_STR("agent_id", p->agent_id), WEDR_STR("stream", p->id.stream),
-                     WEDR_U64("first_seq", p->id.first_seq), WEDR_U64("last_seq", p->id.last_seq));
+            wedr_log(WARN, "events.conflict", WEDR_STR("agent_id", p->agent_id),
+                     WEDR_STR("stream", p->id.stream), WEDR_U64("first_seq", p->id.first_seq),
+                     WEDR_U64("last_seq", p->id.last_seq));
             break;
-        default: s->stats.expired++; break;
+        default:
+            s->stats.expired++;
+            break;
         }
     }
 }
@@ -302,7 +326,8 @@ static int run_group(struct wedr_events *s,
     return WEDR_OK;
 }
 
-static int embedded_commit(struct wedr_events *s, struct wedr_commit *c, size_t count, struct wedr_errinfo *ei)
+static int
+embedded_commit(struct wedr_events *s, struct wedr_commit *c, size_t count, struct wedr_errinfo *ei)
 {
     WEDR_OBJ_CHECK(s, WEDR_EVENTS_MAGIC);
     if (count == 0) {
@@ -330,7 +355,8 @@ static int embedded_commit(struct wedr_events *s, struct wedr_commit *c, size_t 
     return rc;
 }
 
-/* The log is copied into the files when it is long, and emptied when nothing has come for a while. */
+/* The log is copied into the files when it is long, and emptied when nothing has come for a while.
+ */
 static void embedded_tick(struct wedr_events *s)
 {
     bool idle = ++s->idle_ticks >= IDLE_TICKS && s->dirty;

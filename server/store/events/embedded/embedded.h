@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * server/store/events/embedded/embedded.h — inside of the embedded event store, shared by its files and tests.
+ * server/store/events/embedded/embedded.h — inside of the embedded event store, shared by its files
+ * and tests.
  *
  * <data>/events/LOCK            held by the one writer process
  * <data>/events/2026-11-23.db   blocks, batches and ledger facts received on that day
- * <data>/events/catalog.db      what dropped days leave behind: high-water marks, expired counts, their ledger facts
+ * <data>/events/catalog.db      what dropped days leave behind: high-water marks, expired counts,
+ * their ledger facts
  */
 #pragma once
 
@@ -28,7 +30,8 @@ struct wedr_events {
     char dir[WEDR_EVENTS_PATH_MAX]; /* <data>/events */
     wedr_handle dir_handle, lock;
     sqlite3 *catalog;
-    sqlite3 *mem; /* per (agent, epoch, stream, day): range of seqs; rebuilt from the files at open */
+    sqlite3
+        *mem; /* per (agent, epoch, stream, day): range of seqs; rebuilt from the files at open */
     sqlite3_stmt *mem_days, *mem_put, *mem_mark;
     struct wedr_day_handle open[WEDR_OPEN_DAYS_MAX];
     uint64_t use_clock;
@@ -38,21 +41,27 @@ struct wedr_events {
     struct wedr_events_stats stats;
 };
 
-/* Handle of a day; creates the file when create is set (WEDR_E_NOENT otherwise). Borrowed until the next call. A damaged
- * file is set aside, logged and then treated as missing. */
-WEDR_MUST_USE int wedr_embedded_day(
-    struct wedr_events *s, int32_t day, bool create, struct wedr_day_handle **ret, struct wedr_errinfo *ei);
+/* Handle of a day; creates the file when create is set (WEDR_E_NOENT otherwise). Borrowed until the
+ * next call. A damaged file is set aside, logged and then treated as missing. */
+WEDR_MUST_USE int wedr_embedded_day(struct wedr_events *s,
+                                    int32_t day,
+                                    bool create,
+                                    struct wedr_day_handle **ret,
+                                    struct wedr_errinfo *ei);
 /* Closes the day's handle when it is open. */
 void wedr_embedded_day_close(struct wedr_events *s, int32_t day);
 /* Closes and renames a damaged day file, forgets its ranges. */
 void wedr_embedded_set_aside(struct wedr_events *s, int32_t day);
 /* Fills the map of ranges from every day file and the catalog. */
 WEDR_MUST_USE int wedr_embedded_load(struct wedr_events *s, struct wedr_errinfo *ei);
-/* Retention: the day's file is deleted; what the ledger needs moves to the catalog first. Crash-safe. */
-WEDR_MUST_USE int wedr_embedded_drop_day(struct wedr_events *s, int32_t day, struct wedr_errinfo *ei);
+/* Retention: the day's file is deleted; what the ledger needs moves to the catalog first.
+ * Crash-safe. */
+WEDR_MUST_USE int
+wedr_embedded_drop_day(struct wedr_events *s, int32_t day, struct wedr_errinfo *ei);
 
-/* Inserts one batch: block or tiny row, batch row, stream range, facts. Inside the caller's transaction. number: of the
- * batch in order of arrival; stored times WEDR_ARRIVAL_STEP, plus the line for a fact. */
+/* Inserts one batch: block or tiny row, batch row, stream range, facts. Inside the caller's
+ * transaction. number: of the batch in order of arrival; stored times WEDR_ARRIVAL_STEP, plus the
+ * line for a fact. */
 #define WEDR_ARRIVAL_STEP 65536
 WEDR_MUST_USE int wedr_block_insert(sqlite3 *db, const struct wedr_prepared *p, int64_t number);
 WEDR_MUST_USE int wedr_tamper_insert(sqlite3 *db, const struct wedr_prepared *p);

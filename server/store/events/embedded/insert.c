@@ -59,26 +59,16 @@ static int insert_tiny(sqlite3 *db, const struct wedr_prepared *p, int64_t *ret_
 {
     uint8_t mem[256 * COUNT_PAIR];
     const struct wedr_batch_id *id = &p->id;
-    int rc = insert(db,
-                    "INSERT OR REPLACE INTO tiny(agent, hostname, epoch, boot_id, stream, seq0, seq1, n, rejected, t0, t1,"
-                    " received_at, counts, raw_len, bitmap, z) VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
-                    "ttibtiiiiiiibibb",
-                    p->agent_id,
-                    p->hostname,
-                    (int64_t)id->epoch,
-                    (struct blob){id->boot_id, sizeof(id->boot_id)},
-                    id->stream,
-                    (int64_t)id->first_seq,
-                    (int64_t)id->last_seq,
-                    (int64_t)id->count,
-                    (int64_t)p->rejected,
-                    p->t0,
-                    p->t1,
-                    p->received_us,
-                    counts_blob(p, mem),
-                    (int64_t)p->raw_len,
-                    (struct blob){p->bitmap, p->bitmap_len},
-                    (struct blob){p->z, p->z_len});
+    int rc =
+        insert(db,
+               "INSERT OR REPLACE INTO tiny(agent, hostname, epoch, boot_id, stream, seq0, seq1, "
+               "n, rejected, t0, t1,"
+               " received_at, counts, raw_len, bitmap, z) VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+               "ttibtiiiiiiibibb", p->agent_id, p->hostname, (int64_t)id->epoch,
+               (struct blob){id->boot_id, sizeof(id->boot_id)}, id->stream, (int64_t)id->first_seq,
+               (int64_t)id->last_seq, (int64_t)id->count, (int64_t)p->rejected, p->t0, p->t1,
+               p->received_us, counts_blob(p, mem), (int64_t)p->raw_len,
+               (struct blob){p->bitmap, p->bitmap_len}, (struct blob){p->z, p->z_len});
     *ret_block = -sqlite3_last_insert_rowid(db);
     return rc;
 }
@@ -87,33 +77,25 @@ static int insert_blk(sqlite3 *db, const struct wedr_prepared *p, int64_t *ret_b
 {
     uint8_t mem[256 * COUNT_PAIR];
     const struct wedr_batch_id *id = &p->id;
-    int rc = insert(db,
-                    "INSERT OR REPLACE INTO blk(agent, hostname, epoch, boot_id, stream, seq0, seq1, n, rejected, t0, t1,"
-                    " received_at, counts, raw_len, z_len, flags) VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
-                    "ttibtiiiiiiibiii",
-                    p->agent_id,
-                    p->hostname,
-                    (int64_t)id->epoch,
-                    (struct blob){id->boot_id, sizeof(id->boot_id)},
-                    id->stream,
-                    (int64_t)id->first_seq,
-                    (int64_t)id->last_seq,
-                    (int64_t)id->count,
-                    (int64_t)p->rejected,
-                    p->t0,
-                    p->t1,
-                    p->received_us,
-                    counts_blob(p, mem),
-                    (int64_t)p->raw_len,
-                    (int64_t)p->z_len,
-                    (int64_t)(p->canonical ? FLAG_CANONICAL : 0));
+    int rc = insert(
+        db,
+        "INSERT OR REPLACE INTO blk(agent, hostname, epoch, boot_id, stream, seq0, seq1, n, "
+        "rejected, t0, t1,"
+        " received_at, counts, raw_len, z_len, flags) VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+        "ttibtiiiiiiibiii", p->agent_id, p->hostname, (int64_t)id->epoch,
+        (struct blob){id->boot_id, sizeof(id->boot_id)}, id->stream, (int64_t)id->first_seq,
+        (int64_t)id->last_seq, (int64_t)id->count, (int64_t)p->rejected, p->t0, p->t1,
+        p->received_us, counts_blob(p, mem), (int64_t)p->raw_len, (int64_t)p->z_len,
+        (int64_t)(p->canonical ? FLAG_CANONICAL : 0));
     int64_t block = sqlite3_last_insert_rowid(db);
     static const char *const parts[4] = {"INSERT OR REPLACE INTO data(id, z) VALUES(?,?)",
                                          "INSERT OR REPLACE INTO col(id, c) VALUES(?,?)",
                                          "INSERT OR REPLACE INTO filt(id, f) VALUES(?,?)",
                                          "INSERT OR REPLACE INTO ng(id, g) VALUES(?,?)"};
-    const struct blob blobs[4] = {
-        {p->z, p->z_len}, {p->col.p, p->col.len}, {p->bloom.p, p->bloom.len}, {p->ngram.p, p->ngram.len}};
+    const struct blob blobs[4] = {{p->z, p->z_len},
+                                  {p->col.p, p->col.len},
+                                  {p->bloom.p, p->bloom.len},
+                                  {p->ngram.p, p->ngram.len}};
     for (int i = 0; rc == WEDR_OK && i < 4; i++) {
         rc = insert(db, parts[i], "ib", block, blobs[i]);
     }
@@ -121,77 +103,43 @@ static int insert_blk(sqlite3 *db, const struct wedr_prepared *p, int64_t *ret_b
     return rc;
 }
 
-static int insert_loss(sqlite3 *db, const struct wedr_prepared *p, const struct wedr_fact *f, int64_t arrival)
+static int
+insert_loss(sqlite3 *db, const struct wedr_prepared *p, const struct wedr_fact *f, int64_t arrival)
 {
     char text[WEDR_RANGES_MAX * 42u];
     size_t n = 0;
     text[0] = 0;
     for (uint32_t i = 0; i < f->range_count; i++) {
-        n += (size_t)snprintf(text + n,
-                              sizeof(text) - n,
-                              "%s%llu-%llu",
-                              i == 0 ? "" : ",",
+        n += (size_t)snprintf(text + n, sizeof(text) - n, "%s%llu-%llu", i == 0 ? "" : ",",
                               (unsigned long long)f->range[i].first,
                               (unsigned long long)f->range[i].last);
     }
-    return insert(db,
-                  "INSERT OR REPLACE INTO loss VALUES(?,?,?,?,?,?,?,?,?,?,?)",
-                  "titiiitiiii",
-                  p->agent_id,
-                  (int64_t)f->epoch,
-                  f->stream,
-                  (int64_t)f->reason,
-                  (int64_t)f->lost,
-                  f->has_produced ? (int64_t)f->produced : (int64_t)0,
-                  text,
-                  f->ts_us,
-                  arrival,
-                  (int64_t)p->id.epoch,
-                  (int64_t)f->seq);
+    return insert(db, "INSERT OR REPLACE INTO loss VALUES(?,?,?,?,?,?,?,?,?,?,?)", "titiiitiiii",
+                  p->agent_id, (int64_t)f->epoch, f->stream, (int64_t)f->reason, (int64_t)f->lost,
+                  f->has_produced ? (int64_t)f->produced : (int64_t)0, text, f->ts_us, arrival,
+                  (int64_t)p->id.epoch, (int64_t)f->seq);
 }
 
-static int insert_fact(sqlite3 *db, const struct wedr_prepared *p, const struct wedr_fact *f, int64_t arrival)
+static int
+insert_fact(sqlite3 *db, const struct wedr_prepared *p, const struct wedr_fact *f, int64_t arrival)
 {
     int64_t src_epoch = (int64_t)p->id.epoch, src_seq = (int64_t)f->seq, epoch = (int64_t)f->epoch;
     switch (f->type) {
-    case WEDR_EV_TELEMETRY_LOSS: return insert_loss(db, p, f, arrival);
+    case WEDR_EV_TELEMETRY_LOSS:
+        return insert_loss(db, p, f, arrival);
     case WEDR_EV_EPOCH_START:
-        return insert(db,
-                      "INSERT OR REPLACE INTO epoch_start VALUES(?,?,?,?,?,?,?,?,?)",
-                      "titbiiiii",
-                      p->agent_id,
-                      epoch,
-                      f->stream,
-                      (struct blob){f->boot_id, sizeof(f->boot_id)},
-                      (int64_t)f->adopted,
-                      f->ts_us,
-                      arrival,
-                      src_epoch,
-                      src_seq);
+        return insert(db, "INSERT OR REPLACE INTO epoch_start VALUES(?,?,?,?,?,?,?,?,?)",
+                      "titbiiiii", p->agent_id, epoch, f->stream,
+                      (struct blob){f->boot_id, sizeof(f->boot_id)}, (int64_t)f->adopted, f->ts_us,
+                      arrival, src_epoch, src_seq);
     case WEDR_EV_EPOCH_END:
-        return insert(db,
-                      "INSERT OR REPLACE INTO epoch_end VALUES(?,?,?,?,?,?,?,?)",
-                      "titiiiii",
-                      p->agent_id,
-                      epoch,
-                      f->stream,
-                      (int64_t)f->produced,
-                      f->ts_us,
-                      arrival,
-                      src_epoch,
-                      src_seq);
+        return insert(db, "INSERT OR REPLACE INTO epoch_end VALUES(?,?,?,?,?,?,?,?)", "titiiiii",
+                      p->agent_id, epoch, f->stream, (int64_t)f->produced, f->ts_us, arrival,
+                      src_epoch, src_seq);
     default:
-        return insert(db,
-                      "INSERT OR REPLACE INTO gap VALUES(?,?,?,?,?,?,?,?)",
-                      "tttiiiii",
-                      p->agent_id,
-                      p->hostname,
-                      f->stream,
-                      f->from_us,
-                      f->to_us,
-                      (int64_t)f->reason,
-                      src_epoch,
-                      src_seq);
+        return insert(db, "INSERT OR REPLACE INTO gap VALUES(?,?,?,?,?,?,?,?)", "tttiiiii",
+                      p->agent_id, p->hostname, f->stream, f->from_us, f->to_us, (int64_t)f->reason,
+                      src_epoch, src_seq);
     }
 }
 
@@ -204,41 +152,27 @@ int wedr_block_insert(sqlite3 *db, const struct wedr_prepared *p, int64_t number
     int rc = p->tiny ? insert_tiny(db, p, &block) : insert_blk(db, p, &block);
     if (rc == WEDR_OK) {
         rc = insert(db,
-                    "INSERT OR REPLACE INTO batch(agent, epoch, stream, seq0, seq1, sha256, n, rejected, bitmap, produced,"
+                    "INSERT OR REPLACE INTO batch(agent, epoch, stream, seq0, seq1, sha256, n, "
+                    "rejected, bitmap, produced,"
                     " lost_ring, boot_id, received_at, block, hostname, t_last, arrival)"
                     " VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
-                    "titiibiibiibiitii",
-                    p->agent_id,
-                    (int64_t)id->epoch,
-                    id->stream,
-                    (int64_t)id->first_seq,
-                    (int64_t)id->last_seq,
-                    (struct blob){id->sha256, sizeof(id->sha256)},
-                    (int64_t)id->count,
-                    (int64_t)p->rejected,
-                    (struct blob){p->bitmap, p->bitmap_len},
-                    (int64_t)id->produced,
-                    (int64_t)id->lost,
-                    (struct blob){id->boot_id, sizeof(id->boot_id)},
-                    p->received_us,
-                    block,
-                    p->hostname,
-                    p->t_last,
-                    arrival);
+                    "titiibiibiibiitii", p->agent_id, (int64_t)id->epoch, id->stream,
+                    (int64_t)id->first_seq, (int64_t)id->last_seq,
+                    (struct blob){id->sha256, sizeof(id->sha256)}, (int64_t)id->count,
+                    (int64_t)p->rejected, (struct blob){p->bitmap, p->bitmap_len},
+                    (int64_t)id->produced, (int64_t)id->lost,
+                    (struct blob){id->boot_id, sizeof(id->boot_id)}, p->received_us, block,
+                    p->hostname, p->t_last, arrival);
     }
     if (rc == WEDR_OK) {
-        rc = insert(db,
-                    "INSERT INTO stream VALUES(?,?,?,?,?,?,?) ON CONFLICT(agent, epoch, stream) DO UPDATE SET"
-                    " seq_min=min(seq_min, excluded.seq_min), seq_max=max(seq_max, excluded.seq_max),"
-                    " t0=min(t0, excluded.t0), t1=max(t1, excluded.t1)",
-                    "titiiii",
-                    p->agent_id,
-                    (int64_t)id->epoch,
-                    id->stream,
-                    (int64_t)id->first_seq,
-                    (int64_t)id->last_seq,
-                    p->t0,
-                    p->t1);
+        rc = insert(
+            db,
+            "INSERT INTO stream VALUES(?,?,?,?,?,?,?) ON CONFLICT(agent, epoch, stream) DO UPDATE "
+            "SET"
+            " seq_min=min(seq_min, excluded.seq_min), seq_max=max(seq_max, excluded.seq_max),"
+            " t0=min(t0, excluded.t0), t1=max(t1, excluded.t1)",
+            "titiiii", p->agent_id, (int64_t)id->epoch, id->stream, (int64_t)id->first_seq,
+            (int64_t)id->last_seq, p->t0, p->t1);
     }
     for (size_t i = 0; rc == WEDR_OK && i < p->fact_count; i++) {
         rc = insert_fact(db, p, &p->facts[i], arrival + (int64_t)p->facts[i].line);
@@ -248,15 +182,8 @@ int wedr_block_insert(sqlite3 *db, const struct wedr_prepared *p, int64_t number
 
 int wedr_tamper_insert(sqlite3 *db, const struct wedr_prepared *p)
 {
-    return insert(db,
-                  "INSERT OR IGNORE INTO tamper VALUES(?,?,?,?,?,?,?,?)",
-                  "ttitiibi",
-                  p->agent_id,
-                  p->hostname,
-                  (int64_t)p->id.epoch,
-                  p->id.stream,
-                  (int64_t)p->id.first_seq,
-                  (int64_t)p->id.last_seq,
-                  (struct blob){p->id.sha256, sizeof(p->id.sha256)},
-                  p->received_us);
+    return insert(db, "INSERT OR IGNORE INTO tamper VALUES(?,?,?,?,?,?,?,?)", "ttitiibi",
+                  p->agent_id, p->hostname, (int64_t)p->id.epoch, p->id.stream,
+                  (int64_t)p->id.first_seq, (int64_t)p->id.last_seq,
+                  (struct blob){p->id.sha256, sizeof(p->id.sha256)}, p->received_us);
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * server/store/events/sql/block.h — one stored block or tiny batch, opened as far as a question needs it: metadata, then
- * columns, then lines, then one parsed line. What is in the database is hostile.
+ * server/store/events/sql/block.h — one stored block or tiny batch, opened as far as a question
+ * needs it: metadata, then columns, then lines, then one parsed line. What is in the database is
+ * hostile.
  */
 #pragma once
 
@@ -39,9 +40,11 @@ struct wedr_block {
 };
 
 /* Columns of the row that st stands on, as WEDR_BLOCK_SELECT names them. */
-#define WEDR_BLOCK_COLUMNS                                                                         \
-    "id, agent, hostname, epoch, boot_id, stream, seq0, seq1, n, rejected, t0, t1, received_at, counts"
-void wedr_block_from_row(struct wedr_block *b, struct wedr_sql *sql, sqlite3 *db, sqlite3_stmt *st, bool tiny);
+#define WEDR_BLOCK_COLUMNS                                                                        \
+    "id, agent, hostname, epoch, boot_id, stream, seq0, seq1, n, rejected, t0, t1, received_at, " \
+    "counts"
+void wedr_block_from_row(
+    struct wedr_block *b, struct wedr_sql *sql, sqlite3 *db, sqlite3_stmt *st, bool tiny);
 /* Frees what was opened; the struct may be used again. */
 void wedr_block_fini(struct wedr_block *b);
 

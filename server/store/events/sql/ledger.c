@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The ledger: what every stream's producer made, what is stored, what is known to be lost, and what is missing. Computed
- * for a query from the batch rows and facts of all day files, in staging tables that analysts cannot read. */
+ * The ledger: what every stream's producer made, what is stored, what is known to be lost, and what
+ * is missing. Computed for a query from the batch rows and facts of all day files, in staging
+ * tables that analysts cannot read. */
 #include "core/base/err.h"
 #include "core/util/alloc.h"
 #include "ingest/prepared.h"
@@ -12,60 +13,81 @@
 #define LABEL_CODES 256u
 
 static const char staging[] =
-    "CREATE TABLE x_stream(agent, epoch, stream, stored, expired, rejected, produced, boot, hostname, t_last, seq_max, arrival);"
-    "CREATE TABLE x_loss(agent, epoch, stream, reason, lost, produced, ranges, arrival, PRIMARY KEY(agent, arrival)) WITHOUT ROWID;"
-    "CREATE TABLE x_start(agent, epoch, stream, boot, ts, arrival, PRIMARY KEY(agent, arrival)) WITHOUT ROWID;"
-    "CREATE TABLE x_end(agent, epoch, stream, produced, arrival, PRIMARY KEY(agent, arrival)) WITHOUT ROWID;"
+    "CREATE TABLE x_stream(agent, epoch, stream, stored, expired, rejected, produced, boot, "
+    "hostname, t_last, seq_max, arrival);"
+    "CREATE TABLE x_loss(agent, epoch, stream, reason, lost, produced, ranges, arrival, PRIMARY "
+    "KEY(agent, arrival)) WITHOUT ROWID;"
+    "CREATE TABLE x_start(agent, epoch, stream, boot, ts, arrival, PRIMARY KEY(agent, arrival)) "
+    "WITHOUT ROWID;"
+    "CREATE TABLE x_end(agent, epoch, stream, produced, arrival, PRIMARY KEY(agent, arrival)) "
+    "WITHOUT ROWID;"
     "CREATE TABLE x_gap(agent, hostname, stream, from_us, to_us, reason, src_epoch, src_seq,"
     " PRIMARY KEY(agent, src_epoch, src_seq)) WITHOUT ROWID;"
     "CREATE TABLE x_healed(agent, epoch, stream, reason, healed, range_end);"
     "CREATE TABLE x_label(kind, code, text);"
     "CREATE TABLE x_host(agent TEXT PRIMARY KEY, hostname);"
     "CREATE TABLE x_flight(agent, epoch, stream, in_flight, PRIMARY KEY(agent, epoch, stream));"
-    "CREATE TABLE agents(agent_id TEXT, hostname TEXT, os TEXT, os_version TEXT, agent_version TEXT,"
+    "CREATE TABLE agents(agent_id TEXT, hostname TEXT, os TEXT, os_version TEXT, agent_version "
+    "TEXT,"
     " enrolled_at INTEGER, last_seen INTEGER, cert_sha256 TEXT, revoked INTEGER);"
-    "CREATE TABLE tamper(agent_id TEXT, hostname TEXT, epoch TEXT, stream TEXT, first_seq INTEGER, last_seq INTEGER,"
+    "CREATE TABLE tamper(agent_id TEXT, hostname TEXT, epoch TEXT, stream TEXT, first_seq INTEGER, "
+    "last_seq INTEGER,"
     " sha256 TEXT, received_at INTEGER);"
-    "CREATE TABLE ledger(agent_id TEXT, hostname TEXT, epoch TEXT, boot_id TEXT, stream TEXT, state TEXT,"
-    " unknown_since INTEGER, produced INTEGER, stored INTEGER, expired INTEGER, lost INTEGER, missing INTEGER,"
+    "CREATE TABLE ledger(agent_id TEXT, hostname TEXT, epoch TEXT, boot_id TEXT, stream TEXT, "
+    "state TEXT,"
+    " unknown_since INTEGER, produced INTEGER, stored INTEGER, expired INTEGER, lost INTEGER, "
+    "missing INTEGER,"
     " in_flight INTEGER);"
     "CREATE TABLE ledger_loss(agent_id TEXT, epoch TEXT, stream TEXT, reason TEXT, lost INTEGER);"
-    "CREATE TABLE coverage_gaps(agent_id TEXT, hostname TEXT, stream TEXT, from_ts INTEGER, to_ts INTEGER, reason TEXT);";
+    "CREATE TABLE coverage_gaps(agent_id TEXT, hostname TEXT, stream TEXT, from_ts INTEGER, to_ts "
+    "INTEGER, reason TEXT);";
 
-#define HAS_BLOCK(b)                                                                               \
-    "((" b ".block>0 AND EXISTS(SELECT 1 FROM data d JOIN blk k ON k.id=d.id WHERE d.id=" b ".block))" \
+#define HAS_BLOCK(b)                                                                        \
+    "((" b ".block>0 AND EXISTS(SELECT 1 FROM data d JOIN blk k ON k.id=d.id WHERE d.id=" b \
+    ".block))"                                                                              \
     " OR EXISTS(SELECT 1 FROM tiny t WHERE t.id=-" b ".block))"
 
 /* stored counts the rows of batches that have their block: taking away either shows as missing. */
-static const char stream_of_day[] =
-    "SELECT b.agent, b.epoch, b.stream, sum(iif(" HAS_BLOCK("b") ", n-rejected, 0)), 0, sum(rejected),"
-    " (SELECT max(produced) FROM batch x WHERE x.agent=b.agent AND x.epoch=b.epoch AND x.stream=b.stream),"
-    " boot_id, hostname, t_last, max(seq1),"
-    " (SELECT min(arrival) FROM batch x WHERE x.agent=b.agent AND x.epoch=b.epoch AND x.stream=b.stream)"
-    " FROM batch b GROUP BY 1, 2, 3";
+static const char stream_of_day[] = "SELECT b.agent, b.epoch, b.stream, sum(iif(" HAS_BLOCK(
+    "b") ", n-rejected, 0)), 0, sum(rejected),"
+         " (SELECT max(produced) FROM batch x WHERE x.agent=b.agent AND x.epoch=b.epoch AND "
+         "x.stream=b.stream),"
+         " boot_id, hostname, t_last, max(seq1),"
+         " (SELECT min(arrival) FROM batch x WHERE x.agent=b.agent AND x.epoch=b.epoch AND "
+         "x.stream=b.stream)"
+         " FROM batch b GROUP BY 1, 2, 3";
 static const char stream_of_catalog[] =
-    "SELECT agent, epoch, stream, 0, expired, rejected, produced, boot_id, hostname, t_last, seq_max, arrival FROM expired";
+    "SELECT agent, epoch, stream, 0, expired, rejected, produced, boot_id, hostname, t_last, "
+    "seq_max, arrival FROM expired";
 #define INSERT_STREAM "INSERT INTO x_stream VALUES(?,?,?,?,?,?,?,?,?,?,?,?)"
 
 static const struct {
     const char *select, *insert;
-} fact_copies[] = {
-    {"SELECT agent, epoch, stream, reason, lost, produced, ranges, arrival FROM loss WHERE reason<>24",
-     "INSERT OR IGNORE INTO x_loss VALUES(?,?,?,?,?,?,?,?)"},
-    {"SELECT agent, epoch, stream, boot_id, ts, arrival FROM epoch_start", "INSERT OR IGNORE INTO x_start VALUES(?,?,?,?,?,?)"},
-    {"SELECT agent, epoch, stream, produced, arrival FROM epoch_end", "INSERT OR IGNORE INTO x_end VALUES(?,?,?,?,?)"},
-    {"SELECT * FROM gap", "INSERT OR IGNORE INTO x_gap VALUES(?,?,?,?,?,?,?,?)"},
-    {"SELECT agent, hostname, printf('%016x', epoch), stream, seq0, seq1, lower(hex(sha256)), received_at FROM tamper",
-     "INSERT INTO tamper VALUES(?,?,?,?,?,?,?,?)"}};
+} fact_copies[] = {{"SELECT agent, epoch, stream, reason, lost, produced, ranges, arrival FROM "
+                    "loss WHERE reason<>24",
+                    "INSERT OR IGNORE INTO x_loss VALUES(?,?,?,?,?,?,?,?)"},
+                   {"SELECT agent, epoch, stream, boot_id, ts, arrival FROM epoch_start",
+                    "INSERT OR IGNORE INTO x_start VALUES(?,?,?,?,?,?)"},
+                   {"SELECT agent, epoch, stream, produced, arrival FROM epoch_end",
+                    "INSERT OR IGNORE INTO x_end VALUES(?,?,?,?,?)"},
+                   {"SELECT * FROM gap", "INSERT OR IGNORE INTO x_gap VALUES(?,?,?,?,?,?,?,?)"},
+                   {"SELECT agent, hostname, printf('%016x', epoch), stream, seq0, seq1, "
+                    "lower(hex(sha256)), received_at FROM tamper",
+                    "INSERT INTO tamper VALUES(?,?,?,?,?,?,?,?)"}};
 
 static const char computed[] =
     "CREATE TABLE x_s AS SELECT agent, epoch, stream, sum(stored) stored, sum(expired) expired,"
-    " sum(rejected) rejected, max(produced) produced, min(arrival) arrival FROM x_stream GROUP BY 1, 2, 3;"
-    "CREATE TABLE x_last AS SELECT agent, epoch, stream, max(seq_max) seq, t_last, hostname, boot FROM x_stream"
+    " sum(rejected) rejected, max(produced) produced, min(arrival) arrival FROM x_stream GROUP BY "
+    "1, 2, 3;"
+    "CREATE TABLE x_last AS SELECT agent, epoch, stream, max(seq_max) seq, t_last, hostname, boot "
+    "FROM x_stream"
     " GROUP BY 1, 2, 3;"
-    "CREATE TABLE x_b AS SELECT agent, epoch, stream, boot, min(arrival) arrival, ts FROM x_start GROUP BY 1, 2, 3;"
-    "CREATE TABLE x_e AS SELECT agent, epoch, stream, max(produced) produced FROM x_end GROUP BY 1, 2, 3;"
-    "CREATE TABLE x_l AS SELECT agent, epoch, stream, reason, max(lost) lost, max(produced) produced FROM x_loss"
+    "CREATE TABLE x_b AS SELECT agent, epoch, stream, boot, min(arrival) arrival, ts FROM x_start "
+    "GROUP BY 1, 2, 3;"
+    "CREATE TABLE x_e AS SELECT agent, epoch, stream, max(produced) produced FROM x_end GROUP BY "
+    "1, 2, 3;"
+    "CREATE TABLE x_l AS SELECT agent, epoch, stream, reason, max(lost) lost, max(produced) "
+    "produced FROM x_loss"
     " GROUP BY 1, 2, 3, 4;"
     /* one row per epoch of a stream that anything speaks of */
     "CREATE TABLE x_key AS SELECT k.agent, k.epoch, k.stream, coalesce(z.boot, b.boot) boot,"
@@ -78,31 +100,42 @@ static const char computed[] =
     " LEFT JOIN x_b b ON b.agent=k.agent AND b.epoch=k.epoch AND b.stream=k.stream;"
     "CREATE TABLE x_newest AS SELECT agent, stream, max(arrival) arrival FROM x_key GROUP BY 1, 2;"
     /* the stream of the agent itself says in which order the machine was booted */
-    "CREATE TABLE x_boot AS SELECT agent, boot, min(arrival) arrival FROM x_key WHERE stream='agent' AND boot IS NOT NULL"
+    "CREATE TABLE x_boot AS SELECT agent, boot, min(arrival) arrival FROM x_key WHERE "
+    "stream='agent' AND boot IS NOT NULL"
     " GROUP BY 1, 2;"
-    "CREATE TABLE x_lost AS SELECT l.agent, l.epoch, l.stream, l.reason, l.lost-coalesce(h.healed, 0) lost,"
+    "CREATE TABLE x_lost AS SELECT l.agent, l.epoch, l.stream, l.reason, l.lost-coalesce(h.healed, "
+    "0) lost,"
     " max(coalesce(l.produced, 0), coalesce(h.range_end, 0)) produced FROM x_l l"
-    " LEFT JOIN x_healed h ON h.agent=l.agent AND h.epoch=l.epoch AND h.stream=l.stream AND h.reason=l.reason;"
+    " LEFT JOIN x_healed h ON h.agent=l.agent AND h.epoch=l.epoch AND h.stream=l.stream AND "
+    "h.reason=l.reason;"
     "INSERT INTO x_lost SELECT agent, epoch, stream, 24, rejected, 0 FROM x_s WHERE rejected<>0;"
-    "INSERT INTO ledger_loss SELECT agent, printf('%016x', epoch), stream, coalesce(t.text, 'reason_' || reason), lost"
+    "INSERT INTO ledger_loss SELECT agent, printf('%016x', epoch), stream, coalesce(t.text, "
+    "'reason_' || reason), lost"
     " FROM x_lost LEFT JOIN x_label t ON t.kind=1 AND t.code=reason WHERE lost<>0;"
-    "INSERT INTO ledger(agent_id, hostname, epoch, boot_id, stream, state, unknown_since, produced, stored, expired, lost,"
+    "INSERT INTO ledger(agent_id, hostname, epoch, boot_id, stream, state, unknown_since, "
+    "produced, stored, expired, lost,"
     " in_flight)"
-    " SELECT k.agent, coalesce(o.hostname, k.hostname), printf('%016x', k.epoch), lower(hex(k.boot)), k.stream,"
+    " SELECT k.agent, coalesce(o.hostname, k.hostname), printf('%016x', k.epoch), "
+    "lower(hex(k.boot)), k.stream,"
     " CASE WHEN e.produced IS NOT NULL THEN 'closed'"
-    "  WHEN n.arrival>k.arrival OR EXISTS(SELECT 1 FROM x_boot b1 JOIN x_boot b2 ON b2.agent=b1.agent AND"
+    "  WHEN n.arrival>k.arrival OR EXISTS(SELECT 1 FROM x_boot b1 JOIN x_boot b2 ON "
+    "b2.agent=b1.agent AND"
     "  b2.arrival>b1.arrival WHERE b1.agent=k.agent AND b1.boot=k.boot) THEN 'cut' ELSE 'open' END,"
     " k.t_last, coalesce(e.produced, max(coalesce(s.produced, 0), coalesce(l.produced, 0))),"
     " coalesce(s.stored, 0), coalesce(s.expired, 0), coalesce(l.lost, 0), f.in_flight"
     " FROM x_key k JOIN x_newest n ON n.agent=k.agent AND n.stream=k.stream"
     " LEFT JOIN x_s s ON s.agent=k.agent AND s.epoch=k.epoch AND s.stream=k.stream"
     " LEFT JOIN x_e e ON e.agent=k.agent AND e.epoch=k.epoch AND e.stream=k.stream"
-    " LEFT JOIN (SELECT agent, epoch, stream, sum(lost) lost, max(produced) produced FROM x_lost GROUP BY 1, 2, 3) l"
+    " LEFT JOIN (SELECT agent, epoch, stream, sum(lost) lost, max(produced) produced FROM x_lost "
+    "GROUP BY 1, 2, 3) l"
     "  ON l.agent=k.agent AND l.epoch=k.epoch AND l.stream=k.stream"
     " LEFT JOIN x_host o ON o.agent=k.agent"
-    " LEFT JOIN x_flight f ON f.agent=k.agent AND f.epoch=printf('%016x', k.epoch) AND f.stream=k.stream;"
-    "UPDATE ledger SET missing=produced-stored-expired-lost, unknown_since=iif(state='cut', unknown_since, NULL);"
-    "INSERT INTO coverage_gaps SELECT g.agent, coalesce(o.hostname, g.hostname), stream, from_us, to_us,"
+    " LEFT JOIN x_flight f ON f.agent=k.agent AND f.epoch=printf('%016x', k.epoch) AND "
+    "f.stream=k.stream;"
+    "UPDATE ledger SET missing=produced-stored-expired-lost, unknown_since=iif(state='cut', "
+    "unknown_since, NULL);"
+    "INSERT INTO coverage_gaps SELECT g.agent, coalesce(o.hostname, g.hostname), stream, from_us, "
+    "to_us,"
     " coalesce(t.text, 'reason_' || reason) FROM x_gap g LEFT JOIN x_host o ON o.agent=g.agent"
     " LEFT JOIN x_label t ON t.kind=2 AND t.code=reason;";
 
@@ -143,7 +176,8 @@ static int insert_labels(sqlite3 *db)
 {
     static const uint8_t kinds[2] = {WEDR_KIND_LOSS_REASON, WEDR_KIND_GAP_REASON};
     sqlite3_stmt *st = NULL;
-    int err = wedr_sqlite_error(db, sqlite3_prepare_v2(db, "INSERT INTO x_label VALUES(?,?,?)", -1, &st, NULL));
+    int err = wedr_sqlite_error(
+        db, sqlite3_prepare_v2(db, "INSERT INTO x_label VALUES(?,?,?)", -1, &st, NULL));
     for (int k = 0; k < 2; k++) {
         for (uint32_t code = 0; err == WEDR_OK && code < LABEL_CODES; code++) {
             const char *text = wedr_label_text(kinds[k], code);
@@ -160,18 +194,22 @@ static int insert_labels(sqlite3 *db)
     return err;
 }
 
-/* What the state store knows; none of it is needed for the sums, so a missing or older file only leaves fields empty. */
+/* What the state store knows; none of it is needed for the sums, so a missing or older file only
+ * leaves fields empty. */
 static int copy_state(struct wedr_sql *s, sqlite3 *to)
 {
     sqlite3 *state = NULL;
     static const struct {
         const char *select, *insert;
     } copies[] = {
-        {"SELECT agent_id, hostname, os, os_version, agent_version, enrolled_us, last_seen_us, cert_sha256, revoked FROM agent",
+        {"SELECT agent_id, hostname, os, os_version, agent_version, enrolled_us, last_seen_us, "
+         "cert_sha256, revoked FROM agent",
          "INSERT INTO agents VALUES(?,?,?,?,?,?,?,?,?)"},
         {"SELECT agent_id, hostname FROM agent", "INSERT OR REPLACE INTO x_host VALUES(?,?)"},
-        {"SELECT agent_id, epoch, stream, in_flight FROM agent_stream", "INSERT OR REPLACE INTO x_flight VALUES(?,?,?,?)"}};
-    if (sqlite3_open_v2(s->state_path, &state, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL) == SQLITE_OK) {
+        {"SELECT agent_id, epoch, stream, in_flight FROM agent_stream",
+         "INSERT OR REPLACE INTO x_flight VALUES(?,?,?,?)"}};
+    if (sqlite3_open_v2(s->state_path, &state, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL) ==
+        SQLITE_OK) {
         sqlite3_busy_timeout(state, 2000);
         sqlite3_db_config(state, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
         int rc = wedr_sqlite_exec(state, "PRAGMA query_only=1");
@@ -229,7 +267,8 @@ static void range_merge(struct range_set *s)
 }
 
 /* Lines of one stored batch whose seq lies in r. A batch without holes needs no look inside. */
-static int64_t count_in_batch(struct wedr_sql *s, sqlite3 *db, sqlite3_stmt *st, struct wedr_seq_range r)
+static int64_t
+count_in_batch(struct wedr_sql *s, sqlite3 *db, sqlite3_stmt *st, struct wedr_seq_range r)
 {
     int64_t seq0 = sqlite3_column_int64(st, 0), seq1 = sqlite3_column_int64(st, 1);
     int64_t lo = seq0 > (int64_t)r.first ? seq0 : (int64_t)r.first;
@@ -264,8 +303,14 @@ struct stream_key {
     int64_t epoch, reason;
 };
 
-/* Seqs of r that are stored: no loss, whatever the record said when they were still on their way. */
-static int count_stored(struct wedr_sql *s, sqlite3 *db, const char *sql, const struct stream_key *k, struct wedr_seq_range r, int64_t *sum)
+/* Seqs of r that are stored: no loss, whatever the record said when they were still on their way.
+ */
+static int count_stored(struct wedr_sql *s,
+                        sqlite3 *db,
+                        const char *sql,
+                        const struct stream_key *k,
+                        struct wedr_seq_range r,
+                        int64_t *sum)
 {
     sqlite3_stmt *st = NULL;
     int rc = sqlite3_prepare_v2(db, sql, -1, &st, NULL);
@@ -284,12 +329,15 @@ static int count_stored(struct wedr_sql *s, sqlite3 *db, const char *sql, const 
     return err;
 }
 
-static int heal_one(struct wedr_sql *s, sqlite3 *to, const struct stream_key *k, const struct range_set *set)
+static int
+heal_one(struct wedr_sql *s, sqlite3 *to, const struct stream_key *k, const struct range_set *set)
 {
-    static const char in_day[] = "SELECT seq0, seq1, n, block FROM batch b WHERE agent=?1 AND epoch=?2 AND stream=?3"
-                                 " AND seq0<=?5 AND seq1>=?4 AND " HAS_BLOCK("b");
-    static const char in_catalog[] = "SELECT seq0, seq1, seq1-seq0+1, 0 FROM run WHERE agent=?1 AND epoch=?2 AND"
-                                     " stream=?3 AND seq0<=?5 AND seq1>=?4";
+    static const char in_day[] =
+        "SELECT seq0, seq1, n, block FROM batch b WHERE agent=?1 AND epoch=?2 AND stream=?3"
+        " AND seq0<=?5 AND seq1>=?4 AND " HAS_BLOCK("b");
+    static const char in_catalog[] =
+        "SELECT seq0, seq1, seq1-seq0+1, 0 FROM run WHERE agent=?1 AND epoch=?2 AND"
+        " stream=?3 AND seq0<=?5 AND seq1>=?4";
     int64_t sum = 0;
     int err = WEDR_OK;
     for (size_t i = 0; err == WEDR_OK && i < set->count; i++) {
@@ -306,7 +354,8 @@ static int heal_one(struct wedr_sql *s, sqlite3 *to, const struct stream_key *k,
     }
     sqlite3_stmt *st = NULL;
     if (err == WEDR_OK) {
-        err = wedr_sqlite_error(to, sqlite3_prepare_v2(to, "INSERT INTO x_healed VALUES(?,?,?,?,?,?)", -1, &st, NULL));
+        err = wedr_sqlite_error(
+            to, sqlite3_prepare_v2(to, "INSERT INTO x_healed VALUES(?,?,?,?,?,?)", -1, &st, NULL));
     }
     if (err == WEDR_OK) {
         sqlite3_bind_text(st, 1, k->agent, -1, SQLITE_STATIC);
@@ -327,10 +376,11 @@ static int collect_ranges(sqlite3 *db, const struct stream_key *k, struct range_
     struct wedr_seq_range r[WEDR_RANGES_MAX];
     uint32_t n = 0;
     sqlite3_stmt *st = NULL;
-    int rc = sqlite3_prepare_v2(db,
-                                "SELECT ranges FROM x_loss WHERE agent=?1 AND epoch=?2 AND stream=?3 AND reason=?4"
-                                " AND ranges<>''",
-                                -1, &st, NULL);
+    int rc = sqlite3_prepare_v2(
+        db,
+        "SELECT ranges FROM x_loss WHERE agent=?1 AND epoch=?2 AND stream=?3 AND reason=?4"
+        " AND ranges<>''",
+        -1, &st, NULL);
     int err = wedr_sqlite_error(db, rc);
     set->count = 0;
     if (err == WEDR_OK) {
@@ -357,15 +407,14 @@ static int heal(struct wedr_sql *s, sqlite3 *db)
 {
     sqlite3_stmt *st = NULL;
     struct range_set set = {NULL, 0, 0};
-    int rc = sqlite3_prepare_v2(db,
-                                "SELECT DISTINCT agent, epoch, stream, reason FROM x_loss WHERE ranges<>''",
-                                -1, &st, NULL);
+    int rc = sqlite3_prepare_v2(
+        db, "SELECT DISTINCT agent, epoch, stream, reason FROM x_loss WHERE ranges<>''", -1, &st,
+        NULL);
     int err = wedr_sqlite_error(db, rc);
     while (err == WEDR_OK && (rc = sqlite3_step(st)) == SQLITE_ROW) {
         struct stream_key k = {(const char *)sqlite3_column_text(st, 0),
                                (const char *)sqlite3_column_text(st, 2),
-                               sqlite3_column_int64(st, 1),
-                               sqlite3_column_int64(st, 3)};
+                               sqlite3_column_int64(st, 1), sqlite3_column_int64(st, 3)};
         if (k.agent == NULL || k.stream == NULL) {
             continue;
         }
@@ -401,5 +450,7 @@ int wedr_sql_add_ledger(sqlite3 *db, struct wedr_sql *s, struct wedr_errinfo *ei
     }
     rc = rc == WEDR_OK ? heal(s, db) : rc;
     rc = rc == WEDR_OK ? wedr_sqlite_exec(db, computed) : rc;
-    return rc == WEDR_OK ? rc : wedr_fail(ei, rc, "the ledger cannot be computed: %s", sqlite3_errmsg(db));
+    return rc == WEDR_OK
+               ? rc
+               : wedr_fail(ei, rc, "the ledger cannot be computed: %s", sqlite3_errmsg(db));
 }

@@ -10,8 +10,10 @@
 #define VALUE_LENGTH_MAX (64 * 1024 * 1024)
 #define PROGRESS_STEPS 4000
 
-static const char *const computed_tables[] = {"ledger", "ledger_loss", "coverage_gaps", "agents", "tamper"};
-static const char *const other_tables[] = {"events", "json_each", "json_tree", "sqlite_master", "sqlite_schema"};
+static const char *const computed_tables[] = {"ledger", "ledger_loss", "coverage_gaps", "agents",
+                                              "tamper"};
+static const char *const other_tables[] = {"events", "json_each", "json_tree", "sqlite_master",
+                                           "sqlite_schema"};
 
 static bool named(const char *name, const char *const *names, size_t count)
 {
@@ -24,25 +26,30 @@ static bool named(const char *name, const char *const *names, size_t count)
 }
 
 /* Reading the tables above, and functions that only compute. Everything else is refused. */
-static int authorize(void *arg, int action, const char *a, const char *b, const char *schema, const char *trigger)
+static int authorize(
+    void *arg, int action, const char *a, const char *b, const char *schema, const char *trigger)
 {
-    static const char *const forbidden[] = {"load_extension", "fts3_tokenizer", "randomblob", "zeroblob", "sqlite_log"};
+    static const char *const forbidden[] = {"load_extension", "fts3_tokenizer", "randomblob",
+                                            "zeroblob", "sqlite_log"};
     (void)arg;
     (void)schema;
     (void)trigger;
     switch (action) {
     case SQLITE_SELECT:
-    case SQLITE_RECURSIVE: return SQLITE_OK;
+    case SQLITE_RECURSIVE:
+        return SQLITE_OK;
     case SQLITE_READ:
         if (named(a, computed_tables, WEDR_ARRAY_COUNT(computed_tables)) ||
             named(a, other_tables, WEDR_ARRAY_COUNT(other_tables))) {
             return SQLITE_OK;
         }
         /* No column is read: count(*) of a WITH table comes here under its own name. */
-        return b != NULL && b[0] == 0 && sqlite3_strnicmp(a, "x_", 2) != 0 ? SQLITE_OK : SQLITE_DENY;
+        return b != NULL && b[0] == 0 && sqlite3_strnicmp(a, "x_", 2) != 0 ? SQLITE_OK
+                                                                           : SQLITE_DENY;
     case SQLITE_FUNCTION:
         return named(b, forbidden, WEDR_ARRAY_COUNT(forbidden)) ? SQLITE_DENY : SQLITE_OK;
-    default: return SQLITE_DENY;
+    default:
+        return SQLITE_DENY;
     }
 }
 
@@ -78,7 +85,9 @@ static void put_hex(FILE *out, const unsigned char *p, int len)
 static void put_json_value(FILE *out, sqlite3_stmt *st, int i)
 {
     switch (sqlite3_column_type(st, i)) {
-    case SQLITE_INTEGER: fprintf(out, "%lld", (long long)sqlite3_column_int64(st, i)); break;
+    case SQLITE_INTEGER:
+        fprintf(out, "%lld", (long long)sqlite3_column_int64(st, i));
+        break;
     case SQLITE_FLOAT: {
         /* infinity has no JSON form; SQLite has no other odd value */
         double d = sqlite3_column_double(st, i);
@@ -101,7 +110,9 @@ static void put_json_value(FILE *out, sqlite3_stmt *st, int i)
         fputc('"', out);
         break;
     }
-    default: fputs("null", out); break;
+    default:
+        fputs("null", out);
+        break;
     }
 }
 
@@ -160,12 +171,18 @@ static void put_plain_header(FILE *out, sqlite3_stmt *st)
 static int explain(sqlite3 *db, int rc, struct wedr_errinfo *ei)
 {
     switch (rc & 0xFF) {
-    case SQLITE_INTERRUPT: return wedr_fail(ei, WEDR_E_TIMEOUT, "the query took longer than it may");
-    case SQLITE_NOMEM: return wedr_fail(ei, WEDR_E_LIMIT, "the query needs more memory than it may have");
-    case SQLITE_AUTH: return wedr_fail(ei, WEDR_E_PERM, "not allowed: %s", sqlite3_errmsg(db));
-    case SQLITE_TOOBIG: return wedr_fail(ei, WEDR_E_LIMIT, "%s", sqlite3_errmsg(db));
-    case SQLITE_ERROR: return wedr_fail(ei, WEDR_E_INVAL, "%s", sqlite3_errmsg(db));
-    default: return wedr_fail(ei, wedr_sqlite_error(db, rc), "%s", sqlite3_errmsg(db));
+    case SQLITE_INTERRUPT:
+        return wedr_fail(ei, WEDR_E_TIMEOUT, "the query took longer than it may");
+    case SQLITE_NOMEM:
+        return wedr_fail(ei, WEDR_E_LIMIT, "the query needs more memory than it may have");
+    case SQLITE_AUTH:
+        return wedr_fail(ei, WEDR_E_PERM, "not allowed: %s", sqlite3_errmsg(db));
+    case SQLITE_TOOBIG:
+        return wedr_fail(ei, WEDR_E_LIMIT, "%s", sqlite3_errmsg(db));
+    case SQLITE_ERROR:
+        return wedr_fail(ei, WEDR_E_INVAL, "%s", sqlite3_errmsg(db));
+    default:
+        return wedr_fail(ei, wedr_sqlite_error(db, rc), "%s", sqlite3_errmsg(db));
     }
 }
 
@@ -230,7 +247,8 @@ static void set_limits(sqlite3 *db, struct wedr_sql *s)
     sqlite3_progress_handler(db, PROGRESS_STEPS, on_progress, s);
 }
 
-int wedr_sql_query(struct wedr_sql *s, const char *sql, bool json, FILE *out, struct wedr_errinfo *ei)
+int wedr_sql_query(
+    struct wedr_sql *s, const char *sql, bool json, FILE *out, struct wedr_errinfo *ei)
 {
     sqlite3 *db = NULL;
     int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX;
@@ -256,7 +274,12 @@ int wedr_sql_query(struct wedr_sql *s, const char *sql, bool json, FILE *out, st
     return rc;
 }
 
-int wedr_sql_run(const char *data_dir, const char *sql, bool json, uint32_t time_limit_ms, FILE *out, struct wedr_errinfo *ei)
+int wedr_sql_run(const char *data_dir,
+                 const char *sql,
+                 bool json,
+                 uint32_t time_limit_ms,
+                 FILE *out,
+                 struct wedr_errinfo *ei)
 {
     struct wedr_sql s;
     sqlite3_int64 before = sqlite3_hard_heap_limit64(HEAP_LIMIT);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * server/store/events/sql/sql.h — what the parts of analysts' SQL share: the data folder's day files opened for reading,
- * the virtual table `events`, the computed tables. One thread, one query.
+ * server/store/events/sql/sql.h — what the parts of analysts' SQL share: the data folder's day
+ * files opened for reading, the virtual table `events`, the computed tables. One thread, one query.
  */
 #pragma once
 
@@ -29,8 +29,10 @@ struct wedr_sql {
 };
 
 /* Lists the day files; nothing is opened yet. */
-WEDR_MUST_USE int
-wedr_sql_open(const char *data_dir, uint32_t time_limit_ms, struct wedr_sql *ret, struct wedr_errinfo *ei);
+WEDR_MUST_USE int wedr_sql_open(const char *data_dir,
+                                uint32_t time_limit_ms,
+                                struct wedr_sql *ret,
+                                struct wedr_errinfo *ei);
 void wedr_sql_close(struct wedr_sql *s);
 /* Connection of a day; NULL when it cannot be read. Borrowed. */
 sqlite3 *wedr_sql_day_db(struct wedr_sql *s, size_t i);
@@ -42,4 +44,5 @@ WEDR_MUST_USE int wedr_sql_add_events(sqlite3 *db, struct wedr_sql *s);
 WEDR_MUST_USE int wedr_sql_add_ledger(sqlite3 *db, struct wedr_sql *s, struct wedr_errinfo *ei);
 
 /* One query on an opened folder; wedr_sql_run is this with opening and closing around it. */
-WEDR_MUST_USE int wedr_sql_query(struct wedr_sql *s, const char *sql, bool json, FILE *out, struct wedr_errinfo *ei);
+WEDR_MUST_USE int
+wedr_sql_query(struct wedr_sql *s, const char *sql, bool json, FILE *out, struct wedr_errinfo *ei);

@@ -37,7 +37,10 @@ static int compare_days(const void *a, const void *b)
     return (x->day > y->day) - (x->day < y->day);
 }
 
-int wedr_sql_open(const char *data_dir, uint32_t time_limit_ms, struct wedr_sql *ret, struct wedr_errinfo *ei)
+int wedr_sql_open(const char *data_dir,
+                  uint32_t time_limit_ms,
+                  struct wedr_sql *ret,
+                  struct wedr_errinfo *ei)
 {
     char catalog[WEDR_EVENTS_PATH_MAX + 16];
     wedr_handle dir = WEDR_HANDLE_NONE;
@@ -94,7 +97,9 @@ sqlite3 *wedr_sql_day_db(struct wedr_sql *s, size_t i)
     int rc = wedr_day_open_reader(path, &d->db);
     if (rc == WEDR_OK) {
         rc = wedr_sqlite_int(d->db, "SELECT coalesce(min(t0), 0) FROM stream", &d->t0);
-        rc = rc == WEDR_OK ? wedr_sqlite_int(d->db, "SELECT coalesce(max(t1), 0) FROM stream", &d->t1) : rc;
+        rc = rc == WEDR_OK
+                 ? wedr_sqlite_int(d->db, "SELECT coalesce(max(t1), 0) FROM stream", &d->t1)
+                 : rc;
     }
     if (rc != WEDR_OK) {
         if (rc != WEDR_E_NOENT) {

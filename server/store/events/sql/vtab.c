@@ -157,7 +157,8 @@ static int best_index(sqlite3_vtab *v, sqlite3_index_info *info)
     (void)v;
     for (int i = 0; i < info->nConstraint && n + 3 < (int)sizeof(plan); i++) {
         const struct sqlite3_index_constraint *c = &info->aConstraint[i];
-        char op = plan_op(c->iColumn, c->op); /* 0 for the row id, too: iColumn -1 is no column of ours */
+        char op =
+            plan_op(c->iColumn, c->op); /* 0 for the row id, too: iColumn -1 is no column of ours */
         if (!c->usable || op == '\0' || strcmp(sqlite3_vtab_collation(info, i), "BINARY") != 0) {
             continue;
         }

@@ -28,7 +28,8 @@ const char *t_dir(int slot)
     return dirs[slot];
 }
 
-static void each_file(const char *dir, const char *suffix, void (*fn)(const char *path, void *arg), void *arg)
+static void
+each_file(const char *dir, const char *suffix, void (*fn)(const char *path, void *arg), void *arg)
 {
     DIR *d = opendir(dir);
     const struct dirent *e;
@@ -162,8 +163,11 @@ void t_source_init(struct t_source *s, uint64_t epoch)
 {
     memset(s, 0, sizeof(*s));
     s->base.ops = &src_ops;
-    s->base.info = (struct wedr_source_info){
-        .name = "fake", .epoch = epoch, .os = WEDR_OS_LINUX, .boot_ns = wedr_time_boot_ns(), .utc_us = wedr_time_utc_us()};
+    s->base.info = (struct wedr_source_info){.name = "fake",
+                                             .epoch = epoch,
+                                             .os = WEDR_OS_LINUX,
+                                             .boot_ns = wedr_time_boot_ns(),
+                                             .utc_us = wedr_time_utc_us()};
     memset(s->base.info.boot_id, 0xab, WEDR_BOOT_ID_LEN);
     for (unsigned i = 0; i < WEDR_LANE_COUNT; i++) {
         assert_int_equal(wedr_mem_ring_init(&s->ring[i], (size_t)1 << 24), WEDR_OK);
@@ -291,7 +295,11 @@ static void take_agent_line(struct t_server *s, const json_t *line)
     }
 }
 
-static void take_lines(struct t_server *s, struct t_stream *st, const struct wedr_batch_id *id, const char *p, size_t len)
+static void take_lines(struct t_server *s,
+                       struct t_stream *st,
+                       const struct wedr_batch_id *id,
+                       const char *p,
+                       size_t len)
 {
     uint64_t before = 0;
     uint32_t count = 0;

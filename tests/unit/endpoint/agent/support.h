@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * tests/unit/endpoint/agent/support.h — scratch folders, a source made by hand and a server that only counts.
+ * tests/unit/endpoint/agent/support.h — scratch folders, a source made by hand and a server that
+ * only counts.
  */
 #pragma once
 
@@ -59,7 +60,8 @@ struct t_server {
 void t_server_init(struct t_server *s);
 void t_server_fini(struct t_server *s);
 struct t_stream *t_stream(struct t_server *s, uint64_t epoch, const char *name);
-/* Ships up to max batches; every line must be valid JSON with the seq that its place says. Returns how many. */
+/* Ships up to max batches; every line must be valid JSON with the seq that its place says. Returns
+ * how many. */
 size_t t_ship(struct t_server *s, struct wedr_engine *e, size_t max);
 
 struct wedr_engine_cfg t_cfg(const char *dir);

@@ -17,7 +17,8 @@ static void make_capture(const char *path, uint64_t events, uint64_t seed)
 {
     wedr_handle h;
     struct wedr_errinfo ei = {""};
-    assert_int_equal(wedr_fs_open(path, WEDR_FS_WRITE | WEDR_FS_CREATE | WEDR_FS_TRUNC, 0600, &h), WEDR_OK);
+    assert_int_equal(wedr_fs_open(path, WEDR_FS_WRITE | WEDR_FS_CREATE | WEDR_FS_TRUNC, 0600, &h),
+                     WEDR_OK);
     assert_int_equal(wedr_gen(h, events, seed, &ei), WEDR_OK);
     wedr_fs_close(h);
 }
@@ -55,7 +56,8 @@ static void assert_ledger_is_closed(struct t_server *s)
     for (size_t i = 0; i < s->count; i++) {
         struct t_stream *st = &s->streams[i];
         if (t_missing(st) != 0 || st->twice != 0) {
-            fail_msg("%s: missing %lld, twice %llu", st->name, (long long)t_missing(st), (unsigned long long)st->twice);
+            fail_msg("%s: missing %lld, twice %llu", st->name, (long long)t_missing(st),
+                     (unsigned long long)st->twice);
         }
     }
 }
@@ -183,7 +185,8 @@ static void ring_losses_holes_late_and_malformed_records_add_up(void **state)
             t_push(&src, 0, s);
         }
     }
-    src.counters[0].lost[WEDR_LOSS_REASON_RING_FULL] = 12; /* ten holes and 101, 102, without a record behind them */
+    src.counters[0].lost[WEDR_LOSS_REASON_RING_FULL] =
+        12; /* ten holes and 101, 102, without a record behind them */
     src.counters[0].produced = 102;
     /* 55 is on its way somewhere: neither here nor counted */
     settle(e, &srv, 300);
@@ -197,7 +200,7 @@ static void ring_losses_holes_late_and_malformed_records_add_up(void **state)
     src.counters[0].produced = 104;
     t_push_bytes(&src, 0, mem, n);
     n = t_fork_record(mem, sizeof(mem), 0, 0x7777777777ull); /* a seq that was never given out */
-    t_push_bytes(&src, 0, mem, n); /* stands for 104 */
+    t_push_bytes(&src, 0, mem, n);                           /* stands for 104 */
     settle(e, &srv, 300);
     assert_int_equal(st->lost[WEDR_LOSS_REASON_LATE], 1);
     assert_int_equal(st->lost[WEDR_LOSS_REASON_MALFORMED], 2);

@@ -25,7 +25,8 @@ static void generate(uint64_t events, uint64_t seed, uint8_t **ret, size_t *ret_
 {
     wedr_handle h;
     struct wedr_errinfo ei = {""};
-    assert_int_equal(wedr_fs_open(path, WEDR_FS_WRITE | WEDR_FS_CREATE | WEDR_FS_TRUNC, 0600, &h), WEDR_OK);
+    assert_int_equal(wedr_fs_open(path, WEDR_FS_WRITE | WEDR_FS_CREATE | WEDR_FS_TRUNC, 0600, &h),
+                     WEDR_OK);
     assert_int_equal(wedr_gen(h, events, seed, &ei), WEDR_OK);
     wedr_fs_close(h);
     t_read_file(path, ret, ret_len);
@@ -83,7 +84,8 @@ static void every_record_decodes_in_seq_order_with_an_end_per_stream(void **stat
     for (size_t at = sizeof(struct wedr_capture_header); next(&at, &v);) {
         if (v.h.type >= WEDR_EV_AGENT_START) {
             assert_int_equal(v.h.type, WEDR_EV_EPOCH_END);
-            assert_int_equal(wedr_event_uint(&v, wedr_event_field(&v, "produced")), seq[v.h.stream]);
+            assert_int_equal(wedr_event_uint(&v, wedr_event_field(&v, "produced")),
+                             seq[v.h.stream]);
             ends++;
             continue;
         }
@@ -147,7 +149,8 @@ static void ndjson_compresses_between_6_and_12_times(void **state)
         if (v.h.type >= WEDR_EV_AGENT_START || v.h.stream != WEDR_STREAM_CRITICAL) {
             continue;
         }
-        assert_int_equal(wedr_encode(enc, &v, (struct wedr_clock_pair){0, 1790000000000000}, text + raw, WEDR_LINE_MAX, &n),
+        assert_int_equal(wedr_encode(enc, &v, (struct wedr_clock_pair){0, 1790000000000000},
+                                     text + raw, WEDR_LINE_MAX, &n),
                          WEDR_OK);
         raw += n;
         if (raw >= 1u << 20) {

@@ -143,10 +143,13 @@ static void damaged_state_is_told_and_replaced(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(the_same_range_twice_counts_once_and_neighbours_merge, setup, teardown),
+        cmocka_unit_test_setup_teardown(the_same_range_twice_counts_once_and_neighbours_merge,
+                                        setup, teardown),
         cmocka_unit_test_setup_teardown(counts_survive_reopen_and_never_go_back, setup, teardown),
-        cmocka_unit_test_setup_teardown(only_the_newest_64_ranges_are_kept_and_the_count_stays, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_loss_is_told_at_once_and_then_once_a_second, setup, teardown),
+        cmocka_unit_test_setup_teardown(only_the_newest_64_ranges_are_kept_and_the_count_stays,
+                                        setup, teardown),
+        cmocka_unit_test_setup_teardown(a_loss_is_told_at_once_and_then_once_a_second, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(damaged_state_is_told_and_replaced, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

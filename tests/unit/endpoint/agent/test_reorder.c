@@ -26,7 +26,8 @@ static struct wedr_span no_bytes(void)
 }
 
 /* Writes what may be written; each seq is marked once and in order. Returns how many. */
-static size_t write_all(struct wedr_reorder *r, uint64_t now, bool all, uint8_t *written, uint64_t *last)
+static size_t
+write_all(struct wedr_reorder *r, uint64_t now, bool all, uint8_t *written, uint64_t *last)
 {
     size_t n = 0;
     for (;;) {
@@ -61,7 +62,8 @@ static void shuffle(uint64_t *seq, size_t n, size_t reach)
     }
 }
 
-static void any_order_within_500_places_is_written_once_in_order_and_holes_are_the_losses(void **state)
+static void
+any_order_within_500_places_is_written_once_in_order_and_holes_are_the_losses(void **state)
 {
     (void)state;
     for (int round = 0; round < 6; round++) {
@@ -98,7 +100,8 @@ static void any_order_within_500_places_is_written_once_in_order_and_holes_are_t
             }
             wedr_reorder_observe(&r, now, top, lost_now);
             for (size_t k = 0; k < step && i < count; k++, i++) {
-                assert_int_equal(wedr_reorder_add(&r, seq[i], no_bytes(), i + 1), WEDR_REORDER_TAKEN);
+                assert_int_equal(wedr_reorder_add(&r, seq[i], no_bytes(), i + 1),
+                                 WEDR_REORDER_TAKEN);
             }
             stored += write_all(&r, now, false, written, &last);
             now += 3;
@@ -225,7 +228,8 @@ static void ring_is_released_only_up_to_the_first_record_not_written(void **stat
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(any_order_within_500_places_is_written_once_in_order_and_holes_are_the_losses),
+        cmocka_unit_test(
+            any_order_within_500_places_is_written_once_in_order_and_holes_are_the_losses),
         cmocka_unit_test(hole_without_explanation_waits_200_ms_and_what_comes_after_is_late),
         cmocka_unit_test(explained_hole_waits_one_poll_only),
         cmocka_unit_test(one_loss_does_not_explain_two_holes),

@@ -18,9 +18,13 @@
 static void make_row(uint32_t i, struct wedr_column_row *r, char name[16])
 {
     (void)snprintf(name, 16, "prog%u", i % 50);
-    *r = (struct wedr_column_row){.ts = TB_T0 + (int64_t)(i * 7919u % 5000u) - 2500, .seq = 10 + 3ull * i,
-                                  .pid = i % 5 == 0 ? WEDR_COLUMN_NONE : (int64_t)i * 6000000, .ppid = i % 3,
-                                  .name = i % 4 == 0 ? NULL : name, .line_len = i * 1000, .type = (uint8_t)i};
+    *r = (struct wedr_column_row){.ts = TB_T0 + (int64_t)(i * 7919u % 5000u) - 2500,
+                                  .seq = 10 + 3ull * i,
+                                  .pid = i % 5 == 0 ? WEDR_COLUMN_NONE : (int64_t)i * 6000000,
+                                  .ppid = i % 3,
+                                  .name = i % 4 == 0 ? NULL : name,
+                                  .line_len = i * 1000,
+                                  .type = (uint8_t)i};
     r->name_len = r->name == NULL ? 0 : (uint32_t)strlen(name);
     if (r->pid > UINT32_MAX) {
         r->pid = UINT32_MAX;
@@ -112,7 +116,8 @@ static void the_filter_has_no_false_negative_and_few_false_positives(void **stat
     for (unsigned i = 0; i < 5000; i++) {
         int n = snprintf(text, sizeof(text), "/usr/bin/tool%u", i);
         assert_true(wedr_bloom_may_contain(bloom.p, bloom.len, wedr_filter_hash(text, (size_t)n)));
-        assert_true(wedr_bloom_may_contain(bloom.p, bloom.len, wedr_filter_hash(text + 9, (size_t)n - 9)));
+        assert_true(
+            wedr_bloom_may_contain(bloom.p, bloom.len, wedr_filter_hash(text + 9, (size_t)n - 9)));
         assert_true(wedr_ngram_may_contain(bits, text, (size_t)n));
         n = snprintf(text, sizeof(text), "pid=%u", i);
         assert_true(wedr_bloom_may_contain(bloom.p, bloom.len, wedr_filter_hash(text, (size_t)n)));

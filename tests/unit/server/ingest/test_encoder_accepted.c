@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What the agent's encoder writes is what the server's line check accepts: both are made from schema.def, and this holds
- * them together. */
+ * What the agent's encoder writes is what the server's line check accepts: both are made from
+ * schema.def, and this holds them together. */
 #include "batch_builder.h"
 #include "core/base/err.h"
 #include "encode/encode.h"
@@ -32,12 +32,14 @@ static void set_text(struct wedr_record *r, const struct wedr_field_info *f, uin
     for (size_t i = 0; i < n; i++) {
         s[i] = (uint8_t)(rnd() % 8 == 0 ? 0x80u + rnd() % 100 : 'a' + rnd() % 26);
     }
-    uint16_t flags = (uint16_t)((os == WEDR_OS_WINDOWS && f->kind != WEDR_KIND_BYTES ? WEDR_SF_UTF16 : 0) |
-                                (rnd() % 4 == 0 ? WEDR_SF_CUT : 0));
+    uint16_t flags =
+        (uint16_t)((os == WEDR_OS_WINDOWS && f->kind != WEDR_KIND_BYTES ? WEDR_SF_UTF16 : 0) |
+                   (rnd() % 4 == 0 ? WEDR_SF_CUT : 0));
     (void)wedr_record_set_str(r, f->name, s, n, flags);
 }
 
-static void fill_record(struct wedr_record *r, const struct wedr_type_info *t, uint8_t os, bool small)
+static void
+fill_record(struct wedr_record *r, const struct wedr_type_info *t, uint8_t os, bool small)
 {
     uint8_t mask = (uint8_t)(os == WEDR_OS_LINUX ? WEDR_OSM_LINUX : WEDR_OSM_WINDOWS);
     for (size_t i = 0; i < t->field_count; i++) {
@@ -82,12 +84,14 @@ static void every_line_of_the_encoder_passes_the_check(void **state)
             continue;
         }
         fill_record(&r, type, os, i % 3 == 0);
-        size_t n = wedr_record_finish(&r, 1 + rnd() % 1000, (int64_t)(rnd() % (1ull << 56)), 0, rnd() % 2 == 0 ? WEDR_EVF_EXISTING : 0);
+        size_t n = wedr_record_finish(&r, 1 + rnd() % 1000, (int64_t)(rnd() % (1ull << 56)), 0,
+                                      rnd() % 2 == 0 ? WEDR_EVF_EXISTING : 0);
         if (wedr_event_decode(wedr_span(mem, n), &v) != WEDR_OK) {
             continue; /* a random label or flag that no producer makes */
         }
         struct wedr_clock_pair clock = {0, TB_T0};
-        assert_int_equal(wedr_encode(e, &v, clock, line, sizeof(line) - WEDR_LINE_PADDING, &len), WEDR_OK);
+        assert_int_equal(wedr_encode(e, &v, clock, line, sizeof(line) - WEDR_LINE_PADDING, &len),
+                         WEDR_OK);
         const char *stream = strcmp(type->module, "agent") == 0 ? "agent" : "kernel.critical";
         int rc = wedr_line_parse(parser, line, len - 1, &l);
         rc = rc == WEDR_OK ? wedr_line_check(&l, stream, &info) : rc;
@@ -105,6 +109,7 @@ static void every_line_of_the_encoder_passes_the_check(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(every_line_of_the_encoder_passes_the_check)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_line_of_the_encoder_passes_the_check)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -43,9 +43,12 @@ static bool line_accepted(const char *stream, const char *text)
     return good == 1;
 }
 
-#define FORK_HEAD "{\"ts\":\"2026-11-24T00:00:00.000001Z\",\"module\":\"kernel_callback\",\"event_type\":\"process_fork\","
-#define FORK_RAW                                                                                   \
-    "\"comm\":\"sh\",\"creating_pid\":1,\"parent_key\":\"0000000000000001\",\"parent_pid\":1,\"pid\":2," \
+#define FORK_HEAD                                                                            \
+    "{\"ts\":\"2026-11-24T00:00:00.000001Z\",\"module\":\"kernel_callback\",\"event_type\":" \
+    "\"process_fork\","
+#define FORK_RAW                                                                               \
+    "\"comm\":\"sh\",\"creating_pid\":1,\"parent_key\":\"0000000000000001\",\"parent_pid\":1," \
+    "\"pid\":2,"                                                                               \
     "\"process_key\":\"0000000000000002\""
 #define FORK_TAIL ",\"source\":\"kernel\",\"kind\":\"ProcessFork\",\"event_version\":7,\"seq\":1}"
 #define FORK(extra) FORK_HEAD "\"raw\":{" FORK_RAW extra "}" FORK_TAIL
@@ -98,12 +101,12 @@ static void a_line_passes_or_fails_by_schema_alone(void **state)
         bool good;
     } cases[] = {
         {FORK(UID), true},
-        {FORK(""), false},                                    /* required uid missing */
-        {FORK(UID ",\"nobody_knows\":1"), false},             /* unknown key */
-        {FORK(UID ",\"uid\":0"), false},                      /* twice */
-        {FORK(",\"uid\":\"0\""), false},                      /* wrong type */
+        {FORK(""), false},                        /* required uid missing */
+        {FORK(UID ",\"nobody_knows\":1"), false}, /* unknown key */
+        {FORK(UID ",\"uid\":0"), false},          /* twice */
+        {FORK(",\"uid\":\"0\""), false},          /* wrong type */
         {FORK(",\"uid\":0.5"), false},
-        {FORK(",\"uid\":-1"), false},                         /* out of range */
+        {FORK(",\"uid\":-1"), false}, /* out of range */
         {FORK(",\"uid\":4294967296"), false},
         {FORK(",\"uid\":4294967295"), true},
         {FORK(",\"uid\":null"), false},
@@ -112,10 +115,15 @@ static void a_line_passes_or_fails_by_schema_alone(void **state)
         {FORK(UID ",\"comm_hex\":\"ff0\""), false},
         {FORK(UID ",\"comm_hex\":\"FF\""), false},
         {FORK_HEAD "\"raw\":{" FORK_RAW UID "},\"extra\":1" FORK_TAIL, false},
-        {FORK_HEAD "\"process\":{\"pid\":2,\"name\":\"x\"},\"raw\":{" FORK_RAW UID "}" FORK_TAIL, true},
-        {FORK_HEAD "\"process\":{\"name\":\"x\"},\"raw\":{" FORK_RAW UID "}" FORK_TAIL, false}, /* no pid */
-        {FORK_HEAD "\"process\":{\"pid\":2,\"command_line\":\"x\"},\"raw\":{" FORK_RAW UID "}" FORK_TAIL, false},
-        {FORK_HEAD "\"raw\":{" FORK_RAW UID "},\"ts_ft_100ns\":5" FORK_TAIL, false}, /* no fork records on Windows */
+        {FORK_HEAD "\"process\":{\"pid\":2,\"name\":\"x\"},\"raw\":{" FORK_RAW UID "}" FORK_TAIL,
+         true},
+        {FORK_HEAD "\"process\":{\"name\":\"x\"},\"raw\":{" FORK_RAW UID "}" FORK_TAIL,
+         false}, /* no pid */
+        {FORK_HEAD "\"process\":{\"pid\":2,\"command_line\":\"x\"},\"raw\":{" FORK_RAW UID
+                   "}" FORK_TAIL,
+         false},
+        {FORK_HEAD "\"raw\":{" FORK_RAW UID "},\"ts_ft_100ns\":5" FORK_TAIL,
+         false}, /* no fork records on Windows */
         {FORK_HEAD "\"raw\":{" FORK_RAW UID "},\"drop_count\":3,\"trunc_count\":1" FORK_TAIL, true},
         {FORK_HEAD "\"raw\":{" FORK_RAW UID "},\"drop_count\":-3" FORK_TAIL, false},
         {FORK_HEAD "\"raw\":{" FORK_RAW UID ",\"deep\":{\"a\":1}}" FORK_TAIL, false},
@@ -137,15 +145,16 @@ static void time_must_be_iso_with_six_decimals(void **state)
     static const struct {
         const char *ts;
         bool good;
-    } cases[] = {{"2026-11-24T00:00:00.000001Z", true}, {"2026-11-24T00:00:00.001Z", false},
+    } cases[] = {{"2026-11-24T00:00:00.000001Z", true},  {"2026-11-24T00:00:00.001Z", false},
                  {"2026-02-29T00:00:00.000000Z", false}, {"2028-02-29T23:59:59.999999Z", true},
                  {"2026-13-01T00:00:00.000000Z", false}, {"2026-11-24T24:00:00.000000Z", false},
                  {"2026-11-24 00:00:00.000000Z", false}, {"1969-12-31T23:59:59.000000Z", false}};
     for (size_t i = 0; i < WEDR_ARRAY_COUNT(cases); i++) {
         char text[2048];
         (void)snprintf(text, sizeof(text),
-                       "{\"ts\":\"%s\",\"module\":\"kernel_callback\",\"event_type\":\"process_fork\",\"raw\":{" FORK_RAW UID
-                       "}" FORK_TAIL, cases[i].ts);
+                       "{\"ts\":\"%s\",\"module\":\"kernel_callback\",\"event_type\":\"process_"
+                       "fork\",\"raw\":{" FORK_RAW UID "}" FORK_TAIL,
+                       cases[i].ts);
         if (line_accepted("kernel.critical", text) != cases[i].good) {
             fail_msg("%s", cases[i].ts);
         }
@@ -156,21 +165,31 @@ static void nul_and_bad_utf8_reject_the_line(void **state)
 {
     (void)state;
     assert_false(line_accepted("kernel.critical", FORK(UID ",\"comm_hex\":\"\\u0000\"")));
-    assert_false(line_accepted("kernel.critical", FORK_HEAD "\"process\":{\"pid\":2,\"name\":\"a\\u0000b\"},\"raw\":{" FORK_RAW UID "}" FORK_TAIL));
-    assert_false(line_accepted("kernel.critical", FORK_HEAD "\"process\":{\"pid\":2,\"name\":\"\xff\xfe\"},\"raw\":{" FORK_RAW UID "}" FORK_TAIL));
-    assert_false(line_accepted("kernel.critical", FORK_HEAD "\"process\":{\"pid\":2,\"name\":\"\\ud800\"},\"raw\":{" FORK_RAW UID "}" FORK_TAIL));
-    assert_true(line_accepted("kernel.critical", FORK_HEAD "\"process\":{\"pid\":2,\"name\":\"\xc3\xa9\"},\"raw\":{" FORK_RAW UID "}" FORK_TAIL));
+    assert_false(line_accepted(
+        "kernel.critical", FORK_HEAD
+        "\"process\":{\"pid\":2,\"name\":\"a\\u0000b\"},\"raw\":{" FORK_RAW UID "}" FORK_TAIL));
+    assert_false(line_accepted(
+        "kernel.critical", FORK_HEAD
+        "\"process\":{\"pid\":2,\"name\":\"\xff\xfe\"},\"raw\":{" FORK_RAW UID "}" FORK_TAIL));
+    assert_false(line_accepted("kernel.critical", FORK_HEAD
+                               "\"process\":{\"pid\":2,\"name\":\"\\ud800\"},\"raw\":{" FORK_RAW UID
+                               "}" FORK_TAIL));
+    assert_true(line_accepted("kernel.critical", FORK_HEAD
+                              "\"process\":{\"pid\":2,\"name\":\"\xc3\xa9\"},\"raw\":{" FORK_RAW UID
+                              "}" FORK_TAIL));
 }
 
 static void agent_and_plugin_records_only_come_in_their_own_streams(void **state)
 {
     (void)state;
-    const char *plugin =
-        "{\"event_type\":\"plugin_event\",\"kind\":\"app.login\",\"module\":\"plugin\",\"plugin_id\":\"8f3c\",\"raw\":{\"any\":"
-        "{\"thing\":[1,{\"x\":null}]}},\"source\":\"plugin\",\"ts\":\"2026-11-24T00:00:00.000001Z\",\"event_version\":7,\"seq\":1}";
-    const char *plugin_twice =
-        "{\"event_type\":\"plugin_event\",\"kind\":\"app.login\",\"module\":\"plugin\",\"plugin_id\":\"8f3c\",\"raw\":{\"a\":"
-        "{\"b\":1,\"b\":2}},\"source\":\"plugin\",\"ts\":\"2026-11-24T00:00:00.000001Z\",\"event_version\":7,\"seq\":1}";
+    const char *plugin = "{\"event_type\":\"plugin_event\",\"kind\":\"app.login\",\"module\":"
+                         "\"plugin\",\"plugin_id\":\"8f3c\",\"raw\":{\"any\":"
+                         "{\"thing\":[1,{\"x\":null}]}},\"source\":\"plugin\",\"ts\":\"2026-11-"
+                         "24T00:00:00.000001Z\",\"event_version\":7,\"seq\":1}";
+    const char *plugin_twice = "{\"event_type\":\"plugin_event\",\"kind\":\"app.login\",\"module\":"
+                               "\"plugin\",\"plugin_id\":\"8f3c\",\"raw\":{\"a\":"
+                               "{\"b\":1,\"b\":2}},\"source\":\"plugin\",\"ts\":\"2026-11-24T00:00:"
+                               "00.000001Z\",\"event_version\":7,\"seq\":1}";
     assert_true(line_accepted("plugin.acme", plugin));
     assert_false(line_accepted("plugin.acme", plugin_twice));
     assert_false(line_accepted("kernel.critical", plugin));
@@ -198,7 +217,8 @@ static void rejected_lines_are_marked_in_the_bitmap(void **state)
     tb_fini(&b);
 }
 
-static int prepare_forks(uint64_t a, uint64_t b_seq, uint64_t c, uint64_t first, uint64_t last, uint32_t count)
+static int
+prepare_forks(uint64_t a, uint64_t b_seq, uint64_t c, uint64_t first, uint64_t last, uint32_t count)
 {
     struct tb b;
     uint32_t good, bad;
@@ -290,12 +310,14 @@ static void s07_a_decompression_bomb_stops_at_the_limit(void **state)
 {
     (void)state;
     static uint8_t z[1u << 20];
-    size_t n = compress_zeroes(z, sizeof(z), 40u << 20, false); /* 1000:1 and more, size not stated */
+    size_t n =
+        compress_zeroes(z, sizeof(z), 40u << 20, false); /* 1000:1 and more, size not stated */
     assert_true(n < (40u << 20) / 1000u);
     assert_int_equal(prepare_frame(z, n, 1), WEDR_E_LIMIT);
     n = compress_zeroes(z, sizeof(z), 40u << 20, true);
     assert_int_equal(prepare_frame(z, n, 1), WEDR_E_LIMIT);
-    n = compress_zeroes(z, sizeof(z), 31u << 20, false); /* below the limit: refused for its count of lines */
+    n = compress_zeroes(z, sizeof(z), 31u << 20,
+                        false); /* below the limit: refused for its count of lines */
     assert_int_equal(prepare_frame(z, n, 1), WEDR_E_RANGE);
 }
 
@@ -363,8 +385,9 @@ static int prepare_repeated(const char *head, bool keys, size_t n, const char *t
     return rc;
 }
 
-#define PLUGIN_HEAD                                                                                \
-    "{\"event_type\":\"plugin_event\",\"kind\":\"k\",\"module\":\"plugin\",\"plugin_id\":\"8\",\"source\":\"plugin\"," \
+#define PLUGIN_HEAD                                                                              \
+    "{\"event_type\":\"plugin_event\",\"kind\":\"k\",\"module\":\"plugin\",\"plugin_id\":\"8\"," \
+    "\"source\":\"plugin\","                                                                     \
     "\"ts\":\"2026-11-24T00:00:00.000001Z\",\"event_version\":7,\"seq\":1,\"raw\":{"
 
 static void deep_json_and_a_flood_of_keys_only_cost_their_line(void **state)
@@ -420,8 +443,12 @@ static void odd_spelling_clears_the_canonical_flag(void **state)
     assert_true(batch_canonical(FORK(UID)));
     assert_false(batch_canonical(FORK(" ,\"uid\": 0")));
     assert_false(batch_canonical(FORK(",\"\\u0075id\":0")));
-    assert_true(batch_canonical(FORK_HEAD "\"process\":{\"pid\":2,\"name\":\"a\\\\b\\\"\\u001f\"},\"raw\":{" FORK_RAW UID "}" FORK_TAIL));
-    assert_false(batch_canonical(FORK_HEAD "\"process\":{\"pid\":2,\"name\":\"a\\/b\"},\"raw\":{" FORK_RAW UID "}" FORK_TAIL));
+    assert_true(batch_canonical(
+        FORK_HEAD "\"process\":{\"pid\":2,\"name\":\"a\\\\b\\\"\\u001f\"},\"raw\":{" FORK_RAW UID
+                  "}" FORK_TAIL));
+    assert_false(batch_canonical(FORK_HEAD
+                                 "\"process\":{\"pid\":2,\"name\":\"a\\/b\"},\"raw\":{" FORK_RAW UID
+                                 "}" FORK_TAIL));
 }
 
 static void every_failed_allocation_is_an_error_and_nothing_leaks(void **state)

@@ -30,9 +30,9 @@ int64_t fx_int(struct fx *f, const char *sql);
 int fx_error(struct fx *f, const char *sql);
 /* Changes a day file behind the store's back (the store must be closed). */
 void fx_tamper(struct fx *f, int64_t day_us, const char *sql);
-#define fx_assert_sql(f, sql, expected)                                                            \
-    do {                                                                                           \
-        char *got_ = fx_sql((f), (sql));                                                           \
-        assert_string_equal(got_, (expected));                                                     \
-        free(got_);                                                                                \
+#define fx_assert_sql(f, sql, expected)        \
+    do {                                       \
+        char *got_ = fx_sql((f), (sql));       \
+        assert_string_equal(got_, (expected)); \
+        free(got_);                            \
     } while (0)

@@ -16,7 +16,8 @@
 static void every_column_has_its_value(void **state)
 {
     (void)state;
-    for (uint32_t extra = 0; extra <= 600; extra += 600) { /* from a tiny batch and from a block with columns */
+    for (uint32_t extra = 0; extra <= 600;
+         extra += 600) { /* from a tiny batch and from a block with columns */
         struct fx f;
         struct tb b;
         fx_init(&f);
@@ -26,22 +27,35 @@ static void every_column_has_its_value(void **state)
         assert_int_equal(fx_put(&f, &b), WEDR_COMMIT_STORED);
         fx_assert_sql(
             &f,
-            "SELECT ts, received_at, agent_id, hostname, epoch, boot_id, stream, seq, lane, module, event_type, pid, ppid,"
-            " process_key, parent_key, process_name, process_path, command_line, uid, user, sha256, target_path,"
+            "SELECT ts, received_at, agent_id, hostname, epoch, boot_id, stream, seq, lane, "
+            "module, event_type, pid, ppid,"
+            " process_key, parent_key, process_name, process_path, command_line, uid, user, "
+            "sha256, target_path,"
             " remote_ip, remote_port, dns_name, container_id FROM events WHERE seq=1",
-            "[{\"ts\":1795478400000005,\"received_at\":1795478401000000,\"agent_id\":\"" TB_AGENT "\",\"hostname\":\"host-a\","
-            "\"epoch\":\"fedcba9876543210\",\"boot_id\":\"a0a1a2a3a4a5a6a7a8a9aaabacadaeaf\",\"stream\":\"kernel.critical\","
-            "\"seq\":1,\"lane\":\"critical\",\"module\":\"kernel_callback\",\"event_type\":\"process_create\",\"pid\":4823,"
+            "[{\"ts\":1795478400000005,\"received_at\":1795478401000000,\"agent_id\":\"" TB_AGENT
+            "\",\"hostname\":\"host-a\","
+            "\"epoch\":\"fedcba9876543210\",\"boot_id\":\"a0a1a2a3a4a5a6a7a8a9aaabacadaeaf\","
+            "\"stream\":\"kernel.critical\","
+            "\"seq\":1,\"lane\":\"critical\",\"module\":\"kernel_callback\",\"event_type\":"
+            "\"process_create\",\"pid\":4823,"
             "\"ppid\":824,\"process_key\":\"00000000000012d7\",\"parent_key\":\"0000000000000338\","
-            "\"process_name\":\"curl\",\"process_path\":\"/usr/bin/curl\",\"command_line\":\"curl -s\",\"uid\":1000,"
-            "\"user\":\"alice\",\"sha256\":\"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855\","
-            "\"target_path\":null,\"remote_ip\":null,\"remote_port\":null,\"dns_name\":null,\"container_id\":\"c0ffee\"}]");
-        assert_int_equal(fx_int(&f, "SELECT raw ->> '$.raw.argv[1]' = '-s' AND json_valid(raw) FROM events WHERE seq=1"), 1);
+            "\"process_name\":\"curl\",\"process_path\":\"/usr/bin/curl\",\"command_line\":\"curl "
+            "-s\",\"uid\":1000,"
+            "\"user\":\"alice\",\"sha256\":"
+            "\"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855\","
+            "\"target_path\":null,\"remote_ip\":null,\"remote_port\":null,\"dns_name\":null,"
+            "\"container_id\":\"c0ffee\"}]");
+        assert_int_equal(fx_int(&f, "SELECT raw ->> '$.raw.argv[1]' = '-s' AND json_valid(raw) "
+                                    "FROM events WHERE seq=1"),
+                         1);
         tb_init(&b, "kernel.bulk");
         tb_connect(&b, 1, TB_T0, 7, "10.1.2.3", 443);
         assert_int_equal(fx_put(&f, &b), WEDR_COMMIT_STORED);
-        fx_assert_sql(&f, "SELECT lane, remote_ip, remote_port, ppid, process_name FROM events WHERE stream='kernel.bulk'",
-                      "[{\"lane\":\"bulk\",\"remote_ip\":\"10.1.2.3\",\"remote_port\":443,\"ppid\":null,\"process_name\":null}]");
+        fx_assert_sql(&f,
+                      "SELECT lane, remote_ip, remote_port, ppid, process_name FROM events WHERE "
+                      "stream='kernel.bulk'",
+                      "[{\"lane\":\"bulk\",\"remote_ip\":\"10.1.2.3\",\"remote_port\":443,\"ppid\":"
+                      "null,\"process_name\":null}]");
         fx_fini(&f);
     }
 }
@@ -60,21 +74,28 @@ static void fill(struct fx *f)
             uint64_t seq = 1 + k * 10000ull + i * (k == 3 ? 3u : 1u);
             int64_t ts = TB_T0 + (int64_t)(i * 7919u % 1000u) * 1000000 + k;
             switch (i % 5) {
-            case 0: tb_create(&b, seq, ts, i % 40, 1, "/usr/bin/tool", "x"); break;
-            case 1: tb_connect(&b, seq, ts, i % 40, "10.0.0.9", 80 + i % 3); break;
+            case 0:
+                tb_create(&b, seq, ts, i % 40, 1, "/usr/bin/tool", "x");
+                break;
+            case 1:
+                tb_connect(&b, seq, ts, i % 40, "10.0.0.9", 80 + i % 3);
+                break;
             case 2:
                 if (i % 50 == 2) {
                     tb_line(&b, seq, "{\"seq\":%llu}", (unsigned long long)seq);
                     break;
                 } /* fall through */
-            default: tb_fork(&b, seq, ts, i % 40, i % 9); break;
+            default:
+                tb_fork(&b, seq, ts, i % 40, i % 9);
+                break;
             }
         }
         assert_int_equal(fx_put(f, &b), WEDR_COMMIT_STORED);
     }
 }
 
-/* The same question with the condition in a form that cannot be pushed down must give the same rows. */
+/* The same question with the condition in a form that cannot be pushed down must give the same
+ * rows. */
 static void pushed_conditions_give_what_a_full_scan_gives(void **state)
 {
     (void)state;
@@ -88,7 +109,8 @@ static void pushed_conditions_give_what_a_full_scan_gives(void **state)
         {"stream='kernel.bulk'", "+stream='kernel.bulk'"},
         {"event_type='process_create'", "+event_type='process_create'"},
         {"event_type='no_such'", "+event_type='no_such'"},
-        {"event_type IN ('process_fork','network_connect')", "+event_type IN ('process_fork','network_connect')"},
+        {"event_type IN ('process_fork','network_connect')",
+         "+event_type IN ('process_fork','network_connect')"},
         {"pid=17", "+pid=17"},
         {"pid='17'", "+pid=17"},
         {"pid=17.0", "+pid=17.0"},
@@ -96,7 +118,8 @@ static void pushed_conditions_give_what_a_full_scan_gives(void **state)
         {"seq>10003 AND seq<=10010", "+seq>10003 AND +seq<=10010"},
         {"seq BETWEEN 30001 AND 30100", "+seq BETWEEN 30001 AND 30100"},
         {"ts=1795478400000000", "+ts=1795478400000000"},
-        {"ts>=1795478500000000 AND ts<1795478600000000", "+ts>=1795478500000000 AND +ts<1795478600000000"},
+        {"ts>=1795478500000000 AND ts<1795478600000000",
+         "+ts>=1795478500000000 AND +ts<1795478600000000"},
         {"ts>1795478500000000.5", "+ts>1795478500000000.5"},
         {"ts<1e300 AND seq>-1e300", "+ts<1e300 AND +seq>-1e300"},
         {"ts>'1795478500000000'", "+ts>1795478500000000"},
@@ -104,10 +127,13 @@ static void pushed_conditions_give_what_a_full_scan_gives(void **state)
         {"agent_id=NULL OR pid=3", "+agent_id=NULL OR +pid=3"},
         {"pid=3 OR ts=1795478400000001", "+pid=3 OR +ts=1795478400000001"},
         {"stream='kernel.critical' AND event_type='process_fork' AND pid=9 AND ts>1795478450000000",
-         "+stream='kernel.critical' AND +event_type='process_fork' AND +pid=9 AND +ts>1795478450000000"},
-        {"event_type='PROCESS_CREATE' COLLATE NOCASE", "+event_type='PROCESS_CREATE' COLLATE NOCASE"},
+         "+stream='kernel.critical' AND +event_type='process_fork' AND +pid=9 AND "
+         "+ts>1795478450000000"},
+        {"event_type='PROCESS_CREATE' COLLATE NOCASE",
+         "+event_type='PROCESS_CREATE' COLLATE NOCASE"},
         {"remote_port=81", "+remote_port=81"},
-        {"process_name='tool' AND command_line LIKE '%x'", "+process_name='tool' AND +command_line LIKE '%x'"},
+        {"process_name='tool' AND command_line LIKE '%x'",
+         "+process_name='tool' AND +command_line LIKE '%x'"},
     };
     struct fx f;
     fx_init(&f);
@@ -115,10 +141,12 @@ static void pushed_conditions_give_what_a_full_scan_gives(void **state)
     for (size_t i = 0; i < WEDR_ARRAY_COUNT(cases); i++) {
         char a[600], b[600];
         (void)snprintf(a, sizeof(a),
-                       "SELECT count(*) n, coalesce(sum(rowid %% 1000003), 0) h, coalesce(sum(seq), 0) s FROM events WHERE %s",
+                       "SELECT count(*) n, coalesce(sum(rowid %% 1000003), 0) h, "
+                       "coalesce(sum(seq), 0) s FROM events WHERE %s",
                        cases[i].pushed);
         (void)snprintf(b, sizeof(b),
-                       "SELECT count(*) n, coalesce(sum(rowid %% 1000003), 0) h, coalesce(sum(seq), 0) s FROM events WHERE %s",
+                       "SELECT count(*) n, coalesce(sum(rowid %% 1000003), 0) h, "
+                       "coalesce(sum(seq), 0) s FROM events WHERE %s",
                        cases[i].plain);
         char *x = fx_sql(&f, a), *y = fx_sql(&f, b);
         if (strcmp(x, y) != 0) {
@@ -140,8 +168,10 @@ static void rejected_lines_are_no_rows_and_rowids_are_unique(void **state)
     assert_int_equal(rows, fx_int(&f, "SELECT sum(stored) FROM ledger"));
     assert_true(fx_int(&f, "SELECT sum(lost) FROM ledger") > 20);
     assert_int_equal(rows, fx_int(&f, "SELECT count(DISTINCT rowid) FROM events"));
-    assert_int_equal(rows, fx_int(&f, "SELECT count(DISTINCT agent_id||epoch||stream||seq) FROM events"));
-    assert_int_equal(0, fx_int(&f, "SELECT count(*) FROM events WHERE raw->>'$.seq' IS NOT seq OR raw->>'$.raw.pid' IS NOT pid"));
+    assert_int_equal(rows,
+                     fx_int(&f, "SELECT count(DISTINCT agent_id||epoch||stream||seq) FROM events"));
+    assert_int_equal(0, fx_int(&f, "SELECT count(*) FROM events WHERE raw->>'$.seq' IS NOT seq OR "
+                                   "raw->>'$.raw.pid' IS NOT pid"));
     fx_fini(&f);
 }
 
@@ -156,17 +186,20 @@ static void ordering_limits_joins_and_recursion_work(void **state)
         tb_fork(&b, i, TB_T0 + (int64_t)(600 - i), i, i - 1);
     }
     assert_int_equal(fx_put(&f, &b), WEDR_COMMIT_STORED);
-    fx_assert_sql(&f, "SELECT seq FROM events ORDER BY ts LIMIT 2", "[{\"seq\":600},\n{\"seq\":599}]");
+    fx_assert_sql(&f, "SELECT seq FROM events ORDER BY ts LIMIT 2",
+                  "[{\"seq\":600},\n{\"seq\":599}]");
     fx_assert_sql(&f, "SELECT seq FROM events ORDER BY ts DESC LIMIT 1 OFFSET 1", "[{\"seq\":2}]");
     fx_assert_sql(&f, "SELECT seq FROM events WHERE seq>5 LIMIT 0", "[]");
-    assert_int_equal(fx_int(&f, "SELECT count(*) FROM events c JOIN events p ON c.ppid=p.pid AND c.agent_id=p.agent_id WHERE c.seq<=50"), 49);
-    assert_int_equal(
-        fx_int(&f,
-               "WITH RECURSIVE up(pid, n) AS (SELECT ppid, 1 FROM events WHERE pid=30 UNION ALL SELECT e.ppid, n+1 FROM up"
-               " JOIN events e ON e.pid=up.pid) SELECT max(n) FROM up"),
-        30);
+    assert_int_equal(fx_int(&f, "SELECT count(*) FROM events c JOIN events p ON c.ppid=p.pid AND "
+                                "c.agent_id=p.agent_id WHERE c.seq<=50"),
+                     49);
+    assert_int_equal(fx_int(&f, "WITH RECURSIVE up(pid, n) AS (SELECT ppid, 1 FROM events WHERE "
+                                "pid=30 UNION ALL SELECT e.ppid, n+1 FROM up"
+                                " JOIN events e ON e.pid=up.pid) SELECT max(n) FROM up"),
+                     30);
     assert_int_equal(fx_int(&f, "SELECT max(ts)-min(ts) FROM events"), 599);
-    fx_assert_sql(&f, "SELECT event_type, count(*) n FROM events GROUP BY 1", "[{\"event_type\":\"process_fork\",\"n\":600}]");
+    fx_assert_sql(&f, "SELECT event_type, count(*) n FROM events GROUP BY 1",
+                  "[{\"event_type\":\"process_fork\",\"n\":600}]");
     fx_fini(&f);
 }
 
@@ -184,16 +217,25 @@ static void conditions_skip_blocks_and_columns_save_parsing(void **state)
         assert_int_equal(fx_put(&f, &b), WEDR_COMMIT_STORED);
     }
     assert_int_equal(wedr_sql_open(f.dir, 10000, &s, NULL), WEDR_OK);
-    assert_int_equal(wedr_sql_query(&s, "SELECT count(*), min(ts), max(pid), min(ppid), max(event_type), max(process_name), max(seq) FROM events",
-                                    true, out, NULL), WEDR_OK);
+    assert_int_equal(wedr_sql_query(&s,
+                                    "SELECT count(*), min(ts), max(pid), min(ppid), "
+                                    "max(event_type), max(process_name), max(seq) FROM events",
+                                    true, out, NULL),
+                     WEDR_OK);
     assert_int_equal(s.lines_parsed, 0);
     assert_int_equal(s.blocks_opened, 0);
-    assert_int_equal(wedr_sql_query(&s, "SELECT uid FROM events WHERE seq=2005", true, out, NULL), WEDR_OK);
+    assert_int_equal(wedr_sql_query(&s, "SELECT uid FROM events WHERE seq=2005", true, out, NULL),
+                     WEDR_OK);
     assert_int_equal(s.lines_parsed, 1);
     assert_int_equal(s.blocks_opened, 1);
-    assert_int_equal(wedr_sql_query(&s, "SELECT uid FROM events WHERE event_type='process_create'", true, out, NULL), WEDR_OK);
-    assert_int_equal(wedr_sql_query(&s, "SELECT uid FROM events WHERE agent_id='" TB_AGENT2 "'", true, out, NULL), WEDR_OK);
-    assert_int_equal(wedr_sql_query(&s, "SELECT uid FROM events WHERE ts<1000", true, out, NULL), WEDR_OK);
+    assert_int_equal(wedr_sql_query(&s, "SELECT uid FROM events WHERE event_type='process_create'",
+                                    true, out, NULL),
+                     WEDR_OK);
+    assert_int_equal(wedr_sql_query(&s, "SELECT uid FROM events WHERE agent_id='" TB_AGENT2 "'",
+                                    true, out, NULL),
+                     WEDR_OK);
+    assert_int_equal(wedr_sql_query(&s, "SELECT uid FROM events WHERE ts<1000", true, out, NULL),
+                     WEDR_OK);
     assert_int_equal(s.blocks_opened, 1);
     wedr_sql_close(&s);
     (void)fclose(out);
@@ -204,12 +246,30 @@ static void only_reading_is_allowed(void **state)
 {
     (void)state;
     struct fx f;
-    static const char *const denied[] = {
-        "DELETE FROM ledger", "UPDATE agents SET revoked=0", "INSERT INTO ledger DEFAULT VALUES", "DROP TABLE ledger",
-        "CREATE TABLE x(a)", "CREATE TEMP TABLE x(a)", "ATTACH '/tmp/x.db' AS x", "PRAGMA query_only=0",
-        "SELECT * FROM pragma_database_list", "SELECT load_extension('x')", "SELECT fts3_tokenizer('a')", "VACUUM INTO '/tmp/y'",
-        "BEGIN", "SELECT * FROM x_stream, ledger", "SELECT count(*) FROM x_stream, ledger", "SELECT * FROM dbstat", "SELECT * FROM sqlite_stmt", "SELECT zeroblob(1e9)",
-        "SELECT 1; SELECT 2", "", "-- nothing", "EXPLAIN DELETE FROM ledger", "CREATE VIRTUAL TABLE v USING fts5(a)", "SELECT nonsense("};
+    static const char *const denied[] = {"DELETE FROM ledger",
+                                         "UPDATE agents SET revoked=0",
+                                         "INSERT INTO ledger DEFAULT VALUES",
+                                         "DROP TABLE ledger",
+                                         "CREATE TABLE x(a)",
+                                         "CREATE TEMP TABLE x(a)",
+                                         "ATTACH '/tmp/x.db' AS x",
+                                         "PRAGMA query_only=0",
+                                         "SELECT * FROM pragma_database_list",
+                                         "SELECT load_extension('x')",
+                                         "SELECT fts3_tokenizer('a')",
+                                         "VACUUM INTO '/tmp/y'",
+                                         "BEGIN",
+                                         "SELECT * FROM x_stream, ledger",
+                                         "SELECT count(*) FROM x_stream, ledger",
+                                         "SELECT * FROM dbstat",
+                                         "SELECT * FROM sqlite_stmt",
+                                         "SELECT zeroblob(1e9)",
+                                         "SELECT 1; SELECT 2",
+                                         "",
+                                         "-- nothing",
+                                         "EXPLAIN DELETE FROM ledger",
+                                         "CREATE VIRTUAL TABLE v USING fts5(a)",
+                                         "SELECT nonsense("};
     fx_init(&f);
     for (size_t i = 0; i < WEDR_ARRAY_COUNT(denied); i++) {
         int rc = fx_error(&f, denied[i]);
@@ -217,7 +277,8 @@ static void only_reading_is_allowed(void **state)
             fail_msg("%s: %d", denied[i], rc);
         }
     }
-    assert_int_equal(fx_int(&f, "SELECT count(*) FROM ledger, agents, ledger_loss, coverage_gaps, tamper;"), 0);
+    assert_int_equal(
+        fx_int(&f, "SELECT count(*) FROM ledger, agents, ledger_loss, coverage_gaps, tamper;"), 0);
     fx_fini(&f);
 }
 
@@ -229,12 +290,26 @@ static void time_and_memory_are_limited(void **state)
     struct wedr_errinfo ei;
     fx_init(&f);
     fill(&f);
-    assert_int_equal(wedr_sql_run(f.dir, "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n) SELECT count(*) FROM n", true, 200, out, &ei), WEDR_E_TIMEOUT);
-    assert_int_equal(wedr_sql_run(f.dir, "SELECT count(*) FROM events a, events b, events c WHERE a.command_line||b.raw LIKE '%q'", true, 200, out, &ei), WEDR_E_TIMEOUT);
+    assert_int_equal(
+        wedr_sql_run(
+            f.dir,
+            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n) SELECT count(*) FROM n",
+            true, 200, out, &ei),
+        WEDR_E_TIMEOUT);
     assert_int_equal(wedr_sql_run(f.dir,
-                                  "WITH RECURSIVE n(i, t) AS (SELECT 1, printf('%.1000000c', 'x') UNION ALL SELECT i+1, t FROM n WHERE i<5000)"
-                                  " SELECT count(DISTINCT t || i) FROM n", true, 60000, out, &ei), WEDR_E_LIMIT);
-    assert_int_equal(fx_error(&f, "SELECT replace(printf('%.1000000c', 'x'), 'x', printf('%.1000000c', 'y'))"), WEDR_E_LIMIT);
+                                  "SELECT count(*) FROM events a, events b, events c WHERE "
+                                  "a.command_line||b.raw LIKE '%q'",
+                                  true, 200, out, &ei),
+                     WEDR_E_TIMEOUT);
+    assert_int_equal(wedr_sql_run(f.dir,
+                                  "WITH RECURSIVE n(i, t) AS (SELECT 1, printf('%.1000000c', 'x') "
+                                  "UNION ALL SELECT i+1, t FROM n WHERE i<5000)"
+                                  " SELECT count(DISTINCT t || i) FROM n",
+                                  true, 60000, out, &ei),
+                     WEDR_E_LIMIT);
+    assert_int_equal(
+        fx_error(&f, "SELECT replace(printf('%.1000000c', 'x'), 'x', printf('%.1000000c', 'y'))"),
+        WEDR_E_LIMIT);
     (void)fclose(out);
     fx_fini(&f);
 }
@@ -246,9 +321,16 @@ static void output_forms_escape_what_endpoints_send(void **state)
     char line[400];
     FILE *out = tmpfile();
     fx_init(&f);
-    fx_assert_sql(&f, "SELECT 1 a, -5 b, NULL c, 'x\"y\\z' || char(10) d, x'00ff' e, 0.5 f, 9223372036854775807 g",
-                  "[{\"a\":1,\"b\":-5,\"c\":null,\"d\":\"x\\\"y\\\\z\\u000a\",\"e\":\"00ff\",\"f\":0.5,\"g\":9223372036854775807}]");
-    assert_int_equal(wedr_sql_run(f.dir, "SELECT 'a' || char(27) || '[2J' || char(9) || char(155) AS x, NULL AS y", false, 1000, out, NULL), WEDR_OK);
+    fx_assert_sql(&f,
+                  "SELECT 1 a, -5 b, NULL c, 'x\"y\\z' || char(10) d, x'00ff' e, 0.5 f, "
+                  "9223372036854775807 g",
+                  "[{\"a\":1,\"b\":-5,\"c\":null,\"d\":\"x\\\"y\\\\z\\u000a\",\"e\":\"00ff\",\"f\":"
+                  "0.5,\"g\":9223372036854775807}]");
+    assert_int_equal(
+        wedr_sql_run(f.dir,
+                     "SELECT 'a' || char(27) || '[2J' || char(9) || char(155) AS x, NULL AS y",
+                     false, 1000, out, NULL),
+        WEDR_OK);
     rewind(out);
     size_t n = fread(line, 1, sizeof(line) - 1, out);
     line[n] = 0;

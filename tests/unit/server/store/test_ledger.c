@@ -26,16 +26,18 @@ static void put_forks(struct fx *f, uint64_t first, uint32_t count, uint64_t pro
 static void sums_are(struct fx *f, int64_t produced, int64_t stored, int64_t lost, int64_t missing)
 {
     char want[200];
-    (void)snprintf(want, sizeof(want),
-                   "[{\"produced\":%lld,\"stored\":%lld,\"expired\":0,\"lost\":%lld,\"missing\":%lld}]", (long long)produced,
-                   (long long)stored, (long long)lost, (long long)missing);
+    (void)snprintf(
+        want, sizeof(want),
+        "[{\"produced\":%lld,\"stored\":%lld,\"expired\":0,\"lost\":%lld,\"missing\":%lld}]",
+        (long long)produced, (long long)stored, (long long)lost, (long long)missing);
     fx_assert_sql(f, "SELECT produced, stored, expired, lost, missing" LEDGER_OF(CRIT), want);
 }
 
 static void state_is(struct fx *f, const char *epoch, const char *stream, const char *state)
 {
     char sql[200], want[100];
-    (void)snprintf(sql, sizeof(sql), "SELECT state FROM ledger WHERE epoch='%s' AND stream='%s'", epoch, stream);
+    (void)snprintf(sql, sizeof(sql), "SELECT state FROM ledger WHERE epoch='%s' AND stream='%s'",
+                   epoch, stream);
     (void)snprintf(want, sizeof(want), "[{\"state\":\"%s\"}]", state);
     fx_assert_sql(f, sql, want);
 }
@@ -48,10 +50,14 @@ static void everything_stored_means_nothing_missing(void **state)
     put_forks(&f, 1, 600, 600, WEDR_COMMIT_STORED);
     put_forks(&f, 601, 10, 610, WEDR_COMMIT_STORED);
     sums_are(&f, 610, 610, 0, 0);
-    fx_assert_sql(&f, "SELECT agent_id, hostname, epoch, boot_id, stream, state, unknown_since, in_flight FROM ledger",
-                  "[{\"agent_id\":\"" TB_AGENT "\",\"hostname\":\"host-a\",\"epoch\":\"fedcba9876543210\",\"boot_id\":"
-                  "\"a0a1a2a3a4a5a6a7a8a9aaabacadaeaf\",\"stream\":\"kernel.critical\",\"state\":\"open\","
-                  "\"unknown_since\":null,\"in_flight\":null}]");
+    fx_assert_sql(
+        &f,
+        "SELECT agent_id, hostname, epoch, boot_id, stream, state, unknown_since, in_flight FROM "
+        "ledger",
+        "[{\"agent_id\":\"" TB_AGENT
+        "\",\"hostname\":\"host-a\",\"epoch\":\"fedcba9876543210\",\"boot_id\":"
+        "\"a0a1a2a3a4a5a6a7a8a9aaabacadaeaf\",\"stream\":\"kernel.critical\",\"state\":\"open\","
+        "\"unknown_since\":null,\"in_flight\":null}]");
     fx_fini(&f);
 }
 
@@ -82,8 +88,9 @@ static void losses_are_cumulative_so_a_dropped_record_heals(void **state)
     tb_loss(&b, 3, TB_T0, TB_EPOCH, CRIT, "no_scratch", 10, NULL);
     assert_int_equal(fx_put(&f, &b), WEDR_COMMIT_STORED);
     sums_are(&f, 40, 10, 30, 0);
-    fx_assert_sql(&f, "SELECT reason, lost FROM ledger_loss ORDER BY reason",
-                  "[{\"reason\":\"no_scratch\",\"lost\":10},\n{\"reason\":\"ring_full\",\"lost\":20}]");
+    fx_assert_sql(
+        &f, "SELECT reason, lost FROM ledger_loss ORDER BY reason",
+        "[{\"reason\":\"no_scratch\",\"lost\":10},\n{\"reason\":\"ring_full\",\"lost\":20}]");
     fx_close(&f);
     fx_tamper(&f, TB_T0, "DELETE FROM loss WHERE src_seq=2");
     fx_open(&f);
@@ -111,7 +118,8 @@ static void a_range_called_lost_that_was_stored_is_not_lost(void **state)
     tb_init(&b, "agent");
     tb_loss(&b, 1, TB_T0, TB_EPOCH, CRIT, "evicted", 11, "595-605");
     tb_loss(&b, 2, TB_T0, TB_EPOCH, CRIT, "evicted", 92, "595-605,611-611,620-700");
-    tb_loss(&b, 3, TB_T0, TB_EPOCH, CRIT, "malformed", 7, "606-606,608-608,610-610,612-612,614-614,616-616,618-618");
+    tb_loss(&b, 3, TB_T0, TB_EPOCH, CRIT, "malformed", 7,
+            "606-606,608-608,610-610,612-612,614-614,616-616,618-618");
     assert_int_equal(fx_put(&f, &b), WEDR_COMMIT_STORED);
     /* evicted names 93 seqs of which 6 + 3 + 1 are stored; 92 is its own count */
     fx_assert_sql(&f, "SELECT reason, lost FROM ledger_loss ORDER BY reason",
@@ -132,10 +140,12 @@ static void rejected_lines_are_lost_by_our_own_doing(void **state)
     tb_fork(&b, 3, TB_T0, 2, 1);
     assert_int_equal(fx_put(&f, &b), WEDR_COMMIT_STORED);
     tb_init(&b, "agent");
-    tb_loss(&b, 1, TB_T0, TB_EPOCH, CRIT, "rejected", 1, NULL); /* an agent's echo of it counts nothing */
+    tb_loss(&b, 1, TB_T0, TB_EPOCH, CRIT, "rejected", 1,
+            NULL); /* an agent's echo of it counts nothing */
     assert_int_equal(fx_put(&f, &b), WEDR_COMMIT_STORED);
     sums_are(&f, 3, 2, 1, 0);
-    fx_assert_sql(&f, "SELECT reason, lost FROM ledger_loss", "[{\"reason\":\"rejected\",\"lost\":1}]");
+    fx_assert_sql(&f, "SELECT reason, lost FROM ledger_loss",
+                  "[{\"reason\":\"rejected\",\"lost\":1}]");
     fx_fini(&f);
 }
 
@@ -184,7 +194,8 @@ static void closed_takes_the_final_counter(void **state)
     state_is(&f, "fedcba9876543210", CRIT, "closed");
     state_is(&f, "0000000000000005", "agent", "closed");
     sums_are(&f, 12, 10, 0, 2);
-    fx_assert_sql(&f, "SELECT produced, stored, missing" LEDGER_OF("agent"), "[{\"produced\":3,\"stored\":3,\"missing\":0}]");
+    fx_assert_sql(&f, "SELECT produced, stored, missing" LEDGER_OF("agent"),
+                  "[{\"produced\":3,\"stored\":3,\"missing\":0}]");
     fx_fini(&f);
 }
 
@@ -211,12 +222,15 @@ static void a_newer_epoch_of_the_stream_cuts_an_open_one(void **state)
     put_forks(&f, 1, 10, 10, WEDR_COMMIT_STORED);
     tb_init(&b, CRIT);
     b.id.epoch = 3;
-    tb_fork(&b, 1, TB_T0 - 90000000, 2, 1); /* the endpoint's clock went back meanwhile: arrival decides */
+    tb_fork(&b, 1, TB_T0 - 90000000, 2,
+            1); /* the endpoint's clock went back meanwhile: arrival decides */
     assert_int_equal(fx_put(&f, &b), WEDR_COMMIT_STORED);
     state_is(&f, "fedcba9876543210", CRIT, "cut");
     state_is(&f, "0000000000000003", CRIT, "open");
-    assert_int_equal(fx_int(&f, "SELECT unknown_since FROM ledger WHERE state='cut'"), TB_T0 + 10 * 1000000);
-    put_forks(&f, 11, 5, 15, WEDR_COMMIT_STORED); /* a late batch of the old epoch changes nothing */
+    assert_int_equal(fx_int(&f, "SELECT unknown_since FROM ledger WHERE state='cut'"),
+                     TB_T0 + 10 * 1000000);
+    put_forks(&f, 11, 5, 15,
+              WEDR_COMMIT_STORED); /* a late batch of the old epoch changes nothing */
     state_is(&f, "fedcba9876543210", CRIT, "cut");
     state_is(&f, "0000000000000003", CRIT, "open");
     fx_fini(&f);
@@ -282,7 +296,8 @@ static void coverage_gaps_are_listed_once(void **state)
         assert_int_equal(fx_put(&f, &b), i == 0 ? WEDR_COMMIT_STORED : WEDR_COMMIT_DUPLICATE);
     }
     fx_assert_sql(&f, "SELECT * FROM coverage_gaps",
-                  "[{\"agent_id\":\"" TB_AGENT "\",\"hostname\":\"host-a\",\"stream\":\"kernel\",\"from_ts\":1795478395000000,"
+                  "[{\"agent_id\":\"" TB_AGENT
+                  "\",\"hostname\":\"host-a\",\"stream\":\"kernel\",\"from_ts\":1795478395000000,"
                   "\"to_ts\":1795478399999999,\"reason\":\"sensor_detached\"}]");
     fx_fini(&f);
 }
@@ -299,19 +314,27 @@ static void the_state_store_adds_agents_hostnames_and_what_is_in_flight(void **s
     (void)snprintf(path, sizeof(path), "%s/state.db", f.dir);
     assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
     assert_int_equal(
-        sqlite3_exec(db,
-                     "CREATE TABLE agent(agent_id TEXT PRIMARY KEY, hostname, os, os_version, agent_version, cert_sha256,"
-                     " cert_sha256_next, sign_public BLOB, enrolled_us, last_seen_us, revoked, status_json);"
-                     "CREATE TABLE agent_stream(agent_id, epoch TEXT, stream, in_flight, PRIMARY KEY(agent_id, epoch, stream));"
-                     "INSERT INTO agent VALUES('" TB_AGENT "','renamed','linux','6.1','0.1.0','aa','','',1,2,0,'{}');"
-                     "INSERT INTO agent_stream VALUES('" TB_AGENT "','fedcba9876543210','kernel.critical',17)",
-                     NULL, NULL, NULL),
+        sqlite3_exec(
+            db,
+            "CREATE TABLE agent(agent_id TEXT PRIMARY KEY, hostname, os, os_version, "
+            "agent_version, cert_sha256,"
+            " cert_sha256_next, sign_public BLOB, enrolled_us, last_seen_us, revoked, status_json);"
+            "CREATE TABLE agent_stream(agent_id, epoch TEXT, stream, in_flight, PRIMARY "
+            "KEY(agent_id, epoch, stream));"
+            "INSERT INTO agent VALUES('" TB_AGENT
+            "','renamed','linux','6.1','0.1.0','aa','','',1,2,0,'{}');"
+            "INSERT INTO agent_stream VALUES('" TB_AGENT
+            "','fedcba9876543210','kernel.critical',17)",
+            NULL, NULL, NULL),
         SQLITE_OK);
     sqlite3_close(db);
-    fx_assert_sql(&f, "SELECT hostname, in_flight FROM ledger", "[{\"hostname\":\"renamed\",\"in_flight\":17}]");
+    fx_assert_sql(&f, "SELECT hostname, in_flight FROM ledger",
+                  "[{\"hostname\":\"renamed\",\"in_flight\":17}]");
     fx_assert_sql(&f, "SELECT * FROM agents",
-                  "[{\"agent_id\":\"" TB_AGENT "\",\"hostname\":\"renamed\",\"os\":\"linux\",\"os_version\":\"6.1\","
-                  "\"agent_version\":\"0.1.0\",\"enrolled_at\":1,\"last_seen\":2,\"cert_sha256\":\"aa\",\"revoked\":0}]");
+                  "[{\"agent_id\":\"" TB_AGENT
+                  "\",\"hostname\":\"renamed\",\"os\":\"linux\",\"os_version\":\"6.1\","
+                  "\"agent_version\":\"0.1.0\",\"enrolled_at\":1,\"last_seen\":2,\"cert_sha256\":"
+                  "\"aa\",\"revoked\":0}]");
     fx_fini(&f);
 }
 
