@@ -5,11 +5,13 @@
 #include "core/util/alloc.h"
 #include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define SLOTS_MAX 256u   /* keys of one type, with their _hex, _cut and _code forms */
 #define TABLE_SIZE 1024u /* open addressing, at most a quarter full */
 #define KEY_MAX 64u
+#define NEAR_SLOTS 4u /* keys looked at before the table is asked */
 #define NO_COLUMN 0xFFu
 #define FREE_KEYS_MAX 512u /* keys of a plugin's raw object and everything in it */
 
@@ -24,7 +26,6 @@ struct slot {
     uint8_t os_mask;
     uint8_t required_os;
     uint8_t column; /* enum wedr_line_column or NO_COLUMN */
-    uint16_t next;  /* hint is kept elsewhere: slot that follows in schema order */
     int64_t min;
     uint64_t max;
 };
@@ -230,6 +231,26 @@ static bool add_field(struct type_table *t, const struct wedr_field_info *f)
     return true;
 }
 
+static int compare_slots(const void *a, const void *b)
+{
+    const struct slot *x = a, *y = b;
+    return x->scope != y->scope ? (int)x->scope - (int)y->scope : strcmp(x->key, y->key);
+}
+
+/* In the order in which an agent writes the keys, so that the next key is mostly found right behind the last. */
+static void sort_slots(struct type_table *t)
+{
+    memset(t->hash, 0, sizeof(t->hash));
+    qsort(t->slot, t->slot_count, sizeof(t->slot[0]), compare_slots);
+    for (uint32_t i = 0; i < t->slot_count; i++) {
+        uint32_t h = key_hash(t->slot[i].scope, t->slot[i].key, t->slot[i].key_len);
+        while (t->hash[h % TABLE_SIZE] != 0) {
+            h++;
+        }
+        t->hash[h % TABLE_SIZE] = (uint16_t)(i + 1u);
+    }
+}
+
 static bool build_type(struct type_table *t, const struct wedr_type_info *info)
 {
     t->type = info;
@@ -238,10 +259,10 @@ static bool build_type(struct type_table *t, const struct wedr_type_info *info)
             return false;
         }
     }
+    sort_slots(t);
     for (uint32_t i = 0; i < t->slot_count; i++) {
         t->required_linux += (t->slot[i].required_os & WEDR_OSM_LINUX) != 0;
         t->required_windows += (t->slot[i].required_os & WEDR_OSM_WINDOWS) != 0;
-        t->slot[i].next = (uint16_t)(i + 1u < t->slot_count ? i + 1u : 0u);
     }
     return true;
 }
@@ -501,6 +522,17 @@ static struct type_table *table_of(struct schema_table *schema, const struct wed
     return NULL;
 }
 
+static struct slot *next_slot(struct type_table *t, uint32_t from, const struct wedr_lp_member *m)
+{
+    for (uint32_t i = from; i < from + NEAR_SLOTS && i < t->slot_count; i++) {
+        struct slot *s = &t->slot[i];
+        if (s->scope == m->scope && s->key_len == m->key_len && memcmp(s->key, m->key, m->key_len) == 0) {
+            return s;
+        }
+    }
+    return find_slot(t, m->scope, m->key, m->key_len);
+}
+
 /* The keys of process and raw: each known for this type and OS, once, of the right type; none
  * missing. */
 static bool check_fields(struct type_table *t,
@@ -522,16 +554,12 @@ static bool check_fields(struct type_table *t,
         if (m->scope == WEDR_LP_NESTED) {
             continue; /* list elements: looked at with their list */
         }
-        struct slot *s = &t->slot[hint];
-        if (s->scope != m->scope || s->key_len != m->key_len ||
-            memcmp(s->key, m->key, m->key_len) != 0) {
-            s = find_slot(t, m->scope, m->key, m->key_len);
-        }
+        struct slot *s = next_slot(t, hint, m);
         if (s == NULL) {
             return false;
         }
         size_t index = (size_t)(s - t->slot);
-        hint = s->next;
+        hint = (uint32_t)index + 1u;
         if (seen[index] || (s->os_mask & os) == 0 || !value_ok(s, line, i)) {
             return false;
         }
