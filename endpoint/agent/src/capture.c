@@ -15,7 +15,8 @@
 #define END_RECORD_MAX 1024u
 #define POLL_MS 20u
 
-static const char *const lane_names[WEDR_LANE_COUNT] = {WEDR_STREAM_NAME_CRITICAL, WEDR_STREAM_NAME_BULK};
+static const char *const lane_names[WEDR_LANE_COUNT] = {WEDR_STREAM_NAME_CRITICAL,
+                                                        WEDR_STREAM_NAME_BULK};
 
 int capture_begin(struct capture_file *f, wedr_handle file, const struct wedr_capture_header *h)
 {
@@ -72,7 +73,12 @@ static int set_stream(struct wedr_record *r, uint64_t epoch, unsigned lane, uint
     return err == WEDR_OK ? wedr_record_set_uint(r, "produced", produced) : err;
 }
 
-int capture_loss(struct capture_file *f, uint64_t epoch, unsigned lane, uint32_t reason, uint64_t lost, uint64_t produced)
+int capture_loss(struct capture_file *f,
+                 uint64_t epoch,
+                 unsigned lane,
+                 uint32_t reason,
+                 uint64_t lost,
+                 uint64_t produced)
 {
     uint8_t mem[END_RECORD_MAX];
     struct wedr_record r;
@@ -89,7 +95,9 @@ int capture_loss(struct capture_file *f, uint64_t epoch, unsigned lane, uint32_t
     if (err == WEDR_OK) {
         err = wedr_record_set_uint(&r, "lost", lost);
     }
-    return err == WEDR_OK ? capture_add(f, wedr_span(mem, wedr_record_finish(&r, 0, 0, (uint8_t)lane, 0))) : err;
+    return err == WEDR_OK
+               ? capture_add(f, wedr_span(mem, wedr_record_finish(&r, 0, 0, (uint8_t)lane, 0)))
+               : err;
 }
 
 int capture_end_stream(struct capture_file *f, uint64_t epoch, unsigned lane, uint64_t produced)
@@ -104,7 +112,9 @@ int capture_end_stream(struct capture_file *f, uint64_t epoch, unsigned lane, ui
     if (err == WEDR_OK) {
         err = wedr_record_set_str(&r, "reason", reason, strlen(reason), 0);
     }
-    return err == WEDR_OK ? capture_add(f, wedr_span(mem, wedr_record_finish(&r, 0, 0, (uint8_t)lane, 0))) : err;
+    return err == WEDR_OK
+               ? capture_add(f, wedr_span(mem, wedr_record_finish(&r, 0, 0, (uint8_t)lane, 0)))
+               : err;
 }
 
 /* A recording while it runs. */
@@ -167,7 +177,8 @@ static int end_lane(struct recording *c, unsigned lane, uint64_t *lost)
     return capture_end_stream(&c->f, c->epoch, lane, produced);
 }
 
-/* A sensor that ran before: what is in the rings is dropped, the capture begins now. A new one: its inventory stays. */
+/* A sensor that ran before: what is in the rings is dropped, the capture begins now. A new one: its
+ * inventory stays. */
 static int skip_old(struct recording *c)
 {
     static const uint64_t none[WEDR_LANE_COUNT];
@@ -196,9 +207,14 @@ static int skip_old(struct recording *c)
     return WEDR_OK;
 }
 
-static int run(struct recording *c, wedr_handle file, bool (*stop)(void *), void *arg, struct wedr_capture_stats *ret)
+static int run(struct recording *c,
+               wedr_handle file,
+               bool (*stop)(void *),
+               void *arg,
+               struct wedr_capture_stats *ret)
 {
-    struct wedr_capture_header h = {.os = WEDR_OS_LINUX, .boot_ns = wedr_time_boot_ns(), .utc_us = wedr_time_utc_us()};
+    struct wedr_capture_header h = {
+        .os = WEDR_OS_LINUX, .boot_ns = wedr_time_boot_ns(), .utc_us = wedr_time_utc_us()};
     memcpy(h.boot_id, c->src->info.boot_id, WEDR_BOOT_ID_LEN);
     do {
         wedr_random(&c->epoch, sizeof(c->epoch));

@@ -11,13 +11,16 @@
 #define IDLE_MS 100u
 #define FULL_DISK_WAIT_MS 500u
 #define NO_SOURCE_AFTER_MS 5000u /* an agent without a source says so after this time */
-#define BACKLOG_BATCHES 256u     /* with so many waiting, files grow to their size instead of their age */
-#define COUNTER_FRAMES_MAX 65536u /* bytes of frames without lines before the header takes their place */
+#define BACKLOG_BATCHES \
+    256u /* with so many waiting, files grow to their size instead of their age */
+#define COUNTER_FRAMES_MAX \
+    65536u /* bytes of frames without lines before the header takes their place */
 
 static void note_loss(void *arg, const struct wedr_batch_id *id, uint32_t reason)
 {
     struct wedr_engine *e = arg;
-    wedr_losses_add(e->losses, id->epoch, id->stream, reason, id->first_seq, id->last_seq, id->count);
+    wedr_losses_add(e->losses, id->epoch, id->stream, reason, id->first_seq, id->last_seq,
+                    id->count);
     if (strcmp(id->stream, WEDR_STREAM_NAME_AGENT) == 0) {
         wedr_losses_again(e->losses, 0, NULL); /* what it said has to be said again */
     }
@@ -68,10 +71,13 @@ static int open_parts(struct wedr_engine *e, struct wedr_errinfo *ei)
     if (err == WEDR_OK && e->cfg.reenrolled) {
         err = wedr_spool_drop_all(e->spool, WEDR_LOSS_REASON_REENROLLED);
     }
-    return err == WEDR_OK ? err : wedr_fail(ei, err, "cannot start the engine: %s", wedr_err_text(err));
+    return err == WEDR_OK ? err
+                          : wedr_fail(ei, err, "cannot start the engine: %s", wedr_err_text(err));
 }
 
-int wedr_engine_open(const struct wedr_engine_cfg *cfg, struct wedr_engine **ret, struct wedr_errinfo *ei)
+int wedr_engine_open(const struct wedr_engine_cfg *cfg,
+                     struct wedr_engine **ret,
+                     struct wedr_errinfo *ei)
 {
     struct wedr_engine *e = wedr_alloc(1, sizeof(*e));
     if (!e) {
@@ -132,7 +138,9 @@ void wedr_engine_close(struct wedr_engine *e)
     wedr_free(e);
 }
 
-int engine_append(struct wedr_engine *e, struct wedr_spool_stream *st, const struct wedr_spool_frame_in *f)
+int engine_append(struct wedr_engine *e,
+                  struct wedr_spool_stream *st,
+                  const struct wedr_spool_frame_in *f)
 {
     int err = wedr_spool_append(e->spool, st, f);
     if (err == WEDR_E_FULL) {
@@ -202,7 +210,8 @@ static int pump(struct wedr_engine *e, bool *ret_busy)
         int err = engine_lane_round(e, i, ended, ret_busy);
         ret = ret == WEDR_OK ? err : ret;
     }
-    if (ret == WEDR_OK && ended && !*ret_busy && e->lane[0].r.count == 0 && e->lane[1].r.count == 0) {
+    if (ret == WEDR_OK && ended && !*ret_busy && e->lane[0].r.count == 0 &&
+        e->lane[1].r.count == 0) {
         ret = wedr_engine_source_end(e, "replay_end");
         e->replay_done = ret == WEDR_OK;
     }
@@ -235,7 +244,8 @@ int wedr_engine_round(struct wedr_engine *e, bool *ret_busy, uint32_t *ret_wait_
     if (e->need_retire && (e->source || wedr_time_mono_ms() - e->opened_ms >= NO_SOURCE_AFTER_MS)) {
         first_error(&err, retire(e));
     }
-    if (e->source && !e->agent_ended) { /* what is read after the last word could not be accounted for */
+    if (e->source &&
+        !e->agent_ended) { /* what is read after the last word could not be accounted for */
         first_error(&err, pump(e, &busy));
     } else if (!e->agent_begun && !e->replay_done && !e->agent_ended &&
                wedr_time_mono_ms() - e->opened_ms >= NO_SOURCE_AFTER_MS && e->note_count == 0) {
@@ -251,7 +261,9 @@ int wedr_engine_round(struct wedr_engine *e, bool *ret_busy, uint32_t *ret_wait_
     }
     e->disk_full = err == WEDR_E_NOSPC;
     *ret_busy = busy && err == WEDR_OK;
-    *ret_wait_ms = err != WEDR_OK ? FULL_DISK_WAIT_MS : e->source ? e->source->ops->wait_ms(e->source) : IDLE_MS;
+    *ret_wait_ms = err != WEDR_OK ? FULL_DISK_WAIT_MS
+                   : e->source    ? e->source->ops->wait_ms(e->source)
+                                  : IDLE_MS;
     if (e->cfg.segment_age_ms < *ret_wait_ms) {
         *ret_wait_ms = e->cfg.segment_age_ms;
     }
@@ -265,13 +277,17 @@ bool wedr_engine_finished(const struct wedr_engine *e)
     return e->replay_done && e->agent_ended && s.waiting == 0;
 }
 
-int wedr_engine_next_batch(struct wedr_engine *e, struct wedr_batch_id *ret_id, wedr_handle *ret_file)
+int wedr_engine_next_batch(struct wedr_engine *e,
+                           struct wedr_batch_id *ret_id,
+                           wedr_handle *ret_file)
 {
     WEDR_OBJ_CHECK(e, ENGINE_MAGIC);
     return wedr_spool_next(e->spool, ret_id, ret_file);
 }
 
-int wedr_engine_outcome(struct wedr_engine *e, const struct wedr_batch_id *id, enum wedr_batch_outcome outcome)
+int wedr_engine_outcome(struct wedr_engine *e,
+                        const struct wedr_batch_id *id,
+                        enum wedr_batch_outcome outcome)
 {
     WEDR_OBJ_CHECK(e, ENGINE_MAGIC);
     int err;
@@ -291,7 +307,8 @@ int wedr_engine_outcome(struct wedr_engine *e, const struct wedr_batch_id *id, e
     }
 }
 
-static void lane_stats(const struct wedr_engine *e, unsigned lane, struct wedr_engine_lane_stats *ret)
+static void
+lane_stats(const struct wedr_engine *e, unsigned lane, struct wedr_engine_lane_stats *ret)
 {
     const struct engine_lane *l = &e->lane[lane];
     struct wedr_source_counters c = l->c;

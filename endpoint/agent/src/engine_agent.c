@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The stream agent: what the engine itself has to say. Its epoch begins with the first thing there is to say, so that a
- * run which finds nothing to do leaves no trace.
+ * The stream agent: what the engine itself has to say. Its epoch begins with the first thing there
+ * is to say, so that a run which finds nothing to do leaves no trace.
  */
 #include "engine_internal.h"
 
@@ -138,7 +138,8 @@ static int put_clock_change(struct wedr_engine *e, const struct engine_note *n)
     return put_record(e, &r);
 }
 
-/* Up to where the counters of the loss's stream are accounted for; 0 when it is none of this run. */
+/* Up to where the counters of the loss's stream are accounted for; 0 when it is none of this run.
+ */
 static uint64_t accounted(const struct wedr_engine *e, const struct wedr_loss *loss)
 {
     for (unsigned i = 0; i < WEDR_LANE_COUNT; i++) {
@@ -189,7 +190,8 @@ static int put_note(struct wedr_engine *e, const struct engine_note *n)
 int engine_agent_begin(struct wedr_engine *e)
 {
     if (!e->agent) {
-        int err = wedr_spool_stream(e->spool, e->agent_epoch, e->cfg.boot_id, WEDR_STREAM_NAME_AGENT, &e->agent);
+        int err = wedr_spool_stream(e->spool, e->agent_epoch, e->cfg.boot_id,
+                                    WEDR_STREAM_NAME_AGENT, &e->agent);
         if (err != WEDR_OK) {
             return err;
         }

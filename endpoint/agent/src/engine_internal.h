@@ -34,8 +34,9 @@ struct engine_note {
 struct engine_lane {
     struct wedr_reorder r;
     struct wedr_spool_stream *st;
-    struct wedr_source_counters c;       /* as read last */
-    struct wedr_source_counters pending; /* losses that are reported when their holes have been passed */
+    struct wedr_source_counters c; /* as read last */
+    struct wedr_source_counters
+        pending; /* losses that are reported when their holes have been passed */
     uint64_t pending_ms;
     bool has_pending;
     uint64_t unnumbered; /* records without a usable seq */
@@ -89,5 +90,6 @@ WEDR_MUST_USE int engine_source_take(struct wedr_engine *e, struct wedr_source *
 /* Sees whether the wall clock was set. */
 WEDR_MUST_USE int engine_check_clock(struct wedr_engine *e);
 /* Writes to the spool; a full segment is sealed first. */
-WEDR_MUST_USE int
-engine_append(struct wedr_engine *e, struct wedr_spool_stream *st, const struct wedr_spool_frame_in *f);
+WEDR_MUST_USE int engine_append(struct wedr_engine *e,
+                                struct wedr_spool_stream *st,
+                                const struct wedr_spool_frame_in *f);

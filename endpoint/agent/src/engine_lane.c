@@ -27,8 +27,8 @@ struct batch {
     bool more; /* ended at a bound */
 };
 
-/* The producer's losses are reported when their holes have been passed, so that the ledger never shows more lost than
- * produced. A count without a seq behind it must not wait for ever. */
+/* The producer's losses are reported when their holes have been passed, so that the ledger never
+ * shows more lost than produced. A count without a seq behind it must not wait for ever. */
 static void hold_losses(struct wedr_engine *e, struct engine_lane *l, uint64_t now, bool all)
 {
     const char *name = l->st->name;
@@ -80,7 +80,8 @@ static void take_one(struct wedr_engine *e, unsigned lane, struct wedr_span rec,
         wedr_losses_set_holes(e->losses, l->st->epoch, l->st->name, l->r.holes, l->r.hole_count);
         break;
     case WEDR_REORDER_TWICE:
-        l->malformed++; /* a second record under a seq that is stored: nothing is lost that was numbered */
+        l->malformed++; /* a second record under a seq that is stored: nothing is lost that was
+                           numbered */
         break;
     default:
         break;
@@ -123,11 +124,13 @@ static int encode_item(struct wedr_engine *e,
     struct wedr_event_view v;
     int err = wedr_event_decode(it->rec, &v);
     *ret_reason = WEDR_LOSS_REASON_MALFORMED;
-    if (err != WEDR_OK || v.h.stream != lane || v.h.type >= WEDR_EV_AGENT_START || v.h.size != it->rec.len) {
+    if (err != WEDR_OK || v.h.stream != lane || v.h.type >= WEDR_EV_AGENT_START ||
+        v.h.size != it->rec.len) {
         return WEDR_E_FORMAT;
     }
     *ret_reason = WEDR_LOSS_REASON_ENCODE;
-    return wedr_encode(e->encoder, &v, e->kernel, e->out + WEDR_SPOOL_FRAME_ROOM + at, WEDR_LINE_MAX, ret_len);
+    return wedr_encode(e->encoder, &v, e->kernel, e->out + WEDR_SPOOL_FRAME_ROOM + at,
+                       WEDR_LINE_MAX, ret_len);
 }
 
 /* Encodes what is in order, as much as one write takes. */
@@ -169,18 +172,20 @@ static void gather(struct wedr_engine *e, unsigned lane, struct batch *b)
 static int note_losses(struct wedr_engine *e, struct engine_lane *l, const struct batch *b)
 {
     for (size_t i = 0; i < b->refused_count; i++) {
-        wedr_losses_add(e->losses, l->st->epoch, l->st->name, b->refused[i].reason, b->refused[i].seq,
-                        b->refused[i].seq, 1);
+        wedr_losses_add(e->losses, l->st->epoch, l->st->name, b->refused[i].reason,
+                        b->refused[i].seq, b->refused[i].seq, 1);
     }
     if (b->cursor.given_up_count > 0) {
         struct wedr_seq_range holes[WEDR_REORDER_HOLES + WEDR_ARRAY_COUNT(b->cursor.given_up)];
         memcpy(holes, l->r.holes, l->r.hole_count * sizeof(holes[0]));
-        memcpy(holes + l->r.hole_count, b->cursor.given_up, b->cursor.given_up_count * sizeof(holes[0]));
+        memcpy(holes + l->r.hole_count, b->cursor.given_up,
+               b->cursor.given_up_count * sizeof(holes[0]));
         size_t n = l->r.hole_count + b->cursor.given_up_count;
         size_t skip = n > WEDR_REORDER_HOLES ? n - WEDR_REORDER_HOLES : 0;
         wedr_losses_set_holes(e->losses, l->st->epoch, l->st->name, holes + skip, n - skip);
     }
-    return b->refused_count > 0 || b->cursor.given_up_count > 0 ? wedr_losses_flush(e->losses) : WEDR_OK;
+    return b->refused_count > 0 || b->cursor.given_up_count > 0 ? wedr_losses_flush(e->losses)
+                                                                : WEDR_OK;
 }
 
 static int release(struct wedr_engine *e, unsigned lane)

@@ -13,7 +13,8 @@
 #define CLOCK_JUMP_US 1000000
 #define DRAIN_ROUNDS_MAX 100000u
 
-const char *const engine_lane_names[WEDR_LANE_COUNT] = {WEDR_STREAM_NAME_CRITICAL, WEDR_STREAM_NAME_BULK};
+const char *const engine_lane_names[WEDR_LANE_COUNT] = {WEDR_STREAM_NAME_CRITICAL,
+                                                        WEDR_STREAM_NAME_BULK};
 
 /* What the wall clock shows beyond what the pair says it should. */
 static int64_t clock_error(struct wedr_clock_pair pair, uint64_t boot_ns, int64_t utc_us)
@@ -78,14 +79,17 @@ static void begin_lane(struct wedr_engine *e, unsigned lane)
     l->r = r;
     l->st = st;
     wedr_reorder_begin(&l->r, st->produced, st->explained);
-    const struct wedr_loss *holes = wedr_losses_find(e->losses, st->epoch, st->name, WEDR_LOSSES_HOLES);
+    const struct wedr_loss *holes =
+        wedr_losses_find(e->losses, st->epoch, st->name, WEDR_LOSSES_HOLES);
     for (uint32_t i = 0; holes && i < holes->range_count && i < WEDR_REORDER_HOLES; i++) {
         /* A hole that was made durable but whose write did not happen is still open. */
         if (holes->ranges[i].last <= st->produced) {
-            l->r.holes[l->r.hole_count++] = (struct wedr_seq_range){holes->ranges[i].first, holes->ranges[i].last};
+            l->r.holes[l->r.hole_count++] =
+                (struct wedr_seq_range){holes->ranges[i].first, holes->ranges[i].last};
         }
     }
-    const struct wedr_loss *bad = wedr_losses_find(e->losses, st->epoch, st->name, WEDR_LOSS_REASON_MALFORMED);
+    const struct wedr_loss *bad =
+        wedr_losses_find(e->losses, st->epoch, st->name, WEDR_LOSS_REASON_MALFORMED);
     uint64_t numbered = 0;
     for (uint32_t i = 0; bad && i < bad->range_count; i++) {
         numbered += bad->ranges[i].count;
@@ -108,7 +112,8 @@ static int set_up(struct wedr_engine *e, struct wedr_source *src)
 {
     uint64_t base[WEDR_LANE_COUNT];
     for (unsigned i = 0; i < WEDR_LANE_COUNT; i++) {
-        int err = wedr_spool_stream(e->spool, src->info.epoch, src->info.boot_id, engine_lane_names[i], &e->lane[i].st);
+        int err = wedr_spool_stream(e->spool, src->info.epoch, src->info.boot_id,
+                                    engine_lane_names[i], &e->lane[i].st);
         if (err != WEDR_OK) {
             return err;
         }
@@ -145,7 +150,9 @@ int engine_source_take(struct wedr_engine *e, struct wedr_source *src, bool repl
     return note_epoch_starts(e);
 }
 
-int wedr_engine_source_ebpf_take(struct wedr_engine *e, const struct wedr_engine_ebpf *src, struct wedr_errinfo *ei)
+int wedr_engine_source_ebpf_take(struct wedr_engine *e,
+                                 const struct wedr_engine_ebpf *src,
+                                 struct wedr_errinfo *ei)
 {
     WEDR_OBJ_CHECK(e, ENGINE_MAGIC);
     struct wedr_source *s = NULL;
@@ -193,7 +200,8 @@ static int drain(struct wedr_engine *e)
     return WEDR_E_AGAIN;
 }
 
-/* The end is said and durable before it is marked in the files: a crash in between says it twice, which is harmless. */
+/* The end is said and durable before it is marked in the files: a crash in between says it twice,
+ * which is harmless. */
 static int say_ends(struct wedr_engine *e, const char *reason)
 {
     int err = engine_agent_flush(e, true);
@@ -237,8 +245,11 @@ int wedr_engine_source_end(struct wedr_engine *e, const char *reason)
 int wedr_engine_gap(struct wedr_engine *e, int64_t from_us, int64_t to_us, uint16_t reason)
 {
     WEDR_OBJ_CHECK(e, ENGINE_MAGIC);
-    struct engine_note n = {
-        .type = WEDR_EV_COVERAGE_GAP, .code = reason, .from_us = from_us, .to_us = to_us, .stream = "kernel"};
+    struct engine_note n = {.type = WEDR_EV_COVERAGE_GAP,
+                            .code = reason,
+                            .from_us = from_us,
+                            .to_us = to_us,
+                            .stream = "kernel"};
     int err = engine_note(e, &n);
     return err == WEDR_OK ? engine_agent_flush(e, false) : err;
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Synthetic captures. Records are laid out by the structures of lib/wire/include/wedr/wire/event.h, as the sensor does it
- * (both on little-endian machines). Everything comes from one counter-based generator, so a seed fixes every byte.
+ * Synthetic captures. Records are laid out by the structures of lib/wire/include/wedr/wire/event.h,
+ * as the sensor does it (both on little-endian machines). Everything comes from one counter-based
+ * generator, so a seed fixes every byte.
  */
 #include "capture.h"
 
@@ -16,8 +17,8 @@
 #define ALIVE_MAX 512u
 #define ALIVE_MIN 48u
 #define RECORD_BYTES 4096u
-#define START_NS 86400000000000ull        /* a day after boot */
-#define START_UTC_US 1790000000000000ll   /* 2026-09-21 */
+#define START_NS 86400000000000ull      /* a day after boot */
+#define START_UTC_US 1790000000000000ll /* 2026-09-21 */
 #define TEXT_MAX 512u
 
 struct process {
@@ -43,15 +44,23 @@ static const struct program {
     const char *args[4]; /* %u: a number, %x: 16 hex digits; NULL ends */
 } programs[] = {
     {"/usr/lib/systemd/systemd", "systemd", {"--user", NULL}},
-    {"/usr/bin/dash", "sh", {"-c", "test -f /var/lib/jobs/%x.done || run-job --id %x --slot %u", NULL}},
-    {"/usr/bin/bash", "bash", {"--norc", "-c", "for f in /srv/data/%u/%x/*; do sha256sum $f; done", NULL}},
+    {"/usr/bin/dash",
+     "sh",
+     {"-c", "test -f /var/lib/jobs/%x.done || run-job --id %x --slot %u", NULL}},
+    {"/usr/bin/bash",
+     "bash",
+     {"--norc", "-c", "for f in /srv/data/%u/%x/*; do sha256sum $f; done", NULL}},
     {"/usr/bin/gcc-12", "gcc", {"-O2", "-DBUILD_ID=0x%x%x", "-c", "src/unit_%u.c"}},
-    {"/usr/lib/gcc/x86_64-linux-gnu/12/cc1", "cc1", {"-quiet", "-dumpbase", "unit_%u.c", "-o/tmp/%x.s"}},
+    {"/usr/lib/gcc/x86_64-linux-gnu/12/cc1",
+     "cc1",
+     {"-quiet", "-dumpbase", "unit_%u.c", "-o/tmp/%x.s"}},
     {"/usr/bin/x86_64-linux-gnu-as", "as", {"--64", "-o", "/tmp/cc%x.o", "/tmp/cc%x.s"}},
     {"/usr/bin/git", "git", {"--no-pager", "cat-file", "-p", "%x%x%x"}},
     {"/usr/bin/grep", "grep", {"-rn", "--include=*.c", "TOKEN_%x", "/srv/src"}},
     {"/usr/bin/python3.11", "python3", {"/opt/app/worker.py", "--queue=mail", "--job=%x-%x", NULL}},
-    {"/usr/bin/curl", "curl", {"-fsS", "https://api.example.net/v1/items/%u", "-H", "X-Request-Id: %x%x"}},
+    {"/usr/bin/curl",
+     "curl",
+     {"-fsS", "https://api.example.net/v1/items/%u", "-H", "X-Request-Id: %x%x"}},
     {"/usr/bin/cat", "cat", {"/proc/%u/status", NULL}},
     {"/usr/bin/ls", "ls", {"-la", "/home/build/work", NULL}},
     {"/usr/bin/sed", "sed", {"-i", "s/version=[0-9]*/version=%x/", "build.conf", NULL}},
@@ -121,10 +130,12 @@ static size_t make_argv(struct gen *g, const struct program *p, char argv[TEXT_M
         const char *s = p->args[i];
         for (; *s != '\0' && n + 24 < TEXT_MAX; s++) {
             if (s[0] == '%' && s[1] == 'u') {
-                n += (size_t)snprintf(argv + n, TEXT_MAX - n, "%u", below(g, below(g, 4) == 0 ? 100000 : 100));
+                n += (size_t)snprintf(argv + n, TEXT_MAX - n, "%u",
+                                      below(g, below(g, 4) == 0 ? 100000 : 100));
                 s++;
             } else if (s[0] == '%' && s[1] == 'x') {
-                n += (size_t)snprintf(argv + n, TEXT_MAX - n, "%016llx", (unsigned long long)next_random(g));
+                n += (size_t)snprintf(argv + n, TEXT_MAX - n, "%016llx",
+                                      (unsigned long long)next_random(g));
                 s++;
             } else {
                 argv[n++] = *s;
@@ -180,7 +191,8 @@ static void fill_place(struct wedr_linux_process_create *r, const struct process
 
 static int emit_create(struct gen *g, struct process *p, bool existing)
 {
-    static const char *const cwds[] = {"/", "/home/build/work", "/srv/src", "/opt/app", "/var/lib/jobs"};
+    static const char *const cwds[] = {"/", "/home/build/work", "/srv/src", "/opt/app",
+                                       "/var/lib/jobs"};
     char cwd[64];
     struct wedr_linux_process_create *r = (struct wedr_linux_process_create *)(void *)g->rec;
     char argv[TEXT_MAX];
@@ -199,13 +211,16 @@ static int emit_create(struct gen *g, struct process *p, bool existing)
     fill_place(r, p);
     add_text(g, offsetof(struct wedr_linux_process_create, image_path), prog->path);
     add_string(g, offsetof(struct wedr_linux_process_create, command_line), argv, argv_len);
-    (void)snprintf(cwd, sizeof(cwd), "%s/%08x", cwds[1 + below(g, WEDR_ARRAY_COUNT(cwds) - 1)], (uint32_t)next_random(g));
+    (void)snprintf(cwd, sizeof(cwd), "%s/%08x", cwds[1 + below(g, WEDR_ARRAY_COUNT(cwds) - 1)],
+                   (uint32_t)next_random(g));
     add_text(g, offsetof(struct wedr_linux_process_create, cwd), below(g, 3) == 0 ? cwds[0] : cwd);
     add_text(g, offsetof(struct wedr_linux_process_create, parent_image_path),
              programs[p->parent_pid % WEDR_ARRAY_COUNT(programs)].path);
     add_text(g, offsetof(struct wedr_linux_process_create, comm), prog->comm);
-    add_text(g, offsetof(struct wedr_linux_process_create, cgroup_name), p->uid == 0 ? "cron.service" : "session-4.scope");
-    return finish(g, WEDR_EV_PROCESS_CREATE, sizeof(*r), WEDR_LANE_CRITICAL, existing ? WEDR_EVF_EXISTING : 0);
+    add_text(g, offsetof(struct wedr_linux_process_create, cgroup_name),
+             p->uid == 0 ? "cron.service" : "session-4.scope");
+    return finish(g, WEDR_EV_PROCESS_CREATE, sizeof(*r), WEDR_LANE_CRITICAL,
+                  existing ? WEDR_EVF_EXISTING : 0);
 }
 
 static struct process *new_process(struct gen *g, const struct process *parent)
@@ -276,8 +291,9 @@ static int emit_exit(struct gen *g)
 
 static int emit_module(struct gen *g, const struct process *p)
 {
-    static const char *const libs[] = {"/usr/lib/x86_64-linux-gnu/libc.so.6", "/usr/lib/x86_64-linux-gnu/libz.so.1.2.13",
-                                       "/usr/lib/x86_64-linux-gnu/libssl.so.3", "/usr/lib/x86_64-linux-gnu/libm.so.6"};
+    static const char *const libs[] = {
+        "/usr/lib/x86_64-linux-gnu/libc.so.6", "/usr/lib/x86_64-linux-gnu/libz.so.1.2.13",
+        "/usr/lib/x86_64-linux-gnu/libssl.so.3", "/usr/lib/x86_64-linux-gnu/libm.so.6"};
     struct wedr_linux_module_load *r = (struct wedr_linux_module_load *)(void *)g->rec;
     uint32_t lib = below(g, WEDR_ARRAY_COUNT(libs));
     begin(g, sizeof(*r));
@@ -295,7 +311,8 @@ static int emit_write(struct gen *g, const struct process *p)
 {
     struct wedr_linux_file_write *r = (struct wedr_linux_file_write *)(void *)g->rec;
     char path[TEXT_MAX];
-    (void)snprintf(path, sizeof(path), "/var/lib/jobs/%u/out-%u.log", below(g, 64), below(g, 20000));
+    (void)snprintf(path, sizeof(path), "/var/lib/jobs/%u/out-%u.log", below(g, 64),
+                   below(g, 20000));
     begin(g, sizeof(*r));
     SET(pid, p->pid);
     SET(process_key, p->key);
@@ -377,7 +394,8 @@ static int emit_all(struct gen *g, uint64_t events, uint64_t epoch)
     int err = WEDR_OK;
     uint64_t n = 0;
     for (; err == WEDR_OK && n < events && g->alive_count < ALIVE_MIN; n++) {
-        const struct process *parent = g->alive_count > 0 ? &g->alive[below(g, (uint32_t)g->alive_count)] : NULL;
+        const struct process *parent =
+            g->alive_count > 0 ? &g->alive[below(g, (uint32_t)g->alive_count)] : NULL;
         err = emit_create(g, new_process(g, parent), true);
     }
     for (; err == WEDR_OK && n < events; n++) {
@@ -391,7 +409,8 @@ static int emit_all(struct gen *g, uint64_t events, uint64_t epoch)
 
 int wedr_gen(wedr_handle file, uint64_t events, uint64_t seed, struct wedr_errinfo *ei)
 {
-    struct wedr_capture_header h = {.os = WEDR_OS_LINUX, .boot_ns = START_NS, .utc_us = START_UTC_US};
+    struct wedr_capture_header h = {
+        .os = WEDR_OS_LINUX, .boot_ns = START_NS, .utc_us = START_UTC_US};
     int err = WEDR_E_NOMEM;
     struct gen *g = wedr_alloc(1, sizeof(*g));
     if (!g) {
@@ -416,5 +435,6 @@ int wedr_gen(wedr_handle file, uint64_t events, uint64_t seed, struct wedr_errin
     capture_fini(&g->f);
     wedr_free(g->alive);
     wedr_free(g);
-    return err == WEDR_OK ? err : wedr_fail(ei, err, "cannot write the capture: %s", wedr_err_text(err));
+    return err == WEDR_OK ? err
+                          : wedr_fail(ei, err, "cannot write the capture: %s", wedr_err_text(err));
 }

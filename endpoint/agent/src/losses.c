@@ -12,7 +12,8 @@
 #define STATE_HEAD 16u /* magic, u32 crc of the rest, u32 keys */
 #define KEY_BYTES 80u  /* epoch, stream, reason, ranges, lost, reported */
 #define RANGE_BYTES 24u
-#define STATE_MAX (STATE_HEAD + WEDR_LOSSES_KEYS_MAX * (KEY_BYTES + WEDR_LOSSES_RANGES_MAX * RANGE_BYTES))
+#define STATE_MAX \
+    (STATE_HEAD + WEDR_LOSSES_KEYS_MAX * (KEY_BYTES + WEDR_LOSSES_RANGES_MAX * RANGE_BYTES))
 #define FIRST_KEPT_REASON 16u /* below: counted by the producer itself */
 
 struct wedr_losses {
@@ -27,7 +28,8 @@ static bool is_kept(uint32_t reason)
     return reason >= FIRST_KEPT_REASON || reason == WEDR_LOSSES_HOLES;
 }
 
-static struct wedr_loss *find(const struct wedr_losses *l, uint64_t epoch, const char *stream, uint32_t reason)
+static struct wedr_loss *
+find(const struct wedr_losses *l, uint64_t epoch, const char *stream, uint32_t reason)
 {
     for (size_t i = 0; i < l->count; i++) {
         struct wedr_loss *k = &l->keys[i];
@@ -38,7 +40,8 @@ static struct wedr_loss *find(const struct wedr_losses *l, uint64_t epoch, const
     return NULL;
 }
 
-static struct wedr_loss *find_or_add(struct wedr_losses *l, uint64_t epoch, const char *stream, uint32_t reason)
+static struct wedr_loss *
+find_or_add(struct wedr_losses *l, uint64_t epoch, const char *stream, uint32_t reason)
 {
     struct wedr_loss *k = find(l, epoch, stream, reason);
     if (k) {
@@ -138,7 +141,8 @@ void wedr_losses_free(struct wedr_losses *l)
     }
 }
 
-/* Puts [first, last] into the key's ranges; returns how many of its count records were not there yet. */
+/* Puts [first, last] into the key's ranges; returns how many of its count records were not there
+ * yet. */
 static uint64_t add_range(struct wedr_loss *k, uint64_t first, uint64_t last, uint64_t count)
 {
     struct wedr_loss_range in = {first, last, 0};
@@ -187,7 +191,8 @@ void wedr_losses_add(struct wedr_losses *l,
     l->dirty = true;
 }
 
-void wedr_losses_set(struct wedr_losses *l, uint64_t epoch, const char *stream, uint32_t reason, uint64_t lost)
+void wedr_losses_set(
+    struct wedr_losses *l, uint64_t epoch, const char *stream, uint32_t reason, uint64_t lost)
 {
     if (lost == 0) {
         return;
@@ -208,8 +213,8 @@ void wedr_losses_set_holes(struct wedr_losses *l,
     k->range_count = 0;
     k->lost = 0;
     for (size_t i = 0; i < count && i < WEDR_LOSSES_RANGES_MAX; i++) {
-        k->ranges[k->range_count++] =
-            (struct wedr_loss_range){holes[i].first, holes[i].last, holes[i].last - holes[i].first + 1};
+        k->ranges[k->range_count++] = (struct wedr_loss_range){holes[i].first, holes[i].last,
+                                                               holes[i].last - holes[i].first + 1};
     }
     l->dirty = true;
 }
@@ -229,7 +234,9 @@ int wedr_losses_flush(struct wedr_losses *l)
     }
     for (size_t i = 0; i < l->count; i++) {
         const struct wedr_loss *k = &l->keys[i];
-        uint8_t *p = is_kept(k->reason) ? wedr_buf_reserve(&b, KEY_BYTES + k->range_count * RANGE_BYTES) : NULL;
+        uint8_t *p = is_kept(k->reason)
+                         ? wedr_buf_reserve(&b, KEY_BYTES + k->range_count * RANGE_BYTES)
+                         : NULL;
         if (!p) {
             continue;
         }
@@ -264,7 +271,8 @@ void wedr_losses_again(struct wedr_losses *l, uint64_t epoch, const char *stream
 {
     for (size_t i = 0; i < l->count; i++) {
         struct wedr_loss *k = &l->keys[i];
-        if (!stream || (k->epoch == epoch && !is_kept(k->reason) && strcmp(k->stream, stream) == 0)) {
+        if (!stream ||
+            (k->epoch == epoch && !is_kept(k->reason) && strcmp(k->stream, stream) == 0)) {
             k->again = true;
         }
     }
@@ -276,7 +284,8 @@ wedr_losses_find(const struct wedr_losses *l, uint64_t epoch, const char *stream
     return find(l, epoch, stream, reason);
 }
 
-uint64_t wedr_losses_count(const struct wedr_losses *l, uint64_t epoch, const char *stream, uint32_t reason)
+uint64_t
+wedr_losses_count(const struct wedr_losses *l, uint64_t epoch, const char *stream, uint32_t reason)
 {
     const struct wedr_loss *k = find(l, epoch, stream, reason);
     return k ? k->lost : 0;
@@ -286,7 +295,8 @@ const struct wedr_loss *wedr_losses_due(const struct wedr_losses *l, uint64_t no
 {
     for (size_t i = 0; i < l->count; i++) {
         const struct wedr_loss *k = &l->keys[i];
-        if (k->reason == WEDR_LOSSES_HOLES || (k->lost == k->reported && !k->again) || k->lost == 0) {
+        if (k->reason == WEDR_LOSSES_HOLES || (k->lost == k->reported && !k->again) ||
+            k->lost == 0) {
             continue;
         }
         if (all || k->reported == 0 || now_ms - k->reported_ms >= WEDR_LOSSES_REPEAT_MS) {
@@ -308,7 +318,8 @@ void wedr_losses_reported(struct wedr_losses *l, const struct wedr_loss *loss, u
 void wedr_loss_ranges_text(const struct wedr_loss *loss, struct wedr_buf *ret)
 {
     for (uint32_t i = 0; i < loss->range_count; i++) {
-        wedr_buf_addf(ret, "%s%llu-%llu", i > 0 ? "," : "", (unsigned long long)loss->ranges[i].first,
+        wedr_buf_addf(ret, "%s%llu-%llu", i > 0 ? "," : "",
+                      (unsigned long long)loss->ranges[i].first,
                       (unsigned long long)loss->ranges[i].last);
     }
 }

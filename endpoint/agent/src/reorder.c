@@ -63,7 +63,8 @@ void wedr_reorder_observe(struct wedr_reorder *r, uint64_t now_ms, uint64_t prod
     r->seen_count++;
 }
 
-/* The producer's counter as it was seen at least age_ms ago; 0 when it was not looked at by then. */
+/* The producer's counter as it was seen at least age_ms ago; 0 when it was not looked at by then.
+ */
 static uint64_t seen_before(const struct wedr_reorder *r, uint64_t now_ms, uint64_t age_ms)
 {
     for (size_t i = r->seen_count; i > 0; i--) {
@@ -75,7 +76,8 @@ static uint64_t seen_before(const struct wedr_reorder *r, uint64_t now_ms, uint6
     return 0;
 }
 
-/* First index in [0, count) whose seq is >= seq; records come nearly sorted, so the end is tried first. */
+/* First index in [0, count) whose seq is >= seq; records come nearly sorted, so the end is tried
+ * first. */
 static size_t lower_bound(const struct wedr_reorder *r, uint64_t seq)
 {
     const struct wedr_reorder_item *it = r->items + r->start;
@@ -162,7 +164,10 @@ wedr_reorder_add(struct wedr_reorder *r, uint64_t seq, struct wedr_span rec, uin
     return WEDR_REORDER_TAKEN;
 }
 
-void wedr_reorder_look(const struct wedr_reorder *r, uint64_t now_ms, bool all, struct wedr_reorder_cursor *ret)
+void wedr_reorder_look(const struct wedr_reorder *r,
+                       uint64_t now_ms,
+                       bool all,
+                       struct wedr_reorder_cursor *ret)
 {
     memset(ret, 0, sizeof(*ret));
     ret->seq = r->seq;
@@ -174,7 +179,8 @@ void wedr_reorder_look(const struct wedr_reorder *r, uint64_t now_ms, bool all, 
     if (all) {
         ret->limit = UINT64_MAX;
     } else {
-        ret->limit = seen_before(r, now_ms, ret->explains ? WEDR_REORDER_POLL_MS : WEDR_REORDER_GIVE_UP_MS);
+        ret->limit =
+            seen_before(r, now_ms, ret->explains ? WEDR_REORDER_POLL_MS : WEDR_REORDER_GIVE_UP_MS);
     }
 }
 
@@ -194,7 +200,8 @@ static bool pass(const struct wedr_reorder *r, struct wedr_reorder_cursor *c, ui
     return true;
 }
 
-const struct wedr_reorder_item *wedr_reorder_next(const struct wedr_reorder *r, struct wedr_reorder_cursor *c)
+const struct wedr_reorder_item *wedr_reorder_next(const struct wedr_reorder *r,
+                                                  struct wedr_reorder_cursor *c)
 {
     if (c->used == r->count) {
         uint64_t last = c->limit < r->produced ? c->limit : r->produced;

@@ -46,7 +46,9 @@ int wedr_encoder_new(struct wedr_encoder **ret)
             if ((types[i].os_mask & os) == 0) {
                 continue;
             }
-            err = types[i].code < CODE_LIMIT ? wedr_program_make(&types[i], (uint8_t)os, &e->programs[made]) : WEDR_E_BUG;
+            err = types[i].code < CODE_LIMIT
+                      ? wedr_program_make(&types[i], (uint8_t)os, &e->programs[made])
+                      : WEDR_E_BUG;
             if (err != WEDR_OK) {
                 goto out;
             }
@@ -78,7 +80,8 @@ static struct ref string_at(const struct line *l, uint16_t offset)
 {
     const uint8_t *r = l->v->rec.p + offset;
     uint16_t len = wedr_le16(r + 4);
-    return (struct ref){wedr_span(len > 0 ? l->v->rec.p + wedr_le32(r) : NULL, len), wedr_le16(r + 6)};
+    return (struct ref){wedr_span(len > 0 ? l->v->rec.p + wedr_le32(r) : NULL, len),
+                        wedr_le16(r + 6)};
 }
 
 /* Key of a step with a suffix: ,"name_hex": */
@@ -94,7 +97,8 @@ static void key(struct line *l, const struct wedr_step *s)
     text_copy(&l->t, s->key, s->key_len);
 }
 
-static void add_bytes_hex(struct line *l, const struct wedr_step *s, struct wedr_span bytes, bool suffix)
+static void
+add_bytes_hex(struct line *l, const struct wedr_step *s, struct wedr_span bytes, bool suffix)
 {
     if (!text_fits(&l->t, 2 * bytes.len)) {
         return;
@@ -266,7 +270,8 @@ static void step_names(struct line *l, const struct wedr_step *s)
     case WEDR_STEP_PARENT_NAME:
     case WEDR_STEP_IMAGE_NAME:
         r = string_at(l, s->offset);
-        put_text(l, s, wedr_value_basename(r.s, (r.flags & WEDR_SF_UTF16) != 0), (r.flags & WEDR_SF_UTF16) != 0);
+        put_text(l, s, wedr_value_basename(r.s, (r.flags & WEDR_SF_UTF16) != 0),
+                 (r.flags & WEDR_SF_UTF16) != 0);
         break;
     case WEDR_STEP_CONTAINER:
         if (wedr_value_container(string_at(l, s->offset).s, &id)) {
@@ -310,7 +315,9 @@ static void step_derived(struct line *l, const struct wedr_step *s)
         }
         break;
     case WEDR_STEP_CLEAN_EXIT:
-        put_bool(l, s, wedr_le32(p + s->offset) == 0 && (s->offset2 == 0 || wedr_le32(p + s->offset2) == 0));
+        put_bool(l, s,
+                 wedr_le32(p + s->offset) == 0 &&
+                     (s->offset2 == 0 || wedr_le32(p + s->offset2) == 0));
         break;
     case WEDR_STEP_SCOPE:
         put_plain(l, s, wedr_le32(p + s->offset) == 0 ? "kernel" : "user");
@@ -379,7 +386,8 @@ static int64_t utc_of(const struct wedr_event_view *v, struct wedr_clock_pair cl
     if (v->h.os == WEDR_OS_WINDOWS) {
         return v->h.time / 10 - FILETIME_EPOCH_US;
     }
-    /* Differences of u64 wrap the right way for records older than the pair; a hostile time is clamped by the text. */
+    /* Differences of u64 wrap the right way for records older than the pair; a hostile time is
+     * clamped by the text. */
     int64_t delta = (int64_t)((uint64_t)v->h.time - clock.boot_ns) / 1000;
     int64_t sum;
     return __builtin_add_overflow(clock.utc_us, delta, &sum) ? 0 : sum;
@@ -400,7 +408,9 @@ static void learn(struct line *l)
     }
     if (v->h.type == WEDR_EV_PROCESS_CREATE) {
         struct ref path = string_at(l, offsetof(struct wedr_linux_process_create, image_path));
-        wedr_proctab_put(l->e->table, wedr_le64(v->rec.p + offsetof(struct wedr_linux_process_create, process_key)), path.s);
+        wedr_proctab_put(
+            l->e->table,
+            wedr_le64(v->rec.p + offsetof(struct wedr_linux_process_create, process_key)), path.s);
     } else if (v->h.type == WEDR_EV_PROCESS_FORK) {
         uint8_t copy[WEDR_PROCTAB_PATH_MAX];
         struct wedr_span path = wedr_proctab_get(l->e->table, key_field(v, "parent_key"));

@@ -6,10 +6,11 @@
 #include <string.h>
 
 /* Order of the keys in the process block. */
-static const char *const process_keys[] = {"pid",     "ppid",     "name",        "path",
-                                           "command_line", "user", "user_sid",   "user_domain",
-                                           "integrity_label", "session_id", "elevated", "uid",
-                                           "key",     "parent_key"};
+static const char *const process_keys[] = {"pid",        "ppid",         "name",
+                                           "path",       "command_line", "user",
+                                           "user_sid",   "user_domain",  "integrity_label",
+                                           "session_id", "elevated",     "uid",
+                                           "key",        "parent_key"};
 
 static const uint8_t step_of_kind[WEDR_KIND_COUNT] = {
     [WEDR_KIND_U8] = WEDR_STEP_U8,
@@ -35,7 +36,8 @@ static const uint8_t step_of_kind[WEDR_KIND_COUNT] = {
     [WEDR_KIND_EXEC_FLAGS] = WEDR_STEP_FLAGS,
 };
 
-/* Derived keys of the raw block: what they are made of. A field that the system's records lack leaves the key out. */
+/* Derived keys of the raw block: what they are made of. A field that the system's records lack
+ * leaves the key out. */
 static const struct {
     const char *name, *field, *field2;
     uint8_t code;
@@ -86,7 +88,8 @@ static int field_step(const struct wedr_field_info *f, uint8_t os, struct wedr_s
 }
 
 /* False: this key is not made here (enrichment elsewhere, or nothing to make it of). */
-static bool derived_step(const struct wedr_type_info *t, const char *name, uint8_t os, struct wedr_step *s)
+static bool
+derived_step(const struct wedr_type_info *t, const char *name, uint8_t os, struct wedr_step *s)
 {
     for (size_t i = 0; i < WEDR_ARRAY_COUNT(derived); i++) {
         if (strcmp(derived[i].name, name) != 0) {
@@ -137,7 +140,8 @@ static int raw_steps(const struct wedr_type_info *t, uint8_t os, struct wedr_pro
     return WEDR_OK;
 }
 
-/* The keys sort by their names; the closing quote sorts before every letter, so that "op" comes before "op_code". */
+/* The keys sort by their names; the closing quote sorts before every letter, so that "op" comes
+ * before "op_code". */
 static bool process_step(const struct wedr_type_info *t,
                          const struct wedr_field_info *f,
                          const char *key,
@@ -175,7 +179,8 @@ static int process_steps(const struct wedr_type_info *t, uint8_t os, struct wedr
                 !process_step(t, f, process_keys[k], os, &s)) {
                 continue;
             }
-            if (p->process_count == WEDR_STEPS_PROCESS_MAX || set_key(&s, process_keys[k], "") != WEDR_OK) {
+            if (p->process_count == WEDR_STEPS_PROCESS_MAX ||
+                set_key(&s, process_keys[k], "") != WEDR_OK) {
                 return WEDR_E_BUG;
             }
             if (k == 0) {
@@ -192,14 +197,16 @@ int wedr_program_make(const struct wedr_type_info *type, uint8_t os, struct wedr
 {
     memset(ret, 0, sizeof(*ret));
     ret->type = type;
-    int n = snprintf(ret->head, sizeof(ret->head), "Z\",\"module\":\"%s\",\"event_type\":\"%s\"", type->module,
-                     type->event_type);
+    int n = snprintf(ret->head, sizeof(ret->head), "Z\",\"module\":\"%s\",\"event_type\":\"%s\"",
+                     type->module, type->event_type);
     if (n <= 0 || (size_t)n >= sizeof(ret->head)) {
         return WEDR_E_BUG;
     }
     ret->head_len = (uint16_t)n;
-    n = snprintf(ret->tail, sizeof(ret->tail), ",\"source\":\"%s\",\"kind\":\"%s\",\"event_version\":%d,\"seq\":",
-                 type->code >= WEDR_EV_AGENT_START ? "agent" : "kernel", type->kind, WEDR_WIRE_VERSION);
+    n = snprintf(ret->tail, sizeof(ret->tail),
+                 ",\"source\":\"%s\",\"kind\":\"%s\",\"event_version\":%d,\"seq\":",
+                 type->code >= WEDR_EV_AGENT_START ? "agent" : "kernel", type->kind,
+                 WEDR_WIRE_VERSION);
     if (n <= 0 || (size_t)n >= sizeof(ret->tail)) {
         return WEDR_E_BUG;
     }

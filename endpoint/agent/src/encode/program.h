@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * endpoint/agent/src/encode/program.h — schema.def turned into one list of steps per record type and system, made once
- * at start. Private to encode/.
+ * endpoint/agent/src/encode/program.h — schema.def turned into one list of steps per record type
+ * and system, made once at start. Private to encode/.
  */
 #pragma once
 
@@ -51,7 +51,7 @@ struct wedr_step {
     uint8_t code; /* enum wedr_step_code */
     uint8_t kind; /* enum wedr_kind, for labels */
     bool required;
-    bool exact;      /* raw: adds _hex, _cut and _code keys; the process block has plain values only */
+    bool exact; /* raw: adds _hex, _cut and _code keys; the process block has plain values only */
     uint16_t offset; /* of the (main) field in the record */
     uint16_t offset2;
     uint8_t key_len;
@@ -73,4 +73,5 @@ struct wedr_program {
 };
 
 /* WEDR_E_BUG when schema.def has something this table does not know. */
-WEDR_MUST_USE int wedr_program_make(const struct wedr_type_info *type, uint8_t os, struct wedr_program *ret);
+WEDR_MUST_USE int
+wedr_program_make(const struct wedr_type_info *type, uint8_t os, struct wedr_program *ret);

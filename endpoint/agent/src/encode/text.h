@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * endpoint/agent/src/encode/text.h — the inner loops of the encoder: numbers and plain text into a line. What is not plain
- * ASCII goes through core/util/json.h. A write that does not fit sets `overflow`; callers test it once per line.
+ * endpoint/agent/src/encode/text.h — the inner loops of the encoder: numbers and plain text into a
+ * line. What is not plain ASCII goes through core/util/json.h. A write that does not fit sets
+ * `overflow`; callers test it once per line.
  */
 #pragma once
 
@@ -37,9 +38,10 @@ static inline void text_copy(struct wedr_text *t, const char *s, size_t n)
 
 static inline void text_u64(struct wedr_text *t, uint64_t v)
 {
-    static const char pairs[] = "00010203040506070809101112131415161718192021222324252627282930313233343536373839"
-                                "40414243444546474849505152535455565758596061626364656667686970717273747576777879"
-                                "8081828384858687888990919293949596979899";
+    static const char pairs[] =
+        "00010203040506070809101112131415161718192021222324252627282930313233343536373839"
+        "40414243444546474849505152535455565758596061626364656667686970717273747576777879"
+        "8081828384858687888990919293949596979899";
     char b[20];
     char *q = b + sizeof(b);
     while (v >= 100) {

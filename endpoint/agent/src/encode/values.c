@@ -5,7 +5,6 @@
 #include "wedr/wire/schema.h"
 #include <stddef.h>
 
-
 void wedr_value_time(struct wedr_text *t, struct wedr_second *cache, int64_t unix_us)
 {
     const int64_t last = 253402300799999999; /* 9999-12-31T23:59:59.999999 */
@@ -114,7 +113,8 @@ static bool joined_plain(struct wedr_text *t, struct wedr_span s)
     return true;
 }
 
-/* Each argument is text of its own: an argument that ends inside a character must not borrow from the next one. */
+/* Each argument is text of its own: an argument that ends inside a character must not borrow from
+ * the next one. */
 bool wedr_value_joined(struct wedr_text *t, struct wedr_span list)
 {
     struct wedr_span s = without_last_nul(list);
@@ -243,8 +243,9 @@ const char *wedr_value_integrity(uint32_t rid)
     static const struct {
         uint32_t rid;
         const char *name;
-    } levels[] = {{0x0000, "Untrusted"}, {0x1000, "Low"},  {0x2000, "Medium"},           {0x2100, "MediumPlus"},
-                  {0x3000, "High"},      {0x4000, "System"}, {0x5000, "ProtectedProcess"}};
+    } levels[] = {{0x0000, "Untrusted"},       {0x1000, "Low"},  {0x2000, "Medium"},
+                  {0x2100, "MediumPlus"},      {0x3000, "High"}, {0x4000, "System"},
+                  {0x5000, "ProtectedProcess"}};
     for (size_t i = 0; i < WEDR_ARRAY_COUNT(levels); i++) {
         if (levels[i].rid == rid) {
             return levels[i].name;

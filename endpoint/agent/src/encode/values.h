@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * endpoint/agent/src/encode/values.h — the longer values of a line: times, addresses, argument lists, labels, names taken
- * out of paths. Private to encode/.
+ * endpoint/agent/src/encode/values.h — the longer values of a line: times, addresses, argument
+ * lists, labels, names taken out of paths. Private to encode/.
  */
 #pragma once
 
@@ -19,7 +19,8 @@ struct wedr_second {
 void wedr_value_time(struct wedr_text *t, struct wedr_second *cache, int64_t unix_us);
 /* In quotes. */
 void wedr_value_ip(struct wedr_text *t, const uint8_t *ip);
-/* NUL-terminated strings one after another: joined by one blank, in quotes; false when they were not valid text. */
+/* NUL-terminated strings one after another: joined by one blank, in quotes; false when they were
+ * not valid text. */
 bool wedr_value_joined(struct wedr_text *t, struct wedr_span list);
 /* The same as an array. */
 void wedr_value_list(struct wedr_text *t, struct wedr_span list, bool utf16);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * endpoint/agent/src/source/source.h — where kernel records come from: two lanes, each a ring that is read in place.
- * The reader looks at records one after the other (peek) and gives them back later, in the same order (release); what
- * was not released is read again by the next agent. One thread.
+ * endpoint/agent/src/source/source.h — where kernel records come from: two lanes, each a ring that
+ * is read in place. The reader looks at records one after the other (peek) and gives them back
+ * later, in the same order (release); what was not released is read again by the next agent. One
+ * thread.
  */
 #pragma once
 
@@ -36,14 +37,16 @@ struct wedr_source_info {
 struct wedr_source;
 
 struct wedr_source_ops {
-    /* The next record of the lane behind the last one peeked. *ret_rec is borrowed until it is released; *ret_end is
-     * the ring position behind it. WEDR_E_AGAIN: nothing more now. WEDR_E_FORMAT, WEDR_E_IO: the lane is unusable. */
+    /* The next record of the lane behind the last one peeked. *ret_rec is borrowed until it is
+     * released; *ret_end is the ring position behind it. WEDR_E_AGAIN: nothing more now.
+     * WEDR_E_FORMAT, WEDR_E_IO: the lane is unusable. */
     int (*peek)(struct wedr_source *s, unsigned lane, struct wedr_span *ret_rec, uint64_t *ret_end);
     /* Everything before position `end` may be overwritten. */
     void (*release)(struct wedr_source *s, unsigned lane, uint64_t end);
     /* Reads `lost` before `produced`: every loss counted has a seq <= produced. */
     void (*counters)(struct wedr_source *s, unsigned lane, struct wedr_source_counters *ret);
-    /* The seqs up to base[lane] are in the spool: the source may leave them out. Called once, before the first peek. */
+    /* The seqs up to base[lane] are in the spool: the source may leave them out. Called once,
+     * before the first peek. */
     void (*start)(struct wedr_source *s, const uint64_t base[WEDR_LANE_COUNT]);
     /* True when nothing will come any more (a replay's end). */
     bool (*ended)(const struct wedr_source *s);
@@ -58,8 +61,9 @@ struct wedr_source {
     struct wedr_source_info info;
 };
 
-WEDR_MUST_USE int
-wedr_source_ebpf_open_take(const struct wedr_engine_ebpf *src, struct wedr_source **ret, struct wedr_errinfo *ei);
+WEDR_MUST_USE int wedr_source_ebpf_open_take(const struct wedr_engine_ebpf *src,
+                                             struct wedr_source **ret,
+                                             struct wedr_errinfo *ei);
 WEDR_MUST_USE int wedr_source_replay_open_take(const struct wedr_engine_replay *src,
                                                struct wedr_source **ret,
                                                struct wedr_errinfo *ei);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The pinned rings of the Linux sensor, read through passed descriptors. The release point lives in the ring, so an agent
- * that is started again goes on where the last one stopped.
+ * The pinned rings of the Linux sensor, read through passed descriptors. The release point lives in
+ * the ring, so an agent that is started again goes on where the last one stopped.
  */
 #include "source/source.h"
 
@@ -18,7 +18,8 @@ struct ebpf {
     const struct wedr_sensor_state *state;
 };
 
-static int ebpf_peek(struct wedr_source *s, unsigned lane, struct wedr_span *ret_rec, uint64_t *ret_end)
+static int
+ebpf_peek(struct wedr_source *s, unsigned lane, struct wedr_span *ret_rec, uint64_t *ret_end)
 {
     struct ebpf *b = (struct ebpf *)s;
     int err = wedr_bpf_ring_next(b->ring[lane], &b->cursor[lane], ret_rec);
@@ -106,7 +107,9 @@ static int map_all(struct ebpf *b, const struct wedr_engine_ebpf *src, struct we
     return WEDR_OK;
 }
 
-int wedr_source_ebpf_open_take(const struct wedr_engine_ebpf *src, struct wedr_source **ret, struct wedr_errinfo *ei)
+int wedr_source_ebpf_open_take(const struct wedr_engine_ebpf *src,
+                               struct wedr_source **ret,
+                               struct wedr_errinfo *ei)
 {
     int err;
     struct ebpf *b = wedr_alloc(1, sizeof(*b));

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A capture file as the producer: epoch, boot, streams, seqs and loss counters are the file's. `produced` is the highest
- * seq read so far. The file is read in order into one ring per lane, at most `rate` records a second over both.
+ * A capture file as the producer: epoch, boot, streams, seqs and loss counters are the file's.
+ * `produced` is the highest seq read so far. The file is read in order into one ring per lane, at
+ * most `rate` records a second over both.
  */
 #include "source/source.h"
 
@@ -34,7 +35,8 @@ struct replay {
 
 static int lane_of_stream(struct wedr_span name)
 {
-    static const char *const names[WEDR_LANE_COUNT] = {WEDR_STREAM_NAME_CRITICAL, WEDR_STREAM_NAME_BULK};
+    static const char *const names[WEDR_LANE_COUNT] = {WEDR_STREAM_NAME_CRITICAL,
+                                                       WEDR_STREAM_NAME_BULK};
     for (int i = 0; i < (int)WEDR_LANE_COUNT; i++) {
         if (name.len == strlen(names[i]) && memcmp(name.p, names[i], name.len) == 0) {
             return i;
@@ -97,8 +99,8 @@ static int refill(struct replay *r)
     return n > 0 ? WEDR_OK : WEDR_E_NOENT;
 }
 
-/* The next record of the file, by its size field alone. WEDR_E_NOENT at the end; a record that cannot be told from its
- * neighbours ends the file. */
+/* The next record of the file, by its size field alone. WEDR_E_NOENT at the end; a record that
+ * cannot be told from its neighbours ends the file. */
 static int next_record(struct replay *r, struct wedr_span *ret_rec)
 {
     for (int tries = 0; tries < 2; tries++) {
@@ -179,7 +181,8 @@ static bool fill_one(struct replay *r)
     return true;
 }
 
-static int replay_peek(struct wedr_source *s, unsigned lane, struct wedr_span *ret_rec, uint64_t *ret_end)
+static int
+replay_peek(struct wedr_source *s, unsigned lane, struct wedr_span *ret_rec, uint64_t *ret_end)
 {
     struct replay *r = (struct replay *)s;
     int err = wedr_mem_ring_peek(&r->ring[lane], ret_rec, ret_end);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Active files: header, frames, appending. A frame is one write; a write that did not go through as a whole is cut off
- * again at once, or found by its checksums at the next start.
+ * Active files: header, frames, appending. A frame is one write; a write that did not go through as
+ * a whole is cut off again at once, or found by its checksums at the next start.
  */
 #include "spool/internal.h"
 
@@ -20,8 +20,8 @@
 
 void spool_active_name(const struct wedr_spool_stream *st, char ret[WEDR_BATCH_NAME_MAX])
 {
-    (void)snprintf(ret, WEDR_BATCH_NAME_MAX, "%016llx.%s" WEDR_SPOOL_ACTIVE_SUFFIX, (unsigned long long)st->epoch,
-                   st->name);
+    (void)snprintf(ret, WEDR_BATCH_NAME_MAX, "%016llx.%s" WEDR_SPOOL_ACTIVE_SUFFIX,
+                   (unsigned long long)st->epoch, st->name);
 }
 
 static void encode_header(const struct wedr_spool_stream *st, uint8_t h[HEADER_SIZE])
@@ -90,11 +90,13 @@ static bool frame_header(const uint8_t *p, size_t len, struct wedr_spool_frame *
     ret->lost = wedr_le64(h + FRAME_AT(lost));
     ret->explained = wedr_le64(h + FRAME_AT(explained));
     return (ret->count == 0) == (ret->len == 0) && ret->count <= WEDR_BATCH_LINES_MAX &&
-           (ret->count == 0 || (ret->first_seq >= 1 && ret->first_seq <= ret->last_seq &&
-                                ret->last_seq - ret->first_seq >= ret->count - 1u && ret->produced >= ret->last_seq));
+           (ret->count == 0 ||
+            (ret->first_seq >= 1 && ret->first_seq <= ret->last_seq &&
+             ret->last_seq - ret->first_seq >= ret->count - 1u && ret->produced >= ret->last_seq));
 }
 
-/* A flipped bit in a frame's header must not cost the frames behind it: look for the next header that checks out. */
+/* A flipped bit in a frame's header must not cost the frames behind it: look for the next header
+ * that checks out. */
 static size_t resync(const uint8_t *file, size_t len, size_t at)
 {
     struct wedr_spool_frame f;
@@ -148,7 +150,9 @@ bool spool_next_frame(const uint8_t *file, size_t len, struct scan *sc, struct f
     return true;
 }
 
-int spool_read_active(struct wedr_spool *s, const struct wedr_spool_stream *st, struct wedr_buf *ret)
+int spool_read_active(struct wedr_spool *s,
+                      const struct wedr_spool_stream *st,
+                      struct wedr_buf *ret)
 {
     char name[WEDR_BATCH_NAME_MAX];
     wedr_handle h;
@@ -226,7 +230,8 @@ static void encode_frame(const struct wedr_spool_frame_in *f, uint8_t h[FRAME_SI
     wedr_put_le32(h + FRAME_AT(crc), wedr_crc32c(0, h, FRAME_SIZE));
 }
 
-/* Header and lines lie in one piece: the caller left FRAME_SIZE bytes before the lines (WEDR_SPOOL_FRAME_ROOM). */
+/* Header and lines lie in one piece: the caller left FRAME_SIZE bytes before the lines
+ * (WEDR_SPOOL_FRAME_ROOM). */
 static int write_frame(struct wedr_spool_stream *st, const struct wedr_spool_frame_in *f)
 {
     uint8_t *p = (uint8_t *)f->lines - FRAME_SIZE;
@@ -235,7 +240,8 @@ static int write_frame(struct wedr_spool_stream *st, const struct wedr_spool_fra
     if (err == WEDR_OK) {
         return WEDR_OK;
     }
-    /* A part may be there. When it cannot be cut off now, the next append or the next start does. */
+    /* A part may be there. When it cannot be cut off now, the next append or the next start does.
+     */
     if (wedr_fs_truncate(st->file, st->size) != WEDR_OK || wedr_fs_seek_end(st->file) != WEDR_OK) {
         wedr_fs_close(st->file);
         st->file = WEDR_HANDLE_NONE;
@@ -270,12 +276,15 @@ static int make_ready(struct wedr_spool *s, struct wedr_spool_stream *st)
     return err;
 }
 
-int wedr_spool_append(struct wedr_spool *s, struct wedr_spool_stream *st, const struct wedr_spool_frame_in *f)
+int wedr_spool_append(struct wedr_spool *s,
+                      struct wedr_spool_stream *st,
+                      const struct wedr_spool_frame_in *f)
 {
     if (st->closed) {
         return WEDR_E_STATE;
     }
-    if (st->count > 0 && (st->raw + f->len > s->cfg.raw_max || st->count + f->count > WEDR_BATCH_LINES_MAX)) {
+    if (st->count > 0 &&
+        (st->raw + f->len > s->cfg.raw_max || st->count + f->count > WEDR_BATCH_LINES_MAX)) {
         return WEDR_E_FULL;
     }
     int err = spool_hook(s, "append");

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * endpoint/agent/src/spool/crc32c.h — CRC-32C (Castagnoli) as the spool frames carry it. Any thread.
+ * endpoint/agent/src/spool/crc32c.h — CRC-32C (Castagnoli) as the spool frames carry it. Any
+ * thread.
  */
 #pragma once
 

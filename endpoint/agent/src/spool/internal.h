@@ -36,23 +36,26 @@ struct frame_view {
 
 /* What a scan of an active file found. */
 struct scan {
-    size_t at;   /* next frame */
-    size_t torn; /* bytes at the end that are no frame */
+    size_t at;      /* next frame */
+    size_t torn;    /* bytes at the end that are no frame */
     size_t skipped; /* bytes before the frame returned that are none */
 };
 
 WEDR_MUST_USE int spool_hook(struct wedr_spool *s, const char *step);
 void spool_active_name(const struct wedr_spool_stream *st, char ret[WEDR_BATCH_NAME_MAX]);
-/* True and the next frame; false at the end or before a torn tail (then sc->torn says how much is left). */
+/* True and the next frame; false at the end or before a torn tail (then sc->torn says how much is
+ * left). */
 bool spool_next_frame(const uint8_t *file, size_t len, struct scan *sc, struct frame_view *ret);
 /* Reads the header into st. WEDR_E_CORRUPT. */
 WEDR_MUST_USE int spool_read_header(const uint8_t *file, size_t len, struct wedr_spool_stream *st);
 /* Puts a file with just the header in the active one's place, durable. */
 WEDR_MUST_USE int spool_write_header(struct wedr_spool *s, struct wedr_spool_stream *st);
 /* The whole active file; freed with wedr_buf_fini by the caller, also on failure. */
-WEDR_MUST_USE int spool_read_active(struct wedr_spool *s, const struct wedr_spool_stream *st, struct wedr_buf *ret);
+WEDR_MUST_USE int
+spool_read_active(struct wedr_spool *s, const struct wedr_spool_stream *st, struct wedr_buf *ret);
 WEDR_MUST_USE int spool_open_active(struct wedr_spool *s, struct wedr_spool_stream *st);
-WEDR_MUST_USE int spool_add_sealed(struct wedr_spool *s, const struct wedr_batch_id *id, uint64_t bytes);
+WEDR_MUST_USE int
+spool_add_sealed(struct wedr_spool *s, const struct wedr_batch_id *id, uint64_t bytes);
 WEDR_MUST_USE int spool_recover(struct wedr_spool *s);
 /* Notes the loss, makes it durable, sets the file aside (keep) or removes it, drops the entry. */
 WEDR_MUST_USE int spool_give_up(struct wedr_spool *s, size_t index, uint32_t reason, bool keep);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What is kept of the past: headers of other epochs as marks, batches that were set aside. Both are bounded.
+ * What is kept of the past: headers of other epochs as marks, batches that were set aside. Both are
+ * bounded.
  */
 #include "spool/internal.h"
 
@@ -28,7 +29,8 @@ static int remove_stream(struct wedr_spool *s, struct wedr_spool_stream *st)
     return err;
 }
 
-static struct wedr_spool_stream *oldest_mark(struct wedr_spool *s, const uint64_t *keep, size_t count, size_t *ret_marks)
+static struct wedr_spool_stream *
+oldest_mark(struct wedr_spool *s, const uint64_t *keep, size_t count, size_t *ret_marks)
 {
     struct wedr_spool_stream *old = NULL;
     *ret_marks = 0;
@@ -50,7 +52,8 @@ int wedr_spool_retire(struct wedr_spool *s, const uint64_t *keep_epochs, size_t 
             continue;
         }
         int err = wedr_spool_seal(s, st);
-        /* An epoch of the stream agent never goes on after its process: its batches say all there is. */
+        /* An epoch of the stream agent never goes on after its process: its batches say all there
+         * is. */
         if (err == WEDR_OK && strcmp(st->name, WEDR_STREAM_NAME_AGENT) == 0) {
             err = remove_stream(s, st);
         }
@@ -87,7 +90,8 @@ static int look_aside(void *arg, const char *name)
     struct wedr_fs_stat st;
     wedr_handle h;
     if (strncmp(name, WEDR_SPOOL_ASIDE_PREFIX, strlen(WEDR_SPOOL_ASIDE_PREFIX)) != 0 ||
-        strlen(name) >= sizeof(a->oldest) || wedr_fs_open_at(a->s->dir, name, WEDR_FS_READ, 0, &h) != WEDR_OK) {
+        strlen(name) >= sizeof(a->oldest) ||
+        wedr_fs_open_at(a->s->dir, name, WEDR_FS_READ, 0, &h) != WEDR_OK) {
         return WEDR_OK;
     }
     if (wedr_fs_stat(h, &st) == WEDR_OK) {

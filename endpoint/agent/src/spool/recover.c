@@ -70,7 +70,8 @@ static int recover_sealed(struct wedr_spool *s, const struct names *names)
         const char *name = names->name[i];
         if (!ends_with(name, ".zst") ||
             strncmp(name, WEDR_SPOOL_ASIDE_PREFIX, strlen(WEDR_SPOOL_ASIDE_PREFIX)) == 0 ||
-            wedr_batch_name_parse(name, strlen(name), &id) != WEDR_OK || file_stat(s, name, &st) != WEDR_OK) {
+            wedr_batch_name_parse(name, strlen(name), &id) != WEDR_OK ||
+            file_stat(s, name, &st) != WEDR_OK) {
             continue;
         }
         int err = spool_add_sealed(s, &id, st.size);
@@ -90,7 +91,9 @@ static int recover_sealed(struct wedr_spool *s, const struct names *names)
     return WEDR_OK;
 }
 
-static uint64_t highest_sealed(const struct wedr_spool *s, const struct wedr_spool_stream *st, struct wedr_batch_id *ret)
+static uint64_t highest_sealed(const struct wedr_spool *s,
+                               const struct wedr_spool_stream *st,
+                               struct wedr_batch_id *ret)
 {
     uint64_t last = 0;
     for (size_t i = 0; i < s->sealed_count; i++) {
@@ -104,7 +107,8 @@ static uint64_t highest_sealed(const struct wedr_spool *s, const struct wedr_spo
 }
 
 /* Counts what the frames hold and where they end; frames that a seal covers make the file stale. */
-static void take_frames(struct wedr_spool *s, struct wedr_spool_stream *st, const struct wedr_buf *file)
+static void
+take_frames(struct wedr_spool *s, struct wedr_spool_stream *st, const struct wedr_buf *file)
 {
     struct scan sc = {sizeof(struct wedr_spool_header), 0, 0};
     struct frame_view fv;
@@ -186,7 +190,8 @@ static int recover_active(struct wedr_spool *s, const char *name)
         err = strcmp(expected, name) == 0 ? WEDR_OK : WEDR_E_CORRUPT;
     }
     if (err != WEDR_OK) {
-        /* Whose records these were is not known any more: kept for people, shown as missing by the server. */
+        /* Whose records these were is not known any more: kept for people, shown as missing by the
+         * server. */
         char aside[WEDR_BATCH_NAME_MAX + 8] = WEDR_SPOOL_ASIDE_PREFIX;
         memcpy(aside + strlen(WEDR_SPOOL_ASIDE_PREFIX), name, strlen(name) + 1);
         err = wedr_fs_rename_at(s->dir, name, aside);

@@ -1,20 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * From an active file to a batch. The steps, and why the process may die or the power may fail between any two of them:
+ * From an active file to a batch. The steps, and why the process may die or the power may fail
+ * between any two of them:
  *
  *   1. The frames are read back, checked and compressed into a temporary file, which is synced.
- *      Before or during it: the active file is whole, the temporary one is removed at the next start.
+ *      Before or during it: the active file is whole, the temporary one is removed at the next
+ * start.
  *   2. The temporary file is renamed to the batch's name and the folder is synced.
- *      Died in between: either the name is there or it is not; the file behind it is complete either way.
- *   3. A file that holds just a header with base_seq = last seq of the batch replaces the active one, durably.
- *      Died between 2 and 3: the records are in the batch and in the active file. The next start sees a batch whose last
- *      seq is not below the frames' and does step 3 again before anything is sent, evicted or appended, so that no
- *      record is sealed twice. For the same reason the batch is offered only after step 3: as long as step 3 fails the
- *      stream takes no records (`stale`), and the batch cannot be acknowledged and deleted, which would make the frames
- *      look unsealed.
+ *      Died in between: either the name is there or it is not; the file behind it is complete
+ * either way.
+ *   3. A file that holds just a header with base_seq = last seq of the batch replaces the active
+ * one, durably. Died between 2 and 3: the records are in the batch and in the active file. The next
+ * start sees a batch whose last seq is not below the frames' and does step 3 again before anything
+ * is sent, evicted or appended, so that no record is sealed twice. For the same reason the batch is
+ * offered only after step 3: as long as step 3 fails the stream takes no records (`stale`), and the
+ * batch cannot be acknowledged and deleted, which would make the frames look unsealed.
  *
- * Nothing is ever in neither place: step 3 comes after the sync of step 2. The frames themselves need no sync of their
- * own: a record that a power failure takes out of the active file is gone from the kernel's ring as well.
+ * Nothing is ever in neither place: step 3 comes after the sync of step 2. The frames themselves
+ * need no sync of their own: a record that a power failure takes out of the active file is gone
+ * from the kernel's ring as well.
  */
 #include "spool/internal.h"
 
@@ -42,7 +46,8 @@ void spool_note_range(struct wedr_spool *s,
     s->cfg.losses.note(s->cfg.losses.arg, &id, reason);
 }
 
-/* Moves the lines of the intact frames to the front of the file's memory; what is not intact is noted as lost. */
+/* Moves the lines of the intact frames to the front of the file's memory; what is not intact is
+ * noted as lost. */
 static int collect(struct wedr_spool *s,
                    struct wedr_spool_stream *st,
                    struct wedr_buf *file,
@@ -81,7 +86,8 @@ static int collect(struct wedr_spool *s,
     return noted ? s->cfg.losses.flush(s->cfg.losses.arg) : WEDR_OK;
 }
 
-static int compress_lines(const struct wedr_spool *s, const uint8_t *lines, size_t len, uint8_t **ret_z, size_t *ret_len)
+static int compress_lines(
+    const struct wedr_spool *s, const uint8_t *lines, size_t len, uint8_t **ret_z, size_t *ret_len)
 {
     size_t cap = ZSTD_compressBound(len);
     uint8_t *z = wedr_alloc(cap, 1);
@@ -101,7 +107,8 @@ static int compress_lines(const struct wedr_spool *s, const uint8_t *lines, size
 static int write_temp(struct wedr_spool *s, const char *name, const uint8_t *z, size_t len)
 {
     wedr_handle h;
-    int err = wedr_fs_open_at(s->dir, name, WEDR_FS_WRITE | WEDR_FS_CREATE | WEDR_FS_TRUNC, 0600, &h);
+    int err =
+        wedr_fs_open_at(s->dir, name, WEDR_FS_WRITE | WEDR_FS_CREATE | WEDR_FS_TRUNC, 0600, &h);
     if (err != WEDR_OK) {
         return err;
     }
@@ -117,7 +124,11 @@ static int write_temp(struct wedr_spool *s, const char *name, const uint8_t *z, 
 }
 
 /* Steps 1 and 2. */
-static int write_batch(struct wedr_spool *s, struct wedr_batch_id *id, const uint8_t *lines, size_t len, uint64_t *ret_bytes)
+static int write_batch(struct wedr_spool *s,
+                       struct wedr_batch_id *id,
+                       const uint8_t *lines,
+                       size_t len,
+                       uint64_t *ret_bytes)
 {
     char temp[48];
     char name[WEDR_BATCH_NAME_MAX];
@@ -128,7 +139,8 @@ static int write_batch(struct wedr_spool *s, struct wedr_batch_id *id, const uin
         return err;
     }
     wedr_sha256(z, z_len, id->sha256);
-    (void)snprintf(temp, sizeof(temp), "seal.%llu" WEDR_SPOOL_TMP_SUFFIX, (unsigned long long)s->temp_next++);
+    (void)snprintf(temp, sizeof(temp), "seal.%llu" WEDR_SPOOL_TMP_SUFFIX,
+                   (unsigned long long)s->temp_next++);
     err = wedr_batch_name(id, name);
     if (err == WEDR_OK) {
         err = write_temp(s, temp, z, z_len);

@@ -18,7 +18,9 @@ bool spool_is_bulk(const char *stream)
     return strcmp(stream, WEDR_STREAM_NAME_BULK) == 0;
 }
 
-int wedr_spool_open(const struct wedr_spool_cfg *cfg, struct wedr_spool **ret, struct wedr_errinfo *ei)
+int wedr_spool_open(const struct wedr_spool_cfg *cfg,
+                    struct wedr_spool **ret,
+                    struct wedr_errinfo *ei)
 {
     if (cfg->raw_max == 0 || cfg->raw_max > WEDR_BATCH_RAW_MAX) {
         return wedr_fail(ei, WEDR_E_RANGE, "segment size is out of range");
@@ -131,8 +133,8 @@ int spool_add_sealed(struct wedr_spool *s, const struct wedr_batch_id *id, uint6
         s->sealed = p;
         s->sealed_cap = cap;
     }
-    s->sealed[s->sealed_count++] =
-        (struct sealed){.id = *id, .bytes = bytes, .order = s->order_next++, .state = SEALED_WAITING};
+    s->sealed[s->sealed_count++] = (struct sealed){
+        .id = *id, .bytes = bytes, .order = s->order_next++, .state = SEALED_WAITING};
     s->sealed_bytes += bytes;
     s->stats.sealed++;
     return WEDR_OK;
@@ -149,7 +151,8 @@ static size_t find_sealed(const struct wedr_spool *s, const struct wedr_batch_id
     for (size_t i = 0; i < s->sealed_count; i++) {
         const struct wedr_batch_id *k = &s->sealed[i].id;
         if (k->first_seq == id->first_seq && k->last_seq == id->last_seq && k->epoch == id->epoch &&
-            strcmp(k->stream, id->stream) == 0 && memcmp(k->sha256, id->sha256, sizeof(k->sha256)) == 0) {
+            strcmp(k->stream, id->stream) == 0 &&
+            memcmp(k->sha256, id->sha256, sizeof(k->sha256)) == 0) {
             return i;
         }
     }
@@ -169,7 +172,8 @@ static size_t oldest(struct wedr_spool *s, bool urgent, bool bulk)
     size_t best = SIZE_MAX;
     for (size_t i = 0; i < s->sealed_count; i++) {
         const struct sealed *b = &s->sealed[i];
-        if (b->state != SEALED_WAITING || !(spool_is_bulk(b->id.stream) ? bulk : urgent) || is_held(s, &b->id)) {
+        if (b->state != SEALED_WAITING || !(spool_is_bulk(b->id.stream) ? bulk : urgent) ||
+            is_held(s, &b->id)) {
             continue;
         }
         if (best == SIZE_MAX || b->order < s->sealed[best].order) {
@@ -179,11 +183,13 @@ static size_t oldest(struct wedr_spool *s, bool urgent, bool bulk)
     if (best == SIZE_MAX) {
         return best;
     }
-    /* Ages across a restart come from a wall clock that may have jumped; within a stream the seqs decide. */
+    /* Ages across a restart come from a wall clock that may have jumped; within a stream the seqs
+     * decide. */
     const struct wedr_batch_id id = s->sealed[best].id;
     for (size_t i = 0; i < s->sealed_count; i++) {
         const struct sealed *b = &s->sealed[i];
-        if (b->state == SEALED_WAITING && b->id.epoch == id.epoch && strcmp(b->id.stream, id.stream) == 0 &&
+        if (b->state == SEALED_WAITING && b->id.epoch == id.epoch &&
+            strcmp(b->id.stream, id.stream) == 0 &&
             b->id.first_seq < s->sealed[best].id.first_seq) {
             best = i;
         }
@@ -309,7 +315,8 @@ int wedr_spool_acked(struct wedr_spool *s, const struct wedr_batch_id *id)
     }
     err = wedr_fs_unlink_at(s->dir, name);
     if (err != WEDR_OK && err != WEDR_E_NOENT) {
-        s->sealed[i].state = SEALED_WAITING; /* sent again later; the server answers a repeat the same way */
+        s->sealed[i].state =
+            SEALED_WAITING; /* sent again later; the server answers a repeat the same way */
         return err;
     }
     drop_entry(s, i);
@@ -394,7 +401,9 @@ uint64_t wedr_spool_waiting(const struct wedr_spool *s, uint64_t epoch, const ch
     }
     for (size_t i = 0; i < WEDR_SPOOL_STREAMS_MAX; i++) {
         const struct wedr_spool_stream *st = &s->streams[i];
-        n += st->in_use && !st->stale && st->epoch == epoch && strcmp(st->name, name) == 0 ? st->count : 0;
+        n += st->in_use && !st->stale && st->epoch == epoch && strcmp(st->name, name) == 0
+                 ? st->count
+                 : 0;
     }
     return n;
 }
