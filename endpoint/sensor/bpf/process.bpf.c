@@ -379,8 +379,10 @@ static __always_inline bool is_last_thread(struct task_struct *t, struct signal_
     if (sig->nr_threads <= 1) {
         return !bpf_map_lookup_elem(&exited, &key);
     }
+    /* Before 6.4 the upper half of what the update returns is not set. */
     u8 one = 1;
-    return bpf_map_update_elem(&exited, &key, &one, BPF_NOEXIST) != -EEXIST;
+    int err = (int)bpf_map_update_elem(&exited, &key, &one, BPF_NOEXIST);
+    return err != -EEXIST;
 }
 
 SEC("tp_btf/sched_process_exit")
