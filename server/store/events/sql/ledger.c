@@ -103,9 +103,11 @@ static const char computed[] =
     "CREATE TABLE x_boot AS SELECT agent, boot, min(arrival) arrival FROM x_key WHERE "
     "stream='agent' AND boot IS NOT NULL"
     " GROUP BY 1, 2;"
+    /* 23, reenrolled: an epoch of another identity, of which only the lost records are this agent's */
     "CREATE TABLE x_lost AS SELECT l.agent, l.epoch, l.stream, l.reason, l.lost-coalesce(h.healed, "
     "0) lost,"
-    " max(coalesce(l.produced, 0), coalesce(h.range_end, 0)) produced FROM x_l l"
+    " max(coalesce(l.produced, 0), CASE WHEN l.reason=23 THEN l.lost-coalesce(h.healed, 0)"
+    " ELSE coalesce(h.range_end, 0) END) produced FROM x_l l"
     " LEFT JOIN x_healed h ON h.agent=l.agent AND h.epoch=l.epoch AND h.stream=l.stream AND "
     "h.reason=l.reason;"
     "INSERT INTO x_lost SELECT agent, epoch, stream, 24, rejected, 0 FROM x_s WHERE rejected<>0;"

@@ -60,25 +60,25 @@ static int on_progress(void *arg)
 
 static void put_json_text(FILE *out, const unsigned char *s, int len)
 {
-    fputc('"', out);
+    (void)fputc('"', out);
     for (int i = 0; i < len; i++) {
         unsigned char c = s[i];
         if (c == '"' || c == '\\') {
-            fputc('\\', out);
-            fputc(c, out);
+            (void)fputc('\\', out);
+            (void)fputc(c, out);
         } else if (c < 0x20 || c == 0x7f) {
-            fprintf(out, "\\u%04x", c);
+            (void)fprintf(out, "\\u%04x", c);
         } else {
-            fputc(c, out);
+            (void)fputc(c, out);
         }
     }
-    fputc('"', out);
+    (void)fputc('"', out);
 }
 
 static void put_hex(FILE *out, const unsigned char *p, int len)
 {
     for (int i = 0; i < len; i++) {
-        fprintf(out, "%02x", p[i]);
+        (void)fprintf(out, "%02x", p[i]);
     }
 }
 
@@ -86,15 +86,15 @@ static void put_json_value(FILE *out, sqlite3_stmt *st, int i)
 {
     switch (sqlite3_column_type(st, i)) {
     case SQLITE_INTEGER:
-        fprintf(out, "%lld", (long long)sqlite3_column_int64(st, i));
+        (void)fprintf(out, "%lld", (long long)sqlite3_column_int64(st, i));
         break;
     case SQLITE_FLOAT: {
         /* infinity has no JSON form; SQLite has no other odd value */
         double d = sqlite3_column_double(st, i);
         if (d > 1.7e308 || d < -1.7e308) {
-            fputs("null", out);
+            (void)fputs("null", out);
         } else {
-            fprintf(out, "%.17g", d);
+            (void)fprintf(out, "%.17g", d);
         }
         break;
     }
@@ -105,29 +105,29 @@ static void put_json_value(FILE *out, sqlite3_stmt *st, int i)
     }
     case SQLITE_BLOB: {
         const unsigned char *p = sqlite3_column_blob(st, i);
-        fputc('"', out);
+        (void)fputc('"', out);
         put_hex(out, p, sqlite3_column_bytes(st, i));
-        fputc('"', out);
+        (void)fputc('"', out);
         break;
     }
     default:
-        fputs("null", out);
+        (void)fputs("null", out);
         break;
     }
 }
 
 static void put_json_row(FILE *out, sqlite3_stmt *st, bool first)
 {
-    fputs(first ? "[{" : ",\n{", out);
+    (void)fputs(first ? "[{" : ",\n{", out);
     for (int i = 0; i < sqlite3_column_count(st); i++) {
         const char *name = sqlite3_column_name(st, i);
         name = name == NULL ? "" : name;
-        fputs(i == 0 ? "" : ",", out);
+        (void)fputs(i == 0 ? "" : ",", out);
         put_json_text(out, (const unsigned char *)name, (int)strlen(name));
-        fputc(':', out);
+        (void)fputc(':', out);
         put_json_value(out, st, i);
     }
-    fputc('}', out);
+    (void)fputc('}', out);
 }
 
 /* Text for a terminal: what an endpoint sent must not move the cursor or break the columns. */
@@ -137,9 +137,9 @@ static void put_plain_text(FILE *out, const unsigned char *s, int len)
         unsigned char c = s[i];
         bool c1 = c == 0xC2 && i + 1 < len && s[i + 1] >= 0x80 && s[i + 1] <= 0x9F;
         if (c < 0x20 || c == 0x7f || c1 || c == '\\') {
-            fprintf(out, c == '\\' ? "\\\\" : "\\x%02x", c);
+            (void)fprintf(out, c == '\\' ? "\\\\" : "\\x%02x", c);
         } else {
-            fputc(c, out);
+            (void)fputc(c, out);
         }
     }
 }
@@ -147,7 +147,7 @@ static void put_plain_text(FILE *out, const unsigned char *s, int len)
 static void put_plain_row(FILE *out, sqlite3_stmt *st)
 {
     for (int i = 0; i < sqlite3_column_count(st); i++) {
-        fputs(i == 0 ? "" : "\t", out);
+        (void)fputs(i == 0 ? "" : "\t", out);
         if (sqlite3_column_type(st, i) == SQLITE_BLOB) {
             put_hex(out, sqlite3_column_blob(st, i), sqlite3_column_bytes(st, i));
         } else if (sqlite3_column_type(st, i) != SQLITE_NULL) {
@@ -155,17 +155,17 @@ static void put_plain_row(FILE *out, sqlite3_stmt *st)
             put_plain_text(out, s, s == NULL ? 0 : sqlite3_column_bytes(st, i));
         }
     }
-    fputc('\n', out);
+    (void)fputc('\n', out);
 }
 
 static void put_plain_header(FILE *out, sqlite3_stmt *st)
 {
     for (int i = 0; i < sqlite3_column_count(st); i++) {
         const char *name = sqlite3_column_name(st, i);
-        fputs(i == 0 ? "" : "\t", out);
+        (void)fputs(i == 0 ? "" : "\t", out);
         put_plain_text(out, (const unsigned char *)name, name == NULL ? 0 : (int)strlen(name));
     }
-    fputc('\n', out);
+    (void)fputc('\n', out);
 }
 
 static int explain(sqlite3 *db, int rc, struct wedr_errinfo *ei)
@@ -215,7 +215,7 @@ static int run(sqlite3 *db, const char *sql, bool json, FILE *out, struct wedr_e
     int err = rc == SQLITE_DONE ? WEDR_OK : explain(db, rc, ei);
     sqlite3_finalize(st);
     if (json && err == WEDR_OK) {
-        fputs(first ? "[]\n" : "]\n", out);
+        (void)fputs(first ? "[]\n" : "]\n", out);
     }
     if (err == WEDR_OK && (fflush(out) != 0 || ferror(out))) {
         err = wedr_fail(ei, WEDR_E_IO, "the result could not be written");

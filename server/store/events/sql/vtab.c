@@ -6,6 +6,7 @@
 #include "core/base/err.h"
 #include "core/util/alloc.h"
 #include "store/events/sql/block.h"
+#include "store/events/sql/plan.h"
 #include <stdio.h>
 #include <string.h>
 
@@ -13,35 +14,6 @@
 #define TINY_BIT (1LL << 47)
 #define ROWS_BETWEEN_CLOCKS 256u
 
-enum column {
-    C_TS,
-    C_RECEIVED_AT,
-    C_AGENT_ID,
-    C_HOSTNAME,
-    C_EPOCH,
-    C_BOOT_ID,
-    C_STREAM,
-    C_SEQ,
-    C_LANE,
-    C_MODULE,
-    C_EVENT_TYPE,
-    C_PID,
-    C_PPID,
-    C_PROCESS_KEY,
-    C_PARENT_KEY,
-    C_PROCESS_NAME,
-    C_PROCESS_PATH,
-    C_COMMAND_LINE,
-    C_UID,
-    C_USER,
-    C_SHA256,
-    C_TARGET_PATH,
-    C_REMOTE_IP,
-    C_REMOTE_PORT,
-    C_DNS_NAME,
-    C_CONTAINER_ID,
-    C_RAW
-};
 static const char declaration[] =
     "CREATE TABLE events(ts INTEGER, received_at INTEGER, agent_id TEXT, hostname TEXT, epoch "
     "TEXT, boot_id TEXT,"
@@ -51,16 +23,6 @@ static const char declaration[] =
     " user TEXT, sha256 TEXT, target_path TEXT, remote_ip TEXT, remote_port INTEGER, dns_name TEXT,"
     " container_id TEXT, raw TEXT)";
 
-/* What a query asks of the table, as far as it can skip by it. */
-struct ask {
-    char *agent, *stream; /* NULL: any */
-    bool has_epoch, has_type, has_pid, nothing;
-    uint64_t epoch;
-    uint8_t type;
-    int64_t pid;
-    int64_t ts_min, ts_max, seq_min, seq_max; /* inclusive */
-};
-
 struct table {
     sqlite3_vtab base;
     struct wedr_sql *sql;
@@ -68,7 +30,7 @@ struct table {
 
 struct cursor {
     sqlite3_vtab_cursor base;
-    struct ask ask;
+    struct wedr_events_ask ask;
     size_t day;
     bool tiny, eof;
     int64_t *ids; /* page of block ids */
@@ -107,74 +69,6 @@ static int disconnect(sqlite3_vtab *v)
     return SQLITE_OK;
 }
 
-/* How a condition is written into the plan: two letters, column and operator. 0 when it is not
- * used. */
-static char plan_op(int column, unsigned char op)
-{
-    bool range = column == C_TS || column == C_SEQ;
-    bool equal = range || column == C_AGENT_ID || column == C_EPOCH || column == C_STREAM ||
-                 column == C_EVENT_TYPE || column == C_PID;
-    switch (op) {
-    case SQLITE_INDEX_CONSTRAINT_EQ:
-        return equal ? '=' : 0;
-    case SQLITE_INDEX_CONSTRAINT_GT:
-        return range ? '>' : 0;
-    case SQLITE_INDEX_CONSTRAINT_GE:
-        return range ? 'G' : 0;
-    case SQLITE_INDEX_CONSTRAINT_LT:
-        return range ? '<' : 0;
-    case SQLITE_INDEX_CONSTRAINT_LE:
-        return range ? 'L' : 0;
-    default:
-        return 0;
-    }
-}
-
-static double selectivity(int column, char op)
-{
-    if (op != '=') {
-        return 0.25;
-    }
-    switch (column) {
-    case C_TS:
-        return 0.00001;
-    case C_SEQ:
-    case C_PID:
-        return 0.001;
-    case C_AGENT_ID:
-    case C_EPOCH:
-        return 0.02;
-    default:
-        return 0.1;
-    }
-}
-
-static int best_index(sqlite3_vtab *v, sqlite3_index_info *info)
-{
-    char plan[256];
-    int n = 0;
-    double rows = 10000000.0;
-    (void)v;
-    for (int i = 0; i < info->nConstraint && n + 3 < (int)sizeof(plan); i++) {
-        const struct sqlite3_index_constraint *c = &info->aConstraint[i];
-        char op =
-            plan_op(c->iColumn, c->op); /* 0 for the row id, too: iColumn -1 is no column of ours */
-        if (!c->usable || op == '\0' || strcmp(sqlite3_vtab_collation(info, i), "BINARY") != 0) {
-            continue;
-        }
-        plan[n++] = (char)('A' + c->iColumn);
-        plan[n++] = op;
-        info->aConstraintUsage[i].argvIndex = n / 2;
-        rows *= selectivity(c->iColumn, op);
-    }
-    plan[n] = 0;
-    info->idxStr = sqlite3_mprintf("%s", plan);
-    info->needToFreeIdxStr = 1;
-    info->estimatedRows = rows < 1 ? 1 : (sqlite3_int64)rows;
-    info->estimatedCost = rows < 1 ? 1 : rows;
-    return info->idxStr == NULL ? SQLITE_NOMEM : SQLITE_OK;
-}
-
 static int open_cursor(sqlite3_vtab *v, sqlite3_vtab_cursor **ret)
 {
     (void)v;
@@ -190,121 +84,13 @@ static int open_cursor(sqlite3_vtab *v, sqlite3_vtab_cursor **ret)
     return SQLITE_OK;
 }
 
-static void ask_fini(struct ask *a)
-{
-    wedr_free(a->agent);
-    wedr_free(a->stream);
-    memset(a, 0, sizeof(*a));
-}
-
 static int close_cursor(sqlite3_vtab_cursor *base)
 {
     struct cursor *c = (struct cursor *)base;
     wedr_block_fini(&c->block);
-    ask_fini(&c->ask);
+    wedr_events_ask_fini(&c->ask);
     wedr_free(c->ids);
     wedr_free(c);
-    return SQLITE_OK;
-}
-
-static bool epoch_of_text(const char *s, size_t len, uint64_t *ret)
-{
-    uint64_t v = 0;
-    if (len != 16) {
-        return false;
-    }
-    for (size_t i = 0; i < 16; i++) {
-        bool digit = s[i] >= '0' && s[i] <= '9';
-        if (!digit && !(s[i] >= 'a' && s[i] <= 'f')) {
-            return false;
-        }
-        v = v << 4 | (uint64_t)(digit ? s[i] - '0' : s[i] - 'a' + 10);
-    }
-    *ret = v;
-    return true;
-}
-
-/* Equality with a text; a value of another type only means that nothing is skipped. */
-static int ask_text(struct ask *a, int column, sqlite3_value *v)
-{
-    if (sqlite3_value_type(v) != SQLITE_TEXT) {
-        return SQLITE_OK;
-    }
-    const char *s = (const char *)sqlite3_value_text(v);
-    size_t len = (size_t)sqlite3_value_bytes(v);
-    if (s == NULL) {
-        return SQLITE_NOMEM;
-    }
-    if (column == C_EPOCH) {
-        a->has_epoch = true;
-        a->nothing = a->nothing || !epoch_of_text(s, len, &a->epoch);
-        return SQLITE_OK;
-    }
-    if (column == C_EVENT_TYPE) {
-        const struct wedr_type_info *t = wedr_type_by_name(s, len);
-        bool plugin = len == 12 && memcmp(s, "plugin_event", 12) == 0;
-        a->has_type = t != NULL || plugin;
-        a->type = (uint8_t)(t != NULL ? t->code : WEDR_TYPE_CODE_PLUGIN);
-        a->nothing = a->nothing || !a->has_type;
-        return SQLITE_OK;
-    }
-    char **place = column == C_AGENT_ID ? &a->agent : &a->stream;
-    if (*place == NULL) {
-        *place = wedr_strndup(s, len);
-    }
-    return *place == NULL ? SQLITE_NOMEM : SQLITE_OK;
-}
-
-/* A bound on ts or seq. A fraction is widened to the next integer: SQLite checks again. */
-static void ask_range(int64_t *min, int64_t *max, char op, sqlite3_value *v)
-{
-    int64_t lo, hi;
-    if (sqlite3_value_type(v) == SQLITE_INTEGER) {
-        lo = hi = sqlite3_value_int64(v);
-    } else if (sqlite3_value_type(v) == SQLITE_FLOAT) {
-        double d = sqlite3_value_double(v);
-        if (!(d > -9e18 && d < 9e18)) {
-            return;
-        }
-        lo = (int64_t)d - 1;
-        hi = (int64_t)d + 1;
-    } else {
-        return;
-    }
-    if ((op == '>' || op == 'G' || op == '=') && lo > *min) {
-        *min = lo;
-    }
-    if ((op == '<' || op == 'L' || op == '=') && hi < *max) {
-        *max = hi;
-    }
-}
-
-static int read_plan(struct cursor *c, const char *plan, int argc, sqlite3_value **argv)
-{
-    struct ask *a = &c->ask;
-    ask_fini(a);
-    a->ts_min = a->seq_min = INT64_MIN;
-    a->ts_max = a->seq_max = INT64_MAX;
-    for (int i = 0; i < argc; i++) {
-        int column = plan[(size_t)2 * (size_t)i] - 'A';
-        char op = plan[2 * i + 1];
-        int rc = SQLITE_OK;
-        if (column == C_TS) {
-            ask_range(&a->ts_min, &a->ts_max, op, argv[i]);
-        } else if (column == C_SEQ) {
-            ask_range(&a->seq_min, &a->seq_max, op, argv[i]);
-        } else if (column == C_PID) {
-            if (sqlite3_value_type(argv[i]) == SQLITE_INTEGER) {
-                a->has_pid = true;
-                a->pid = sqlite3_value_int64(argv[i]);
-            }
-        } else {
-            rc = ask_text(a, column, argv[i]);
-        }
-        if (rc != SQLITE_OK) {
-            return rc;
-        }
-    }
     return SQLITE_OK;
 }
 
@@ -318,7 +104,7 @@ static int read_plan(struct cursor *c, const char *plan, int argc, sqlite3_value
  * snapshot is held. */
 static int next_page(struct cursor *c, sqlite3 *db)
 {
-    const struct ask *a = &c->ask;
+    const struct wedr_events_ask *a = &c->ask;
     sqlite3_stmt *st = NULL;
     int rc = sqlite3_prepare_v2(db, c->tiny ? PAGE_SQL("tiny") : PAGE_SQL("blk"), -1, &st, NULL);
     if (rc != SQLITE_OK) {
@@ -415,7 +201,7 @@ static int next_block(struct cursor *c)
 
 static bool row_wanted(struct cursor *c)
 {
-    const struct ask *a = &c->ask;
+    const struct wedr_events_ask *a = &c->ask;
     struct wedr_block *b = &c->block;
     uint8_t code = 0;
     int64_t v = 0;
@@ -473,7 +259,7 @@ filter(sqlite3_vtab_cursor *base, int idx_num, const char *plan, int argc, sqlit
     c->tiny = c->eof = c->block_open = false;
     c->last_id = 0;
     c->id_count = c->id_at = 0;
-    int rc = read_plan(c, plan, argc, argv);
+    int rc = wedr_events_ask_read(&c->ask, plan, argc, argv);
     if (rc != SQLITE_OK) {
         return rc;
     }
@@ -632,7 +418,7 @@ static int column(sqlite3_vtab_cursor *base, sqlite3_context *ctx, int i)
 static const sqlite3_module events_module = {
     .iVersion = 1,
     .xConnect = connect,
-    .xBestIndex = best_index,
+    .xBestIndex = wedr_events_best_index,
     .xDisconnect = disconnect,
     .xOpen = open_cursor,
     .xClose = close_cursor,
