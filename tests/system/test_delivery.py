@@ -11,7 +11,7 @@ import time
 
 import lab
 
-KILLS = 100 if lab.FULL else 12
+KILLS = 100 if lab.FULL else 14
 RATE = 1500
 
 
@@ -70,9 +70,11 @@ def full_status(agent):
     return status if status and all(p["pid"] for p in status["processes"].values()) else None
 
 
-def kill_at_random(server, replay, live, rng):
-    """One kill of something, with unacknowledged data at that moment; returns what was hit."""
-    target = rng.choice(["server", "replay holder", "replay core", "replay net", "live holder", "live core", "live net"])
+TARGETS = ["server", "replay holder", "replay core", "replay net", "live holder", "live core", "live net"]
+
+
+def kill_one(target, server, replay, live, rng):
+    """Kills it, with unacknowledged data at that moment; None when the replay has ended."""
     agent = replay if target.startswith("replay") else live
     if agent.proc.poll() is not None:
         return None
@@ -127,9 +129,10 @@ def test_a08_kills_of_every_process_lose_and_double_nothing():
         loop.start()
         hits = {}
         try:
-            while sum(hits.values()) < KILLS:
-                target = kill_at_random(server, replay, live, rng)
-                if target is None:
+            targets = TARGETS * (KILLS // len(TARGETS) + 1)
+            rng.shuffle(targets)
+            for target in targets[:KILLS]:
+                if kill_one(target, server, replay, live, rng) is None:
                     break
                 hits[target] = hits.get(target, 0) + 1
                 time.sleep(rng.uniform(0, 0.4))
