@@ -103,7 +103,8 @@ static const char computed[] =
     "CREATE TABLE x_boot AS SELECT agent, boot, min(arrival) arrival FROM x_key WHERE "
     "stream='agent' AND boot IS NOT NULL"
     " GROUP BY 1, 2;"
-    /* 23, reenrolled: an epoch of another identity, of which only the lost records are this agent's */
+    /* 23, reenrolled: an epoch of another identity, of which only the lost records are this agent's
+     */
     "CREATE TABLE x_lost AS SELECT l.agent, l.epoch, l.stream, l.reason, l.lost-coalesce(h.healed, "
     "0) lost,"
     " max(coalesce(l.produced, 0), CASE WHEN l.reason=23 THEN l.lost-coalesce(h.healed, 0)"
