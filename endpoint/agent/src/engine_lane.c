@@ -124,8 +124,7 @@ static int encode_item(struct wedr_engine *e,
     struct wedr_event_view v;
     int err = wedr_event_decode(it->rec, &v);
     *ret_reason = WEDR_LOSS_REASON_MALFORMED;
-    if (err != WEDR_OK || v.h.stream != lane || v.h.type >= WEDR_EV_AGENT_START ||
-        v.h.size != it->rec.len) {
+    if (err != WEDR_OK || v.h.stream != lane || v.h.type >= WEDR_EV_AGENT_START) {
         return WEDR_E_FORMAT;
     }
     *ret_reason = WEDR_LOSS_REASON_ENCODE;

@@ -199,11 +199,11 @@ static void step_unsigned(struct line *l, const struct wedr_step *s)
 static void step_fixed(struct line *l, const struct wedr_step *s)
 {
     const uint8_t *p = l->v->rec.p + s->offset;
-    int64_t i = s->code == WEDR_STEP_I32 ? (int32_t)wedr_le32(p) : 0;
+    int64_t i = s->code == WEDR_STEP_I32   ? (int32_t)wedr_le32(p)
+                : s->code == WEDR_STEP_I64 ? (int64_t)wedr_le64(p)
+                                           : 0;
     switch (s->code) {
     case WEDR_STEP_I64:
-        i = (int64_t)wedr_le64(p);
-        /* fallthrough */
     case WEDR_STEP_I32:
         if (i != 0 || s->required) {
             key(l, s);
