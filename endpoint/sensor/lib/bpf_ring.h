@@ -45,8 +45,9 @@ void wedr_bpf_ring_release(struct wedr_bpf_ring *r, uint64_t pos);
  * wedr_sensor_state_unmap. Counters move while they are read: load them with wedr_sensor_count. */
 WEDR_MUST_USE int wedr_sensor_state_map(wedr_handle state, const struct wedr_sensor_state **ret);
 void wedr_sensor_state_unmap(const struct wedr_sensor_state *st); /* NULL is allowed */
-/* Relaxed atomic load of one counter of the page. */
+/* Atomic load of one counter of the page; what is loaded after it in the program is loaded after
+ * it. */
 static inline uint64_t wedr_sensor_count(const uint64_t *counter)
 {
-    return __atomic_load_n(counter, __ATOMIC_RELAXED);
+    return __atomic_load_n(counter, __ATOMIC_ACQUIRE);
 }

@@ -42,9 +42,7 @@ static void ebpf_counters(struct wedr_source *s, unsigned lane, struct wedr_sour
         ret->lost[i] = wedr_sensor_count(&l->lost[i]);
         ret->lost_total += ret->lost[i];
     }
-    __atomic_thread_fence(__ATOMIC_SEQ_CST);
-    ret->produced = wedr_sensor_count(&l->seq);
-    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    ret->produced = wedr_sensor_count(&l->seq); /* after the losses, before what the ring shows */
 }
 
 static void ebpf_start(struct wedr_source *s, const uint64_t base[WEDR_LANE_COUNT])
