@@ -284,6 +284,19 @@ static void a_replay_with_the_boot_id_of_its_capture_cuts_nothing(void **state)
     fx_fini(&f);
 }
 
+static void what_another_identity_left_behind_is_only_lost(void **state)
+{
+    (void)state;
+    struct fx f;
+    struct tb b;
+    fx_init(&f);
+    tb_init(&b, "agent");
+    tb_loss(&b, 1, TB_T0, 9, CRIT, "reenrolled", 5, "10-14");
+    assert_int_equal(fx_put(&f, &b), WEDR_COMMIT_STORED);
+    sums_are(&f, 5, 0, 5, 0);
+    fx_fini(&f);
+}
+
 static void coverage_gaps_are_listed_once(void **state)
 {
     (void)state;
@@ -352,6 +365,7 @@ int main(void)
         cmocka_unit_test(a_newer_epoch_of_the_stream_cuts_an_open_one),
         cmocka_unit_test(a_new_boot_cuts_what_ran_before_it),
         cmocka_unit_test(a_replay_with_the_boot_id_of_its_capture_cuts_nothing),
+        cmocka_unit_test(what_another_identity_left_behind_is_only_lost),
         cmocka_unit_test(coverage_gaps_are_listed_once),
         cmocka_unit_test(the_state_store_adds_agents_hostnames_and_what_is_in_flight),
     };
