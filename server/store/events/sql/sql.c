@@ -2,7 +2,9 @@
 #include "store/events/sql/sql.h"
 
 #include "core/base/err.h"
+#include "core/base/utf16.h"
 #include "store/events.h"
+#include <float.h>
 #include <string.h>
 
 #define HEAP_LIMIT (512LL * 1024 * 1024)
@@ -58,12 +60,29 @@ static int on_progress(void *arg)
     return wedr_sql_timed_out(arg) ? 1 : 0;
 }
 
+/* A query can make text that is no UTF-8 (CAST of a blob, char(0xd800)); JSON must be. Returns how
+ * many bytes it took. */
+static size_t put_json_multibyte(FILE *out, const unsigned char *s, size_t len)
+{
+    uint8_t text[4];
+    uint32_t cp = 0;
+    bool good = false;
+    size_t used = wedr_utf8_next(s, len, &cp, &good);
+    size_t n = wedr_utf8_put(cp, text);
+    for (size_t i = 0; i < n; i++) {
+        (void)fputc(text[i], out);
+    }
+    return used;
+}
+
 static void put_json_text(FILE *out, const unsigned char *s, int len)
 {
     (void)fputc('"', out);
     for (int i = 0; i < len; i++) {
         unsigned char c = s[i];
-        if (c == '"' || c == '\\') {
+        if (c >= 0x80) {
+            i += (int)put_json_multibyte(out, s + i, (size_t)(len - i)) - 1;
+        } else if (c == '"' || c == '\\') {
             (void)fputc('\\', out);
             (void)fputc(c, out);
         } else if (c < 0x20 || c == 0x7f) {
@@ -91,7 +110,7 @@ static void put_json_value(FILE *out, sqlite3_stmt *st, int i)
     case SQLITE_FLOAT: {
         /* infinity has no JSON form; SQLite has no other odd value */
         double d = sqlite3_column_double(st, i);
-        if (d > 1.7e308 || d < -1.7e308) {
+        if (d > DBL_MAX || d < -DBL_MAX) {
             (void)fputs("null", out);
         } else {
             (void)fprintf(out, "%.17g", d);

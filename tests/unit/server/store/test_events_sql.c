@@ -340,6 +340,21 @@ static void output_forms_escape_what_endpoints_send(void **state)
     fx_fini(&f);
 }
 
+static void output_is_json_whatever_a_query_makes(void **state)
+{
+    (void)state;
+    struct fx f;
+    fx_init(&f);
+    fx_assert_sql(&f, "SELECT CAST(x'ff41c328' AS TEXT) AS a, char(0xd800, 66) AS b",
+                  "[{\"a\":\"\xef\xbf\xbd"
+                  "A\xef\xbf\xbd(\",\"b\":\"\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd"
+                  "B\"}]");
+    fx_assert_sql(&f, "SELECT 1 AS '\xff'", "[{\"\xef\xbf\xbd\":1}]");
+    fx_assert_sql(&f, "SELECT 1.75e308 AS a, 9e999 AS b, -9e999 AS c",
+                  "[{\"a\":1.75e+308,\"b\":null,\"c\":null}]");
+    fx_fini(&f);
+}
+
 static void a_folder_without_events_or_without_anything(void **state)
 {
     (void)state;
@@ -382,6 +397,7 @@ int main(void)
         cmocka_unit_test(only_reading_is_allowed),
         cmocka_unit_test(time_and_memory_are_limited),
         cmocka_unit_test(output_forms_escape_what_endpoints_send),
+        cmocka_unit_test(output_is_json_whatever_a_query_makes),
         cmocka_unit_test(a_folder_without_events_or_without_anything),
         cmocka_unit_test(reading_works_beside_the_writer_and_leaves_its_files_alone),
     };
