@@ -179,6 +179,22 @@ static void nul_and_bad_utf8_reject_the_line(void **state)
                               "}" FORK_TAIL));
 }
 
+static void a_lone_surrogate_rejects_the_line(void **state)
+{
+    (void)state;
+#define WITH_EXE(text)                                                                      \
+    FORK_HEAD "\"raw\":{\"comm\":\"" text                                                   \
+              "\",\"creating_pid\":1,\"parent_key\":\"0000000000000001\",\"parent_pid\":1," \
+              "\"pid\":2,\"process_key\":\"0000000000000002\"" UID "}" FORK_TAIL
+    assert_true(line_accepted("kernel.critical", WITH_EXE("a\\ud83d\\ude00")));
+    assert_false(line_accepted("kernel.critical", WITH_EXE("a\\ud800")));
+    assert_false(line_accepted("kernel.critical", WITH_EXE("\\ud800b")));
+    assert_false(line_accepted("kernel.critical", WITH_EXE("\\ud800\\u0041")));
+    assert_false(line_accepted("kernel.critical", WITH_EXE("\\ud800\\ud800")));
+    assert_false(line_accepted("kernel.critical", WITH_EXE("\\udc00b")));
+    assert_false(line_accepted("kernel.critical", WITH_EXE("b\\udfff")));
+}
+
 static void agent_and_plugin_records_only_come_in_their_own_streams(void **state)
 {
     (void)state;
@@ -484,6 +500,7 @@ int main(void)
         cmocka_unit_test(a_line_passes_or_fails_by_schema_alone),
         cmocka_unit_test(time_must_be_iso_with_six_decimals),
         cmocka_unit_test(nul_and_bad_utf8_reject_the_line),
+        cmocka_unit_test(a_lone_surrogate_rejects_the_line),
         cmocka_unit_test(agent_and_plugin_records_only_come_in_their_own_streams),
         cmocka_unit_test(rejected_lines_are_marked_in_the_bitmap),
         cmocka_unit_test(a_batch_whose_seqs_or_count_lie_is_refused),
