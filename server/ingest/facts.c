@@ -125,7 +125,8 @@ static bool read_loss(const struct wedr_line *line, struct wedr_fact *f)
 {
     const struct wedr_lp_member *ranges = wedr_line_raw(line, "ranges");
     f->has_produced = read_count(line, "produced", &f->produced);
-    if (!read_reason(line, WEDR_KIND_LOSS_REASON, f) || !read_count(line, "lost", &f->lost)) {
+    if (!read_reason(line, WEDR_KIND_LOSS_REASON, f) || !read_count(line, "lost", &f->lost) ||
+        f->lost > WEDR_LOST_MAX) {
         return false;
     }
     return ranges == NULL ||

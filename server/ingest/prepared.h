@@ -10,6 +10,8 @@
 
 #define WEDR_BLOCK_LINES_MIN \
     512u /* a batch with fewer lines is stored as `tiny`: no columns, no filters */
+#define WEDR_LOST_MAX \
+    (1ull << 53)            /* records that one loss record counts: sums stay within 64 bits */
 #define WEDR_RANGES_MAX 64u /* sequence ranges that one loss record names */
 
 struct wedr_seq_range {

@@ -251,6 +251,15 @@ bool wedr_block_seq(struct wedr_block *b, uint32_t row, int64_t *ret)
     return true;
 }
 
+bool wedr_block_any_seq(struct wedr_block *b, uint32_t row, int64_t before, int64_t *ret)
+{
+    if (!b->tiny || b->rejected == 0 || wedr_block_is_row(b, row)) {
+        return wedr_block_seq(b, row, ret);
+    }
+    *ret = row == 0 ? b->seq0 : row + 1u == b->n ? b->seq1 : before + 1;
+    return b->failed == WEDR_OK;
+}
+
 bool wedr_block_code(struct wedr_block *b, uint32_t row, uint8_t *ret)
 {
     const uint8_t *types = NULL;

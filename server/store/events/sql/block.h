@@ -53,6 +53,9 @@ bool wedr_block_is_row(struct wedr_block *b, uint32_t row);
 /* Values that the column part has; from the line itself where there is no column part. */
 bool wedr_block_ts(struct wedr_block *b, uint32_t row, int64_t *ret);
 bool wedr_block_seq(struct wedr_block *b, uint32_t row, int64_t *ret);
+/* The same for any line: a rejected one may be without, and got the next free seq when it came.
+ * before: of the line before. */
+bool wedr_block_any_seq(struct wedr_block *b, uint32_t row, int64_t before, int64_t *ret);
 bool wedr_block_code(struct wedr_block *b, uint32_t row, uint8_t *ret);
 bool wedr_block_pid(struct wedr_block *b, uint32_t row, enum wedr_column_id which, int64_t *ret);
 bool wedr_block_name(struct wedr_block *b, uint32_t row, struct wedr_span *ret);

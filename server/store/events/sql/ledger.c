@@ -291,9 +291,9 @@ count_in_batch(struct wedr_sql *s, sqlite3 *db, sqlite3_stmt *st, struct wedr_se
     }
     if (rc == SQLITE_OK && sqlite3_step(one) == SQLITE_ROW) {
         wedr_block_from_row(&b, s, db, one, block < 0);
-        for (uint32_t i = 0; i < b.n; i++) {
-            int64_t seq = 0;
-            count += wedr_block_seq(&b, i, &seq) && seq >= lo && seq <= hi;
+        int64_t seq = 0;
+        for (uint32_t i = 0; i < b.n && wedr_block_any_seq(&b, i, seq, &seq); i++) {
+            count += seq >= lo && seq <= hi;
         }
         wedr_block_fini(&b);
     }

@@ -351,6 +351,44 @@ static void the_state_store_adds_agents_hostnames_and_what_is_in_flight(void **s
     fx_fini(&f);
 }
 
+static void one_agents_absurd_numbers_do_not_cost_the_ledger(void **state)
+{
+    (void)state;
+    struct fx f;
+    struct tb b;
+    fx_init(&f);
+    put_forks(&f, 1, 10, 10, WEDR_COMMIT_STORED);
+    tb_init(&b, "agent");
+    b.agent = TB_AGENT2;
+    tb_loss(&b, 1, TB_T0, 0x77, CRIT, "ring_full", 9000000000000000000ull, NULL);
+    tb_loss(&b, 2, TB_T0, 0x77, CRIT, "late", 9000000000000000000ull, NULL);
+    assert_int_equal(fx_put(&f, &b), WEDR_COMMIT_STORED);
+    assert_int_equal(fx_int(&f, "SELECT sum(stored) FROM ledger WHERE stream='" CRIT "'"), 10);
+    assert_int_equal(fx_int(&f, "SELECT lost FROM ledger_loss WHERE agent_id='" TB_AGENT2
+                                "' AND reason='rejected'"),
+                     2);
+    fx_fini(&f);
+}
+
+static void a_rejected_line_in_a_range_called_lost_is_lost_once(void **state)
+{
+    (void)state;
+    struct fx f;
+    struct tb b;
+    fx_init(&f);
+    tb_init(&b, CRIT);
+    tb_line(&b, 1, "no JSON");
+    tb_fork(&b, 2, TB_T0, 2, 1);
+    tb_fork(&b, 4, TB_T0, 2, 1); /* 3 came too late */
+    tb_fork(&b, 5, TB_T0, 2, 1);
+    assert_int_equal(fx_put(&f, &b), WEDR_COMMIT_STORED);
+    tb_init(&b, "agent");
+    tb_loss(&b, 1, TB_T0, TB_EPOCH, CRIT, "late", 5, "1-5");
+    assert_int_equal(fx_put(&f, &b), WEDR_COMMIT_STORED);
+    sums_are(&f, 5, 3, 2, 0);
+    fx_fini(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -367,6 +405,8 @@ int main(void)
         cmocka_unit_test(a_replay_with_the_boot_id_of_its_capture_cuts_nothing),
         cmocka_unit_test(what_another_identity_left_behind_is_only_lost),
         cmocka_unit_test(coverage_gaps_are_listed_once),
+        cmocka_unit_test(one_agents_absurd_numbers_do_not_cost_the_ledger),
+        cmocka_unit_test(a_rejected_line_in_a_range_called_lost_is_lost_once),
         cmocka_unit_test(the_state_store_adds_agents_hostnames_and_what_is_in_flight),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
