@@ -297,9 +297,7 @@ static int copy_to_catalog(struct wedr_events *s, sqlite3 *day, int32_t number)
          "INSERT OR IGNORE INTO epoch_start VALUES(?,?,?,?,?,?,?,?,?)"},
         {"SELECT * FROM epoch_end", "INSERT OR IGNORE INTO epoch_end VALUES(?,?,?,?,?,?,?,?)"},
         {"SELECT * FROM gap", "INSERT OR IGNORE INTO gap VALUES(?,?,?,?,?,?,?,?)"},
-        {"SELECT * FROM tamper", "INSERT OR IGNORE INTO tamper VALUES(?,?,?,?,?,?,?,?)"},
-        {"SELECT agent, epoch, stream, seq0, seq1 FROM batch",
-         "INSERT OR IGNORE INTO run VALUES(?,?,?,?,?)"}};
+        {"SELECT * FROM tamper", "INSERT OR IGNORE INTO tamper VALUES(?,?,?,?,?,?,?,?)"}};
     int rc = copy_rows(
         day,
         "SELECT b.agent, b.epoch, b.stream,"
@@ -313,26 +311,38 @@ static int copy_to_catalog(struct wedr_events *s, sqlite3 *day, int32_t number)
         "x.stream=b.stream)"
         " FROM batch b GROUP BY 1, 2, 3",
         s->catalog,
-        "INSERT OR REPLACE INTO expired(agent, epoch, stream, expired, rejected, produced, boot_id,"
-        " hostname, t_last, seq_max, arrival, day) VALUES(?,?,?,?,?,?,?,?,?,?,?,?)",
+        /* the same day again: the clock was set back and the day was made anew */
+        "INSERT INTO expired(agent, epoch, stream, expired, rejected, produced, boot_id,"
+        " hostname, t_last, seq_max, arrival, day) VALUES(?,?,?,?,?,?,?,?,?,?,?,?)"
+        " ON CONFLICT(agent, epoch, stream, day) DO UPDATE SET expired=expired+excluded.expired,"
+        " rejected=rejected+excluded.rejected, produced=max(produced, excluded.produced),"
+        " t_last=iif(excluded.seq_max>seq_max, excluded.t_last, t_last),"
+        " seq_max=max(seq_max, excluded.seq_max), arrival=min(arrival, excluded.arrival)",
         number);
     for (size_t i = 0; rc == WEDR_OK && i < WEDR_ARRAY_COUNT(copies); i++) {
         rc = copy_rows(day, copies[i].select, s->catalog, copies[i].insert, 0);
     }
-    return rc;
+    return rc == WEDR_OK ? wedr_runs_copy(day, s->catalog) : rc;
 }
 
-int wedr_embedded_drop_day(struct wedr_events *s, int32_t day, struct wedr_errinfo *ei)
+/* Puts what the ledger needs into the catalog, together with the promise to delete the file. */
+static int promise_drop(struct wedr_events *s, int32_t day, struct wedr_errinfo *ei)
 {
     struct wedr_day_handle *d = NULL;
     char sql[160];
-    int rc = wedr_embedded_day(s, day, false, &d, ei);
+    int64_t promised = 0;
+    (void)snprintf(sql, sizeof(sql), "SELECT day FROM dropping WHERE day=%d", day);
+    int rc = wedr_sqlite_int(s->catalog, sql, &promised);
+    if (rc != WEDR_E_NOENT) {
+        return rc; /* done before: the file could not be deleted then */
+    }
+    rc = wedr_embedded_day(s, day, false, &d, ei);
     if (rc != WEDR_OK) {
         return rc;
     }
     rc = wedr_sqlite_exec(s->catalog, "BEGIN IMMEDIATE");
     rc = rc == WEDR_OK ? copy_to_catalog(s, d->db, day) : rc;
-    (void)snprintf(sql, sizeof(sql), "INSERT OR IGNORE INTO dropping VALUES(%d)", day);
+    (void)snprintf(sql, sizeof(sql), "INSERT INTO dropping VALUES(%d)", day);
     rc = rc == WEDR_OK ? wedr_sqlite_exec(s->catalog, sql) : rc;
     rc = rc == WEDR_OK ? wedr_sqlite_exec(s->catalog, "COMMIT") : rc;
     if (rc != WEDR_OK) {
@@ -340,9 +350,15 @@ int wedr_embedded_drop_day(struct wedr_events *s, int32_t day, struct wedr_errin
         if (!sqlite3_get_autocommit(s->catalog)) {
             sqlite3_exec(s->catalog, "ROLLBACK", NULL, NULL, NULL);
         }
-        return rc;
     }
-    rc = unlink_day(s, day);
+    return rc;
+}
+
+int wedr_embedded_drop_day(struct wedr_events *s, int32_t day, struct wedr_errinfo *ei)
+{
+    char sql[64];
+    int rc = promise_drop(s, day, ei);
+    rc = rc == WEDR_OK ? unlink_day(s, day) : rc;
     rc = rc == WEDR_OK ? wedr_sqlite_exec(s->mem, "DELETE FROM mark") : rc;
     rc = rc == WEDR_OK
              ? copy_rows(s->catalog,

@@ -64,4 +64,7 @@ wedr_embedded_drop_day(struct wedr_events *s, int32_t day, struct wedr_errinfo *
  * line for a fact. */
 #define WEDR_ARRIVAL_STEP 65536
 WEDR_MUST_USE int wedr_block_insert(sqlite3 *db, const struct wedr_prepared *p, int64_t number);
+/* Writes down which seqs the batches of a day hold, for a loss record that names them after the day
+ * is dropped. Inside the caller's transaction. */
+WEDR_MUST_USE int wedr_runs_copy(sqlite3 *day, sqlite3 *catalog);
 WEDR_MUST_USE int wedr_tamper_insert(sqlite3 *db, const struct wedr_prepared *p);

@@ -37,6 +37,19 @@ static int compare_days(const void *a, const void *b)
     return (x->day > y->day) - (x->day < y->day);
 }
 
+/* A drop that was cut short: what the file holds is in the catalog already. */
+static void skip_dropped(struct wedr_sql *s)
+{
+    sqlite3_stmt *st = NULL;
+    int rc = sqlite3_prepare_v2(s->catalog, "SELECT day FROM dropping", -1, &st, NULL);
+    while (rc == SQLITE_OK && sqlite3_step(st) == SQLITE_ROW) {
+        for (size_t i = 0; i < s->day_count; i++) {
+            s->days[i].bad = s->days[i].bad || s->days[i].day == sqlite3_column_int(st, 0);
+        }
+    }
+    sqlite3_finalize(st);
+}
+
 int wedr_sql_open(const char *data_dir,
                   uint32_t time_limit_ms,
                   struct wedr_sql *ret,
@@ -71,6 +84,9 @@ int wedr_sql_open(const char *data_dir,
     }
     if (wedr_day_open_reader(catalog, &ret->catalog) != WEDR_OK) {
         ret->catalog = NULL;
+    }
+    if (ret->catalog != NULL) {
+        skip_dropped(ret);
     }
     return WEDR_OK;
 }

@@ -351,6 +351,91 @@ static void what_a_dropped_day_held_is_expired_not_missing(void **state)
     fx_fini(&f);
 }
 
+static void a_day_that_comes_back_and_is_dropped_again_expires_more(void **state)
+{
+    (void)state;
+    struct fx f;
+    struct tb b;
+    struct wedr_errinfo ei = {""};
+    fx_init(&f);
+    make(&b, 1, 600);
+    assert_int_equal(fx_put(&f, &b), WEDR_COMMIT_STORED);
+    assert_int_equal(wedr_embedded_drop_day(f.s, wedr_day_of(TB_T0), &ei), WEDR_OK);
+    make(&b, 601, 50); /* the server's clock was set back */
+    assert_int_equal(fx_put(&f, &b), WEDR_COMMIT_STORED);
+    assert_int_equal(wedr_embedded_drop_day(f.s, wedr_day_of(TB_T0), &ei), WEDR_OK);
+    assert_int_equal(fx_int(&f, "SELECT expired FROM ledger"), 650);
+    assert_int_equal(fx_int(&f, "SELECT missing FROM ledger"), 0);
+    fx_fini(&f);
+}
+
+/* Every third seq was lost before the batch was made, and a record names one of them. */
+static void put_with_holes(struct fx *f, uint64_t first, uint32_t count)
+{
+    struct tb b;
+    tb_init(&b, "kernel.critical");
+    for (uint32_t i = 0; i < count; i++) {
+        if (i % 3 != 1) {
+            tb_fork(&b, first + i, TB_T0 + i, 100, 1);
+        }
+    }
+    assert_int_equal(fx_put(f, &b), WEDR_COMMIT_STORED);
+}
+
+static void holes_of_a_dropped_day_stay_lost(void **state)
+{
+    (void)state;
+    struct fx f;
+    struct tb b;
+    struct wedr_errinfo ei = {""};
+    fx_init(&f);
+    put_with_holes(&f, 1, 30);    /* small: kept as it came */
+    put_with_holes(&f, 31, 1500); /* a block with columns */
+    tb_init(&b, "agent");
+    b.received_us += DAY_US;
+    tb_loss(&b, 1, TB_T0, TB_EPOCH, "kernel.critical", "late", 510, "1-1530");
+    assert_int_equal(fx_put(&f, &b), WEDR_COMMIT_STORED);
+    static const char lost[] = "SELECT lost FROM ledger WHERE stream='kernel.critical'";
+    static const char missing[] = "SELECT missing FROM ledger WHERE stream='kernel.critical'";
+    int64_t lost_before = fx_int(&f, lost), missing_before = fx_int(&f, missing);
+    assert_int_equal(wedr_embedded_drop_day(f.s, wedr_day_of(TB_T0), &ei), WEDR_OK);
+    assert_int_equal(fx_int(&f, lost), lost_before);
+    assert_int_equal(fx_int(&f, missing), missing_before);
+    fx_fini(&f);
+}
+
+static void a_drop_that_was_cut_short_counts_once(void **state)
+{
+    (void)state;
+    struct fx f;
+    struct tb b;
+    struct wedr_errinfo ei = {""};
+    char command[1200];
+    fx_init(&f);
+    make(&b, 1, 600);
+    assert_int_equal(fx_put(&f, &b), WEDR_COMMIT_STORED);
+    fx_close(&f);
+    (void)snprintf(command, sizeof(command), "cp %s/events/2026-11-24.db %s/copy", f.dir, f.dir);
+    assert_int_equal(system(command), 0);
+    fx_open(&f);
+    assert_int_equal(wedr_embedded_drop_day(f.s, wedr_day_of(TB_T0), &ei), WEDR_OK);
+    assert_int_equal(wedr_sqlite_exec(f.s->catalog, "INSERT INTO dropping VALUES(20781)"), WEDR_OK);
+    assert_int_equal(wedr_day_of(TB_T0), 20781);
+    fx_close(&f);
+    (void)snprintf(command, sizeof(command), "mv %s/copy %s/events/2026-11-24.db", f.dir, f.dir);
+    assert_int_equal(system(command), 0);
+    for (int i = 0; i < 2; i++) { /* before and after a server finished it */
+        assert_int_equal(fx_int(&f, "SELECT stored FROM ledger"), 0);
+        assert_int_equal(fx_int(&f, "SELECT expired FROM ledger"), 600);
+        assert_int_equal(fx_int(&f, "SELECT missing FROM ledger"), 0);
+        assert_int_equal(fx_int(&f, "SELECT count(*) FROM events"), 0);
+        if (i == 0) {
+            fx_open(&f);
+        }
+    }
+    fx_fini(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -364,6 +449,9 @@ int main(void)
         cmocka_unit_test(a_damaged_day_file_is_set_aside_and_shows_as_missing),
         cmocka_unit_test(damage_inside_a_file_is_never_fatal),
         cmocka_unit_test(what_a_dropped_day_held_is_expired_not_missing),
+        cmocka_unit_test(a_day_that_comes_back_and_is_dropped_again_expires_more),
+        cmocka_unit_test(holes_of_a_dropped_day_stay_lost),
+        cmocka_unit_test(a_drop_that_was_cut_short_counts_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
