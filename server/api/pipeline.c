@@ -258,19 +258,18 @@ int wedr_pipeline_new(const struct wedr_pipeline_cfg *cfg, struct wedr_pipeline 
     return WEDR_OK;
 }
 
-void wedr_pipeline_free(struct wedr_pipeline *p)
+void wedr_pipeline_stop(struct wedr_pipeline *p)
 {
-    if (!p) {
-        return;
-    }
     if (p->control.lock) {
         queue_stop(&p->control);
         wedr_thread_join(p->control_thread);
+        p->control_thread = NULL;
     }
     if (p->ingest.lock) {
         queue_stop(&p->ingest);
         for (unsigned i = 0; i < WORKERS_MAX; i++) {
             wedr_thread_join(p->workers[i]);
+            p->workers[i] = NULL;
         }
     }
     if (p->lock) {
@@ -279,7 +278,16 @@ void wedr_pipeline_free(struct wedr_pipeline *p)
         wedr_cond_broadcast(p->filled);
         wedr_mutex_unlock(p->lock);
         wedr_thread_join(p->committer);
+        p->committer = NULL;
     }
+}
+
+void wedr_pipeline_free(struct wedr_pipeline *p)
+{
+    if (!p) {
+        return;
+    }
+    wedr_pipeline_stop(p);
     queue_fini(&p->control);
     queue_fini(&p->ingest);
     wedr_cond_free(p->filled);

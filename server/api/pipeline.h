@@ -29,7 +29,7 @@ WEDR_MUST_USE int wedr_pipeline_new(const struct wedr_pipeline_cfg *cfg,
                                     struct wedr_pipeline **ret);
 /* Runs rq->route->run on a thread of the route's lane. A control route is finished after it; an
  * ingest route finishes itself or calls wedr_pipeline_commit as its last act. False: the queue is
- * full, rq stays the caller's. */
+ * full or stopped, rq stays the caller's. */
 bool wedr_pipeline_submit(struct wedr_pipeline *p, struct wedr_request *rq);
 /* Called on the committing thread; outcome counts when err is WEDR_OK. */
 typedef void (*wedr_commit_done)(void *arg,
@@ -43,5 +43,7 @@ void wedr_pipeline_commit(struct wedr_pipeline *p,
                           struct wedr_request *rq,
                           struct wedr_prepared *prepared,
                           wedr_commit_done done);
-/* Finishes what is queued, ends the threads. NULL is allowed. */
+/* Finishes what is queued, ends the threads; submit takes nothing any more. */
+void wedr_pipeline_stop(struct wedr_pipeline *p);
+/* After the last submit. Stops first when that is still to be done. NULL is allowed. */
 void wedr_pipeline_free(struct wedr_pipeline *p);

@@ -257,10 +257,13 @@ void wedr_server_stop(struct wedr_server *s, uint32_t grace_ms)
             wedr_time_sleep_ms(10);
         }
     }
-    /* Answers what is still queued; the listener goes last, when nothing is suspended any more. */
-    wedr_pipeline_free(s->pipeline);
-    s->pipeline = NULL;
+    /* Answers what is still queued; then the listener, when nothing is suspended any more. A body
+     * that ends in between finds a pipeline that refuses it. */
+    if (s->pipeline) {
+        wedr_pipeline_stop(s->pipeline);
+    }
     wedr_http_server_stop(s->http);
+    wedr_pipeline_free(s->pipeline);
     wedr_fs_close(s->listener);
     wedr_limit_free(s->enroll_limit);
     wedr_free(s);
