@@ -20,6 +20,7 @@ AGENT = os.path.join(BUILD, "wedr-agent")
 SERVER = os.path.join(BUILD, "wedr-server")
 FULL = os.environ.get("WEDR_TEST_FULL") == "1"
 # Sanitizers make everything several times slower.
+SANITIZER_MARKS = ("ERROR: AddressSanitizer", "ERROR: LeakSanitizer", "runtime error:", "WARNING: ThreadSanitizer")
 SLOW = float(os.environ.get("WEDR_TEST_SLOW", "1"))
 
 
@@ -215,10 +216,27 @@ class Lab:
             if s.proc and s.proc.poll() is None:
                 s.proc.kill()
                 s.proc.wait()
+        found = self.sanitizer_reports()
         for fn in reversed(self.undo):
             fn()
         shutil.rmtree(self.folder, ignore_errors=True)
+        assert kind not in (None, Skip) or not found, "\n".join(found)
         return False
+
+    def sanitizer_reports(self):
+        """What a sanitizer wrote into a log of any program, also of one that was killed."""
+        logs = [os.path.join(f, n) for f, _, names in os.walk(self.folder) for n in names if ".log" in n]
+        found = []
+        for path in logs:
+            with open(path, errors="replace") as f:
+                text = f.read()
+            for mark in SANITIZER_MARKS:
+                at = text.find(mark)
+                if at >= 0:
+                    found.append("%s:\n%s" % (path, text[max(0, at - 200):at + 3000]))
+        for report in found:
+            print("-- sanitizer:", report)
+        return found
 
 
 def ledger(server, where="1"):
