@@ -19,7 +19,8 @@
 
 static char said[160];
 
-static int capture(enum libbpf_print_level level, const char *fmt, va_list args)
+static int __attribute__((format(printf, 2, 0)))
+capture(enum libbpf_print_level level, const char *fmt, va_list args)
 {
     if (level == LIBBPF_WARN && !said[0]) {
         int n = vsnprintf(said, sizeof said, fmt, args);

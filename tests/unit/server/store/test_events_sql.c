@@ -83,8 +83,10 @@ static void fill(struct fx *f)
             case 2:
                 if (i % 50 == 2) {
                     tb_line(&b, seq, "{\"seq\":%llu}", (unsigned long long)seq);
-                    break;
-                } /* fall through */
+                } else {
+                    tb_fork(&b, seq, ts, i % 40, i % 9);
+                }
+                break;
             default:
                 tb_fork(&b, seq, ts, i % 40, i % 9);
                 break;
