@@ -107,6 +107,45 @@ class Client:
         return out
 
 
+def plain_context():
+    """For floods: strangers do not check the server's certificate, which would cost the test more than the server."""
+    c = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    c.check_hostname, c.verify_mode = False, ssl.CERT_NONE
+    return c
+
+
+def quick_socket(server, context, timeout=60):
+    host, port = server.listen.rsplit(":", 1)
+    s = socket.create_connection((host, int(port)), timeout=timeout)
+    s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return context.wrap_socket(s)
+
+
+def post_bytes(path, body):
+    return b"POST %s HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n%s" % (path.encode(), len(body), body)
+
+
+def at_once(server, requests):
+    """Sends all requests at the same moment, each on its own connection; the status codes (None: closed)."""
+    context, codes = plain_context(), []
+    sockets = [quick_socket(server, context) for _ in requests]
+    for s, r in zip(sockets, requests):
+        s.sendall(r[:-1])
+    for s, r in zip(sockets, requests):
+        try:
+            s.sendall(r[-1:])
+        except OSError:
+            pass  # answered and closed already: the answer can still be read
+    for s in sockets:
+        try:
+            head = s.recv(4096)
+        except OSError:
+            head = b""
+        codes.append(int(head[9:12]) if head.startswith(b"HTTP/1.1 ") else None)
+        s.close()
+    return codes
+
+
 class Peer:
     """One enrolled agent: TLS key, certificate, batch key."""
 
@@ -181,8 +220,14 @@ def metrics(server):
     return {l.split(" ")[0]: float(l.split(" ")[1]) for l in text.splitlines() if l and not l.startswith("#")}
 
 
-def rss_kib(pid):
+def cpu_seconds(pid):
+    with open("/proc/%d/stat" % pid, encoding="ascii") as f:
+        fields = f.read().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def rss_kib(pid, field="VmRSS"):
     for line in open("/proc/%d/status" % pid, encoding="ascii"):
-        if line.startswith("VmRSS:"):
+        if line.startswith(field + ":"):
             return int(line.split()[1])
     return 0

@@ -2,15 +2,17 @@
 """Hostile bytes, bombs and impersonation against the real wedr-server: it answers clearly, stores nothing wrong, and its
 memory stays bounded."""
 import ctypes
+import gzip
 import json
 import os
 import socket
+import sqlite3
 import struct
 import threading
 import time
 
 import lab
-from server_client import Client, Peer, libzstd, lines, metrics, rss_kib, sign, zstd
+from server_client import Client, Peer, cpu_seconds, libzstd, lines, metrics, rss_kib, sign, zstd
 
 RSS_GROWTH_KIB = 64 * 1024  # far above noise, far below what any of these floods would cost unbounded
 SANITIZED = lab.SLOW > 1
@@ -113,6 +115,32 @@ def test_case_1_two_ways_to_read_a_request_are_refused():
             assert status_of(reply) in (None, 400, 411, 413, 417), (data, reply[:200])
 
 
+def test_case_1_a_long_attack_leaves_memory_and_log_as_they_were():
+    with World() as w:
+        c = Client(w.server)
+        big = b"GET /healthz HTTP/1.1\r\nHost: a\r\nX-Big: " + b"a" * 65536 + b"\r\n\r\n"
+        inside = (big, b"\xff" * 40000, b"POST /api/v1/agents/enroll HTTP/1.1\r\nHost: a\r\nContent-Le",
+                  b"POST /api/v1/agents/enroll HTTP/1.1\r\nHost: a\r\nContent-Length: 60000\r\n\r\n{\"a",
+                  b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n" * 50)
+        outside = (b"\xff" * 65536, b"\x16\x03\x01\xff\xff" + b"\xff" * 70000, b"\x16\x03\x01\x02\x00\x01",
+                   b"GET / HTTP/1.1\r\nHost: a\r\n" + b"X: y\r\n" * 5000)
+        memory, logged = [], []
+        for _ in range(4):
+            for _ in range(15):
+                for data in outside:
+                    tcp(w.server, data, wait=0.001)
+                for data in inside:
+                    with c.socket() as s:
+                        try:
+                            s.sendall(data)
+                        except OSError:
+                            pass  # refused before all of it was read
+            memory.append(rss_kib(w.server.proc.pid))
+            logged.append(os.path.getsize(w.server.log))
+        assert SANITIZED or memory[3] - memory[0] < 3 * 1024, memory
+        assert logged[3] - logged[0] < 64 * 1024, logged
+
+
 def test_case_1_pipelined_requests_get_one_answer_each():
     with World() as w:
         one = b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n"
@@ -168,10 +196,83 @@ def test_case_2_bombs_after_authentication_cost_little():
         assert rows["n"] == 100, rows
 
 
+def bombs():
+    deep = b"[" * 1000000
+    return {"blanks": zstd(b" " * (64 << 20)), "claims 2^60": frame_that_lies(1 << 60), "deep": zstd(deep + b"\n"),
+            "gzip": gzip.compress(bytes(8 << 20)), "keys": zstd(b"{" + b",".join(b'"k%d":1' % i for i in range(100000)) + b"}\n")}
+
+
+def test_case_2_bombs_of_strangers_are_refused_for_being_strangers():
+    with World() as w:
+        nobody = Client(w.server)
+        begin = cpu_seconds(w.server.proc.pid)
+        for name, body in bombs().items():
+            assert w.a.post(101, 1, body=body, client=nobody).status == 401, name
+            assert w.b.post(101, 1, body=body, path=w.a.path("logs")).status == 403, name
+            r = nobody.request("POST", w.a.path("heartbeat"), body[:60000])
+            assert r.status == 401, (name, r)
+            assert w.b.client().request("POST", w.a.path("heartbeat"), body[:60000]).status == 403, name
+        assert cpu_seconds(w.server.proc.pid) - begin < 1 * lab.SLOW  # none was unpacked
+
+
+def test_case_2_bombs_stay_within_a_fixed_memory():
+    with World() as w:
+        before = rss_kib(w.server.proc.pid, "VmHWM")
+        for _ in range(3):
+            for name, body in bombs().items():
+                a = w.a.post(101, 1, body=body)
+                assert a.status in (400, 413) or (a.status == 202 and a.json["received"] == 0), (name, a)
+                if a.status == 202:
+                    w.a.epoch += 1  # the range is taken: the next bomb comes as another epoch
+        assert SANITIZED or rss_kib(w.server.proc.pid, "VmHWM") - before < 160 * 1024
+        assert w.server.one("SELECT COUNT(*) AS n FROM events")["n"] == 100
+
+
+def test_case_2_heartbeat_bombs_are_400_or_413():
+    with World() as w:
+        ok = w.a.heartbeat()
+        assert ok.status == 200, ok
+        good = b'{"status":"healthy","agent_version":"0.1.0","metrics":{%s}}'
+        bad = {"deep": b'{"metrics":' * 6000, "deep lists": b"[" * 65536, "keys": good % b",".join(b'"k%d":1' % i for i in range(6000)),
+               "twice": b'{"status":"healthy","status":"healthy"}', "nul": good % b'"a":"\\u0000"', "utf8": good % b'"a":"\xff"',
+               "surrogate": good % b'"a":"\\ud800"', "huge number": good % b'"a":1e400', "long": good % (b'"a":"' + b"x" * 65536 + b'"'),
+               "int": good % (b'"a":' + b"9" * 40), "tail": b"{}{}", "empty": b""}
+        for name, body in bad.items():
+            r = w.a.client().request("POST", w.a.path("heartbeat"), body)
+            assert r.status in (400, 413) and r.json["detail"], (name, r)
+
+
+def tables(server):
+    """Every table, index and column of every database of the server."""
+    found = set()
+    for folder, _, names in os.walk(server.data):
+        for name in names:
+            if name.endswith(".db"):
+                db = sqlite3.connect(os.path.join(folder, name))
+                found |= {(name, sql) for (sql,) in db.execute("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL")}
+                db.close()
+    return found
+
+
+def test_case_2_what_is_sent_never_adds_to_the_schema():
+    with World() as w:
+        columns, before = set(w.server.one("SELECT * FROM events LIMIT 1")), tables(w.server)
+        for i in range(20):
+            first = 101 + i * 600
+            good = lines(first, 600)
+            new = good.replace(b'"uid":0', b'"uid":0,"new_%d":{"x":1}' % i).replace(b'"source"', b'"top_%d":1,"source"' % i)
+            a = w.a.post(first, 600, body=zstd(new))
+            assert a.status == 202 and a.json["received"] == 0 and a.json["skipped"] == 600, a
+        assert tables(w.server) == before
+        assert set(w.server.one("SELECT * FROM events LIMIT 1")) == columns
+        row = w.server.one("SELECT stored, lost, missing FROM ledger WHERE agent_id='%s'" % w.a.id)
+        assert row == {"stored": 100, "lost": 12000, "missing": 0}, row
+
+
 def test_case_2_hostile_lines_are_rejected_not_stored():
     with World() as w:
         good = lines(101, 1)
-        bad = [b"[" * 100000, b'{"seq":102' + b',"a":{' * 1000 + b"}" * 1000 + b"}", b"{" + b",".join(b'"k%d":1' % i for i in range(100000)) + b"}",
+        bad = [b"[" * 1000000, b'{"seq":102' + b',"a":{' * 1000 + b"}" * 1000 + b"}", b"{" + b",".join(b'"k%d":1' % i for i in range(100000)) + b"}",
                good[:-2] + b',"seq":101}', good.replace(b'"true"', b'"a\\u0000b"')[:-1], good.replace(b'"true"', b'"\xff\xfe"')[:-1],
                good.replace(b'"uid":0', b'"uid":-1')[:-1], good.replace(b'"uid":0', b'"surprise":0')[:-1]]
         for i, text in enumerate(bad):
@@ -224,7 +325,15 @@ def test_case_4_identity_comes_from_the_certificate():
         pem = os.path.join(s.data, "pki", "server.pem")
         r = a.post(101, 3, body=body, client=Client(s, pem, pem))
         assert r.status in (401, 403), r
-        assert a.client().request("POST", b.path("heartbeat"), b"{}").status == 403
+        assert b.heartbeat().status == 200
+        seen = s.one("SELECT last_seen, agent_version FROM agents WHERE agent_id='%s'" % b.id)
+        flight = s.sql("SELECT in_flight FROM ledger WHERE agent_id='%s'" % b.id)
+        forged = json.dumps({"status": "healthy", "agent_version": "6.6.6", "streams": [
+            {"epoch": "%016x" % b.epoch, "stream": "kernel.critical", "in_flight": 77, "produced": 77, "lost": 0}]})
+        assert a.client().request("POST", b.path("heartbeat"), forged).status == 403
+        assert Client(s).request("POST", b.path("heartbeat"), forged).status == 401
+        assert s.one("SELECT last_seen, agent_version FROM agents WHERE agent_id='%s'" % b.id) == seen
+        assert s.sql("SELECT in_flight FROM ledger WHERE agent_id='%s'" % b.id) == flight
         assert a.client().request("POST", b.path("renew"), b"{}").status == 403
         assert s.one("SELECT COUNT(*) AS n FROM events")["n"] == 100
 

@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Enrolment, certificates and heartbeats against the real wedr-server."""
 import json
+import multiprocessing
 import os
 import ssl
 import subprocess
 import threading
 
 import lab
-from server_client import Client, Peer, metrics, sign_keys
+from server_client import (Client, Peer, at_once, cpu_seconds, metrics, plain_context, post_bytes, quick_socket, rss_kib,
+                           sign_keys)
 
 
 def fleet(**config):
@@ -60,6 +62,94 @@ def test_guessing_is_limited_also_when_all_guess_at_once():
         assert all(a.json["status"] == 429 and a.json["detail"] for a in limited)
         # A valid token from the same address has to wait, too: the limiter does not tell good from bad beforehand.
         assert p.enroll().status == 429
+
+
+MANY = {"connections_per_address": 4000, "open_deadline_ms": 120000, "header_deadline_ms": 120000}
+ENROLL = "/api/v1/agents/enroll"
+
+
+def test_case_5_a_thousand_requests_at_once_use_a_token_once():
+    l, s = fleet(auth={"enroll_attempts_per_minute": 100000, "enrolments_per_minute": 100000}, http=MANY)
+    with l:
+        peers = [Peer(s, l.folder, "p%d" % i) for i in range(4)]
+        token = s.token()
+        bodies = [post_bytes(ENROLL, json.dumps(p.enroll_body(token)).encode()) for p in peers]
+        codes = at_once(s, [bodies[i % 4] for i in range(1000)])
+        assert codes.count(201) == 1 and set(codes) <= {201, 401, 429}, {c: codes.count(c) for c in set(codes)}
+        assert s.one("SELECT COUNT(*) AS n FROM agents")["n"] == 1
+        assert metrics(s)["wedr_enrolled_total"] == 1
+
+
+def test_case_5_a_thousand_guesses_at_once_do_not_race_past_the_limit():
+    l, s = fleet(auth={"enroll_attempts_per_minute": 20}, http=MANY)
+    with l:
+        p = Peer(s, l.folder)
+        body = post_bytes(ENROLL, json.dumps(p.enroll_body("0" * 48)).encode())
+        begin = lab.time.monotonic()
+        codes = at_once(s, [body] * 1000)
+        # The limit refills while the connections are made: one attempt in three seconds.
+        assert codes.count(401) <= 21 + (lab.time.monotonic() - begin) / 3 and codes.count(401) + codes.count(429) + codes.count(None) == 1000, codes
+        assert codes.count(429) > 500 and s.one("SELECT COUNT(*) AS n FROM agents")["n"] == 0
+
+
+def flood_part(server, request, count, codes):
+    context, mine = plain_context(), {}
+    for _ in range(count):
+        try:
+            with quick_socket(server, context) as k:
+                k.sendall(request)
+                code = k.recv(4096)[9:12].decode()
+        except OSError as e:
+            code = type(e).__name__
+        mine[code] = mine.get(code, 0) + 1
+    codes.put(mine)
+
+
+def flood(server, request, count, parts=3):
+    fork = multiprocessing.get_context("fork")
+    codes, total = fork.Queue(), {}
+    running = [fork.Process(target=flood_part, args=(server, request, count // parts, codes)) for _ in range(parts)]
+    for r in running:
+        r.start()
+    for _ in running:
+        for code, n in codes.get(timeout=120 * lab.SLOW).items():
+            total[code] = total.get(code, 0) + n
+    for r in running:
+        r.join()
+    return total
+
+
+def test_case_5_ten_thousand_enrolments_cost_bounded_cpu_and_memory():
+    with lab.Lab() as l:
+        s = l.server()  # as it comes: no limit is set for the test
+        good, stranger = Peer(s, l.folder, "good"), Peer(s, l.folder, "stranger")
+        assert good.enroll().status == 201
+        request = post_bytes(ENROLL, json.dumps(stranger.enroll_body("0" * 48)).encode())
+        part = 3000 if lab.SLOW == 1 else 300
+        cost, memory, codes = [], [], {}
+        for i in range(3):
+            before = cpu_seconds(s.proc.pid)
+            for code, n in flood(s, request, part + (1000 if i == 2 and part == 3000 else 0)).items():
+                codes[code] = codes.get(code, 0) + n
+            cost.append((cpu_seconds(s.proc.pid) - before) / part)
+            memory.append(rss_kib(s.proc.pid))
+            assert good.post(1 + i * 10, 10).status == 202  # who is enrolled is served
+        assert codes.pop("429") > 2.9 * part and codes.pop("401") <= 60 and not codes, codes
+        assert max(cost) < 0.005 * lab.SLOW, cost  # seconds of CPU per refused stranger: a handshake, no more
+        assert lab.SLOW > 1 or memory[2] - memory[0] < 4096, memory
+        assert s.one("SELECT COUNT(*) AS n FROM agents")["n"] == 1
+        assert os.path.getsize(s.log) < 400 * 3.5 * part
+
+
+def test_a_sanitizers_report_in_a_log_fails_the_test():
+    try:
+        with lab.Lab() as l:
+            with open(os.path.join(l.folder, "server.log"), "w", encoding="ascii") as f:
+                f.write("==1==ERROR: AddressSanitizer: heap-use-after-free")
+    except AssertionError as e:
+        assert "heap-use-after-free" in str(e)
+        return
+    raise AssertionError("the report was not seen")
 
 
 def test_used_up_and_expired_tokens_are_refused():
