@@ -230,8 +230,12 @@ static int read_peers(struct core *c)
             if (err != WEDR_E_CLOSED) {
                 wedr_log(WARN, "core.net_broke_protocol", WEDR_ERR(err));
             }
-            drop_net(
-                c); /* the holder sees net's end or its own channel to it and makes a new one */
+            drop_net(c);
+            /* Net may live on without this channel: only the holder can make another. */
+            err = wedr_peer_send_result(c->holder, WEDR_MSG_T_NET_GONE, err, wedr_err_text(err));
+            if (err != WEDR_OK) {
+                return err;
+            }
         }
     }
     return WEDR_OK;

@@ -31,13 +31,14 @@ static bool check_kernel(void)
     return works;
 }
 
-static bool check_config(const char *state_dir)
+static bool check_config(const char *state_dir, bool *ret_ships)
 {
     struct wedr_agent_cfg cfg;
     struct wedr_errinfo ei = {""};
     int err = wedr_agent_config_load(state_dir, &cfg, &ei);
     say(err == WEDR_OK, "configuration",
         err == WEDR_OK ? WEDR_CONFIG_FILE " is valid, or absent (defaults)" : ei.text);
+    *ret_ships = err != WEDR_OK || cfg.shipper_enabled;
     return err == WEDR_OK;
 }
 
@@ -95,6 +96,11 @@ static bool check_identity(const char *state_dir)
 static bool check_server(const struct wedr_msg_status *m)
 {
     char text[1024];
+    if (m->agent_id[0] && m->net_age_ms > 5000) {
+        say(false, "net",
+            "the net process does not report; it is started again by itself, see log/agent.log");
+        return false;
+    }
     switch (m->net.server_state) {
     case WEDR_MSG_SERVER_OK:
         say(true, "server", "answers and accepts this agent");
@@ -133,7 +139,7 @@ static bool check_server(const struct wedr_msg_status *m)
     return false;
 }
 
-static bool check_running(const struct wedr_msg_status *m)
+static bool check_running(const struct wedr_msg_status *m, bool ships)
 {
     bool ok = true;
     bool ebpf = strcmp(m->core.source, "replay") != 0;
@@ -163,23 +169,29 @@ static bool check_running(const struct wedr_msg_status *m)
         (void)printf("limit   %-14s this kernel lacks %s; the other walls stand\n", "sandbox",
                      m->sandbox_missing);
     }
+    if (!ships) {
+        (void)printf("limit   %-14s shipping is switched off in " WEDR_CONFIG_FILE
+                     "; events stay in the spool\n",
+                     "server");
+        return ok;
+    }
     return check_server(m) && ok;
 }
 
 int wedr_doctor(const char *state_dir, bool root)
 {
     static struct wedr_msg_status m;
-    bool ok = true;
+    bool ok = true, ships = true;
     if (!root) {
         say(false, "rights", "doctor sees little without root: run it as root");
         ok = false;
     }
     ok = check_kernel() && ok;
-    ok = check_config(state_dir) && ok;
+    ok = check_config(state_dir, &ships) && ok;
     ok = check_identity(state_dir) && ok;
     int err = wedr_status_get(state_dir, &m);
     if (err == WEDR_OK) {
-        ok = check_running(&m) && ok;
+        ok = check_running(&m, ships) && ok;
     } else if (err == WEDR_E_NOENT) {
         say(false, "agent",
             "no agent runs on this folder. Do: systemctl start wazabi-edr-agent, or wedr-agent "

@@ -198,11 +198,18 @@ static int loop(struct holder *h)
         struct wedr_wait w[W_COUNT];
         holder_children_tick(h, now);
         holder_source_tick(h, now);
+        holder_source_retry(h, now);
         state_tick(h, now);
         manager_tick(h, now);
         stop_tick(h, now);
         if (h->args->drain_only && h->stop == STOP_NO && h->core.ready) {
             holder_stop_begin(h, true);
+        }
+        if (h->args->drain_only && h->stop == STOP_NO && now - h->start_ms > STOP_TOTAL_MS) {
+            wedr_msg_put_text(h->sensor_trouble, sizeof(h->sensor_trouble),
+                              "the core process does not start: see log/agent.log");
+            h->failed = true;
+            break;
         }
         if (h->stop == STOP_DONE) {
             break;
@@ -253,6 +260,12 @@ static int prepare(struct holder *h, struct wedr_errinfo *ei)
 static void open_source(struct holder *h)
 {
     struct wedr_errinfo ei = {""};
+    char recorder[WEDR_PIN_NAME_MAX];
+    if (h->args->source == WEDR_SOURCE_EBPF &&
+        wedr_sensor_record_name(h->state_dir, recorder) == WEDR_OK &&
+        wedr_sensor_unpin(recorder, NULL) == WEDR_OK) {
+        wedr_log(WARN, "holder.killed_recorder_cleaned_up", WEDR_STR("pin_name", recorder));
+    }
     if (h->args->source == WEDR_SOURCE_EBPF && h->memory.reenrolled) {
         /* Another identity watched until now: its epochs are not ours. */
         int err = wedr_sensor_unpin(h->pin_name, &ei);

@@ -17,6 +17,9 @@
 #define STABLE_MS 10000u  /* alive this long: the next restart is quick again */
 #define IDENTITY_MS 2000u /* how often an agent without identity looks for one */
 #define MESSAGES_PER_TURN 64
+#define PAIR_MS 250u       /* between two channels of core and net */
+#define CERT_MS 60000u     /* a child is started for each renewed certificate */
+#define LOG_LINES_MAX 200u /* of a child within a second */
 
 void holder_children_init(struct holder *h)
 {
@@ -64,6 +67,8 @@ void holder_child_down(struct holder *h, struct holder_child *c, const char *why
     c->restarts++;
     if (is_core) {
         h->phase = SOURCE_NONE;
+        h->begin_again_ms = h->end_again_ms = 0;
+        h->source_trouble[0] = 0;
         wedr_sensor_close(h->old);
         h->old = NULL;
     }
@@ -162,7 +167,9 @@ static void pair(struct holder *h)
 {
     struct wedr_ipc *a = NULL, *b = NULL;
     struct wedr_msg_empty to_core, to_net;
-    if (!h->pair_due || !h->core.ready || !h->net.ready) {
+    uint64_t now = wedr_time_mono_ms();
+    if (!h->pair_due || !h->core.ready || !h->net.ready ||
+        (h->paired_ms != 0 && now - h->paired_ms < PAIR_MS)) {
         return;
     }
     if (wedr_ipc_pair(&a, &b) != WEDR_OK) {
@@ -170,17 +177,33 @@ static void pair(struct holder *h)
     }
     wedr_handle ha = wedr_ipc_handle(a), hb = wedr_ipc_handle(b);
     h->pair_due = false;
+    h->paired_ms = now;
     wedr_msg_begin(&to_core, WEDR_MSG_T_CORE_PEER);
     wedr_msg_begin(&to_net, WEDR_MSG_T_NET_PEER);
-    holder_send(h, &h->net, &to_net, &hb, 1);
+    /* Core first: what it hears of the old channel's end must not make it ask for another. */
     holder_send(h, &h->core, &to_core, &ha, 1);
+    holder_send(h, &h->net, &to_net, &hb, 1);
     wedr_ipc_close(a);
     wedr_ipc_close(b);
+}
+
+static void log_second(struct holder_child *c, uint64_t now)
+{
+    if (now - c->log_second_ms < 1000) {
+        return;
+    }
+    if (c->log_refused > 0) {
+        wedr_log(WARN, "holder.log_flood", WEDR_U64("refused", c->log_refused));
+    }
+    c->log_second_ms = now;
+    c->log_lines = c->log_refused = 0;
 }
 
 void holder_children_tick(struct holder *h, uint64_t now)
 {
     bool stopping = h->stop != STOP_NO;
+    log_second(&h->core, now);
+    log_second(&h->net, now);
     if (!h->core.proc && now >= h->core.restart_at_ms && !stopping) {
         start_core(h);
     }
@@ -220,14 +243,10 @@ static void on_source_result(struct holder *h, const struct wedr_peer_msg *m)
                  WEDR_U64("message", m->type));
     }
     if (m->type == WEDR_MSG_T_SOURCE_STARTED) {
-        if (r.err != WEDR_OK && h->args->source == WEDR_SOURCE_REPLAY) {
-            wedr_msg_put_text(h->sensor_trouble, sizeof(h->sensor_trouble), r.text);
-            h->failed = true;
-            h->stop = STOP_DONE;
-        }
-        return;
+        holder_source_started(h, r.err, r.text);
+    } else {
+        holder_source_ended(h, r.err);
     }
-    holder_source_ended(h);
 }
 
 static void on_core_ready(struct holder *h, const struct wedr_peer_msg *m)
@@ -244,10 +263,29 @@ static void on_core_ready(struct holder *h, const struct wedr_peer_msg *m)
     holder_gap_send(h);
 }
 
-static void log_line(const struct wedr_peer_msg *m)
+/* A child that floods the log would push everybody else's lines out of it. */
+static void log_line(struct holder_child *c, const struct wedr_peer_msg *m)
 {
     const struct wedr_msg_log *l = (const struct wedr_msg_log *)(const void *)m->u.bytes;
+    if (c->log_lines >= LOG_LINES_MAX) {
+        c->log_refused++;
+        return;
+    }
+    c->log_lines++;
     wedr_logfile_child_line((enum wedr_log_level)l->level, l->line, l->len);
+}
+
+/* A channel between core and net ended while both live. Net is ended for a broken protocol, but not
+ * again and again on core's word. */
+static void on_net_gone(struct holder *h, const struct wedr_peer_msg *m)
+{
+    struct wedr_msg_result r;
+    memcpy(&r, m->u.bytes, sizeof(r));
+    h->pair_due = true;
+    if (r.err != WEDR_E_CLOSED && h->net.ready &&
+        wedr_time_mono_ms() - h->net.start_ms > STABLE_MS) {
+        holder_child_down(h, &h->net, "broke the protocol with core");
+    }
 }
 
 static void core_message(struct holder *h, const struct wedr_peer_msg *m)
@@ -269,7 +307,7 @@ static void core_message(struct holder *h, const struct wedr_peer_msg *m)
         }
         break;
     case WEDR_MSG_T_CORE_LOG:
-        log_line(m);
+        log_line(&h->core, m);
         break;
     case WEDR_MSG_T_SOURCE_STARTED:
     case WEDR_MSG_T_SOURCE_ENDED:
@@ -288,7 +326,14 @@ static void core_message(struct holder *h, const struct wedr_peer_msg *m)
             h->core.stats_ms = 0; /* only counters from now on tell whether anything waits */
         }
         break;
+    case WEDR_MSG_T_NET_GONE:
+        on_net_gone(h, m);
+        break;
     case WEDR_MSG_T_CORE_FINISHED:
+        if (h->args->source != WEDR_SOURCE_REPLAY) { /* only a file ends by itself */
+            holder_child_down(h, &h->core, "broke the protocol");
+            break;
+        }
         h->finished = true;
         h->stop = STOP_DONE;
         break;
@@ -412,9 +457,14 @@ static void net_message(struct holder *h, const struct wedr_peer_msg *m)
         h->net.stats_ms = wedr_time_mono_ms();
         break;
     case WEDR_MSG_T_NET_LOG:
-        log_line(m);
+        log_line(&h->net, m);
         break;
     case WEDR_MSG_T_CERT:
+        if (h->cert_ms != 0 && wedr_time_mono_ms() - h->cert_ms < CERT_MS) {
+            holder_child_down(h, &h->net, "broke the protocol");
+            break;
+        }
+        h->cert_ms = wedr_time_mono_ms();
         on_renewed_cert(h, (const struct wedr_msg_pem *)(const void *)m->u.bytes);
         break;
     default:

@@ -61,6 +61,12 @@ void holder_state_fill(struct holder *h, struct wedr_msg_holder_state *m)
         (void)snprintf(text, sizeof(text), "the sensor is not attached: %.180s", h->sensor_trouble);
         say(m, text);
     }
+    if (h->source_trouble[0]) {
+        char text[WEDR_MSG_TEXT_MAX];
+        (void)snprintf(text, sizeof(text), "the core process cannot read the sensor: %.180s",
+                       h->source_trouble);
+        say(m, text);
+    }
     if (!h->core.ready) {
         say(m, "the core process is down");
     } else if (stale(&h->core, now)) {

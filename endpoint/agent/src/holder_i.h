@@ -25,6 +25,8 @@ struct holder_child {
     bool ready;
     uint32_t restarts;
     uint64_t start_ms, restart_at_ms, stats_ms;
+    uint64_t log_second_ms; /* the lines of one second are counted */
+    uint32_t log_lines, log_refused;
     struct wedr_backoff backoff;
 };
 
@@ -55,6 +57,7 @@ struct holder {
 
     struct holder_child core, net;
     bool pair_due; /* core and net need a new channel */
+    uint64_t paired_ms, cert_ms;
     struct wedr_core_args core_args;
     struct wedr_net_args net_args;
     struct wedr_msg_core_stats core_stats;
@@ -63,12 +66,14 @@ struct holder {
 
     struct wedr_sensor *sensor, *old;
     char pin_name[WEDR_PIN_NAME_MAX];
-    char sensor_trouble[WEDR_ERRINFO_MAX]; /* why it is not attached */
+    char sensor_trouble[WEDR_ERRINFO_MAX];  /* why it is not attached */
+    char source_trouble[WEDR_MSG_TEXT_MAX]; /* why core does not read it */
     enum source_phase phase;
     bool fresh; /* the live set was loaded by this process and core has not had it yet */
     uint64_t ended_epoch, replay_epoch;
     uint32_t detached_count;
     uint64_t next_check_ms, next_open_ms, next_store_ms, next_state_ms, next_identity_ms;
+    uint64_t begin_again_ms, end_again_ms; /* core could not: asked again then; 0: no */
     int64_t gap_from_us;
     uint16_t gap_reason; /* 0: taken from memory */
     struct wedr_msg_gap gap;
@@ -101,7 +106,10 @@ void holder_identity_load(struct holder *h);
 /* holder_source.c */
 void holder_source_open(struct holder *h);
 void holder_source_begin(struct holder *h); /* core is ready */
-void holder_source_ended(struct holder *h); /* core says so */
+/* What core answered. */
+void holder_source_started(struct holder *h, int err, const char *reason);
+void holder_source_ended(struct holder *h, int err);
+void holder_source_retry(struct holder *h, uint64_t now);
 void holder_source_tick(struct holder *h, uint64_t now);
 /* Detaches for good and lets core drain. False: nothing to drain. */
 bool holder_source_stop(struct holder *h);

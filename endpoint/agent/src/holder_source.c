@@ -10,6 +10,7 @@
 #define CHECK_MS 2000u
 #define REOPEN_MS 5000u
 #define STORE_MS 4000u
+#define AGAIN_MS 1000u
 #define SETTLE_MS \
     50u /* programs that still ran when the last link went have written their record by then */
 
@@ -165,13 +166,47 @@ void holder_source_begin(struct holder *h)
     } else if (!give_old(h) && h->sensor) {
         h->phase = SOURCE_LIVE;
         give_ebpf(h, h->sensor, !h->fresh);
-        h->fresh = false;
     }
 }
 
-void holder_source_ended(struct holder *h)
+/* A full disk is why core may not be able to: the source waits, and nobody says all is well. */
+void holder_source_started(struct holder *h, int err, const char *reason)
+{
+    if (err == WEDR_OK) {
+        h->source_trouble[0] = 0;
+        h->fresh = h->fresh && h->phase != SOURCE_LIVE;
+    } else if (h->args->source == WEDR_SOURCE_REPLAY) {
+        wedr_msg_put_text(h->sensor_trouble, sizeof(h->sensor_trouble), reason);
+        h->failed = true;
+        h->stop = STOP_DONE;
+    } else {
+        wedr_msg_put_text(h->source_trouble, sizeof(h->source_trouble), reason);
+        h->phase = SOURCE_NONE; /* the answer to an end that was asked for means nothing now */
+        h->begin_again_ms = wedr_time_mono_ms() + AGAIN_MS;
+    }
+}
+
+void holder_source_retry(struct holder *h, uint64_t now)
+{
+    if (h->end_again_ms != 0 && now >= h->end_again_ms) {
+        h->end_again_ms = 0;
+        holder_send_text(h, &h->core, WEDR_MSG_T_SOURCE_END,
+                         h->phase == SOURCE_STOP_ENDING ? "stopped" : "detached");
+    }
+    if (h->begin_again_ms != 0 && now >= h->begin_again_ms && h->stop == STOP_NO) {
+        h->begin_again_ms = 0;
+        holder_source_begin(h);
+    }
+}
+
+void holder_source_ended(struct holder *h, int err)
 {
     enum source_phase was = h->phase;
+    if (err != WEDR_OK &&
+        (was == SOURCE_OLD || was == SOURCE_LIVE_ENDING || was == SOURCE_STOP_ENDING)) {
+        h->end_again_ms = wedr_time_mono_ms() + AGAIN_MS; /* the rings still hold the rest */
+        return;
+    }
     h->phase = SOURCE_NONE;
     switch (was) {
     case SOURCE_OLD:
@@ -265,6 +300,11 @@ bool holder_source_stop(struct holder *h)
     }
     if (h->sensor) {
         h->memory.last_good_us = wedr_time_utc_us();
+    }
+    if (h->sensor && (h->phase == SOURCE_NONE || !h->core.ready)) {
+        wedr_log(ERROR, "holder.cannot_drain", WEDR_STR("reason", "the core process is down"));
+        h->stop_err = WEDR_E_STATE; /* the rings hold records: the sensor stays, asked for again */
+        return false;
     }
     /* Core keeps the rings by its own descriptors; without pins and without ours the programs are
      * gone. */

@@ -66,7 +66,9 @@ static uint64_t jittered(struct net *n, uint32_t ms)
     return (uint64_t)ms - ms / 4 + (uint32_t)(n->rng >> 33) % span;
 }
 
-static void make_http(struct net *n)
+/* Whatever was under way with the old client is given up: core hears of it, unless it is new too.
+ */
+static void make_http(struct net *n, bool new_core)
 {
     struct wedr_errinfo ei = {""};
     struct wedr_cert_info info;
@@ -74,7 +76,11 @@ static void make_http(struct net *n)
     n->http = NULL;
     n->heartbeat_busy = false;
     n->renew_busy = false;
-    wedr_ship_reset(n->ship);
+    if (new_core) {
+        wedr_ship_reset(n->ship);
+    } else {
+        wedr_ship_give_back(n->ship);
+    }
     if (n->pem[0].len == 0 || !n->args->server_url[0]) {
         wedr_ship_note_server(n->ship, WEDR_MSG_SERVER_NO_CONFIG, 0, "no server is configured");
         return;
@@ -121,7 +127,7 @@ static int take_keys(struct net *n, struct wedr_peer_msg *m)
             return WEDR_OK;
         }
     }
-    make_http(n);
+    make_http(n, false);
     n->next_heartbeat_ms = 0;
     return WEDR_OK;
 }
@@ -277,7 +283,7 @@ static void take_core(struct net *n, struct wedr_peer_msg *m)
     if (wedr_ipc_from_handle_take(m->handles[0], &n->core) != WEDR_OK) {
         n->core = NULL;
     }
-    make_http(n); /* what is under way belongs to the core that is gone */
+    make_http(n, true); /* what is under way belongs to the core that is gone */
 }
 
 static int on_holder(struct net *n, struct wedr_peer_msg *m)
@@ -364,6 +370,13 @@ static int loop(struct net *n)
         }
         uint64_t now = wedr_time_mono_ms();
         fill_stats(n, &stats);
+        if (now >= n->next_stats_ms && stats.server_state == WEDR_MSG_SERVER_UNREACHABLE &&
+            wedr_sandbox_outdated()) {
+            /* Only a new process may open what replaced them; the holder starts it. */
+            wedr_log(WARN, "net.name_service_files_replaced",
+                     WEDR_U64("uptime_ms", now - n->start_ms));
+            return WEDR_E_CLOSED;
+        }
         if (now >= n->next_stats_ms || stats.server_state != n->told_state) {
             n->next_stats_ms = now + STATS_MS;
             n->told_state = stats.server_state;

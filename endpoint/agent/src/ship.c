@@ -96,6 +96,19 @@ void wedr_ship_reset(struct wedr_ship *s)
     }
 }
 
+void wedr_ship_give_back(struct wedr_ship *s)
+{
+    for (size_t i = 0; i < WEDR_ARRAY_COUNT(s->flight); i++) {
+        if (s->flight[i].busy) {
+            s->flight[i].busy = false;
+            s->stats.batches_retried++;
+            s->done(s->arg, &s->flight[i].id, WEDR_MSG_RETRY, s->failing ? 1 : WEDR_MSG_WINDOW_MAX,
+                    0);
+        }
+    }
+    wedr_ship_reset(s);
+}
+
 void wedr_ship_free(struct wedr_ship *s)
 {
     if (s) {

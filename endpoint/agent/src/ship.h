@@ -38,6 +38,8 @@ WEDR_MUST_USE struct wedr_ship *
 wedr_ship_new(const char *agent_id, uint32_t max_backoff_ms, wedr_ship_done done, void *arg);
 /* Forgets what is under way without calling done; free the HTTP client first. NULL is allowed. */
 void wedr_ship_free(struct wedr_ship *s);
+/* Says of what is under way that it is to be offered again; the HTTP client was freed before. */
+void wedr_ship_give_back(struct wedr_ship *s);
 /* Forgets what is under way (core is gone); the HTTP client was freed before. */
 void wedr_ship_reset(struct wedr_ship *s);
 /* Sends the batch; file is taken. h NULL: nothing can be sent now, done is called at once with

@@ -40,6 +40,15 @@ int wedr_sensor_pin_name(const char *state_dir, char ret_name[WEDR_PIN_NAME_MAX]
     return WEDR_OK;
 }
 
+int wedr_sensor_record_name(const char *state_dir, char ret_name[WEDR_PIN_NAME_MAX])
+{
+    int err = wedr_sensor_pin_name(state_dir, ret_name);
+    if (err == WEDR_OK) {
+        memcpy(ret_name, "wrec", 4);
+    }
+    return err;
+}
+
 void wedr_sensor_close(struct wedr_sensor *s)
 {
     if (!s) {

@@ -21,6 +21,9 @@
 /* "wedr-" + the first 16 hex digits of sha256(absolute path of the state folder). WEDR_E_NOENT when
  * the folder does not exist. */
 WEDR_MUST_USE int wedr_sensor_pin_name(const char *state_dir, char ret_name[WEDR_PIN_NAME_MAX]);
+/* The same for the sensor of a recording, which lives no longer than the recorder: whoever holds
+ * the state folder's lock may unpin what a killed one left. */
+WEDR_MUST_USE int wedr_sensor_record_name(const char *state_dir, char ret_name[WEDR_PIN_NAME_MAX]);
 
 struct wedr_sensor; /* a set of pinned programs and maps that this process holds open */
 

@@ -49,6 +49,38 @@ static const char *const net_folders[] = {
     "/lib",     "/lib64",
 };
 
+/* Which files the rules speak of. */
+static struct {
+    bool there;
+    dev_t device;
+    ino_t inode;
+} seen[WEDR_ARRAY_COUNT(net_files)];
+static bool seen_any;
+
+static void look(bool *ret_changed)
+{
+    for (size_t i = 0; i < WEDR_ARRAY_COUNT(net_files); i++) {
+        struct stat st = {.st_ino = 0};
+        bool there = stat(net_files[i], &st) == 0;
+        *ret_changed = *ret_changed || there != seen[i].there ||
+                       (there && (st.st_dev != seen[i].device || st.st_ino != seen[i].inode));
+        if (!seen_any) {
+            seen[i].there = there;
+            seen[i].device = st.st_dev;
+            seen[i].inode = st.st_ino;
+        }
+    }
+}
+
+bool wedr_sandbox_outdated(void)
+{
+    bool changed = false;
+    if (seen_any) {
+        look(&changed);
+    }
+    return changed;
+}
+
 static void describe(enum wedr_sandbox_profile profile, long version, struct ruleset *ret)
 {
     memset(ret, 0, sizeof(*ret));
@@ -104,6 +136,10 @@ static int add_rules(enum wedr_sandbox_profile profile, int ruleset, int dir, ui
     if (profile != WEDR_SANDBOX_NET) {
         return 0;
     }
+    bool changed = false;
+    seen_any = false;
+    look(&changed); /* before the rules: a file replaced in between is seen as replaced */
+    seen_any = true;
     for (size_t i = 0; i < WEDR_ARRAY_COUNT(net_files); i++) {
         if (allow_path(ruleset, net_files[i], LANDLOCK_ACCESS_FS_READ_FILE) != 0) {
             return -1;

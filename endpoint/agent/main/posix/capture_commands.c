@@ -60,6 +60,7 @@ static int record(const char *pin_name, wedr_handle file)
     wedr_handle signal = WEDR_HANDLE_NONE;
     struct wedr_sensor_cfg cfg = {.pin_name = pin_name};
     int err = wedr_stop_signal_open(&signal);
+    (void)!wedr_sensor_unpin(pin_name, NULL); /* of a recorder that was killed: old records */
     if (err == WEDR_OK) {
         err = wedr_sensor_open(&cfg, &sensor, &how, &ei);
     }
@@ -100,7 +101,7 @@ int wedr_command_record(const char *state_dir, const char *path)
         return 1;
     }
     if (err == WEDR_OK) {
-        err = wedr_sensor_pin_name(state_dir, pin_name);
+        err = wedr_sensor_record_name(state_dir, pin_name);
     }
     if (err == WEDR_OK) {
         err = wedr_fs_open(path, FILE_FLAGS, 0600, &file);
@@ -110,7 +111,6 @@ int wedr_command_record(const char *state_dir, const char *path)
         return fail(path, err, NULL);
     }
     /* A sensor of its own: what is pinned for the agent waits for the agent. */
-    memcpy(pin_name, "wrec", 4);
     int code = record(pin_name, file);
     wedr_fs_close(file);
     wedr_fs_close(lock);

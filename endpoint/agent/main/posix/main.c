@@ -246,6 +246,18 @@ static int command_run(const struct options *o)
     return complain("unknown source", o->source);
 }
 
+/* What a recorder left that was killed. One that lives holds the lock. */
+static void unpin_recorder(const char *state_dir)
+{
+    char name[WEDR_PIN_NAME_MAX];
+    wedr_handle lock = WEDR_HANDLE_NONE;
+    if (wedr_state_lock(state_dir, false, 0, &lock) == WEDR_OK &&
+        wedr_sensor_record_name(state_dir, name) == WEDR_OK) {
+        (void)!wedr_sensor_unpin(name, NULL);
+    }
+    wedr_fs_close(lock);
+}
+
 /* Without a running agent: what is pinned is drained into the spool by a holder that leaves at
  * once. */
 static int remove_sensor(const struct options *o)
@@ -262,6 +274,9 @@ static int remove_sensor(const struct options *o)
     }
     if (err == WEDR_OK) {
         err = wedr_sensor_list_hooks(pin_name, hooks, WEDR_ARRAY_COUNT(hooks), &count);
+    }
+    if (err == WEDR_OK) {
+        unpin_recorder(o->state);
     }
     bool have_old = err == WEDR_OK && wedr_sensor_old_open(pin_name, &old, &ei) == WEDR_OK;
     wedr_sensor_close(old);
@@ -284,8 +299,8 @@ static int command_stop(const struct options *o)
 {
     struct wedr_errinfo ei = {""};
     int err = wedr_stop_running(o->state, o->sensor, &ei);
-    if (err == WEDR_E_NOENT) {
-        if (o->sensor) {
+    if (err == WEDR_E_NOENT || (o->sensor && err == WEDR_E_STATE)) {
+        if (o->sensor) { /* no agent, or one that could not drain it */
             return remove_sensor(o);
         }
         (void)printf("no agent runs on %s\n", o->state);

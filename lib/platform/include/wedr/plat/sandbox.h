@@ -41,3 +41,6 @@ struct wedr_sandbox_report {
 WEDR_MUST_USE int wedr_sandbox_enter(const struct wedr_sandbox_cfg *cfg,
                                      struct wedr_sandbox_report *ret,
                                      struct wedr_errinfo *ei);
+/* NET: one of its name service files has come, gone or been replaced since; a new process would see
+ * the new one. */
+bool wedr_sandbox_outdated(void);

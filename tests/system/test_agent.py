@@ -1,0 +1,277 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""The agent's processes when one of them hangs, lies or finds no room: the others end it or wait for it, nothing is lost
+unseen, and nothing calls itself healthy meanwhile."""
+import ctypes
+import os
+import signal
+import socket
+import struct
+import subprocess
+import time
+
+import lab
+
+FLOOD = os.path.join(lab.BUILD, "tests", "system", "exec_flood")
+MSG_NET_LOG, MSG_CORE_FINISHED = 403, 209
+LIBC = ctypes.CDLL(None, use_errno=True)
+
+
+def live_lab(box, **sections):
+    lab.need_bpf()
+    server, agent = box.server(), box.agent()
+    agent.config(shipper={"max_backoff_secs": 1}, **sections)
+    agent.enroll(server)
+    agent.start("--source", "ebpf")
+    wait_stored(server, "process_create", 1)
+    return server, agent
+
+
+def wait_stored(server, event_type, least, like="%", seconds=20):
+    lab.wait_for("%d %s of %s" % (least, event_type, like), seconds, lambda: server.one(
+        "SELECT COUNT(*) AS n FROM events WHERE event_type = '%s' AND command_line LIKE '%s'"
+        % (event_type, like))["n"] >= least)
+
+
+def flood(mark, count):
+    lab.run(FLOOD, mark, "0", str(count))
+
+
+def pid_of(agent, name):
+    return agent.status()["processes"][name]["pid"]
+
+
+def message(kind, body=b""):
+    """A message of lib/wire between the agent's processes."""
+    return struct.pack("<HHI", 1, kind, 8 + len(body)) + body
+
+
+def channels(pid):
+    """The ends that process pid has of its channels to other processes of the agent, as if this were its code."""
+    pidfd, found = os.pidfd_open(pid), []
+    for name in os.listdir("/proc/%d/fd" % pid):
+        fd = LIBC.syscall(438, pidfd, int(name), 0)  # pidfd_getfd
+        if fd < 0:
+            continue
+        try:
+            s = socket.socket(fileno=fd)
+            if s.family == socket.AF_UNIX and s.type == socket.SOCK_SEQPACKET:
+                found.append(s)
+                continue
+            s.close()
+        except OSError:
+            os.close(fd)
+    os.close(pidfd)
+    assert len(found) == 2, "the holder and the other child: %s" % found
+    return found
+
+
+def test_core_that_says_it_is_finished_is_ended_and_the_agent_goes_on():
+    with lab.Lab() as box:
+        server, agent = live_lab(box)
+        core = pid_of(agent, "core")
+        for s in channels(core):
+            s.send(message(MSG_CORE_FINISHED))
+        lab.wait_for("another core", 10, lambda: agent.proc.poll() is not None or
+                     pid_of(agent, "core") not in (0, core))
+        assert agent.proc.poll() is None, agent.tail()
+        flood("finished", 20)
+        wait_stored(server, "process_create", 20, "exec_flood finished%")
+        agent.stop("--sensor")
+        lab.ledger_adds_up(server)
+
+
+def test_net_that_breaks_the_protocol_with_core_does_not_end_shipping():
+    with lab.Lab() as box:
+        server, agent = live_lab(box)
+        for s in channels(pid_of(agent, "net")):
+            s.send(message(MSG_NET_LOG, struct.pack("<BH4096s", 2, 4, b"text")))
+        time.sleep(0.5)
+        flood("broken", 20)
+        wait_stored(server, "process_create", 20, "exec_flood broken%")
+        time.sleep(11)  # now net has lived long enough to be ended for it
+        net = pid_of(agent, "net")
+        for s in channels(net):
+            s.send(message(MSG_NET_LOG, struct.pack("<BH4096s", 2, 4, b"text")))
+        lab.wait_for("another net", 10, lambda: pid_of(agent, "net") not in (0, net))
+        flood("again", 20)
+        wait_stored(server, "process_create", 20, "exec_flood again%")
+        agent.stop("--sensor")
+        lab.ledger_adds_up(server)
+
+
+def test_child_that_floods_the_log_does_not_push_other_lines_out():
+    with lab.Lab() as box:
+        server, agent = live_lab(box)
+        line = message(MSG_NET_LOG, struct.pack("<BH4096s", 2, 4096, b"flood " * 682))
+        for s in channels(pid_of(agent, "net")):
+            s.settimeout(5)
+            try:
+                for _ in range(4000):
+                    s.send(line)
+            except OSError:
+                pass  # core ends the channel at the first of them
+        log = os.path.join(agent.state, "log", "agent.log")
+        lab.wait_for("the flood to be named", 10, lambda: "holder.log_flood" in open(log, errors="replace").read())
+        lines = open(log, errors="replace").read().splitlines()
+        assert any("holder.start" in line for line in lines)
+        assert sum("flood flood" in line for line in lines) <= 800, len(lines)
+        flood("flooded", 5)
+        wait_stored(server, "process_create", 5, "exec_flood flooded%")
+        agent.stop("--sensor")
+        lab.ledger_adds_up(server)
+
+
+def test_stopped_core_and_net_are_told_and_lose_nothing():
+    with lab.Lab() as box:
+        server, agent = live_lab(box)
+        for name in ("core", "net"):
+            pid = pid_of(agent, name)
+            os.kill(pid, signal.SIGSTOP)
+            flood("stopped-" + name, 50)
+            lab.wait_for("the health to say it", 10, lambda: (
+                "the %s process does not answer" % name in agent.status()["health"]["text"]))
+            p = lab.run(lab.AGENT, "doctor", "--state", agent.state, check=False)
+            assert p.returncode == 1 and any(
+                line.startswith("BROKEN") and name in line for line in p.stdout.splitlines()), p.stdout
+            os.kill(pid, signal.SIGCONT)
+            wait_stored(server, "process_create", 50, "exec_flood stopped-%s%%" % name)
+            assert pid_of(agent, name) == pid
+        lab.wait_for("health", 10, lambda: not agent.status()["health"]["degraded"])
+        agent.stop("--sensor")
+        lab.ledger_adds_up(server)
+
+
+def small_spool(box, agent):
+    """The spool on a small disk; returns functions that fill it and make room again."""
+    spool = os.path.join(agent.state, "spool")
+    os.makedirs(spool, mode=0o700, exist_ok=True)
+    lab.run("mount", "-t", "tmpfs", "-o", "size=2m,mode=0700", "tmpfs", spool)
+    box.undo.append(lambda: lab.run("umount", "-l", spool, check=False))
+    blocker = os.path.join(spool, "blocker")
+
+    def fill():
+        with open(blocker, "wb", buffering=0) as f:
+            for size in (65536, 4096, 1):
+                try:
+                    while True:
+                        f.write(b"\0" * size)
+                except OSError:
+                    pass
+
+    return fill, lambda: os.unlink(blocker)
+
+
+def test_start_on_a_full_disk_is_degraded_and_reads_the_sensor_when_there_is_room():
+    lab.need_bpf()
+    with lab.Lab() as box:
+        server, agent = box.server(), box.agent()
+        agent.config(shipper={"max_backoff_secs": 1})
+        agent.enroll(server)
+        fill, make_room = small_spool(box, agent)
+        fill()
+        agent.start("--source", "ebpf")
+        flood("full", 20)
+        lab.wait_for("the health to say it", 10, lambda: "cannot read the sensor" in agent.status()["health"]["text"])
+        make_room()
+        wait_stored(server, "process_create", 20, "exec_flood full%")
+        lab.wait_for("health", 10, lambda: not agent.status()["health"]["degraded"])
+        agent.stop("--sensor")
+        lab.ledger_adds_up(server)
+
+
+def test_records_of_an_earlier_sensor_wait_for_room_on_the_disk():
+    """A set of programs that cannot be taken over is set aside with what its rings hold."""
+    lab.need_bpf()
+    with lab.Lab() as box:
+        server, agent = box.server(), box.agent()
+        agent.config(shipper={"max_backoff_secs": 1})
+        agent.enroll(server)
+        fill, make_room = small_spool(box, agent)
+        agent.start("--source", "ebpf")
+        wait_stored(server, "process_create", 1)
+        folder = os.path.join("/sys/fs/bpf", agent.status()["sensor"]["pin_name"])
+        agent.stop()
+        flood("before", 20)
+        os.unlink(os.path.join(folder, "link_fork"))
+        server.stop()
+        fill()
+        agent.start("--source", "ebpf")
+        time.sleep(4)
+        assert agent.status()["health"]["degraded"]
+        make_room()
+        server.start()
+        wait_stored(server, "process_create", 20, "exec_flood before%")
+        flood("after", 20)
+        wait_stored(server, "process_create", 20, "exec_flood after%")
+        lab.wait_for("health", 20, lambda: not agent.status()["health"]["degraded"])
+        agent.stop("--sensor")
+        rows = lab.ledger_adds_up(server, "stream = 'kernel.critical'")
+        assert len(rows) == 2 and all(r["state"] == "closed" for r in rows), rows
+
+
+def pins(name):
+    """What is pinned for the agent and for its recorder."""
+    return sorted(n for n in os.listdir("/sys/fs/bpf") if n.startswith((name, "wrec" + name[4:])))
+
+
+def test_record_leaves_the_unread_records_of_a_stopped_agent_alone():
+    with lab.Lab() as box:
+        server, agent = live_lab(box)
+        name = agent.status()["sensor"]["pin_name"]
+        agent.stop()
+        assert pins(name) == [name]
+        flood("unread", 30)
+        capture = os.path.join(box.folder, "x.cap")
+        for end in (signal.SIGINT, signal.SIGKILL):
+            p = subprocess.Popen([lab.AGENT, "record", "--state", agent.state, capture], stderr=subprocess.PIPE)
+            assert b"recording" in p.stderr.readline()
+            flood("recorded", 5)
+            time.sleep(0.5)
+            p.send_signal(end)
+            p.wait()
+            assert pins(name) == [name] + (["wrec" + name[4:]] if end == signal.SIGKILL else [])
+        agent.start("--source", "ebpf")
+        assert pins(name) == [name], "what the killed recorder left in the kernel is gone"
+        wait_stored(server, "process_create", 30, "exec_flood unread%")
+        agent.stop("--sensor")
+        lab.ledger_adds_up(server)
+        p = subprocess.Popen([lab.AGENT, "record", "--state", agent.state, capture], stderr=subprocess.PIPE)
+        assert b"recording" in p.stderr.readline()
+        p.kill()
+        p.wait()
+        assert agent.stop("--sensor").returncode == 0 and pins(name) == []
+
+
+def test_names_that_resolve_only_later_are_found():
+    """The name service files are replaced by new ones, which a walled-in process cannot open any more."""
+    lab.need_bpf()
+    with lab.Lab() as box:
+        etc = os.path.join(box.folder, "etc")
+        lab.run("cp", "-a", "/etc", etc)
+        server = box.server(args=("--name", "edr.test"))
+        port = server.listen.split(":")[1]
+        private = ["unshare", "-m", "sh", "-c", 'mount --bind "$0" /etc && exec "$@"', etc]
+
+        def hosts(text):
+            with open(os.path.join(etc, "hosts.new"), "w", encoding="ascii") as f:
+                f.write("127.0.0.1 localhost\n" + text)
+            os.rename(os.path.join(etc, "hosts.new"), os.path.join(etc, "hosts"))
+
+        agent = box.agent()
+        agent.config(shipper={"max_backoff_secs": 1})
+        hosts("127.0.0.1 edr.test\n")
+        lab.run(*private, lab.AGENT, "enroll", "--state", agent.state, "--server", "https://edr.test:" + port, "--token",
+                "-", "--ca-sha256", server.fingerprint(), stdin=server.token() + "\n")
+        hosts("")
+        with open(agent.log, "ab") as log:
+            agent.proc = subprocess.Popen([*private, lab.AGENT, "run", "--state", agent.state], stdout=log, stderr=log)
+        agent.wait_ready()
+        lab.wait_for("the server to be unreachable", 20, lambda: agent.status()["server"]["state"] == "unreachable")
+        hosts("127.0.0.1 edr.test\n")
+        wait_stored(server, "process_create", 1, seconds=30)
+        agent.stop("--sensor")
+        lab.ledger_adds_up(server)
+
+
+lab.main()
