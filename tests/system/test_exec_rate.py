@@ -66,6 +66,8 @@ def test_a_full_ring_is_counted_to_the_unit():
             assert p.wait() == 0
         print("core stood still for %.1f s" % (time.monotonic() - stopped))
         os.kill(core, signal.SIGCONT)
+        lab.wait_for("everything to be acknowledged", 60, lambda: (agent.status() or {}).get("spool", {}).get(
+            "batches_acked") and agent.status()["lanes"][0]["in_flight"] < 100, every=0.5)
         total = 22000 * len(runs)
         agent.stop("--sensor")
         row = server.one("SELECT COUNT(*) AS n, COUNT(DISTINCT command_line) AS d FROM events WHERE event_type = "
