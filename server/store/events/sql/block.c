@@ -61,6 +61,9 @@ void wedr_block_from_row(
 
 void wedr_block_fini(struct wedr_block *b)
 {
+    if (b->sql != NULL) {
+        b->sql->open_bytes -= b->counted;
+    }
     wedr_columns_close(b->columns);
     wedr_line_parser_free(b->parser);
     wedr_free(b->column_blob);
@@ -74,6 +77,9 @@ static bool fail(struct wedr_block *b, int rc)
 {
     if (b->failed == WEDR_OK) {
         b->failed = rc;
+        if (wedr_sql_note(b->sql, rc)) {
+            return false;
+        }
         wedr_log(ERROR, "events.block_damaged", WEDR_I64("block", b->id),
                  WEDR_STR("agent_id", b->agent), WEDR_STR("stream", b->stream),
                  WEDR_I64("first_seq", b->seq0), WEDR_ERR(rc));
@@ -157,7 +163,13 @@ static bool need_lines(struct wedr_block *b)
     int rc = read_blob(
         b, b->tiny ? "SELECT z FROM tiny WHERE id=?1" : "SELECT z FROM data WHERE id=?1", &z, &len);
     rc = rc == WEDR_OK ? wedr_unpack(z, len, WEDR_BATCH_RAW_ACCEPT, &b->raw, &b->raw_len) : rc;
-    rc = rc == WEDR_OK ? find_lines(b) : rc;
+    if (rc == WEDR_OK) {
+        b->counted = b->raw_len;
+        b->sql->open_bytes += b->counted;
+        rc = b->sql->open_bytes_max != 0 && b->sql->open_bytes > b->sql->open_bytes_max
+                 ? WEDR_E_NOMEM
+                 : find_lines(b);
+    }
     if (rc == WEDR_OK && b->tiny && b->rejected != 0) {
         rc = read_blob(b, "SELECT bitmap FROM tiny WHERE id=?1", &b->bitmap, &b->bitmap_len);
         rc = rc == WEDR_OK && b->bitmap_len < (b->n + 7u) / 8u ? WEDR_E_CORRUPT : rc;
@@ -294,7 +306,9 @@ bool wedr_block_pid(struct wedr_block *b, uint32_t row, enum wedr_column_id whic
 bool wedr_block_name(struct wedr_block *b, uint32_t row, struct wedr_span *ret)
 {
     if (need_columns(b)) {
-        return wedr_columns_name(b->columns, row, ret) == WEDR_OK && ret->p != NULL;
+        int rc = wedr_columns_name(b->columns, row, ret);
+        (void)wedr_sql_note(b->sql, rc);
+        return rc == WEDR_OK && ret->p != NULL;
     }
     if (!wedr_block_parse(b, row)) {
         return false;

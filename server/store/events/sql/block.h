@@ -29,8 +29,8 @@ struct wedr_block {
     struct wedr_columns *columns;
     uint8_t *column_blob;
     char *raw;
-    size_t raw_len;
-    uint32_t *offset; /* n + 1 */
+    size_t raw_len, counted; /* counted: in sql->open_bytes */
+    uint32_t *offset;        /* n + 1 */
     struct wedr_line_parser *parser;
     uint32_t parsed_row; /* + 1 */
     int parsed_rc;

@@ -453,6 +453,7 @@ int wedr_sql_add_ledger(sqlite3 *db, struct wedr_sql *s, struct wedr_errinfo *ei
     }
     rc = rc == WEDR_OK ? heal(s, db) : rc;
     rc = rc == WEDR_OK ? wedr_sqlite_exec(db, computed) : rc;
+    rc = rc == WEDR_OK ? s->failed : rc;
     return rc == WEDR_OK
                ? rc
                : wedr_fail(ei, rc, "the ledger cannot be computed: %s", sqlite3_errmsg(db));

@@ -25,6 +25,10 @@ struct wedr_sql {
     size_t day_count, day_cap;
     sqlite3 *catalog; /* NULL when there is none */
     uint64_t deadline_ms;
+    /* First error that would leave rows out (memory, a lock): the query fails. A damaged block does
+     * not: it is left out and logged. */
+    int failed;
+    size_t open_bytes, open_bytes_max;    /* lines of blocks that cursors hold open */
     uint64_t lines_parsed, blocks_opened; /* work done: tests prove pruning with them */
 };
 
@@ -36,6 +40,8 @@ WEDR_MUST_USE int wedr_sql_open(const char *data_dir,
 void wedr_sql_close(struct wedr_sql *s);
 /* Connection of a day; NULL when it cannot be read. Borrowed. */
 sqlite3 *wedr_sql_day_db(struct wedr_sql *s, size_t i);
+/* True when rc was such an error; it is noted. */
+bool wedr_sql_note(struct wedr_sql *s, int rc);
 bool wedr_sql_timed_out(const struct wedr_sql *s);
 
 /* Adds the virtual table `events` to db; s outlives db. */

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #define DAYS_MAX 32768u
+#define OPEN_BYTES_MAX (512u << 20)
 
 static int add_day(void *arg, const char *name)
 {
@@ -64,6 +65,7 @@ int wedr_sql_open(const char *data_dir,
     }
     (void)snprintf(ret->state_path, sizeof(ret->state_path), "%s/state.db", data_dir);
     (void)snprintf(catalog, sizeof(catalog), "%s/catalog.db", ret->dir);
+    ret->open_bytes_max = OPEN_BYTES_MAX;
     ret->deadline_ms = wedr_time_mono_ms() + time_limit_ms;
     int rc = wedr_fs_open_dir(ret->dir, &dir);
     if (rc == WEDR_E_NOENT) {
@@ -117,7 +119,10 @@ sqlite3 *wedr_sql_day_db(struct wedr_sql *s, size_t i)
                  ? wedr_sqlite_int(d->db, "SELECT coalesce(max(t1), 0) FROM stream", &d->t1)
                  : rc;
     }
-    if (rc != WEDR_OK) {
+    if (wedr_sql_note(s, rc)) {
+        sqlite3_close(d->db);
+        d->db = NULL;
+    } else if (rc != WEDR_OK) {
         if (rc != WEDR_E_NOENT) {
             wedr_log(ERROR, "events.file_unreadable", WEDR_STR("file", path), WEDR_ERR(rc));
         }
@@ -126,6 +131,15 @@ sqlite3 *wedr_sql_day_db(struct wedr_sql *s, size_t i)
         d->bad = true;
     }
     return d->db;
+}
+
+bool wedr_sql_note(struct wedr_sql *s, int rc)
+{
+    bool passing = rc == WEDR_E_NOMEM || rc == WEDR_E_BUSY || rc == WEDR_E_TIMEOUT;
+    if (passing && s->failed == WEDR_OK) {
+        s->failed = rc;
+    }
+    return passing;
 }
 
 bool wedr_sql_timed_out(const struct wedr_sql *s)

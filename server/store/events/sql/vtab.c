@@ -161,6 +161,15 @@ open_block(struct cursor *c, struct wedr_sql *sql, sqlite3 *db, int64_t id, bool
     return rc == SQLITE_ROW || rc == SQLITE_DONE ? SQLITE_OK : rc;
 }
 
+/* SQLite's code for what would leave rows out. */
+static int result_of(int failed)
+{
+    return failed == WEDR_E_BUSY      ? SQLITE_BUSY
+           : failed == WEDR_E_TIMEOUT ? SQLITE_INTERRUPT
+           : failed == WEDR_OK        ? SQLITE_OK
+                                      : SQLITE_NOMEM;
+}
+
 /* Steps to the next block that may have rows; c->eof when there is none. */
 static int next_block(struct cursor *c)
 {
@@ -170,6 +179,9 @@ static int next_block(struct cursor *c)
          c->day++, c->tiny = false, c->last_id = 0, c->id_count = c->id_at = 0) {
         sqlite3 *db = wedr_sql_day_db(sql, c->day);
         const struct wedr_sql_day *d = &sql->days[c->day];
+        if (sql->failed != WEDR_OK) {
+            return result_of(sql->failed);
+        }
         if (db == NULL || d->t1 < c->ask.ts_min || d->t0 > c->ask.ts_max) {
             continue;
         }
@@ -235,13 +247,13 @@ static int settle(struct cursor *c)
                 }
             }
             if (row_wanted(c)) {
-                return SQLITE_OK;
+                return result_of(sql->failed);
             }
             if (c->block.failed != WEDR_OK) {
                 break;
             }
         }
-        int rc = next_block(c);
+        int rc = sql->failed == WEDR_OK ? next_block(c) : result_of(sql->failed);
         if (rc != SQLITE_OK) {
             return rc;
         }
@@ -412,7 +424,7 @@ static int column(sqlite3_vtab_cursor *base, sqlite3_context *ctx, int i)
     } else if (i >= C_PROCESS_KEY) {
         result_member(ctx, c, (enum wedr_line_column)(i - C_PROCESS_KEY + WEDR_COL_PROCESS_KEY));
     }
-    return SQLITE_OK;
+    return result_of(((struct table *)base->pVtab)->sql->failed);
 }
 
 static const sqlite3_module events_module = {

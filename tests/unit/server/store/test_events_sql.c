@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "core/base/err.h"
+#include "core/util/alloc.h"
 #include "store_fixture.h"
 // clang-format off
 #include <setjmp.h>
@@ -342,6 +343,70 @@ static void output_forms_escape_what_endpoints_send(void **state)
     fx_fini(&f);
 }
 
+static void a_result_is_whole_or_an_error_whatever_allocation_fails(void **state)
+{
+    (void)state;
+    static const char *const queries[] = {
+        "SELECT count(*) AS n, sum(seq) AS s, count(process_name) AS p, count(command_line) AS c,"
+        " sum(length(raw)) AS r FROM events",
+        "SELECT sum(stored) AS s, sum(lost) AS l, sum(missing) AS m FROM ledger"};
+    struct fx f;
+    struct tb b;
+    fx_init(&f);
+    fill(&f);
+    tb_init(&b, "agent");
+    b.agent = TB_AGENT2;
+    tb_loss(&b, 1, TB_T0, TB_EPOCH, "kernel.critical", "late", 100, "30001-30100");
+    assert_int_equal(fx_put(&f, &b), WEDR_COMMIT_STORED);
+    for (size_t q = 0; q < WEDR_ARRAY_COUNT(queries); q++) {
+        char *whole = fx_sql(&f, queries[q]);
+        size_t n = 1;
+        for (size_t made = n; n <= made; n++) {
+            char got[1000] = "";
+            struct wedr_errinfo ei = {""};
+            FILE *out = tmpfile();
+            assert_non_null(out);
+            wedr_alloc_fail_nth(n);
+            int rc = wedr_sql_run(f.dir, queries[q], true, 20000, out, &ei);
+            made = wedr_alloc_fail_nth(0);
+            made = rc == WEDR_OK ? made : n + 1; /* it may have ended early */
+            rewind(out);
+            (void)!fread(got, 1, sizeof(got) - 1, out);
+            (void)fclose(out);
+            if (rc == WEDR_OK && strncmp(got, whole, strlen(whole)) != 0) {
+                fail_msg("allocation %zu of %zu: %s instead of %s", n, made, got, whole);
+            }
+        }
+        assert_true(n > 3);
+        free(whole);
+    }
+    fx_fini(&f);
+}
+
+static void many_open_blocks_are_too_much_memory(void **state)
+{
+    (void)state;
+    struct fx f;
+    struct wedr_sql s;
+    struct wedr_errinfo ei = {""};
+    FILE *out = tmpfile();
+    static const char one[] = "SELECT count(raw) FROM events";
+    static const char four[] =
+        "SELECT 1 FROM events a, events b, events c, events d WHERE a.raw<>'' AND"
+        " b.raw<>'' AND c.raw<>'' AND d.raw<>'' AND a.seq=10001 AND b.seq=10001"
+        " AND c.seq=10001 AND d.seq=10001";
+    assert_non_null(out);
+    fx_init(&f);
+    fill(&f);
+    assert_int_equal(wedr_sql_open(f.dir, 20000, &s, &ei), WEDR_OK);
+    s.open_bytes_max = 600000;
+    assert_int_equal(wedr_sql_query(&s, one, true, out, &ei), WEDR_OK);
+    assert_int_equal(wedr_sql_query(&s, four, true, out, &ei), WEDR_E_LIMIT);
+    wedr_sql_close(&s);
+    (void)fclose(out);
+    fx_fini(&f);
+}
+
 static void output_is_json_whatever_a_query_makes(void **state)
 {
     (void)state;
@@ -399,6 +464,8 @@ int main(void)
         cmocka_unit_test(only_reading_is_allowed),
         cmocka_unit_test(time_and_memory_are_limited),
         cmocka_unit_test(output_forms_escape_what_endpoints_send),
+        cmocka_unit_test(a_result_is_whole_or_an_error_whatever_allocation_fails),
+        cmocka_unit_test(many_open_blocks_are_too_much_memory),
         cmocka_unit_test(output_is_json_whatever_a_query_makes),
         cmocka_unit_test(a_folder_without_events_or_without_anything),
         cmocka_unit_test(reading_works_beside_the_writer_and_leaves_its_files_alone),
