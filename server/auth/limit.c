@@ -49,6 +49,12 @@ void wedr_limit_free(struct wedr_limit *l)
     }
 }
 
+/* The clock is read before the lock is taken: now may be a moment before the begin. */
+static uint64_t age(uint64_t begin_ms, uint64_t now_ms)
+{
+    return now_ms > begin_ms ? now_ms - begin_ms : 0;
+}
+
 /* The key's slot; when it has none and `make`, the emptiest of its set is taken over. */
 static struct slot *find(struct wedr_limit *l, const uint8_t key[16], uint64_t now_ms, bool make)
 {
@@ -59,7 +65,7 @@ static struct slot *find(struct wedr_limit *l, const uint8_t key[16], uint64_t n
     memcpy(&v, h, sizeof(v));
     struct slot *set = &l->slots[(v % (WEDR_LIMIT_SLOTS / WAYS)) * WAYS];
     for (size_t i = 0; i < WAYS; i++) {
-        if (set[i].count && now_ms - set[i].begin_ms >= WINDOW_MS) {
+        if (set[i].count && age(set[i].begin_ms, now_ms) >= WINDOW_MS) {
             set[i].count = 0;
         }
         if (set[i].count && memcmp(set[i].key, key, 16) == 0) {
@@ -80,7 +86,7 @@ static struct slot *find(struct wedr_limit *l, const uint8_t key[16], uint64_t n
 
 static uint32_t seconds_left(uint64_t begin_ms, uint64_t now_ms)
 {
-    return (uint32_t)((begin_ms + WINDOW_MS - now_ms + 999) / 1000);
+    return (uint32_t)((WINDOW_MS - age(begin_ms, now_ms) + 999) / 1000);
 }
 
 bool wedr_limit_take(struct wedr_limit *l,
@@ -90,7 +96,7 @@ bool wedr_limit_take(struct wedr_limit *l,
 {
     bool ok = false;
     wedr_mutex_lock(l->lock);
-    if (l->total_count && now_ms - l->total_begin_ms >= WINDOW_MS) {
+    if (l->total_count && age(l->total_begin_ms, now_ms) >= WINDOW_MS) {
         l->total_count = 0;
     }
     struct slot *s = find(l, key, now_ms, false);

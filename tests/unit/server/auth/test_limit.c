@@ -91,12 +91,29 @@ static void a_thousand_guesses_at_once_do_not_slip_past(void **state)
     wedr_limit_free(shared);
 }
 
+/* Two threads read the clock and then meet at the lock in the other order. */
+static void a_clock_read_a_moment_earlier_opens_no_new_window(void **state)
+{
+    const uint8_t a[16] = {1}, b[16] = {2};
+    uint32_t wait_s = 0;
+    (void)state;
+    struct wedr_limit *l = wedr_limit_new(2, 3);
+    assert_true(wedr_limit_take(l, a, 1000, &wait_s));
+    assert_true(wedr_limit_take(l, a, 999, &wait_s));
+    assert_false(wedr_limit_take(l, a, 999, &wait_s));
+    assert_int_equal(wait_s, 60);
+    assert_true(wedr_limit_take(l, b, 999, &wait_s));
+    assert_false(wedr_limit_take(l, b, 999, &wait_s));
+    wedr_limit_free(l);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(s07_an_address_over_its_limit_waits_for_the_window),
         cmocka_unit_test(an_honest_attempt_is_given_back),
         cmocka_unit_test(many_addresses_together_meet_the_total),
+        cmocka_unit_test(a_clock_read_a_moment_earlier_opens_no_new_window),
         cmocka_unit_test(a_thousand_guesses_at_once_do_not_slip_past),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
