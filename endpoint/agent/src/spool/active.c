@@ -196,7 +196,10 @@ int spool_write_header(struct wedr_spool *s, struct wedr_spool_stream *st)
     st->utc_us = wedr_time_utc_us();
     encode_header(st, h);
     spool_active_name(st, name);
-    int err = wedr_fs_replace_at(s->dir, name, h, sizeof(h), 0600);
+    int err = spool_hook(s, "header");
+    if (err == WEDR_OK) {
+        err = wedr_fs_replace_at(s->dir, name, h, sizeof(h), 0600);
+    }
     if (err != WEDR_OK) {
         return err;
     }

@@ -443,6 +443,68 @@ static void full_disk_loses_nothing_and_goes_on_when_there_is_room(void **state)
     t_rmdir(dir);
 }
 
+static int no_room_for_headers(void *arg, const char *step)
+{
+    return *(const bool *)arg && strcmp(step, "header") == 0 ? WEDR_E_NOSPC : WEDR_OK;
+}
+
+static void no_loss(void *arg, const struct wedr_batch_id *id, uint32_t reason)
+{
+    (void)id;
+    (void)reason;
+    *(bool *)arg = true;
+}
+
+static int nothing_to_flush(void *arg)
+{
+    (void)arg;
+    return WEDR_OK;
+}
+
+static void start_on_a_full_disk_after_a_kill_in_a_seal_ships_what_makes_room(void **state)
+{
+    (void)state;
+    const char *dir = t_dir(0);
+    struct wedr_engine_cfg cfg = t_cfg(dir);
+    t_source_init(&src, EPOCH);
+    push_range(0, 1, 30);
+    push_range(1, 1, 30);
+    struct wedr_engine *e = open_with_source(&cfg);
+    t_rounds(e, 3);
+    assert_int_equal(wedr_spool_seal(e->spool, e->lane[1].st), WEDR_OK);
+    e->spool->cfg.hook = stop_at;
+    e->spool->cfg.hook_arg = (void *)(uintptr_t) "seal.renamed";
+    assert_int_equal(wedr_spool_seal(e->spool, e->lane[0].st), WEDR_E_CLOSED);
+    kill_engine(e);
+
+    bool full = true, lost = false;
+    struct wedr_spool *s = NULL;
+    struct wedr_batch_id id;
+    wedr_handle h;
+    struct wedr_spool_cfg sc = {.dir = dir,
+                                .raw_max = cfg.segment_raw_max,
+                                .bytes_max = cfg.spool_bytes_max,
+                                .zstd_level = cfg.zstd_level,
+                                .losses = {no_loss, nothing_to_flush, &lost},
+                                .hook = no_room_for_headers,
+                                .hook_arg = &full};
+    assert_int_equal(wedr_spool_open(&sc, &s, NULL), WEDR_OK);
+    assert_int_equal(wedr_spool_next(s, &id, &h), WEDR_OK);
+    assert_string_equal(id.stream, "kernel.bulk");
+    wedr_fs_close(h);
+    assert_int_equal(wedr_spool_acked(s, &id), WEDR_OK);
+    assert_int_equal(wedr_spool_next(s, &id, &h), WEDR_E_AGAIN);
+    full = false;
+    assert_int_equal(wedr_spool_seal(s, wedr_spool_find(s, EPOCH, "kernel.critical")), WEDR_OK);
+    assert_int_equal(wedr_spool_next(s, &id, &h), WEDR_OK);
+    assert_int_equal(id.count, 30);
+    wedr_fs_close(h);
+    assert_false(lost);
+    wedr_spool_close(s);
+    t_source_fini(&src);
+    t_rmdir(dir);
+}
+
 static void stale_ring_position_after_a_kill_is_skipped_not_doubled(void **state)
 {
     (void)state;
@@ -537,6 +599,7 @@ int main(void)
         cmocka_unit_test(a05_order_and_age_survive_a_restart),
         cmocka_unit_test(a06_steady_traffic_does_not_put_off_the_seal_by_age),
         cmocka_unit_test(full_disk_loses_nothing_and_goes_on_when_there_is_room),
+        cmocka_unit_test(start_on_a_full_disk_after_a_kill_in_a_seal_ships_what_makes_room),
         cmocka_unit_test(stale_ring_position_after_a_kill_is_skipped_not_doubled),
         cmocka_unit_test(loss_is_noted_before_the_batch_goes),
         cmocka_unit_test(marks_and_set_aside_batches_are_bounded),
