@@ -214,7 +214,14 @@ class Lab:
                 a.proc.wait()
         for s in self.servers:
             if s.proc and s.proc.poll() is None:
-                s.proc.kill()
+                if SLOW > 1 and kind is None:  # a process that ends by itself reports its leaks
+                    s.proc.terminate()
+                    try:
+                        s.proc.wait(timeout=15 * SLOW)
+                    except subprocess.TimeoutExpired:
+                        s.proc.kill()
+                else:
+                    s.proc.kill()
                 s.proc.wait()
         found = self.sanitizer_reports()
         for fn in reversed(self.undo):
