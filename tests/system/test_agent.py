@@ -13,7 +13,7 @@ import time
 import lab
 
 FLOOD = os.path.join(lab.BUILD, "tests", "system", "exec_flood")
-MSG_NET_LOG, MSG_CORE_FINISHED = 403, 209
+MSG_NET_LOG, MSG_NET_STATS, MSG_CORE_FINISHED = 403, 402, 209
 LIBC = ctypes.CDLL(None, use_errno=True)
 
 
@@ -118,6 +118,28 @@ def test_child_that_floods_the_log_does_not_push_other_lines_out():
         assert sum("flood flood" in line for line in lines) <= 800, len(lines)
         flood("flooded", 5)
         wait_stored(server, "process_create", 5, "exec_flood flooded%")
+        agent.stop("--sensor")
+        lab.ledger_adds_up(server)
+
+
+def test_texts_of_a_compromised_net_do_not_reach_a_terminal_as_commands():
+    with lab.Lab() as box:
+        server, agent = live_lab(box)
+        unreachable, said = 2, b"said \x1b]0;owned\x07"
+        lie = message(MSG_NET_STATS, struct.pack("<10QqqiIBB256s", *[0] * 14, unreachable, 0, said))
+        ends = channels(pid_of(agent, "net"))
+
+        def shown():
+            for s in ends:
+                try:
+                    s.send(lie)
+                except OSError:
+                    pass
+            return [p.stdout for p in (lab.run(lab.AGENT, c, "--state", agent.state, check=False)
+                                       for c in ("status", "doctor"))]
+
+        texts = lab.wait_for("the lie", 10, lambda: (lambda t: t if any("said" in x for x in t) else None)(shown()))
+        assert all("\x1b" not in t and "\x07" not in t for t in texts), texts
         agent.stop("--sensor")
         lab.ledger_adds_up(server)
 

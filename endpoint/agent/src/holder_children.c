@@ -234,10 +234,21 @@ static void sign(struct holder *h, const struct wedr_msg_sign *rq)
     holder_send(h, &h->core, &m, NULL, 0);
 }
 
+/* Texts of the children end on a person's terminal. */
+static void plain(char *text)
+{
+    for (; *text; text++) {
+        if ((unsigned char)*text < 0x20 || *text == 0x7f) {
+            *text = ' ';
+        }
+    }
+}
+
 static void on_source_result(struct holder *h, const struct wedr_peer_msg *m)
 {
     struct wedr_msg_result r;
     memcpy(&r, m->u.bytes, sizeof(r));
+    plain(r.text);
     if (r.err != WEDR_OK) {
         wedr_log(ERROR, "holder.source_failed", WEDR_ERR(r.err), WEDR_STR("reason", r.text),
                  WEDR_U64("message", m->type));
@@ -254,6 +265,7 @@ static void on_core_ready(struct holder *h, const struct wedr_peer_msg *m)
     struct wedr_msg_text t;
     memcpy(&t, m->u.bytes, sizeof(t));
     h->core.ready = true;
+    plain(t.text);
     wedr_msg_put_text(h->missing, sizeof(h->missing), t.text);
     if (h->memory.reenrolled) {
         h->memory.reenrolled = false; /* core has reported it in the spool */
@@ -300,6 +312,7 @@ static void core_message(struct holder *h, const struct wedr_peer_msg *m)
         break;
     case WEDR_MSG_T_CORE_STATS:
         memcpy(&h->core_stats, m->u.bytes, sizeof(h->core_stats));
+        plain(h->core_stats.source);
         h->core.stats_ms = wedr_time_mono_ms();
         if (h->core_stats.rounds != h->rounds_seen) {
             h->rounds_seen = h->core_stats.rounds;
@@ -454,6 +467,7 @@ static void net_message(struct holder *h, const struct wedr_peer_msg *m)
         break;
     case WEDR_MSG_T_NET_STATS:
         memcpy(&h->net_stats, m->u.bytes, sizeof(h->net_stats));
+        plain(h->net_stats.last_error);
         h->net.stats_ms = wedr_time_mono_ms();
         break;
     case WEDR_MSG_T_NET_LOG:
