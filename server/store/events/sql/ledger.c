@@ -15,12 +15,12 @@
 static const char staging[] =
     "CREATE TABLE x_stream(agent, epoch, stream, stored, expired, rejected, produced, boot, "
     "hostname, t_last, seq_max, arrival);"
-    "CREATE TABLE x_loss(agent, epoch, stream, reason, lost, produced, ranges, arrival, PRIMARY "
-    "KEY(agent, arrival)) WITHOUT ROWID;"
-    "CREATE TABLE x_start(agent, epoch, stream, boot, ts, arrival, PRIMARY KEY(agent, arrival)) "
-    "WITHOUT ROWID;"
-    "CREATE TABLE x_end(agent, epoch, stream, produced, arrival, PRIMARY KEY(agent, arrival)) "
-    "WITHOUT ROWID;"
+    "CREATE TABLE x_loss(agent, epoch, stream, reason, lost, produced, ranges, arrival, src_epoch,"
+    " src_seq, PRIMARY KEY(agent, src_epoch, src_seq)) WITHOUT ROWID;"
+    "CREATE TABLE x_start(agent, epoch, stream, boot, ts, arrival, src_epoch, src_seq,"
+    " PRIMARY KEY(agent, src_epoch, src_seq)) WITHOUT ROWID;"
+    "CREATE TABLE x_end(agent, epoch, stream, produced, arrival, src_epoch, src_seq,"
+    " PRIMARY KEY(agent, src_epoch, src_seq)) WITHOUT ROWID;"
     "CREATE TABLE x_gap(agent, hostname, stream, from_us, to_us, reason, src_epoch, src_seq,"
     " PRIMARY KEY(agent, src_epoch, src_seq)) WITHOUT ROWID;"
     "CREATE TABLE x_healed(agent, epoch, stream, reason, healed, range_end);"
@@ -63,17 +63,19 @@ static const char stream_of_catalog[] =
 
 static const struct {
     const char *select, *insert;
-} fact_copies[] = {{"SELECT agent, epoch, stream, reason, lost, produced, ranges, arrival FROM "
-                    "loss WHERE reason<>24",
-                    "INSERT OR IGNORE INTO x_loss VALUES(?,?,?,?,?,?,?,?)"},
-                   {"SELECT agent, epoch, stream, boot_id, ts, arrival FROM epoch_start",
-                    "INSERT OR IGNORE INTO x_start VALUES(?,?,?,?,?,?)"},
-                   {"SELECT agent, epoch, stream, produced, arrival FROM epoch_end",
-                    "INSERT OR IGNORE INTO x_end VALUES(?,?,?,?,?)"},
-                   {"SELECT * FROM gap", "INSERT OR IGNORE INTO x_gap VALUES(?,?,?,?,?,?,?,?)"},
-                   {"SELECT agent, hostname, printf('%016x', epoch), stream, seq0, seq1, "
-                    "lower(hex(sha256)), received_at FROM tamper",
-                    "INSERT INTO tamper VALUES(?,?,?,?,?,?,?,?)"}};
+} fact_copies[] = {
+    {"SELECT agent, epoch, stream, reason, lost, produced, ranges, arrival, src_epoch, src_seq "
+     "FROM "
+     "loss WHERE reason<>24",
+     "INSERT OR IGNORE INTO x_loss VALUES(?,?,?,?,?,?,?,?,?,?)"},
+    {"SELECT agent, epoch, stream, boot_id, ts, arrival, src_epoch, src_seq FROM epoch_start",
+     "INSERT OR IGNORE INTO x_start VALUES(?,?,?,?,?,?,?,?)"},
+    {"SELECT agent, epoch, stream, produced, arrival, src_epoch, src_seq FROM epoch_end",
+     "INSERT OR IGNORE INTO x_end VALUES(?,?,?,?,?,?,?)"},
+    {"SELECT * FROM gap", "INSERT OR IGNORE INTO x_gap VALUES(?,?,?,?,?,?,?,?)"},
+    {"SELECT agent, hostname, printf('%016x', epoch), stream, seq0, seq1, "
+     "lower(hex(sha256)), received_at FROM tamper",
+     "INSERT INTO tamper VALUES(?,?,?,?,?,?,?,?)"}};
 
 static const char computed[] =
     "CREATE TABLE x_s AS SELECT agent, epoch, stream, sum(stored) stored, sum(expired) expired,"

@@ -370,6 +370,27 @@ static void one_agents_absurd_numbers_do_not_cost_the_ledger(void **state)
     fx_fini(&f);
 }
 
+/* The newest file was set aside, the numbers went on from an older one, and the file came back. */
+static void facts_of_two_files_with_the_same_numbers_all_count(void **state)
+{
+    (void)state;
+    struct fx f;
+    struct tb b;
+    fx_init(&f);
+    put_forks(&f, 6, 5, 10, WEDR_COMMIT_STORED);
+    tb_init(&b, "agent");
+    tb_loss(&b, 1, TB_T0, TB_EPOCH, CRIT, "ring_full", 3, NULL);
+    assert_int_equal(fx_put(&f, &b), WEDR_COMMIT_STORED);
+    tb_init(&b, "agent");
+    b.received_us += 86400000000;
+    tb_loss(&b, 2, TB_T0, TB_EPOCH, CRIT, "ring_full", 5, NULL);
+    assert_int_equal(fx_put(&f, &b), WEDR_COMMIT_STORED);
+    fx_close(&f);
+    fx_tamper(&f, TB_T0 + 86400000000, "UPDATE loss SET arrival=131072");
+    sums_are(&f, 10, 5, 5, 0);
+    fx_fini(&f);
+}
+
 static void a_rejected_line_in_a_range_called_lost_is_lost_once(void **state)
 {
     (void)state;
@@ -406,6 +427,7 @@ int main(void)
         cmocka_unit_test(what_another_identity_left_behind_is_only_lost),
         cmocka_unit_test(coverage_gaps_are_listed_once),
         cmocka_unit_test(one_agents_absurd_numbers_do_not_cost_the_ledger),
+        cmocka_unit_test(facts_of_two_files_with_the_same_numbers_all_count),
         cmocka_unit_test(a_rejected_line_in_a_range_called_lost_is_lost_once),
         cmocka_unit_test(the_state_store_adds_agents_hostnames_and_what_is_in_flight),
     };
