@@ -275,6 +275,33 @@ def test_tokens_and_fingerprint_work_without_a_running_server():
             assert os.stat(os.path.join(s.data, name)).st_mode & 0o077 == 0, name
 
 
+def test_a_second_server_on_a_folder_says_so_and_changes_nothing():
+    with lab.Lab() as l:
+        s = l.server()
+        p = Peer(s, l.folder)
+        assert p.enroll().status == 201
+        second = lab.run(lab.SERVER, "serve", "--data", s.data, "--listen", "127.0.0.1:0", check=False)
+        assert second.returncode == 1 and "another wedr-server is using this folder" in second.stderr, second
+        assert open(os.path.join(s.data, "listen"), encoding="ascii").read().strip() == s.listen
+        assert p.post(1, 5).status == 202
+
+
+def test_a_data_folder_that_is_a_link_or_anothers_is_refused():
+    lab.need_root()
+    with lab.Lab() as l:
+        real, link, other = (os.path.join(l.folder, n) for n in ("real", "link", "other"))
+        os.mkdir(real, 0o700)
+        os.symlink(real, link)
+        os.mkdir(other)
+        os.chmod(other, 0o777)
+        os.chown(other, 65534, 65534)
+        for folder in (link, other):
+            for command in (("serve", "--listen", "127.0.0.1:0"), ("token", "create"), ("ca", "fingerprint")):
+                p = lab.run(lab.SERVER, *command, "--data", folder, check=False, timeout=10)
+                assert p.returncode == 1 and folder in p.stderr, (folder, command, p)
+        assert os.listdir(real) == [] and os.listdir(other) == []
+
+
 def test_the_servers_certificate_follows_its_names_and_agents_stay():
     with lab.Lab() as l:
         s = l.server()

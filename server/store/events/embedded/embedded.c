@@ -63,6 +63,9 @@ static int lock_folder(struct wedr_events *s, const char *data_dir, struct wedr_
     if (rc == WEDR_OK) {
         rc = wedr_fs_lock(s->lock);
     }
+    if (rc == WEDR_E_BUSY) {
+        return wedr_fail(ei, rc, "%s: another wedr-server is using this folder", s->dir);
+    }
     return rc == WEDR_OK ? rc : wedr_fail(ei, rc, "%s: %s", s->dir, wedr_err_text(rc));
 }
 
