@@ -271,16 +271,20 @@ static void range_merge(struct range_set *s)
     s->count = n;
 }
 
-/* Lines of one stored batch whose seq lies in r. A batch without holes needs no look inside. */
-static int64_t
-count_in_batch(struct wedr_sql *s, sqlite3 *db, sqlite3_stmt *st, struct wedr_seq_range r)
+/* Lines of one stored batch whose seq lies in one of n ranges that touch it, ascending. A batch
+ * without holes needs no look inside. */
+static int64_t count_in_batch(
+    struct wedr_sql *s, sqlite3 *db, sqlite3_stmt *st, const struct wedr_seq_range *r, size_t n)
 {
     int64_t seq0 = sqlite3_column_int64(st, 0), seq1 = sqlite3_column_int64(st, 1);
-    int64_t lo = seq0 > (int64_t)r.first ? seq0 : (int64_t)r.first;
-    int64_t hi = seq1 < (int64_t)r.last ? seq1 : (int64_t)r.last;
     int64_t block = sqlite3_column_int64(st, 3), count = 0;
     if (seq1 - seq0 + 1 == sqlite3_column_int64(st, 2)) {
-        return hi - lo + 1;
+        for (size_t i = 0; i < n; i++) {
+            int64_t lo = seq0 > (int64_t)r[i].first ? seq0 : (int64_t)r[i].first;
+            int64_t hi = seq1 < (int64_t)r[i].last ? seq1 : (int64_t)r[i].last;
+            count += hi - lo + 1;
+        }
+        return count;
     }
     sqlite3_stmt *one = NULL;
     struct wedr_block b;
@@ -292,10 +296,14 @@ count_in_batch(struct wedr_sql *s, sqlite3 *db, sqlite3_stmt *st, struct wedr_se
         sqlite3_bind_int64(one, 1, block < 0 ? -block : block);
     }
     if (rc == SQLITE_OK && sqlite3_step(one) == SQLITE_ROW) {
-        wedr_block_from_row(&b, s, db, one, block < 0);
         int64_t seq = 0;
+        size_t k = 0;
+        wedr_block_from_row(&b, s, db, one, block < 0);
         for (uint32_t i = 0; i < b.n && wedr_block_any_seq(&b, i, seq, &seq); i++) {
-            count += seq >= lo && seq <= hi;
+            while (k < n && (int64_t)r[k].last < seq) {
+                k++;
+            }
+            count += k < n && seq >= (int64_t)r[k].first;
         }
         wedr_block_fini(&b);
     }
@@ -308,25 +316,34 @@ struct stream_key {
     int64_t epoch, reason;
 };
 
-/* Seqs of r that are stored: no loss, whatever the record said when they were still on their way.
- */
+/* Seqs of the ranges that are stored: no loss, whatever the record said when they were still on
+ * their way. Batches and ranges both ascend and do not overlap: one walk along both. */
 static int count_stored(struct wedr_sql *s,
                         sqlite3 *db,
                         const char *sql,
                         const struct stream_key *k,
-                        struct wedr_seq_range r,
+                        const struct range_set *set,
                         int64_t *sum)
 {
     sqlite3_stmt *st = NULL;
+    size_t at = 0;
     int rc = sqlite3_prepare_v2(db, sql, -1, &st, NULL);
     if (rc == SQLITE_OK) {
         sqlite3_bind_text(st, 1, k->agent, -1, SQLITE_STATIC);
         sqlite3_bind_int64(st, 2, k->epoch);
         sqlite3_bind_text(st, 3, k->stream, -1, SQLITE_STATIC);
-        sqlite3_bind_int64(st, 4, (int64_t)r.first);
-        sqlite3_bind_int64(st, 5, (int64_t)r.last);
-        while ((rc = sqlite3_step(st)) == SQLITE_ROW) {
-            *sum += count_in_batch(s, db, st, r);
+        sqlite3_bind_int64(st, 4, (int64_t)set->r[0].first);
+        sqlite3_bind_int64(st, 5, (int64_t)set->r[set->count - 1].last);
+        while ((rc = sqlite3_step(st)) == SQLITE_ROW && !wedr_sql_timed_out(s)) {
+            int64_t seq0 = sqlite3_column_int64(st, 0), seq1 = sqlite3_column_int64(st, 1);
+            while (at < set->count && (int64_t)set->r[at].last < seq0) {
+                at++;
+            }
+            size_t end = at;
+            while (end < set->count && (int64_t)set->r[end].first <= seq1) {
+                end++;
+            }
+            *sum += end == at ? 0 : count_in_batch(s, db, st, set->r + at, end - at);
         }
     }
     int err = wedr_sqlite_error(db, rc);
@@ -339,23 +356,21 @@ heal_one(struct wedr_sql *s, sqlite3 *to, const struct stream_key *k, const stru
 {
     static const char in_day[] =
         "SELECT seq0, seq1, n, block FROM batch b WHERE agent=?1 AND epoch=?2 AND stream=?3"
-        " AND seq0<=?5 AND seq1>=?4 AND " HAS_BLOCK("b");
+        " AND seq0<=?5 AND seq1>=?4 AND " HAS_BLOCK("b") " ORDER BY seq0";
     static const char in_catalog[] =
         "SELECT seq0, seq1, seq1-seq0+1, 0 FROM run WHERE agent=?1 AND epoch=?2 AND"
-        " stream=?3 AND seq0<=?5 AND seq1>=?4";
+        " stream=?3 AND seq0<=?5 AND seq1>=?4 ORDER BY seq0";
     int64_t sum = 0;
     int err = WEDR_OK;
-    for (size_t i = 0; err == WEDR_OK && i < set->count; i++) {
-        for (size_t d = 0; err == WEDR_OK && d < s->day_count; d++) {
-            sqlite3 *db = wedr_sql_day_db(s, d);
-            err = db == NULL ? WEDR_OK : count_stored(s, db, in_day, k, set->r[i], &sum);
-        }
-        if (err == WEDR_OK && s->catalog != NULL) {
-            err = count_stored(s, s->catalog, in_catalog, k, set->r[i], &sum);
-        }
-        if (wedr_sql_timed_out(s)) {
-            err = WEDR_E_TIMEOUT;
-        }
+    for (size_t d = 0; err == WEDR_OK && d < s->day_count; d++) {
+        sqlite3 *db = wedr_sql_day_db(s, d);
+        err = db == NULL ? WEDR_OK : count_stored(s, db, in_day, k, set, &sum);
+    }
+    if (err == WEDR_OK && s->catalog != NULL) {
+        err = count_stored(s, s->catalog, in_catalog, k, set, &sum);
+    }
+    if (wedr_sql_timed_out(s)) {
+        err = WEDR_E_TIMEOUT;
     }
     sqlite3_stmt *st = NULL;
     if (err == WEDR_OK) {

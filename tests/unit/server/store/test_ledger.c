@@ -391,6 +391,38 @@ static void facts_of_two_files_with_the_same_numbers_all_count(void **state)
     fx_fini(&f);
 }
 
+static void many_ranges_cost_one_look_into_a_batch(void **state)
+{
+    (void)state;
+    struct fx f;
+    struct tb b;
+    struct wedr_sql s;
+    struct wedr_errinfo ei = {""};
+    char ranges[600] = "1-2";
+    fx_init(&f);
+    tb_init(&b, CRIT);
+    for (uint64_t seq = 1; seq <= 400; seq += seq % 2 == 0 ? 1 : 3) { /* 1, 4, 5, 8, 9 ... */
+        tb_fork(&b, seq, TB_T0, 2, 1);
+    }
+    assert_int_equal(fx_put(&f, &b), WEDR_COMMIT_STORED);
+    for (int i = 4; i < 200; i += 4) { /* 4-5, 8-9 ...: all of them stored */
+        size_t n = strlen(ranges);
+        (void)snprintf(ranges + n, sizeof(ranges) - n, ",%d-%d", i, i + 1);
+    }
+    tb_init(&b, "agent");
+    tb_loss(&b, 1, TB_T0, TB_EPOCH, CRIT, "evicted", 100, ranges);
+    assert_int_equal(fx_put(&f, &b), WEDR_COMMIT_STORED);
+    fx_assert_sql(&f, "SELECT lost FROM ledger_loss", "[{\"lost\":1}]"); /* 2 alone is not stored */
+    FILE *out = tmpfile();
+    assert_non_null(out);
+    assert_int_equal(wedr_sql_open(f.dir, 20000, &s, &ei), WEDR_OK);
+    assert_int_equal(wedr_sql_query(&s, "SELECT lost FROM ledger_loss", true, out, &ei), WEDR_OK);
+    assert_int_equal(s.blocks_opened, 1);
+    wedr_sql_close(&s);
+    (void)fclose(out);
+    fx_fini(&f);
+}
+
 static void a_rejected_line_in_a_range_called_lost_is_lost_once(void **state)
 {
     (void)state;
@@ -428,6 +460,7 @@ int main(void)
         cmocka_unit_test(coverage_gaps_are_listed_once),
         cmocka_unit_test(one_agents_absurd_numbers_do_not_cost_the_ledger),
         cmocka_unit_test(facts_of_two_files_with_the_same_numbers_all_count),
+        cmocka_unit_test(many_ranges_cost_one_look_into_a_batch),
         cmocka_unit_test(a_rejected_line_in_a_range_called_lost_is_lost_once),
         cmocka_unit_test(the_state_store_adds_agents_hostnames_and_what_is_in_flight),
     };
