@@ -127,7 +127,8 @@ static const char computed[] =
     "b2.agent=b1.agent AND"
     "  b2.arrival>b1.arrival WHERE b1.agent=k.agent AND b1.boot=k.boot) THEN 'cut' ELSE 'open' END,"
     " k.t_last, coalesce(e.produced, max(coalesce(s.produced, 0), coalesce(l.produced, 0))),"
-    " coalesce(s.stored, 0), coalesce(s.expired, 0), coalesce(l.lost, 0), f.in_flight"
+    " coalesce(s.stored, 0), coalesce(s.expired, 0), coalesce(l.lost, 0),"
+    " iif(e.produced IS NOT NULL, 0, f.in_flight)" /* a heartbeat may be older than the end */
     " FROM x_key k JOIN x_newest n ON n.agent=k.agent AND n.stream=k.stream"
     " LEFT JOIN x_s s ON s.agent=k.agent AND s.epoch=k.epoch AND s.stream=k.stream"
     " LEFT JOIN x_e e ON e.agent=k.agent AND e.epoch=k.epoch AND e.stream=k.stream"
