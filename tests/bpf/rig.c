@@ -5,7 +5,6 @@
 #include "core/util/alloc.h"
 #include "wedr/plat/time.h"
 #include <fcntl.h>
-#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -61,12 +60,17 @@ void rig_detach(struct rig *r)
     r->sensor = NULL;
 }
 
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
+/* rm, not nftw: some tests make paths longer than the system takes. */
+static void remove_folder(const char *dir)
 {
-    (void)st;
-    (void)type;
-    (void)ftw;
-    return remove(path) == 0 ? 0 : -1;
+    int status = -1;
+    pid_t pid = fork();
+    if (pid == 0) {
+        execl("/bin/rm", "rm", "-rf", "--one-file-system", dir, (char *)NULL);
+        _exit(127);
+    }
+    assert_true(pid > 0 && waitpid(pid, &status, 0) == pid);
+    assert_int_equal(status, 0);
 }
 
 void rig_close(struct rig *r)
@@ -77,7 +81,7 @@ void rig_close(struct rig *r)
         wedr_free((void *)(uintptr_t)r->views[i].rec.p);
     }
     wedr_free(r->views);
-    (void)nftw(r->dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+    remove_folder(r->dir);
 }
 
 void rig_pump(struct rig *r)
