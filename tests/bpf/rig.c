@@ -233,3 +233,32 @@ void assert_str(const struct wedr_event_view *v, const char *field, const char *
         fail_msg("%s is \"%.*s\", not \"%s\"", field, (int)s.len, (const char *)s.p, expected);
     }
 }
+
+int rig_setup_fast(void **state)
+{
+    static struct rig rig;
+    rig_open(&rig, false, 0);
+    *state = &rig;
+    return 0;
+}
+
+int rig_setup_slow(void **state)
+{
+    static struct rig rig;
+    rig_open(&rig, true, 0);
+    *state = &rig;
+    return 0;
+}
+
+int rig_teardown(void **state)
+{
+    rig_close(*state);
+    return 0;
+}
+
+const struct wedr_event_view *rig_exec_of(struct rig *r, pid_t pid)
+{
+    const struct wedr_event_view *v = rig_wait(r, WEDR_EV_PROCESS_CREATE, pid, 0);
+    assert_non_null(v);
+    return v;
+}

@@ -58,3 +58,10 @@ void rig_copy_victim(const char *path, unsigned mode);
 uint64_t rec_uint(const struct wedr_event_view *v, const char *field);
 struct wedr_span rec_str(const struct wedr_event_view *v, const char *field, uint16_t *ret_flags);
 void assert_str(const struct wedr_event_view *v, const char *field, const char *expected);
+
+/* cmocka fixtures: a rig with the fast or the probing walk, and its end. */
+int rig_setup_fast(void **state);
+int rig_setup_slow(void **state);
+int rig_teardown(void **state);
+/* The process_create record of pid; fails the test when none comes. */
+const struct wedr_event_view *rig_exec_of(struct rig *r, pid_t pid);

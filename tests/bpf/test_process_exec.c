@@ -14,35 +14,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static int open_fast(void **state)
-{
-    static struct rig rig;
-    rig_open(&rig, false, 0);
-    *state = &rig;
-    return 0;
-}
-
-static int open_slow(void **state)
-{
-    static struct rig rig;
-    rig_open(&rig, true, 0);
-    *state = &rig;
-    return 0;
-}
-
-static int close_rig(void **state)
-{
-    rig_close(*state);
-    return 0;
-}
-
-static const struct wedr_event_view *exec_of(struct rig *r, pid_t pid)
-{
-    const struct wedr_event_view *v = rig_wait(r, WEDR_EV_PROCESS_CREATE, pid, 0);
-    assert_non_null(v);
-    return v;
-}
-
 static void exec_carries_argv_cwd_path_and_parent(void **state)
 {
     struct rig *r = *state;
@@ -51,7 +22,7 @@ static void exec_carries_argv_cwd_path_and_parent(void **state)
     assert_non_null(getcwd(cwd, sizeof cwd));
     assert_true(readlink("/proc/self/exe", self, sizeof self - 1) > 0);
     pid_t pid = rig_victim(args, NULL);
-    const struct wedr_event_view *v = exec_of(r, pid);
+    const struct wedr_event_view *v = rig_exec_of(r, pid);
     static const char expected[] = WEDR_VICTIM "\0exit\0"
                                                "0\0two words\0";
     struct wedr_span argv = rec_str(v, "command_line", NULL);
@@ -77,7 +48,7 @@ static void exec_carries_the_file_facts(void **state)
     struct stat st;
     const char *const args[] = {"exit", "0", NULL};
     assert_int_equal(stat(WEDR_VICTIM, &st), 0);
-    const struct wedr_event_view *v = exec_of(*state, rig_victim(args, NULL));
+    const struct wedr_event_view *v = rig_exec_of(*state, rig_victim(args, NULL));
     assert_int_equal(rec_uint(v, "exe_inode"), st.st_ino);
     assert_int_equal(rec_uint(v, "exe_mode"), st.st_mode);
     assert_int_equal(rec_uint(v, "exe_nlink"), st.st_nlink);
@@ -100,7 +71,7 @@ static uint64_t own_namespace(const char *name)
 static void exec_carries_the_namespaces(void **state)
 {
     const char *const args[] = {"exit", "0", NULL};
-    const struct wedr_event_view *v = exec_of(*state, rig_victim(args, NULL));
+    const struct wedr_event_view *v = rig_exec_of(*state, rig_victim(args, NULL));
     assert_int_equal(rec_uint(v, "ns_user"), own_namespace("user"));
     assert_int_equal(rec_uint(v, "ns_pid"), own_namespace("pid"));
     assert_int_equal(rec_uint(v, "ns_mnt"), own_namespace("mnt"));
@@ -130,7 +101,7 @@ static void argv_of_200_kib_is_cut_at_32767_with_its_real_size(void **state)
     char **argv = wedr_alloc(MANY + 1, sizeof *argv);
     assert_non_null(argv);
     uint64_t trunc = wedr_sensor_state(((struct rig *)*state)->sensor)->lane[0].trunc;
-    const struct wedr_event_view *v = exec_of(*state, rig_run(run_with_200_kib, argv, NULL));
+    const struct wedr_event_view *v = rig_exec_of(*state, rig_run(run_with_200_kib, argv, NULL));
     struct wedr_span s = rec_str(v, "command_line", &flags);
     assert_int_equal(s.len, WEDR_ARGV_COPY_MAX);
     assert_int_equal(flags, WEDR_SF_CUT);
@@ -156,7 +127,7 @@ static void exec_carries_the_credentials_after_exec(void **state)
     char path[128];
     (void)snprintf(path, sizeof path, "%s/plain", r->dir);
     rig_copy_victim(path, 0755);
-    const struct wedr_event_view *v = exec_of(r, rig_run(become_user, path, NULL));
+    const struct wedr_event_view *v = rig_exec_of(r, rig_run(become_user, path, NULL));
     static const char *const uids[] = {"uid", "euid", "suid", "fsuid"};
     static const char *const gids[] = {"gid", "egid", "sgid", "fsgid"};
     for (size_t i = 0; i < 4; i++) {
@@ -176,7 +147,7 @@ static void set_user_id_program_is_flagged_with_both_identities(void **state)
     rig_copy_victim(path, 0755);
     assert_int_equal(chown(path, 54321, 54321), 0);
     assert_int_equal(chmod(path, 04755), 0);
-    const struct wedr_event_view *v = exec_of(r, rig_run(become_user, path, NULL));
+    const struct wedr_event_view *v = rig_exec_of(r, rig_run(become_user, path, NULL));
     assert_int_equal(rec_uint(v, "uid"), 12345);
     assert_int_equal(rec_uint(v, "euid"), 54321);
     assert_int_equal(rec_uint(v, "suid"), 54321);
@@ -204,7 +175,7 @@ static int new_session(void *arg)
 static void session_leader_has_its_own_session_group_and_terminal(void **state)
 {
     pid_t pid = rig_run(new_session, NULL, NULL);
-    const struct wedr_event_view *v = exec_of(*state, pid);
+    const struct wedr_event_view *v = rig_exec_of(*state, pid);
     assert_int_equal(rec_uint(v, "sid"), pid);
     assert_int_equal(rec_uint(v, "pgid"), pid);
     struct wedr_span tty = rec_str(v, "tty", NULL);
@@ -231,7 +202,7 @@ static void check_cgroup(struct rig *r, const char *root, bool v2)
     (void)snprintf(procs, sizeof procs, "%s/cgroup.procs", dir);
     assert_int_equal(mkdir(dir, 0755), 0);
     assert_int_equal(stat(dir, &st), 0);
-    const struct wedr_event_view *v = exec_of(r, rig_run(join_cgroup, procs, NULL));
+    const struct wedr_event_view *v = rig_exec_of(r, rig_run(join_cgroup, procs, NULL));
     (void)rmdir(dir);
     if (v2) {
         assert_int_equal(rec_uint(v, "cgroup_id"), st.st_ino);
@@ -283,7 +254,7 @@ static void program_of_32_bits_is_flagged_compat(void **state)
     if (WIFEXITED(status) && WEXITSTATUS(status) == 95) {
         skip(); /* the kernel runs no 32-bit programs */
     }
-    assert_int_equal(rec_uint(exec_of(r, pid), "exec_flags"), WEDR_EXEC_FLAGS_COMPAT);
+    assert_int_equal(rec_uint(rig_exec_of(r, pid), "exec_flags"), WEDR_EXEC_FLAGS_COMPAT);
 }
 #endif
 
@@ -306,7 +277,7 @@ int main(void)
     if (unable) {
         return unable;
     }
-    int failed = cmocka_run_group_tests_name("fast walk", tests, open_fast, close_rig);
-    failed += cmocka_run_group_tests_name("probe walk", tests, open_slow, close_rig);
+    int failed = cmocka_run_group_tests_name("fast walk", tests, rig_setup_fast, rig_teardown);
+    failed += cmocka_run_group_tests_name("probe walk", tests, rig_setup_slow, rig_teardown);
     return failed != 0;
 }

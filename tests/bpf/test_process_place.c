@@ -14,35 +14,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static int open_fast(void **state)
-{
-    static struct rig rig;
-    rig_open(&rig, false, 0);
-    *state = &rig;
-    return 0;
-}
-
-static int open_slow(void **state)
-{
-    static struct rig rig;
-    rig_open(&rig, true, 0);
-    *state = &rig;
-    return 0;
-}
-
-static int close_rig(void **state)
-{
-    rig_close(*state);
-    return 0;
-}
-
-static const struct wedr_event_view *exec_of(struct rig *r, pid_t pid)
-{
-    const struct wedr_event_view *v = rig_wait(r, WEDR_EV_PROCESS_CREATE, pid, 0);
-    assert_non_null(v);
-    return v;
-}
-
 static char *const plain_argv[] = {(char *)(uintptr_t) "x", NULL};
 static char *const no_env[] = {NULL};
 
@@ -63,7 +34,7 @@ static void memfd_program_is_named_and_flagged(void **state)
         assert_int_equal(write(fd, buf, (size_t)n), n);
     }
     (void)close(in);
-    const struct wedr_event_view *v = exec_of(*state, rig_run(run_fd, &fd, NULL));
+    const struct wedr_event_view *v = rig_exec_of(*state, rig_run(run_fd, &fd, NULL));
     (void)close(fd);
     assert_str(v, "image_path", "/memfd:evil");
     (void)rec_str(v, "image_path", &flags);
@@ -82,7 +53,7 @@ static void deleted_program_keeps_its_path_and_is_flagged(void **state)
     rig_copy_victim(path, 0755);
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     assert_int_equal(unlink(path), 0);
-    const struct wedr_event_view *v = exec_of(r, rig_run(run_fd, &fd, NULL));
+    const struct wedr_event_view *v = rig_exec_of(r, rig_run(run_fd, &fd, NULL));
     (void)close(fd);
     assert_str(v, "image_path", path);
     (void)rec_str(v, "image_path", &flags);
@@ -104,7 +75,7 @@ static void script_has_its_own_path_beside_the_interpreter(void **state)
     static const char text[] = "#!" WEDR_VICTIM " exit\n";
     assert_int_equal(write(fd, text, sizeof text - 1), sizeof text - 1);
     (void)close(fd);
-    const struct wedr_event_view *v = exec_of(r, rig_run(run_script, r->dir, NULL));
+    const struct wedr_event_view *v = rig_exec_of(r, rig_run(run_script, r->dir, NULL));
     assert_str(v, "image_path", WEDR_VICTIM);
     assert_str(v, "script_path", "./script");
     assert_str(v, "cwd", r->dir);
@@ -140,7 +111,7 @@ static void path_over_4095_bytes_loses_its_head_not_its_leaf(void **state)
 {
     struct rig *r = *state;
     uint16_t flags = 0;
-    const struct wedr_event_view *v = exec_of(r, rig_run(run_deep, r->dir, NULL));
+    const struct wedr_event_view *v = rig_exec_of(r, rig_run(run_deep, r->dir, NULL));
     struct wedr_span path = rec_str(v, "image_path", &flags);
     assert_int_equal(flags, WEDR_SF_HEAD_CUT);
     assert_true(path.len <= WEDR_PATH_COPY_MAX && path.len > WEDR_PATH_COPY_MAX - 210);
@@ -162,7 +133,7 @@ static void name_that_is_no_utf8_arrives_byte_for_byte(void **state)
     char path[128];
     (void)snprintf(path, sizeof path, "%s/a\xff\xfe\nb", r->dir);
     rig_copy_victim(path, 0755);
-    const struct wedr_event_view *v = exec_of(r, rig_run(run_path, path, NULL));
+    const struct wedr_event_view *v = rig_exec_of(r, rig_run(run_path, path, NULL));
     assert_str(v, "image_path", path);
 }
 
@@ -180,7 +151,7 @@ static void chroot_does_not_hide_the_real_path(void **state)
     char path[128];
     (void)snprintf(path, sizeof path, "%s/t", r->dir);
     rig_copy_victim(path, 0755);
-    const struct wedr_event_view *v = exec_of(r, rig_run(run_chrooted, r->dir, NULL));
+    const struct wedr_event_view *v = rig_exec_of(r, rig_run(run_chrooted, r->dir, NULL));
     assert_str(v, "image_path", path);
     assert_str(v, "cwd", r->dir);
     assert_int_equal(rec_uint(v, "exec_flags"), WEDR_EXEC_FLAGS_CHROOTED);
@@ -213,7 +184,7 @@ static void private_mounts_resolve_as_their_process_sees_them(void **state)
     struct stat st;
     (void)snprintf(path, sizeof path, "%s/bound/t", r->dir);
     assert_int_equal(stat("/proc/self/ns/mnt", &st), 0);
-    const struct wedr_event_view *v = exec_of(r, rig_run(run_in_private_mounts, r->dir, NULL));
+    const struct wedr_event_view *v = rig_exec_of(r, rig_run(run_in_private_mounts, r->dir, NULL));
     assert_str(v, "image_path", path);
     assert_str(v, "cwd", r->dir);
     assert_int_equal(rec_uint(v, "exec_flags"), 0);
@@ -248,7 +219,7 @@ static void pid_namespace_has_both_numbers(void **state)
     (void)close(ends[0]);
     (void)close(ends[1]);
     assert_int_equal(stat("/proc/self/ns/pid", &st), 0);
-    const struct wedr_event_view *v = exec_of(*state, pid);
+    const struct wedr_event_view *v = rig_exec_of(*state, pid);
     assert_int_equal(rec_uint(v, "ns_pid_nr"), 1);
     assert_true(rec_uint(v, "ns_pid") != st.st_ino);
     assert_true(rec_uint(v, "pid") > 1);
@@ -270,7 +241,7 @@ int main(void)
     if (unable) {
         return unable;
     }
-    int failed = cmocka_run_group_tests_name("fast walk", tests, open_fast, close_rig);
-    failed += cmocka_run_group_tests_name("probe walk", tests, open_slow, close_rig);
+    int failed = cmocka_run_group_tests_name("fast walk", tests, rig_setup_fast, rig_teardown);
+    failed += cmocka_run_group_tests_name("probe walk", tests, rig_setup_slow, rig_teardown);
     return failed != 0;
 }
