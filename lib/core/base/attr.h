@@ -7,11 +7,17 @@
 #    define WEDR_PACKED __attribute__((packed))
 #    define WEDR_PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
 #    define WEDR_UNUSED __attribute__((unused))
+/* Every kernel and C library exports them; the builtins need no header. */
+#    define WEDR_MEMCPY(to, from, n) __builtin_memcpy((to), (from), (n))
+#    define WEDR_MEMSET(to, byte, n) __builtin_memset((to), (byte), (n))
 #else /* the Microsoft compiler: structures of lib/wire are packed by #pragma pack around them */
 #    define WEDR_MUST_USE
 #    define WEDR_PACKED
 #    define WEDR_PRINTF(fmt, args)
 #    define WEDR_UNUSED
+#    include <string.h>
+#    define WEDR_MEMCPY(to, from, n) memcpy((to), (from), (n))
+#    define WEDR_MEMSET(to, byte, n) memset((to), (byte), (n))
 #endif
 
 #define WEDR_ARRAY_COUNT(a) (sizeof(a) / sizeof((a)[0]))

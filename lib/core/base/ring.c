@@ -5,8 +5,6 @@
 #include "core/base/ring.h"
 
 #define RING_MAGIC 0x52524457u
-/* The kernel and libc both export it; the builtin needs no header. */
-#define COPY(to, from, n) __builtin_memcpy((to), (from), (n))
 
 _Static_assert((WEDR_RING_SLOTS & (WEDR_RING_SLOTS - 1)) == 0, "slot numbers are masked");
 
@@ -34,7 +32,7 @@ int wedr_ring_init(struct wedr_ring *r,
             return WEDR_E_INVAL;
         }
     }
-    __builtin_memset(r, 0, sizeof(*r));
+    WEDR_MEMSET(r, 0, sizeof(*r));
     for (unsigned i = 0; i < WEDR_RING_LANES; i++) {
         r->lanes[i].arena = arenas[i];
         r->lanes[i].cap = (uint32_t)caps[i];
@@ -46,6 +44,7 @@ int wedr_ring_init(struct wedr_ring *r,
 
 static void remove_oldest(struct wedr_ring_lane *l)
 {
+    l->stats.bytes_queued -= l->slots[l->head].len;
     l->head = (l->head + 1) & (WEDR_RING_SLOTS - 1);
     l->stats.queued--;
 }
@@ -73,8 +72,54 @@ static int find_place(const struct wedr_ring_lane *l, uint32_t len, uint32_t *re
     return WEDR_E_FULL;
 }
 
+static void count_queued(struct wedr_ring_stats *s, uint32_t len)
+{
+    s->queued++;
+    if (s->queued > s->queued_peak) {
+        s->queued_peak = s->queued;
+    }
+    s->bytes_queued += len;
+    if (s->bytes_queued > s->bytes_peak) {
+        s->bytes_peak = s->bytes_queued;
+    }
+}
+
 int wedr_ring_push(struct wedr_ring *r, unsigned lane, const void *record, size_t len)
 {
+    struct wedr_ring_part whole = {record, len};
+
+    return wedr_ring_pushv(r, lane, &whole, 1);
+}
+
+/* Bytes of all parts; 0 for none and for a sum that overflows. */
+static size_t parts_len(const struct wedr_ring_part *parts, unsigned count)
+{
+    size_t len = 0;
+    for (unsigned i = 0; i < count; i++) {
+        if (parts[i].len > SIZE_MAX - len) {
+            return 0;
+        }
+        len += parts[i].len;
+    }
+    return len;
+}
+
+static void copy_parts(uint8_t *to, const struct wedr_ring_part *parts, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++) {
+        if (parts[i].len > 0) {
+            WEDR_MEMCPY(to, parts[i].p, parts[i].len);
+            to += parts[i].len;
+        }
+    }
+}
+
+int wedr_ring_pushv(struct wedr_ring *r,
+                    unsigned lane,
+                    const struct wedr_ring_part *parts,
+                    unsigned count)
+{
+    size_t len = parts_len(parts, count);
     if (!lane_ok(r, lane) || len == 0) {
         return WEDR_E_INVAL;
     }
@@ -89,7 +134,7 @@ int wedr_ring_push(struct wedr_ring *r, unsigned lane, const void *record, size_
         remove_oldest(l);
         l->stats.dropped[WEDR_RING_DROP_EVICTED]++;
     }
-    COPY(l->arena + offset, record, len);
+    copy_parts(l->arena + offset, parts, count);
     if (r->stamp) {
         r->stamp(l->arena + offset, len, seq, dropped_total(l));
     }
@@ -98,10 +143,7 @@ int wedr_ring_push(struct wedr_ring *r, unsigned lane, const void *record, size_
     s->offset = offset;
     s->len = (uint32_t)len;
     l->write = offset + (uint32_t)len;
-    l->stats.queued++;
-    if (l->stats.queued > l->stats.queued_peak) {
-        l->stats.queued_peak = l->stats.queued;
-    }
+    count_queued(&l->stats, (uint32_t)len);
     return WEDR_OK;
 }
 
@@ -142,6 +184,7 @@ int wedr_ring_commit(struct wedr_ring *r, unsigned lane, uint64_t seq)
     if (l->stats.queued == 0 || l->slots[l->head].seq != seq) {
         return WEDR_E_STATE;
     }
+    l->stats.bytes_delivered += l->slots[l->head].len;
     remove_oldest(l);
     l->stats.delivered++;
     return WEDR_OK;
@@ -162,7 +205,7 @@ int wedr_ring_read(struct wedr_ring *r, void *out, size_t cap, size_t *ret_len, 
                 *ret_count = count;
                 return count ? WEDR_OK : WEDR_E_LIMIT;
             }
-            COPY((uint8_t *)out + used, record, len);
+            WEDR_MEMCPY((uint8_t *)out + used, record, len);
             err = wedr_ring_commit(r, lane, seq);
             if (err != WEDR_OK) {
                 return err;

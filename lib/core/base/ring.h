@@ -31,8 +31,17 @@ struct wedr_ring_stats {
     uint64_t produced; /* also the newest seq */
     uint64_t delivered;
     uint64_t dropped[WEDR_RING_DROP_COUNT];
+    uint64_t bytes_delivered;
+    uint64_t bytes_queued; /* of records; what is left unused at the arena's end is not counted */
+    uint64_t bytes_peak;
     uint32_t queued;
     uint32_t queued_peak;
+};
+
+/* A piece of a record that is gathered from several places. p may be NULL when len is 0. */
+struct wedr_ring_part {
+    const void *p;
+    size_t len;
 };
 
 struct wedr_ring_slot {
@@ -71,6 +80,12 @@ WEDR_MUST_USE int wedr_ring_init(struct wedr_ring *r,
  * fails because the lane is full. */
 WEDR_MUST_USE int
 wedr_ring_push(struct wedr_ring *r, unsigned lane, const void *record, size_t len);
+/* The same for a record in pieces, copied one behind another; len is their sum. WEDR_E_INVAL too
+ * when the sum overflows. */
+WEDR_MUST_USE int wedr_ring_pushv(struct wedr_ring *r,
+                                  unsigned lane,
+                                  const struct wedr_ring_part *parts,
+                                  unsigned count);
 /* Takes a seq for a record that the producer could not build and counts it as dropped[SOURCE]. */
 void wedr_ring_lose(struct wedr_ring *r, unsigned lane);
 
