@@ -15,7 +15,9 @@
 #    define WEDR_PACKED
 #    define WEDR_PRINTF(fmt, args)
 #    define WEDR_UNUSED
-#    include <string.h>
+#    include <stddef.h>
+void *memcpy(void *to, const void *from, size_t n);
+void *memset(void *to, int byte, size_t n);
 #    define WEDR_MEMCPY(to, from, n) memcpy((to), (from), (n))
 #    define WEDR_MEMSET(to, byte, n) memset((to), (byte), (n))
 #endif

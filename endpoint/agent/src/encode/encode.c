@@ -291,7 +291,10 @@ static bool is_remote(const struct line *l, const struct wedr_step *s)
 {
     uint32_t pid = wedr_le32(l->v->rec.p + s->offset);
     uint32_t creator = wedr_le32(l->v->rec.p + s->offset2);
-    return creator != 0 && creator != pid;
+    /* The first thread of a process is made by its creator: that is a start, not an injection. */
+    bool first = s->offset3 != 0 && l->v->rec.p[s->offset3] != 0;
+
+    return creator != 0 && creator != pid && !first;
 }
 
 static uint64_t address_family(const struct line *l, const struct wedr_step *s)

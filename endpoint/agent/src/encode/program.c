@@ -103,6 +103,8 @@ derived_step(const struct wedr_type_info *t, const char *name, uint8_t os, struc
             s->required = t->code == WEDR_EV_NETWORK_ACCEPT;
         } else if (s->code == WEDR_STEP_CLEAN_EXIT) {
             s->offset2 = named_offset(t, os, "signal");
+        } else if (s->code == WEDR_STEP_REMOTE) {
+            s->offset3 = named_offset(t, os, "first_thread");
         } else if (s->code == WEDR_STEP_ARGV_LIST && os != WEDR_OS_LINUX) {
             return false;
         }

@@ -54,6 +54,7 @@ struct wedr_step {
     bool exact; /* raw: adds _hex, _cut and _code keys; the process block has plain values only */
     uint16_t offset; /* of the (main) field in the record */
     uint16_t offset2;
+    uint16_t offset3; /* of first_thread; 0 where the system's records lack it */
     uint8_t key_len;
     char key[40]; /* ,"name": */
 };

@@ -209,6 +209,19 @@ static void a15_thread_create_names_owner_and_creator_apart(void **state)
     json_decref(j);
 }
 
+static void d18_the_first_thread_of_a_process_is_no_injection(void **state)
+{
+    (void)state;
+    struct wedr_record r = begin(WEDR_EV_THREAD_CREATE, WEDR_OS_WINDOWS);
+    set(&r, "pid", 7);
+    set(&r, "creating_pid", 9);
+    set(&r, "first_thread", 1);
+    json_t *j = parse(encode_len(&r, WEDR_STREAM_BULK, 0));
+    assert_true(json_is_false(json_object_get(json_object_get(j, "raw"), "remote_injection")));
+    assert_true(json_is_true(json_object_get(json_object_get(j, "raw"), "first_thread")));
+    json_decref(j);
+}
+
 static void addresses_are_written_in_their_short_form(void **state)
 {
     (void)state;
@@ -366,6 +379,7 @@ int main(void)
         cmocka_unit_test(a09_exit_and_fork_take_the_program_from_the_process_table),
         cmocka_unit_test(a15_module_load_does_not_name_the_module_as_the_process),
         cmocka_unit_test(a15_thread_create_names_owner_and_creator_apart),
+        cmocka_unit_test(d18_the_first_thread_of_a_process_is_no_injection),
         cmocka_unit_test(addresses_are_written_in_their_short_form),
         cmocka_unit_test(every_type_writes_what_the_schema_names_and_nothing_else),
         cmocka_unit_test(line_that_does_not_fit_is_refused_whatever_the_room),

@@ -51,6 +51,8 @@ RENAME = (("u32", "pid"), ("key", "process_key"), ("str", "target_path source_pa
 DELETE = (("u32", "pid"), ("key", "process_key"), ("str", "target_path"))
 HANDLE = (("u32", "source_pid target_pid target_tid"), ("key", "source_key target_key"), ("handle_op", "op"))
 THREAD_CREATE = layout(("u32", "pid tid creating_pid"), ("key", "process_key creating_key"))
+THREAD_CREATE_WINDOWS = layout(("u32", "pid tid creating_pid"), ("key", "process_key creating_key"),
+                               ("bool", "first_thread"))
 THREAD_EXIT = layout(("u32", "pid tid"), ("key", "process_key"))
 AGENT_START = layout(("str", "agent_version os_name os_release source"))
 EPOCH_START = layout(("key", "epoch"), ("str", "stream"), ("bytes", "boot_id"), ("u64", "boot_ns"), ("time", "utc"),
@@ -83,11 +85,11 @@ TYPES = {
     (3, "windows"): ("module_load", 88, layout(
         ("u32", "pid"), ("key", "process_key"), ("u64", "image_base image_size"), ("str", "image_path"),
         ("u32", "signature_level"))),
-    (4, "windows"): ("registry_write", 106, layout(
+    (4, "windows"): ("registry_write", 114, layout(
         ("u32", "pid"), ("key", "process_key"), ("registry_op", "op"), ("u32", "value_type data_size"),
-        ("i32", "status"), ("str", "key_path value_name new_name"), ("bytes", "data_preview"))),
+        ("i32", "status"), ("str", "key_path value_name new_name"), ("bytes", "data_preview"), ("str", "source_file"))),
     (5, "linux"): ("thread_create", 76, THREAD_CREATE),
-    (5, "windows"): ("thread_create", 76, THREAD_CREATE),
+    (5, "windows"): ("thread_create", 77, THREAD_CREATE_WINDOWS),
     (6, "linux"): ("thread_exit", 64, THREAD_EXIT),
     (6, "windows"): ("thread_exit", 64, THREAD_EXIT),
     (7, "linux"): ("process_handle_access", 86, layout(*HANDLE, ("u32", "request"), ("i32", "result"))),

@@ -102,7 +102,7 @@ struct WEDR_PACKED wedr_ioctl_callback {
     uint64_t failed; /* 24: calls that could not make the record they should have made */
 };
 
-/* 592 bytes */
+/* 608 bytes */
 struct WEDR_PACKED wedr_ioctl_stats {
     uint32_t size;                     /*  0: bytes the driver knows of this structure */
     uint16_t ioctl_version;            /*  4 */
@@ -119,6 +119,10 @@ struct WEDR_PACKED wedr_ioctl_stats {
     uint64_t bugs;    /* 72: internal inconsistencies survived */
     struct wedr_ioctl_lane lane[WEDR_LANE_COUNT];           /* 80 */
     struct wedr_ioctl_callback callback[WEDR_CALLBACK_MAX]; /* 336 */
+    uint32_t processes;           /* 592: live processes that the driver keeps track of */
+    uint32_t reserved0;           /* 596: 0 */
+    uint64_t processes_untracked; /* 600: processes that found that table full since the epoch began:
+                                   * their first threads look injected, their creation handles show */
 };
 
 /* Event classes of the filter. PROCESS cannot be switched off. */
@@ -176,12 +180,13 @@ WEDR_AT(wedr_ioctl_lane, bytes_peak, 120);
 _Static_assert(sizeof(struct wedr_ioctl_callback) == 32, "layout is frozen");
 WEDR_AT(wedr_ioctl_callback, status, 4);
 WEDR_AT(wedr_ioctl_callback, calls, 8);
-_Static_assert(sizeof(struct wedr_ioctl_stats) == 592, "layout is frozen");
+_Static_assert(sizeof(struct wedr_ioctl_stats) == 608, "layout is frozen");
 WEDR_AT(wedr_ioctl_stats, boot_id, 16);
 WEDR_AT(wedr_ioctl_stats, start_time, 32);
 WEDR_AT(wedr_ioctl_stats, completed, 48);
 WEDR_AT(wedr_ioctl_stats, lane, 80);
 WEDR_AT(wedr_ioctl_stats, callback, 336);
+WEDR_AT(wedr_ioctl_stats, processes_untracked, 600);
 _Static_assert(sizeof(struct wedr_filter_header) == 32, "layout is frozen");
 WEDR_AT(wedr_filter_header, classes, 16);
 _Static_assert(sizeof(struct wedr_filter_prefix) == 8, "layout is frozen");
