@@ -66,8 +66,7 @@ static void push(PEPROCESS process, const struct wedr_announcement *a, const str
     sid.Length = l->token.sid_len;
     sid.MaximumLength = sid.Length;
     text_or_flag(&r, &e.user_sid, sid.Length > 0 ? &sid : NULL, sid.Length);
-    wedr_rec_push(&r);
-    wedr_source_event(WEDR_CALLBACK_PROCESS);
+    wedr_source_count(WEDR_CALLBACK_PROCESS, wedr_rec_push(&r));
 }
 
 void wedr_announce(PEPROCESS process, const struct wedr_announcement *a)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "device.h"
 
+#include "core/base/ring.h"
 #include "evq.h"
 #include "kfilter.h"
 #include "proctab.h"

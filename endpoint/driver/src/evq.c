@@ -147,7 +147,7 @@ NTSTATUS wedr_evq_read(PIRP irp)
     return STATUS_PENDING;
 }
 
-void wedr_evq_push(struct wedr_rec *rec)
+void wedr_evq_push(uint8_t *record, size_t len, uint8_t lane, uint32_t cuts)
 {
     WEDR_IRQL_MAX(DISPATCH_LEVEL);
     KLOCK_QUEUE_HANDLE held;
@@ -155,9 +155,10 @@ void wedr_evq_push(struct wedr_rec *rec)
     struct reply r;
 
     KeAcquireInStackQueuedSpinLock(&queue.lock, &held);
-    queue.truncated[rec->lane] += rec->cuts;
-    rec->head->trunc_count = (uint32_t)queue.truncated[rec->lane];
-    if (wedr_ring_pushv(queue.ring, rec->lane, rec->parts, rec->count) == WEDR_OK) {
+    queue.truncated[lane] += cuts;
+    wedr_put_le32(record + offsetof(struct wedr_event_header, trunc_count),
+                  (uint32_t)queue.truncated[lane]);
+    if (wedr_ring_push(queue.ring, lane, record, len) == WEDR_OK) {
         irp = wedr_irpq_take(NULL);
     }
     if (irp) {
@@ -169,6 +170,16 @@ void wedr_evq_push(struct wedr_rec *rec)
     if (irp) {
         finish(irp, &r);
     }
+}
+
+void wedr_evq_lose(uint8_t lane)
+{
+    WEDR_IRQL_MAX(DISPATCH_LEVEL);
+    KLOCK_QUEUE_HANDLE held;
+
+    KeAcquireInStackQueuedSpinLock(&queue.lock, &held);
+    wedr_ring_lose(queue.ring, lane);
+    KeReleaseInStackQueuedSpinLock(&held);
 }
 
 void wedr_evq_filtered(uint8_t lane)

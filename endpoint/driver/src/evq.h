@@ -9,7 +9,6 @@
 #pragma once
 
 #include "nt.h"
-#include "rec.h"
 #include "wedr/wire/ioctl.h"
 
 /* Allocates arenas and descriptors (about critical + bulk + 130 KiB of non-paged pool).
@@ -21,7 +20,12 @@ void wedr_evq_close(void);
 void wedr_evq_fini(void);
 
 /* Producers; IRQL <= DISPATCH, any thread; they never wait for anything but the spin lock. */
-void wedr_evq_push(struct wedr_rec *r);
+/* Takes a seq for the record and copies it in; whatever is evicted or does not fit is counted.
+ * record: whole, in non-paged memory, its header is completed in place (trunc_count). cuts: strings
+ * of it that were cut. */
+void wedr_evq_push(uint8_t *record, size_t len, uint8_t lane, uint32_t cuts);
+/* A record that could not be put together: takes a seq and counts it as lost. */
+void wedr_evq_lose(uint8_t lane);
 /* A record that the filter left out before it had a seq. */
 void wedr_evq_filtered(uint8_t lane);
 

@@ -76,7 +76,7 @@ void wedr_inventory_run(void)
     uint8_t *list = take_list(&len);
 
     if (!list) {
-        wedr_source_failed(WEDR_CALLBACK_PROCESS);
+        wedr_source_count(WEDR_CALLBACK_PROCESS, false);
         return;
     }
     while (at <= len && len - at >= sizeof(struct entry)) {
@@ -92,5 +92,8 @@ void wedr_inventory_run(void)
         at += e.next;
     }
     wedr_mem_free(list, WEDR_TAG_INVENTORY);
-    wedr_proctab_set_complete();
+    /* Without the callback the table would soon be out of date. */
+    if (wedr_source_is_active(WEDR_CALLBACK_PROCESS)) {
+        wedr_proctab_set_complete();
+    }
 }

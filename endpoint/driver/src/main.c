@@ -11,6 +11,7 @@
 #include "settings.h"
 #include "source.h"
 #include "sources.h"
+#include "stage.h"
 
 DRIVER_INITIALIZE DriverEntry;
 
@@ -42,6 +43,7 @@ static VOID NTAPI on_unload(PDRIVER_OBJECT driver)
     wedr_evq_close();
     wedr_device_fini();
     wedr_proctab_fini();
+    wedr_stage_fini();
     wedr_evq_fini();
     wedr_kfilter_fini();
 }
@@ -62,9 +64,13 @@ NTSTATUS NTAPI DriverEntry(PDRIVER_OBJECT driver, PUNICODE_STRING service_key)
     if (!NT_SUCCESS(status)) {
         goto undo_filter;
     }
-    status = wedr_proctab_init();
+    status = wedr_stage_init();
     if (!NT_SUCCESS(status)) {
         goto undo_evq;
+    }
+    status = wedr_proctab_init();
+    if (!NT_SUCCESS(status)) {
+        goto undo_stage;
     }
     status = wedr_device_init(driver, &boot);
     if (!NT_SUCCESS(status)) {
@@ -83,6 +89,8 @@ undo_sources:
     wedr_device_fini();
 undo_proctab:
     wedr_proctab_fini();
+undo_stage:
+    wedr_stage_fini();
 undo_evq:
     wedr_evq_fini();
 undo_filter:

@@ -3,8 +3,8 @@
 
 #include "evq.h"
 #include "kapi.h"
+#include "stage.h"
 
-static const WCHAR nul_sign = 0x2400; /* SYMBOL FOR NULL */
 static const WCHAR backslash = L'\\';
 
 void wedr_rec_begin(struct wedr_rec *r, void *fixed, size_t fixed_len, uint16_t type, uint8_t lane)
@@ -20,11 +20,12 @@ void wedr_rec_begin(struct wedr_rec *r, void *fixed, size_t fixed_len, uint16_t 
     r->cuts = 0;
     r->lane = lane;
     r->parts[0].p = fixed;
-    r->parts[0].len = fixed_len;
+    r->parts[0].len = (uint32_t)fixed_len;
+    r->parts[0].text = false;
     r->count = 1;
 }
 
-static bool add_part(struct wedr_rec *r, const void *p, size_t len)
+static bool add_part(struct wedr_rec *r, const void *p, size_t len, bool text)
 {
     if (len == 0) {
         return true;
@@ -33,7 +34,8 @@ static bool add_part(struct wedr_rec *r, const void *p, size_t len)
         return false;
     }
     r->parts[r->count].p = p;
-    r->parts[r->count].len = len;
+    r->parts[r->count].len = (uint32_t)len;
+    r->parts[r->count].text = text;
     r->count++;
     r->len += (uint32_t)len;
     return true;
@@ -66,26 +68,15 @@ static size_t text_len(PCUNICODE_STRING s, size_t max)
     return len;
 }
 
-/* Appends what fits of s into max bytes; each NUL becomes its sign. */
+/* Appends what fits of s into max bytes. */
 static void append(struct wedr_rec *r, PCUNICODE_STRING s, size_t max, uint16_t *flags)
 {
-    size_t units = text_len(s, max) / 2;
-    size_t from = 0;
+    size_t len = text_len(s, max);
 
-    if (units * 2 < s->Length) {
+    if (len < s->Length) {
         cut(r, flags);
     }
-    for (size_t i = 0; i < units; i++) {
-        if (s->Buffer[i] == 0) {
-            if (!add_part(r, s->Buffer + from, (i - from) * 2) ||
-                !add_part(r, &nul_sign, sizeof(nul_sign))) {
-                cut(r, flags);
-                return;
-            }
-            from = i + 1;
-        }
-    }
-    if (!add_part(r, s->Buffer + from, (units - from) * 2)) {
+    if (!add_part(r, s->Buffer, len, true)) {
         cut(r, flags);
     }
 }
@@ -116,7 +107,7 @@ void wedr_rec_joined(struct wedr_rec *r,
     }
     if (is_text(root) && is_text(leaf) && (flags & WEDR_SF_CUT) == 0 &&
         r->len - start + sizeof(backslash) <= max) {
-        (void)add_part(r, &backslash, sizeof(backslash));
+        (void)add_part(r, &backslash, sizeof(backslash), true);
     }
     if (is_text(leaf) && (flags & WEDR_SF_CUT) == 0) {
         append(r, leaf, max - (r->len - start), &flags);
@@ -138,7 +129,7 @@ void wedr_rec_bytes(
     if (len < whole) {
         cut(r, &flags);
     }
-    if (!add_part(r, p, len)) {
+    if (!add_part(r, p, len, false)) {
         cut(r, &flags);
     }
     refer(r, ref, start, flags);
@@ -151,9 +142,44 @@ void wedr_rec_unreadable(struct wedr_str_ref *ref)
     ref->flags = WEDR_SF_UNREADABLE;
 }
 
-void wedr_rec_push(struct wedr_rec *r)
+/* The wire has no NUL in text. */
+static void show_nuls(uint8_t *text, size_t len)
 {
+    for (size_t i = 0; i + 1 < len; i += 2) {
+        if (text[i] == 0 && text[i + 1] == 0) {
+            text[i + 1] = 0x24; /* U+2400, SYMBOL FOR NULL */
+        }
+    }
+}
+
+static void put_together(const struct wedr_rec *r, uint8_t *to)
+{
+    for (unsigned i = 0; i < r->count; i++) {
+        WEDR_MEMCPY(to, r->parts[i].p, r->parts[i].len);
+        if (r->parts[i].text) {
+            show_nuls(to, r->parts[i].len);
+        }
+        to += r->parts[i].len;
+    }
+}
+
+bool wedr_rec_push(struct wedr_rec *r)
+{
+    WEDR_IRQL_MAX(APC_LEVEL);
+    uint8_t *place;
+
     r->head->size = r->len;
     r->head->stream = r->lane == WEDR_LANE_BULK ? WEDR_STREAM_BULK : WEDR_STREAM_CRITICAL;
-    wedr_evq_push(r);
+    /* Whoever suspends this thread waits until it has given its place back. */
+    KeEnterCriticalRegion();
+    place = wedr_stage_claim(r->len);
+    if (place) {
+        put_together(r, place);
+        wedr_evq_push(place, r->len, r->lane, r->cuts);
+        wedr_stage_release(place);
+    } else {
+        wedr_evq_lose(r->lane);
+    }
+    KeLeaveCriticalRegion();
+    return place != NULL;
 }

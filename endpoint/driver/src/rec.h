@@ -1,20 +1,26 @@
 /* SPDX-License-Identifier: Apache-2.0
- * endpoint/driver/src/rec.h — builds one wire record without copying it: the fixed part lies on the
- * producer's stack, strings stay where the kernel has them until the queue gathers all of it into
- * the ring. Everything given to a record is borrowed until wedr_rec_push returns. */
+ * endpoint/driver/src/rec.h — builds one wire record. The fixed part lies on the producer's stack,
+ * strings stay where the kernel has them until the push copies all of it into a non-paged place
+ * (stage.h) and from there into the ring. Everything given to a record is borrowed until
+ * wedr_rec_push returns. IRQL <= APC: strings may be paged out. */
 #pragma once
 
-#include "core/base/ring.h"
 #include "nt.h"
 #include "wedr/wire/event.h"
 
-/* The fixed part, up to five strings, and room for the pieces of strings that hold NULs. */
-#define WEDR_REC_PARTS_MAX 20u
+/* The fixed part, a joined path of three pieces and five more strings. */
+#define WEDR_REC_PARTS_MAX 9u
 /* Bytes of a path, key or name that a record carries (NT paths have at most 65534). */
 #define WEDR_REC_PATH_MAX 8190u
 /* Bytes of a command line: all that a UNICODE_STRING can hold. */
 #define WEDR_REC_COMMAND_MAX 65534u
 #define WEDR_REC_NAME_MAX 1024u
+
+struct wedr_rec_part {
+    const void *p;
+    uint32_t len; /* bytes */
+    bool text;    /* UTF-16: NULs are replaced in the copy */
+};
 
 struct wedr_rec {
     struct wedr_event_header *head;
@@ -22,15 +28,15 @@ struct wedr_rec {
     uint32_t cuts; /* strings cut */
     uint8_t lane;  /* enum wedr_lane */
     uint8_t count;
-    struct wedr_ring_part parts[WEDR_REC_PARTS_MAX];
+    struct wedr_rec_part parts[WEDR_REC_PARTS_MAX];
 };
 
-/* Zeroes `fixed` and fills its header; lane may be changed until the push. IRQL <= DISPATCH. */
+/* Zeroes `fixed` and fills its header. */
 void wedr_rec_begin(struct wedr_rec *r, void *fixed, size_t fixed_len, uint16_t type, uint8_t lane);
 
 /* Adds text. ref lies in the fixed part. NULL or empty text: the reference stays 0. Longer than max
- * bytes, an odd length, too many NULs: cut, flagged and counted. A NUL inside becomes U+2400, for
- * names with NULs exist to hide keys and the wire has none in text. IRQL: where s may be read. */
+ * bytes or of odd length: cut, flagged and counted. A NUL inside becomes U+2400, for names with
+ * NULs exist to hide keys and the wire has none in text. */
 void wedr_rec_text(struct wedr_rec *r, struct wedr_str_ref *ref, PCUNICODE_STRING s, size_t max);
 /* The same for root, a backslash and leaf as one text; either may be NULL or empty, then there is
  * no backslash. max counts all of it. */
@@ -45,5 +51,6 @@ void wedr_rec_bytes(
 /* There should be a text but it could not be read. */
 void wedr_rec_unreadable(struct wedr_str_ref *ref);
 
-/* Hands the record to the queue, which takes a seq for it whatever happens. IRQL <= DISPATCH. */
-void wedr_rec_push(struct wedr_rec *r);
+/* Puts the record together and hands it to the queue. False when there was no place for it: then it
+ * has taken a seq and is counted as lost, and the caller counts it no further. */
+bool wedr_rec_push(struct wedr_rec *r);

@@ -35,6 +35,11 @@ void wedr_source_absent(enum wedr_callback which)
     InterlockedExchange(&sources[which].state, WEDR_CALLBACK_ABSENT);
 }
 
+bool wedr_source_is_active(enum wedr_callback which)
+{
+    return InterlockedOr(&sources[which].state, 0) == WEDR_CALLBACK_ACTIVE;
+}
+
 bool wedr_source_stop(enum wedr_callback which)
 {
     return InterlockedCompareExchange(&sources[which].state, WEDR_CALLBACK_STOPPED,
@@ -46,14 +51,9 @@ void wedr_source_call(enum wedr_callback which)
     InterlockedIncrement64(&sources[which].calls);
 }
 
-void wedr_source_event(enum wedr_callback which)
+void wedr_source_count(enum wedr_callback which, bool queued)
 {
-    InterlockedIncrement64(&sources[which].events);
-}
-
-void wedr_source_failed(enum wedr_callback which)
-{
-    InterlockedIncrement64(&sources[which].failed);
+    InterlockedIncrement64(queued ? &sources[which].events : &sources[which].failed);
 }
 
 void wedr_source_bug(void)

@@ -13,14 +13,16 @@ void wedr_source_init(void);
 void wedr_source_registered(enum wedr_callback which, NTSTATUS status);
 /* This kernel has no such interface. */
 void wedr_source_absent(enum wedr_callback which);
+/* Registered, and not stopped. */
+bool wedr_source_is_active(enum wedr_callback which);
 /* True once per registration: the caller must unregister now. */
 bool wedr_source_stop(enum wedr_callback which);
 
 /* Counters; any thread, IRQL <= DISPATCH. */
-void wedr_source_call(enum wedr_callback which);  /* the kernel called */
-void wedr_source_event(enum wedr_callback which); /* a record got its number */
-void wedr_source_failed(
-    enum wedr_callback which); /* a record that should exist could not be made */
+/* The kernel called. */
+void wedr_source_call(enum wedr_callback which);
+/* A record that should exist: queued, or it could not be made. */
+void wedr_source_count(enum wedr_callback which, bool queued);
 
 /* An internal inconsistency that was survived; GET_STATS bugs. */
 void wedr_source_bug(void);

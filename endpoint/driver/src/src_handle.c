@@ -112,8 +112,7 @@ static void push(const struct access *a)
         e.duplicate_source_pid = a->from_pid;
         e.duplicate_target_pid = a->to_pid;
     }
-    wedr_rec_push(&r);
-    wedr_source_event(WEDR_CALLBACK_HANDLE);
+    wedr_source_count(WEDR_CALLBACK_HANDLE, wedr_rec_push(&r));
 }
 
 static OB_PREOP_CALLBACK_STATUS NTAPI on_handle(PVOID context, POB_PRE_OPERATION_INFORMATION info)

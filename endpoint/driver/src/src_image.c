@@ -25,8 +25,7 @@ static void push(PCUNICODE_STRING name, uint32_t pid, const IMAGE_INFO *info, ui
     } else {
         wedr_rec_unreadable(&e.image_path);
     }
-    wedr_rec_push(&r);
-    wedr_source_event(WEDR_CALLBACK_IMAGE);
+    wedr_source_count(WEDR_CALLBACK_IMAGE, wedr_rec_push(&r));
 }
 
 static VOID NTAPI on_image(PUNICODE_STRING name, HANDLE pid, PIMAGE_INFO info)

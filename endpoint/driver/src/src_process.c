@@ -35,8 +35,7 @@ static void on_exit(PEPROCESS process, uint32_t pid)
     e.pid = pid;
     e.exit_code = PsGetProcessExitStatus(process);
     e.process_key = p.key;
-    wedr_rec_push(&r);
-    wedr_source_event(WEDR_CALLBACK_PROCESS);
+    wedr_source_count(WEDR_CALLBACK_PROCESS, wedr_rec_push(&r));
 }
 
 static VOID NTAPI on_process(PEPROCESS process, HANDLE pid, PPS_CREATE_NOTIFY_INFO info)

@@ -64,8 +64,7 @@ static void push(const struct change *c)
     wedr_rec_text(&r, &e.new_name, c->new_name, WEDR_REC_NAME_MAX);
     wedr_rec_text(&r, &e.source_file, c->source_file, WEDR_REC_PATH_MAX);
     put_preview(&r, &e.data_preview, c, preview);
-    wedr_rec_push(&r);
-    wedr_source_event(WEDR_CALLBACK_REGISTRY);
+    wedr_source_count(WEDR_CALLBACK_REGISTRY, wedr_rec_push(&r));
 }
 
 static bool is_watched(const struct wedr_keyname *key)
@@ -80,7 +79,7 @@ static PCUNICODE_STRING take_name(PVOID object)
 
     if (!object || !NT_SUCCESS(wedr_kapi.cm_key_name(&state.cookie, object, NULL, &name, 0)) ||
         !name) {
-        wedr_source_failed(WEDR_CALLBACK_REGISTRY);
+        wedr_source_count(WEDR_CALLBACK_REGISTRY, false);
         return NULL;
     }
     return name;

@@ -29,7 +29,7 @@ static void push_create(uint32_t pid, uint32_t tid, uint32_t creator, bool first
     e.process_key = key_of(pid);
     e.creating_key = key_of(creator);
     e.first_thread = first ? 1 : 0;
-    wedr_rec_push(&r);
+    wedr_source_count(WEDR_CALLBACK_THREAD, wedr_rec_push(&r));
 }
 
 static void push_exit(uint32_t pid, uint32_t tid)
@@ -41,7 +41,7 @@ static void push_exit(uint32_t pid, uint32_t tid)
     e.pid = pid;
     e.tid = tid;
     e.process_key = key_of(pid);
-    wedr_rec_push(&r);
+    wedr_source_count(WEDR_CALLBACK_THREAD, wedr_rec_push(&r));
 }
 
 static VOID NTAPI on_thread(HANDLE process_id, HANDLE thread_id, BOOLEAN create)
@@ -64,7 +64,6 @@ static VOID NTAPI on_thread(HANDLE process_id, HANDLE thread_id, BOOLEAN create)
     } else {
         push_exit(pid, tid);
     }
-    wedr_source_event(WEDR_CALLBACK_THREAD);
 }
 
 void wedr_src_thread_start(void)

@@ -6,6 +6,8 @@
 
 /* evq: descriptors and arenas */
 #define WEDR_TAG_RING WEDR_TAG('W', 'E', 'r', 'n')
+/* stage: places where records are put together */
+#define WEDR_TAG_STAGE WEDR_TAG('W', 'E', 's', 'g')
 /* kfilter: the filter in force */
 #define WEDR_TAG_FILTER WEDR_TAG('W', 'E', 'f', 'l')
 /* proctab: slots */

@@ -86,40 +86,6 @@ static void count_queued(struct wedr_ring_stats *s, uint32_t len)
 
 int wedr_ring_push(struct wedr_ring *r, unsigned lane, const void *record, size_t len)
 {
-    struct wedr_ring_part whole = {record, len};
-
-    return wedr_ring_pushv(r, lane, &whole, 1);
-}
-
-/* Bytes of all parts; 0 for none and for a sum that overflows. */
-static size_t parts_len(const struct wedr_ring_part *parts, unsigned count)
-{
-    size_t len = 0;
-    for (unsigned i = 0; i < count; i++) {
-        if (parts[i].len > SIZE_MAX - len) {
-            return 0;
-        }
-        len += parts[i].len;
-    }
-    return len;
-}
-
-static void copy_parts(uint8_t *to, const struct wedr_ring_part *parts, unsigned count)
-{
-    for (unsigned i = 0; i < count; i++) {
-        if (parts[i].len > 0) {
-            WEDR_MEMCPY(to, parts[i].p, parts[i].len);
-            to += parts[i].len;
-        }
-    }
-}
-
-int wedr_ring_pushv(struct wedr_ring *r,
-                    unsigned lane,
-                    const struct wedr_ring_part *parts,
-                    unsigned count)
-{
-    size_t len = parts_len(parts, count);
     if (!lane_ok(r, lane) || len == 0) {
         return WEDR_E_INVAL;
     }
@@ -134,7 +100,7 @@ int wedr_ring_pushv(struct wedr_ring *r,
         remove_oldest(l);
         l->stats.dropped[WEDR_RING_DROP_EVICTED]++;
     }
-    copy_parts(l->arena + offset, parts, count);
+    WEDR_MEMCPY(l->arena + offset, record, len);
     if (r->stamp) {
         r->stamp(l->arena + offset, len, seq, dropped_total(l));
     }

@@ -38,12 +38,6 @@ struct wedr_ring_stats {
     uint32_t queued_peak;
 };
 
-/* A piece of a record that is gathered from several places. p may be NULL when len is 0. */
-struct wedr_ring_part {
-    const void *p;
-    size_t len;
-};
-
 struct wedr_ring_slot {
     uint64_t seq;
     uint32_t offset, len; /* bytes in the arena, contiguous */
@@ -80,12 +74,6 @@ WEDR_MUST_USE int wedr_ring_init(struct wedr_ring *r,
  * fails because the lane is full. */
 WEDR_MUST_USE int
 wedr_ring_push(struct wedr_ring *r, unsigned lane, const void *record, size_t len);
-/* The same for a record in pieces, copied one behind another; len is their sum. WEDR_E_INVAL too
- * when the sum overflows. */
-WEDR_MUST_USE int wedr_ring_pushv(struct wedr_ring *r,
-                                  unsigned lane,
-                                  const struct wedr_ring_part *parts,
-                                  unsigned count);
 /* Takes a seq for a record that the producer could not build and counts it as dropped[SOURCE]. */
 void wedr_ring_lose(struct wedr_ring *r, unsigned lane);
 

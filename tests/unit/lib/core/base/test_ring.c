@@ -380,37 +380,6 @@ static void batches_of_any_size_deliver_all_in_order(void **state)
     assert_true(s.dropped[WEDR_RING_DROP_EVICTED] == 0);
 }
 
-static void gathered_record_is_its_parts_in_one_piece(void **state)
-{
-    struct fixture *f = *state;
-    uint8_t head[HEAD] = {0};
-    uint8_t out[64];
-    const struct wedr_ring_part parts[] = {{head, sizeof(head)}, {NULL, 0}, {"ab", 2}, {"cde", 3}};
-    size_t len = 0;
-    uint32_t count = 0;
-
-    assert_int_equal(wedr_ring_pushv(&f->ring, 0, parts, 4), WEDR_OK);
-    assert_int_equal(wedr_ring_read(&f->ring, out, sizeof(out), &len, &count), WEDR_OK);
-    assert_int_equal(len, HEAD + 5);
-    assert_int_equal(wedr_le64(out), 1);
-    assert_memory_equal(out + HEAD, "abcde", 5);
-}
-
-static void parts_without_bytes_or_with_too_many_take_no_seq(void **state)
-{
-    struct fixture *f = *state;
-    const struct wedr_ring_part empty = {NULL, 0};
-    const struct wedr_ring_part endless[] = {{"a", 1}, {"b", SIZE_MAX}};
-    const struct wedr_ring_part big[] = {{"a", 1}, {"b", ARENA}};
-
-    assert_int_equal(wedr_ring_pushv(&f->ring, 0, &empty, 1), WEDR_E_INVAL);
-    assert_int_equal(wedr_ring_pushv(&f->ring, 0, &empty, 0), WEDR_E_INVAL);
-    assert_int_equal(wedr_ring_pushv(&f->ring, 0, endless, 2), WEDR_E_INVAL);
-    assert_int_equal(wedr_ring_stats(&f->ring, 0).produced, 0);
-    assert_int_equal(wedr_ring_pushv(&f->ring, 0, big, 2), WEDR_E_LIMIT);
-    assert_int_equal(wedr_ring_stats(&f->ring, 0).produced, 1);
-}
-
 static void bytes_are_counted_in_out_and_at_their_peak(void **state)
 {
     struct fixture *f = *state;
@@ -433,9 +402,6 @@ static void bytes_are_counted_in_out_and_at_their_peak(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(gathered_record_is_its_parts_in_one_piece, setup, teardown),
-        cmocka_unit_test_setup_teardown(parts_without_bytes_or_with_too_many_take_no_seq, setup,
-                                        teardown),
         cmocka_unit_test_setup_teardown(bytes_are_counted_in_out_and_at_their_peak, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(push_when_bytes_are_full_evicts_oldest_and_counts, setup,
