@@ -32,7 +32,7 @@ static PEPROCESS parent_of(PEPROCESS process, uint32_t parent_pid)
 static void
 text_or_flag(struct wedr_rec *r, struct wedr_str_ref *ref, PCUNICODE_STRING s, size_t max)
 {
-    if (s) {
+    if (s && s->Length > 0) {
         wedr_rec_text(r, ref, s, max);
     } else {
         wedr_rec_unreadable(ref);
@@ -65,7 +65,7 @@ static void push(PEPROCESS process, const struct wedr_announcement *a, const str
     sid.Buffer = (PWCH)l->token.sid;
     sid.Length = l->token.sid_len;
     sid.MaximumLength = sid.Length;
-    text_or_flag(&r, &e.user_sid, sid.Length > 0 ? &sid : NULL, sid.Length);
+    text_or_flag(&r, &e.user_sid, &sid, sid.Length);
     wedr_source_count(WEDR_CALLBACK_PROCESS, wedr_rec_push(&r));
 }
 

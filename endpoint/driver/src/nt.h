@@ -52,6 +52,16 @@ NTSYSAPI NTSTATUS NTAPI ZwQuerySystemInformation(ULONG information_class,
                                                  PULONG ret_len);
 #endif
 
+/* What ObRegisterCallbacks wants: the address of the kernel's pointer to an object type. The WDK's
+ * declaration names that address; mingw's, marked as imported, names the pointer behind it. */
+#if defined(__MINGW32__) && !defined(__linux__)
+#    define WEDR_PROCESS_TYPE ((POBJECT_TYPE *)&PsProcessType)
+#    define WEDR_THREAD_TYPE ((POBJECT_TYPE *)&PsThreadType)
+#else
+#    define WEDR_PROCESS_TYPE PsProcessType
+#    define WEDR_THREAD_TYPE PsThreadType
+#endif
+
 #define WEDR_SYSTEM_PROCESS_INFORMATION 5u /* SystemProcessInformation */
 
 /* Bits 12 to 15 of IMAGE_INFO.Properties: SE_SIGNING_LEVEL, since Windows 8.1. */

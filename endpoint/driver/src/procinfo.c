@@ -30,6 +30,10 @@ PUNICODE_STRING wedr_procinfo_image(PEPROCESS process)
     if (!NT_SUCCESS(SeLocateProcessImageName(process, &image))) {
         return NULL;
     }
+    if (image && image->Length == 0) { /* a process without a file */
+        ExFreePool(image);
+        return NULL;
+    }
     return image;
 }
 

@@ -36,9 +36,9 @@ static bool read_access(const OB_PRE_OPERATION_INFORMATION *info, struct access 
 {
     WEDR_MEMSET(ret, 0, sizeof(*ret));
     ret->source_pid = wedr_id(PsGetCurrentProcessId());
-    if (info->ObjectType == *PsProcessType) {
+    if (info->ObjectType == *WEDR_PROCESS_TYPE) {
         ret->process = (PEPROCESS)info->Object;
-    } else if (info->ObjectType == *PsThreadType) {
+    } else if (info->ObjectType == *WEDR_THREAD_TYPE) {
         ret->process = IoThreadToProcess((PETHREAD)info->Object);
         ret->target_tid = wedr_id(PsGetThreadId((PETHREAD)info->Object));
     } else {
@@ -140,8 +140,8 @@ void wedr_src_handle_start(const struct wedr_settings *s)
     NTSTATUS status;
 
     WEDR_MEMSET(operations, 0, sizeof(operations));
-    operations[0].ObjectType = PsProcessType;
-    operations[1].ObjectType = PsThreadType;
+    operations[0].ObjectType = WEDR_PROCESS_TYPE;
+    operations[1].ObjectType = WEDR_THREAD_TYPE;
     for (unsigned i = 0; i < WEDR_ARRAY_COUNT(operations); i++) {
         operations[i].Operations = OB_OPERATION_HANDLE_CREATE | OB_OPERATION_HANDLE_DUPLICATE;
         operations[i].PreOperation = on_handle;
