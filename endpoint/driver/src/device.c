@@ -171,6 +171,9 @@ static NTSTATUS NTAPI on_control(PDEVICE_OBJECT device, PIRP irp)
     const IO_STACK_LOCATION *stack = IoGetCurrentIrpStackLocation(irp);
 
     UNREFERENCED_PARAMETER(device);
+    if (!stack->FileObject) { /* made by another driver, which opened nothing */
+        return refuse(irp, STATUS_INVALID_DEVICE_REQUEST);
+    }
     switch (stack->Parameters.DeviceIoControl.IoControlCode) {
     case WEDR_IOCTL_GET_EVENT:
     case WEDR_IOCTL_GET_EVENTS:
