@@ -188,6 +188,14 @@ def a_part_can_be_chosen(p):
     assert code == 2 and "unknown operator" in out, out
 
 
+def what_was_killed_need_not_be_tried_again(p):
+    survivors = [m for m in p.rows.values() if m["verdict"] != "killed"]
+    code, out = p.mutate("--no-tsan", "--again", "--json", os.path.join(p.folder, "out.json"))
+    now = p.results()
+    assert code == 0 and f"{len(survivors)} of them to try" in out, out
+    assert {k: m["verdict"] for k, m in now.items()} == {k: m["verdict"] for k, m in p.rows.items()}
+
+
 def one_mutation_can_be_shown(p):
     code, out = p.mutate("--run", str(p.rows[("box_put", "call", "note(b)", "")]["id"]))
     assert code == 0 and "mutate: killed" in out and "box.c:" in out and "error: Failure!" in out, out
@@ -207,12 +215,26 @@ def a_test_that_fails_by_itself_is_an_error(p):
         p.write("test_box.c", old)
 
 
+def a_test_that_fails_now_and_then_is_an_error(p):
+    old = p.read("test_box.c")
+    mark = os.path.join(p.folder, "mark")
+    try:
+        p.write("test_box.c", "#include <stdio.h>\n" + old.replace(
+            "assert_int_equal(box_larger(3, 4), 4);",
+            f'FILE *f = fopen("{mark}", "a");\n    assert_non_null(f);\n    assert_int_equal(fputc(46, f), 46);\n'
+            "    assert_true(ftell(f) < 4);\n    assert_int_equal(fclose(f), 0);"))
+        code, out = p.mutate("--no-tsan", "--check", "--least", "0", "--functions", "nothing")
+        assert code == 1 and "[  FAILED  ] mutate_control" in out and "unit.box" in out, out
+    finally:
+        p.write("test_box.c", old)
+
+
 TESTS = [every_operator_has_a_site, each_operator_is_killed_where_the_tests_look, what_only_a_sanitizer_sees_is_killed,
-         what_only_thread_sanitizer_sees_is_killed,
-         a_hang_is_killed, what_the_tests_miss_survives, what_no_test_reaches_is_said_so,
-         constants_of_the_language_and_bodies_of_macros_are_left_alone, a_part_can_be_chosen, one_mutation_can_be_shown,
+         what_only_thread_sanitizer_sees_is_killed, a_hang_is_killed, what_the_tests_miss_survives,
+         what_no_test_reaches_is_said_so, constants_of_the_language_and_bodies_of_macros_are_left_alone, a_part_can_be_chosen,
+         what_was_killed_need_not_be_tried_again, one_mutation_can_be_shown,
          check_wants_the_rate_and_every_survivor_explained, an_explanation_survives_moved_lines,
-         a_test_that_fails_by_itself_is_an_error]
+         a_test_that_fails_by_itself_is_an_error, a_test_that_fails_now_and_then_is_an_error]
 
 
 def main():

@@ -3,6 +3,8 @@
 import json
 import os
 
+from running import Result
+
 SEPARATOR = " :: "
 
 
@@ -36,6 +38,27 @@ class Explained:
         """Rows about these files that name no mutation."""
         known = {self.key(m) for m in mutants}
         return [SEPARATOR.join(k) for k in self.rows if k[0] in files and k not in known]
+
+
+class Memory:
+    """Verdicts of earlier runs, kept by what a mutation is and not by its number."""
+
+    def __init__(self, path):
+        self.path = path
+        try:
+            with open(path, encoding="utf-8") as f:
+                self.rows = json.load(f)
+        except (OSError, ValueError):
+            self.rows = {}
+
+    def killed(self, mutants):
+        old = {m.id: self.rows.get(line_for(m), ["", "", ""]) for m in mutants}
+        return {number: Result(*row) for number, row in old.items() if row[0] == "killed"}
+
+    def save(self, mutants, results):
+        self.rows.update({line_for(m): [results[m.id].verdict, results[m.id].by, results[m.id].how] for m in mutants})
+        with open(self.path, "w", encoding="utf-8") as f:
+            json.dump(self.rows, f)
 
 
 def line_for(m):

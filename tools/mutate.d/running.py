@@ -156,12 +156,23 @@ class Runner:
                 for where in (mutant.file, mutant.file + ":" + mutant.function):
                     unit.kills_in[where] = unit.kills_in.get(where, 0) + 1
 
+    def limit(self, unit):
+        return 10 * unit.seconds + 2
+
+    def control(self, times):
+        """Runs every unit without a mutation, as busy as the machine was: labels of those that failed nevertheless."""
+        def once(unit):
+            code, _, _ = execute(unit, {"WEDR_MUTANT": "0", "WEDR_MUTANT_TEST": unit.test}, self.limit(unit))
+            return unit.label if code != 0 else None
+        with concurrent.futures.ThreadPoolExecutor(self.jobs) as pool:
+            return sorted({label for label in pool.map(once, self.units * times) if label})
+
     def try_mutant(self, mutant):
         units = self.reaching(mutant)
         if not units:
             return Result("unreached")
         for k, u in enumerate(units, 1):
-            code, _, _ = execute(u, {"WEDR_MUTANT": str(mutant.id), "WEDR_MUTANT_TEST": u.test}, 10 * u.seconds + 2)
+            code, _, _ = execute(u, {"WEDR_MUTANT": str(mutant.id), "WEDR_MUTANT_TEST": u.test}, self.limit(u))
             killed = code != 0
             self.learn(u, mutant, killed)
             if killed:
