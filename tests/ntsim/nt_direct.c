@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "nt_direct.h"
+
+#include "evq.h"
+#include "nt_sim.h"
+#include <string.h>
+
+static PDRIVER_DISPATCH original;
+
+static NTSTATUS NTAPI without_file(PDEVICE_OBJECT device, PIRP irp)
+{
+    IoGetCurrentIrpStackLocation(irp)->FileObject = NULL;
+    return original(device, irp);
+}
+
+int32_t direct_without_file(struct ntsim_file *f, unsigned major)
+{
+    struct ntsim_irp *r;
+    int32_t status;
+
+    original = sim_driver.MajorFunction[major];
+    sim_driver.MajorFunction[major] = without_file;
+    r = ntsim_major_start(f, major, &status);
+    sim_driver.MajorFunction[major] = original;
+    ntsim_irp_free(r);
+    return status;
+}
+
+void direct_push(uint8_t lane, size_t len, uint64_t mark, uint32_t cuts)
+{
+    struct wedr_windows_module_load e;
+    uint8_t *record = sim_zalloc(len);
+
+    memset(&e, 0, sizeof(e));
+    e.h.version = WEDR_WIRE_VERSION;
+    e.h.type = WEDR_EV_MODULE_LOAD;
+    e.h.size = (uint32_t)len;
+    e.h.fixed_size = sizeof(e);
+    e.h.os = WEDR_OS_WINDOWS;
+    e.h.stream = lane == WEDR_LANE_BULK ? WEDR_STREAM_BULK : WEDR_STREAM_CRITICAL;
+    e.image_base = mark;
+    memcpy(record, &e, sizeof(e));
+    wedr_evq_push(record, len, lane, cuts);
+    sim_free(record);
+}
+
+void direct_lose(uint8_t lane)
+{
+    wedr_evq_lose(lane);
+}
