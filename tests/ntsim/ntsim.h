@@ -60,8 +60,9 @@ struct ntsim_text {
 /* Everything as after the start of the machine: no device, no process but System (pid 4, thread 8),
  * only the service's key in the registry, clock at NTSIM_TIME, no faults, no hooks, no recorder.
  * What a test left behind (files, requests, processes, keys) is freed. Checks what the last driver
- * left, unless it was unloaded (which checks too). No other thread may be inside the simulator.
- * Counts as the end of a session of the kernel: the registry is empty again. */
+ * left, unless it was unloaded (which checks too): a driver that is loaded is unloaded. No other
+ * thread may be inside the simulator. Counts as the end of a session of the kernel: the registry is
+ * empty again. */
 void ntsim_reset(void);
 
 /* DriverEntry with \Registry\Machine\System\CurrentControlSet\Services\WazabiEDR. When it fails,
@@ -86,6 +87,7 @@ void ntsim_record(void);
 unsigned ntsim_violations(void);           /* since ntsim_record or ntsim_forget */
 unsigned ntsim_violated(const char *rule); /* how often this one */
 void ntsim_forget(void);
+const char *ntsim_rule(unsigned index); /* name of the index-th rule; NULL behind the last */
 
 /* ---- processes and threads ---------------------------------------------------------------------
  */
@@ -115,8 +117,8 @@ struct ntsim_process_spec {
     uint32_t integrity; /* RID: 0x3000 high ...; 0: no mandatory label */
     bool elevated;
     bool by_pointer; /* integrity and elevation as pool pointers, not as values in the pointer */
-    int32_t exit_status;
-    unsigned fail; /* NTSIM_FAIL_* */
+    int32_t exit_status; /* STATUS_PENDING is seen until the process ends or its exit is fired */
+    unsigned fail;       /* NTSIM_FAIL_* */
 };
 
 /* Live until ntsim_process_end, memory until reset. The pid must not be that of a live process. */
@@ -143,6 +145,8 @@ struct ntsim_thread *ntsim_current(void);
 /* IRQL of the calling thread; firing and issuing happen at what is set here (0 passive, 1 APC). */
 unsigned ntsim_irql(void);
 void ntsim_set_irql(unsigned irql);
+/* A spin lock that stays taken so long is a violation "lock.stuck"; 10000 after reset. */
+void ntsim_lock_timeout(unsigned ms);
 
 /* ---- files of the device ------------------------------------------------------------------------
  */
