@@ -9,7 +9,7 @@
 /* A request of that major function whose stack location names no file object; its status. */
 int32_t direct_without_file(struct ntsim_file *f, unsigned major);
 
-/* Puts a module_load record of len bytes (at least 80) with image_base `mark` into a lane, with
+/* Puts a module_load record of len bytes (at least 88) with image_base `mark` into a lane, with
  * that many strings cut. May be called at DISPATCH. */
 void direct_push(uint8_t lane, size_t len, uint64_t mark, uint32_t cuts);
 /* A record of that lane that could not be made. */

@@ -52,7 +52,9 @@ static void *new_buffer(const void *in, size_t in_len, size_t len)
 {
     uint8_t *buffer = sim_alloc(len + GUARD);
 
-    memcpy(buffer, in, in_len);
+    if (in_len > 0) {
+        memcpy(buffer, in, in_len);
+    }
     memset(buffer + in_len, FILL, len - in_len < FILL_MAX ? len - in_len : FILL_MAX);
     memset(buffer + len, FILL, GUARD);
     sim_poison(buffer + len, GUARD);

@@ -2,6 +2,7 @@
 #include "nt_probe.h"
 
 #include "keypath.h"
+#include "nt_sim.h"
 #include "procinfo.h"
 #include "proctab.h"
 #include "rec.h"
@@ -277,4 +278,30 @@ uint8_t *probe_stage_claim(size_t len)
 void probe_stage_release(uint8_t *place)
 {
     wedr_stage_release(place);
+}
+
+/* ---- handles ---------------------------------------------------------------------------------- */
+
+int32_t probe_fire_handle(enum probe_type type,
+                          uint32_t operation,
+                          struct ntsim_process *p,
+                          struct ntsim_thread *t)
+{
+    struct sim_slot *slot = &sim_callbacks[NTSIM_SOURCE_HANDLE].slot[0];
+    OB_PRE_OPERATION_PARAMETERS parameters;
+    OB_PRE_OPERATION_INFORMATION info;
+
+    memset(&parameters, 0, sizeof(parameters));
+    parameters.DuplicateHandleInformation.OriginalDesiredAccess = MAXULONG;
+    parameters.DuplicateHandleInformation.DesiredAccess = MAXULONG;
+    parameters.DuplicateHandleInformation.SourceProcess = sim_process_body(ntsim_system());
+    parameters.DuplicateHandleInformation.TargetProcess = sim_process_body(ntsim_system());
+    memset(&info, 0, sizeof(info));
+    info.Operation = operation;
+    info.Object = t ? (PVOID)sim_thread_body(t) : (PVOID)sim_process_body(p);
+    info.ObjectType = type == PROBE_PROCESS  ? *PsProcessType
+                      : type == PROBE_THREAD ? *PsThreadType
+                                             : (POBJECT_TYPE)(ULONG_PTR)0x7003u;
+    info.Parameters = &parameters;
+    return (int32_t)slot->pre[0][0](slot->context, &info);
 }

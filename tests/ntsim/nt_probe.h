@@ -87,3 +87,13 @@ unsigned probe_rec_parts(void);
 
 uint8_t *probe_stage_claim(size_t len);
 void probe_stage_release(uint8_t *place);
+
+/* ---- handles ---------------------------------------------------------------------------------- */
+
+enum probe_type { PROBE_PROCESS, PROBE_THREAD, PROBE_OTHER_TYPE };
+/* Calls the driver's callback with that type and OB_OPERATION bits for the object p (or t), all
+ * rights asked for; what it returned. */
+int32_t probe_fire_handle(enum probe_type type,
+                          uint32_t operation,
+                          struct ntsim_process *p,
+                          struct ntsim_thread *t);

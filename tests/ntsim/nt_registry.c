@@ -217,7 +217,9 @@ static struct ntsim_text full_path(const OBJECT_ATTRIBUTES *a)
     units = sim_alloc((size_t)root->path.len + 2u + name.len);
     memcpy(units, root->path.units, root->path.len);
     units[root->path.len / 2u] = '\\';
-    memcpy(units + root->path.len / 2u + 1u, name.units, name.len);
+    if (name.len > 0) {
+        memcpy(units + root->path.len / 2u + 1u, name.units, name.len);
+    }
     return NTSIM_BYTES(units, root->path.len + (name.len > 0 ? 2u + name.len : 0u));
 }
 

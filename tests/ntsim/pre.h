@@ -31,3 +31,12 @@ void ntsim_query_system_time(PLARGE_INTEGER ret_time);
 ULONGLONG ntsim_query_interrupt_time(void);
 #define KeQuerySystemTime(ret_time) ntsim_query_system_time(ret_time)
 #define KeQueryInterruptTime() ntsim_query_interrupt_time()
+
+/* Full barriers on Windows; mingw's versions are only acquire operations in the eyes of the thread
+ * sanitizer. */
+#undef InterlockedExchange
+#undef InterlockedExchange64
+#undef InterlockedExchangePointer
+#define InterlockedExchange(to, value) __atomic_exchange_n((to), (value), __ATOMIC_SEQ_CST)
+#define InterlockedExchange64 InterlockedExchange
+#define InterlockedExchangePointer InterlockedExchange

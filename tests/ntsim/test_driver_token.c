@@ -21,7 +21,8 @@ struct sid {
 
 static struct sid sid_of(uint8_t revision, uint64_t authority, unsigned count, uint32_t each)
 {
-    struct sid s = {.bytes = {revision, (uint8_t)count}, .len = 8 + 4 * (size_t)count};
+    struct sid s = {.bytes = {revision, (uint8_t)count},
+                    .len = 8 + 4 * (size_t)(count < 16 ? count : 16)};
 
     for (unsigned i = 0; i < 6; i++) {
         s.bytes[2 + i] = (uint8_t)(authority >> (40 - 8 * i));

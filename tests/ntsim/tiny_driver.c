@@ -10,6 +10,7 @@ static struct {
     KSPIN_LOCK lock;
     LIST_ENTRY parked;
     LARGE_INTEGER cookie;
+    volatile LONG ready; /* the cookie is valid */
     PVOID ob;
     volatile LONG calls[5];
     volatile LONG64 last;
@@ -202,7 +203,8 @@ static NTSTATUS NTAPI on_registry(PVOID context, PVOID what, PVOID info)
     PCUNICODE_STRING name;
 
     UNREFERENCED_PARAMETER(context);
-    if (info && (REG_NOTIFY_CLASS)(ULONG_PTR)what == RegNtPostSetValueKey) {
+    if (info && InterlockedOr(&tiny.ready, 0) &&
+        (REG_NOTIFY_CLASS)(ULONG_PTR)what == RegNtPostSetValueKey) {
         REG_POST_OPERATION_INFORMATION *post = info;
 
         if (NT_SUCCESS(CmCallbackGetKeyObjectIDEx(&tiny.cookie, post->Object, NULL, &name, 0))) {
@@ -271,7 +273,9 @@ static VOID NTAPI unload(PDRIVER_OBJECT driver)
 
     UNREFERENCED_PARAMETER(driver);
     stop();
-    drain(NULL);
+    if (tiny_sin != TINY_IRP_LEFT_AT_CLOSE) {
+        drain(NULL);
+    }
     if (tiny_sin != TINY_LINK_LEAK) {
         IoDeleteSymbolicLink(&link);
     }
@@ -303,6 +307,7 @@ static NTSTATUS start(void)
         if (!NT_SUCCESS(tiny_cm_register(L"321", &tiny.cookie))) {
             tiny.cookie.QuadPart = 0;
         }
+        InterlockedExchange(&tiny.ready, 1);
         if (!NT_SUCCESS(tiny_ob_register(OB_FLT_REGISTRATION_VERSION, 2, &tiny.ob))) {
             tiny.ob = NULL;
         }
