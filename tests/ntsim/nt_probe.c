@@ -280,7 +280,7 @@ void probe_stage_release(uint8_t *place)
     wedr_stage_release(place);
 }
 
-/* ---- handles ---------------------------------------------------------------------------------- */
+/* ---- handles ---- */
 
 int32_t probe_fire_handle(enum probe_type type,
                           uint32_t operation,

@@ -88,7 +88,7 @@ unsigned probe_rec_parts(void);
 uint8_t *probe_stage_claim(size_t len);
 void probe_stage_release(uint8_t *place);
 
-/* ---- handles ---------------------------------------------------------------------------------- */
+/* ---- handles ---- */
 
 enum probe_type { PROBE_PROCESS, PROBE_THREAD, PROBE_OTHER_TYPE };
 /* Calls the driver's callback with that type and OB_OPERATION bits for the object p (or t), all

@@ -10,7 +10,7 @@
 #define CREATE_OPERATION 1u
 #define DUPLICATE_OPERATION 2u
 
-/* ---- a machine with a caller and a target ----------------------------------------------------- */
+/* ---- a machine with a caller and a target ---- */
 
 struct machine {
     struct ntsim_file *f;
@@ -109,8 +109,7 @@ static void callback_is_registered_for_both_types_and_operations(void **state)
 
 static void open_process_has_every_field(void **state)
 {
-    const struct ntsim_handle h = {
-        .process = m.target, .access = 0x1410, .reduced_access = 0x1400};
+    const struct ntsim_handle h = {.process = m.target, .access = 0x1410, .reduced_access = 0x1400};
     struct wants w = opened(0, 0x1410);
 
     (void)state;
@@ -178,8 +177,7 @@ static void d20_each_right_is_looked_at_by_itself(void **state)
         uint32_t right = UINT32_C(1) << bit;
 
         assert_int_equal(open_reported(m.target, NULL, right), (process_rights & right) != 0);
-        assert_int_equal(open_reported(NULL, m.target_thread, right),
-                         (thread_rights & right) != 0);
+        assert_int_equal(open_reported(NULL, m.target_thread, right), (thread_rights & right) != 0);
         assert_int_equal(open_reported(m.target, NULL, right | ~process_rights),
                          (process_rights & right) != 0);
         assert_int_equal(open_reported(NULL, m.target_thread, right | ~thread_rights),
@@ -279,7 +277,7 @@ static void operations_that_were_not_asked_for_are_not_looked_at(void **state)
     assert_int_equal(driver_drain(m.f), 2);
 }
 
-/* ---- the handles of CreateProcess itself ------------------------------------------------------ */
+/* ---- the handles of CreateProcess itself ---- */
 
 #define CHILD 700u
 #define CHILD_TID 704u
@@ -384,11 +382,8 @@ static void d19_spoofed_parent_shows_the_creation(void **state)
 static void d19_a_duplicate_is_never_part_of_a_creation(void **state)
 {
     struct ntsim_process *p = new_child();
-    const struct ntsim_handle h = {.process = p,
-                                   .duplicate = true,
-                                   .access = ALL,
-                                   .source = m.caller,
-                                   .target = m.caller};
+    const struct ntsim_handle h = {
+        .process = p, .duplicate = true, .access = ALL, .source = m.caller, .target = m.caller};
     const struct ntsim_handle t = {.thread = thread_of(p),
                                    .duplicate = true,
                                    .access = ALL,
@@ -472,7 +467,7 @@ static void d19_threads_of_existing_processes_are_no_creation(void **state)
     assert_true(open_reported(NULL, m.target_thread, ALL));
 }
 
-/* ---- filter, memory, IRQL --------------------------------------------------------------------- */
+/* ---- filter, memory, IRQL ---- */
 
 static void filter(uint32_t classes)
 {

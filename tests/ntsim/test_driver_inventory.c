@@ -25,9 +25,8 @@ static struct ntsim_process *older(uint64_t pid, uint64_t parent_pid)
 
 static struct wants existing(uint32_t pid, uint32_t parent_pid)
 {
-    struct wants w = {.type = WEDR_EV_PROCESS_CREATE,
-                      .lane = WEDR_LANE_CRITICAL,
-                      .flags = WEDR_EVF_EXISTING};
+    struct wants w = {
+        .type = WEDR_EV_PROCESS_CREATE, .lane = WEDR_LANE_CRITICAL, .flags = WEDR_EVF_EXISTING};
 
     want_number(&w, "pid", pid);
     want_number(&w, "parent_pid", parent_pid);
@@ -146,7 +145,7 @@ static void process_that_ended_but_is_still_an_object_is_left_out(void **state)
     assert_int_equal(ntsim_references(), 0);
 }
 
-/* ---- in the meantime -------------------------------------------------------------------------- */
+/* ---- in the meantime ---- */
 
 static struct ntsim_process *meanwhile;
 
@@ -217,7 +216,7 @@ static void process_that_ends_before_the_table_has_it_does_not_stay(void **state
     expect_source(f, WEDR_CALLBACK_PROCESS, 1, 1, 0);
 }
 
-/* ---- the list --------------------------------------------------------------------------------- */
+/* ---- the list ---- */
 
 static void thousands_of_processes_want_a_larger_list(void **state)
 {
@@ -314,7 +313,7 @@ static void without_memory_there_is_no_list(void **state)
     check_failed(f);
 }
 
-/* ---- lists of the test's own ------------------------------------------------------------------ */
+/* ---- lists of the test's own ---- */
 
 static struct {
     bool on;

@@ -1,79 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Creation and end of processes, as the agent's decoder reads them. */
-#include "driver_expect.h"
+#include "driver_play.h"
 #include "nt_probe.h"
-
-#define PARENT 100u
-#define CHILD 300u
-#define PARENT_IMAGE u"\\Device\\HarddiskVolume3\\Windows\\explorer.exe"
-#define CHILD_IMAGE u"\\Device\\HarddiskVolume3\\Tools\\child.exe"
-#define NAMED_IMAGE u"\\??\\C:\\Tools\\named.exe"
-#define COMMAND u"child.exe --all \"of it\""
-#define CREATE_FIXED ((size_t)sizeof(struct wedr_windows_process_create))
-
-/* S-1-5-21-1-2-4294967295-1001 */
-static const uint8_t user_sid[] = {1, 5, 0, 0, 0, 0, 0,    5,    21,   0,    0,    0, 1, 0,
-                                   0, 0, 2, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0xe9, 3, 0, 0};
-#define USER_SID u"S-1-5-21-1-2-4294967295-1001"
-
-static struct ntsim_process_spec spec_of(uint64_t pid, uint64_t parent_pid)
-{
-    return (struct ntsim_process_spec){.pid = pid,
-                                       .parent_pid = parent_pid,
-                                       .create_time = NTSIM_TIME + (int64_t)pid,
-                                       .start_key = DRIVER_KEY(pid),
-                                       .session = 2,
-                                       .image = NTSIM_TEXT(CHILD_IMAGE),
-                                       .sid = user_sid,
-                                       .sid_len = sizeof(user_sid),
-                                       .integrity = 0x3000,
-                                       .elevated = true};
-}
-
-static struct ntsim_process *parent_process(void)
-{
-    struct ntsim_process_spec s = spec_of(PARENT, 4);
-
-    s.image = NTSIM_TEXT(PARENT_IMAGE);
-    s.sid = NULL;
-    s.session = 1;
-    s.integrity = 0x2000;
-    s.elevated = false;
-    return ntsim_process_new(&s);
-}
-
-/* A service that creates for others; its context runs from now on. */
-static void play_creator(void)
-{
-    struct ntsim_process_spec s = spec_of(CREATOR_PID, 4);
-
-    s.sid = NULL; /* S-1-5-18 */
-    s.integrity = 0x4000;
-    s.session = 0;
-    s.elevated = false;
-    s.image = NTSIM_TEXT(DRIVER_IMAGE);
-    ntsim_set_current(thread_of(ntsim_process_new(&s)));
-}
-
-static struct wants creation(void)
-{
-    struct wants w = {.type = WEDR_EV_PROCESS_CREATE, .lane = WEDR_LANE_CRITICAL};
-
-    want_number(&w, "pid", CHILD);
-    want_number(&w, "parent_pid", PARENT);
-    want_number(&w, "creating_pid", CREATOR_PID);
-    want_number(&w, "process_key", DRIVER_KEY(CHILD));
-    want_number(&w, "parent_key", DRIVER_KEY(PARENT));
-    want_text(&w, "image_path", NTSIM_TEXT(CHILD_IMAGE), 0);
-    want_text(&w, "command_line", NTSIM_TEXT(COMMAND), 0);
-    want_text(&w, "parent_image_path", NTSIM_TEXT(PARENT_IMAGE), 0);
-    want_nothing(&w, "cwd", 0);
-    want_text(&w, "user_sid", NTSIM_TEXT(USER_SID), 0);
-    want_number(&w, "integrity_level", 0x3000);
-    want_number(&w, "session_id", 2);
-    want_number(&w, "elevated", 1);
-    return w;
-}
 
 static struct wants ending(uint32_t pid, uint64_t key, int32_t status)
 {
@@ -85,30 +13,14 @@ static struct wants ending(uint32_t pid, uint64_t key, int32_t status)
     return w;
 }
 
-static void fire(struct ntsim_process *p, struct ntsim_text image, struct ntsim_text command_line)
-{
-    const struct ntsim_create c = {.process = p, .image = image, .command_line = command_line};
-
-    assert_int_equal(ntsim_fire_process_create(&c), NTSIM_SUCCESS);
-}
-
-/* Parent and creator stand; a child of that spec is created with everything known. */
-static struct ntsim_process *create(const struct ntsim_process_spec *s)
-{
-    struct ntsim_process *p = ntsim_process_new(s);
-
-    fire(p, NTSIM_TEXT(NAMED_IMAGE), NTSIM_TEXT(COMMAND));
-    return p;
-}
-
 static void d21_user_and_parent_are_those_of_the_new_process(void **state)
 {
-    const struct ntsim_process_spec s = spec_of(CHILD, PARENT);
-    const struct wants w = creation();
+    const struct ntsim_process_spec s = play_spec(CHILD, PARENT);
+    const struct wants w = wants_creation();
 
-    (void)parent_process();
+    (void)play_parent();
     play_creator();
-    (void)create(&s);
+    (void)play_new(&s);
     expect_record(*state, &w);
     expect_none(*state);
     expect_source(*state, WEDR_CALLBACK_PROCESS, 1, 1, 0);
@@ -117,16 +29,16 @@ static void d21_user_and_parent_are_those_of_the_new_process(void **state)
 
 static void creator_and_parent_are_told_as_the_kernel_says(void **state)
 {
-    const struct ntsim_process_spec s = spec_of(CHILD, 44);
+    const struct ntsim_process_spec s = play_spec(CHILD, 44);
     struct ntsim_create c = {.process = ntsim_process_new(&s),
                              .parent_pid = PARENT,
                              .creating_pid = 0xfffffffc,
                              .creating_tid = 9,
                              .image = NTSIM_NULL,
                              .command_line = NTSIM_TEXT(COMMAND)};
-    struct wants w = creation();
+    struct wants w = wants_creation();
 
-    (void)parent_process();
+    (void)play_parent();
     want_number(&w, "creating_pid", 0xfffffffc);
     assert_int_equal(ntsim_fire_process_create(&c), NTSIM_SUCCESS);
     expect_record(*state, &w);
@@ -134,19 +46,19 @@ static void creator_and_parent_are_told_as_the_kernel_says(void **state)
 
 static void image_comes_from_the_kernel_then_the_notification_then_is_flagged(void **state)
 {
-    struct ntsim_process_spec s = spec_of(CHILD, PARENT);
+    struct ntsim_process_spec s = play_spec(CHILD, PARENT);
     struct ntsim_process *p = ntsim_process_new(&s);
-    struct wants w = creation();
+    struct wants w = wants_creation();
 
-    (void)parent_process();
+    (void)play_parent();
     play_creator();
-    fire(p, NTSIM_NULL, NTSIM_TEXT(COMMAND));
+    play_creation(p, NTSIM_NULL, NTSIM_TEXT(COMMAND));
     expect_record(*state, &w);
     ntsim_process_fail(p, NTSIM_FAIL_IMAGE);
-    fire(p, NTSIM_TEXT(NAMED_IMAGE), NTSIM_TEXT(COMMAND));
+    play_creation(p, NTSIM_TEXT(NAMED_IMAGE), NTSIM_TEXT(COMMAND));
     want_text(&w, "image_path", NTSIM_TEXT(NAMED_IMAGE), 0);
     expect_record(*state, &w);
-    fire(p, NTSIM_NULL, NTSIM_TEXT(COMMAND));
+    play_creation(p, NTSIM_NULL, NTSIM_TEXT(COMMAND));
     want_nothing(&w, "image_path", WEDR_SF_UNREADABLE);
     expect_record(*state, &w);
     expect_source(*state, WEDR_CALLBACK_PROCESS, 3, 3, 0);
@@ -154,13 +66,13 @@ static void image_comes_from_the_kernel_then_the_notification_then_is_flagged(vo
 
 static void an_empty_kernel_name_falls_back_to_the_notification(void **state)
 {
-    struct ntsim_process_spec s = spec_of(CHILD, PARENT);
-    struct wants w = creation();
+    struct ntsim_process_spec s = play_spec(CHILD, PARENT);
+    struct wants w = wants_creation();
 
     s.fail = NTSIM_FAIL_IMAGE_EMPTY;
-    (void)parent_process();
+    (void)play_parent();
     play_creator();
-    (void)create(&s);
+    (void)play_new(&s);
     want_text(&w, "image_path", NTSIM_TEXT(NAMED_IMAGE), 0);
     expect_record(*state, &w);
 }
@@ -172,9 +84,9 @@ static void check_command(struct ntsim_file *f,
                           struct ntsim_text want,
                           unsigned flags)
 {
-    struct wants w = creation();
+    struct wants w = wants_creation();
 
-    fire(p, NTSIM_NULL, given);
+    play_creation(p, NTSIM_NULL, given);
     want_text(&w, "command_line", want, flags);
     if (want.len == 0 && (flags & WEDR_SF_CUT) != 0) {
         want_nothing(&w, "command_line", flags | WEDR_SF_UTF16);
@@ -182,19 +94,10 @@ static void check_command(struct ntsim_file *f,
     expect_record(f, &w);
 }
 
-static struct ntsim_process *child(void)
-{
-    const struct ntsim_process_spec s = spec_of(CHILD, PARENT);
-
-    (void)parent_process();
-    play_creator();
-    return ntsim_process_new(&s);
-}
-
 static void no_command_line_is_no_text(void **state)
 {
     static const uint16_t none[1];
-    struct ntsim_process *p = child();
+    struct ntsim_process *p = play_child();
 
     check_command(*state, p, NTSIM_NULL, NTSIM_BYTES(none, 0), 0);
     check_command(*state, p, NTSIM_BYTES(NULL, 0), NTSIM_BYTES(none, 0), 0);
@@ -206,7 +109,7 @@ static void no_command_line_is_no_text(void **state)
 static void d08_a_command_line_of_odd_length_loses_its_half_unit(void **state)
 {
     static const uint16_t text[] = u"abc";
-    struct ntsim_process *p = child();
+    struct ntsim_process *p = play_child();
 
     check_command(*state, p, NTSIM_BYTES(text, 2), NTSIM_BYTES(text, 2), 0);
     check_command(*state, p, NTSIM_BYTES(text, 3), NTSIM_BYTES(text, 2), WEDR_SF_CUT);
@@ -217,7 +120,7 @@ static void d08_a_command_line_of_odd_length_loses_its_half_unit(void **state)
 
 static void d08_the_longest_command_line_is_whole(void **state)
 {
-    struct ntsim_process *p = child();
+    struct ntsim_process *p = play_child();
     struct ntsim_text longest = text_filled('c', 65534);
 
     check_command(*state, p, longest, longest, 0);
@@ -228,7 +131,7 @@ static void d08_the_longest_command_line_is_whole(void **state)
 
 static void nuls_of_a_command_line_are_shown(void **state)
 {
-    struct ntsim_process *p = child();
+    struct ntsim_process *p = play_child();
 
     check_command(*state, p, NTSIM_TEXT(u"a\0b"), NTSIM_TEXT(u"a\u2400b"), 0);
     check_command(*state, p, NTSIM_TEXT(u"\0"), NTSIM_TEXT(u"\u2400"), 0);
@@ -241,7 +144,7 @@ static void nuls_of_a_command_line_are_shown(void **state)
 
 static void nuls_in_one_string_leave_room_for_the_others(void **state)
 {
-    struct ntsim_process *p = child();
+    struct ntsim_process *p = play_child();
 
     check_command(*state, p, text_filled(0, 200), text_filled(0x2400, 200), 0);
     check_command(*state, p, text_filled(0, 65534), text_filled(0x2400, 65534), 0);
@@ -254,9 +157,9 @@ static void check_image(struct ntsim_file *f,
                         struct ntsim_text want,
                         unsigned flags)
 {
-    struct wants w = creation();
+    struct wants w = wants_creation();
 
-    fire(p, given, NTSIM_TEXT(COMMAND));
+    play_creation(p, given, NTSIM_TEXT(COMMAND));
     want_text(&w, "image_path", want, flags);
     expect_record(f, &w);
 }
@@ -271,7 +174,7 @@ static struct ntsim_text filled_with_last(uint16_t last, size_t bytes)
 
 static void d08_a_path_that_fits_exactly_is_whole_and_one_unit_more_is_cut(void **state)
 {
-    struct ntsim_process *p = child();
+    struct ntsim_process *p = play_child();
     struct ntsim_text fits = text_filled('p', PROBE_REC_PATH_MAX);
 
     ntsim_process_fail(p, NTSIM_FAIL_IMAGE);
@@ -286,7 +189,7 @@ static void d08_a_path_that_fits_exactly_is_whole_and_one_unit_more_is_cut(void 
 static void a_cut_leaves_no_half_of_a_surrogate_pair(void **state)
 {
     static const uint16_t halves[] = {0xd800, 0xdbff, 0xdc00, 0xdfff, 0xd7ff, 0xe000};
-    struct ntsim_process *p = child();
+    struct ntsim_process *p = play_child();
 
     ntsim_process_fail(p, NTSIM_FAIL_IMAGE);
     for (unsigned i = 0; i < 6; i++) {
@@ -302,24 +205,24 @@ static void a_cut_leaves_no_half_of_a_surrogate_pair(void **state)
 
 static void d07_a_cut_string_is_counted_on_its_own_record(void **state)
 {
-    struct ntsim_process_spec s = spec_of(CHILD, PARENT);
+    struct ntsim_process_spec s = play_spec(CHILD, PARENT);
     struct ntsim_text fits = text_filled('p', PROBE_REC_PATH_MAX);
     struct ntsim_process *p;
-    struct wants w = creation();
+    struct wants w = wants_creation();
 
     s.image = text_filled('p', PROBE_REC_PATH_MAX + 2);
     p = ntsim_process_new(&s);
-    s = spec_of(PARENT, 4);
+    s = play_spec(PARENT, 4);
     s.image = text_filled('p', 60000);
     (void)ntsim_process_new(&s);
     play_creator();
-    fire(p, NTSIM_NULL, NTSIM_BYTES(COMMAND, 5));
+    play_creation(p, NTSIM_NULL, NTSIM_BYTES(COMMAND, 5));
     want_text(&w, "image_path", fits, WEDR_SF_CUT);
     want_text(&w, "command_line", NTSIM_TEXT(u"ch"), WEDR_SF_CUT);
     want_text(&w, "parent_image_path", fits, WEDR_SF_CUT);
     expect_record(*state, &w); /* trunc_count 3 */
     expect_truncated(*state, 3, 0);
-    fire(p, NTSIM_NULL, NTSIM_TEXT(COMMAND));
+    play_creation(p, NTSIM_NULL, NTSIM_TEXT(COMMAND));
     want_text(&w, "command_line", NTSIM_TEXT(COMMAND), 0);
     expect_record(*state, &w); /* 5 */
     expect_truncated(*state, 5, 0);
@@ -327,29 +230,29 @@ static void d07_a_cut_string_is_counted_on_its_own_record(void **state)
 
 static void parent_that_is_gone_is_only_a_number(void **state)
 {
-    struct ntsim_process *p = child();
+    struct ntsim_process *p = play_child();
     struct ntsim_process *parent = ntsim_process_find(PARENT);
-    struct wants w = creation();
+    struct wants w = wants_creation();
 
     want_number(&w, "parent_key", 0);
     want_nothing(&w, "parent_image_path", WEDR_SF_UNREADABLE);
     ntsim_process_fail(parent, NTSIM_FAIL_LOOKUP);
-    fire(p, NTSIM_NULL, NTSIM_TEXT(COMMAND));
+    play_creation(p, NTSIM_NULL, NTSIM_TEXT(COMMAND));
     expect_record(*state, &w);
     ntsim_process_end(parent);
-    fire(p, NTSIM_NULL, NTSIM_TEXT(COMMAND));
+    play_creation(p, NTSIM_NULL, NTSIM_TEXT(COMMAND));
     expect_record(*state, &w);
     assert_int_equal(ntsim_references(), 0);
 }
 
 static void parent_without_a_number_is_not_looked_for(void **state)
 {
-    struct ntsim_process_spec s = spec_of(CHILD, 0);
+    struct ntsim_process_spec s = play_spec(CHILD, 0);
     uint64_t before = ntsim_calls("PsLookupProcessByProcessId");
-    struct wants w = creation();
+    struct wants w = wants_creation();
 
     play_creator();
-    (void)create(&s);
+    (void)play_new(&s);
     want_number(&w, "parent_pid", 0);
     want_number(&w, "parent_key", 0);
     want_nothing(&w, "parent_image_path", WEDR_SF_UNREADABLE);
@@ -360,21 +263,21 @@ static void parent_without_a_number_is_not_looked_for(void **state)
 /* The number of the parent was given to a process that is younger than the child. */
 static void parent_that_is_younger_than_its_child_is_none(void **state)
 {
-    struct ntsim_process_spec s = spec_of(PARENT, 4);
-    const struct ntsim_process_spec c = spec_of(CHILD, PARENT);
-    struct wants w = creation();
+    struct ntsim_process_spec s = play_spec(PARENT, 4);
+    const struct ntsim_process_spec c = play_spec(CHILD, PARENT);
+    struct wants w = wants_creation();
     struct ntsim_process *parent;
 
     s.image = NTSIM_TEXT(PARENT_IMAGE);
     s.create_time = NTSIM_TIME + CHILD;
     play_creator();
     parent = ntsim_process_new(&s);
-    struct ntsim_process *p = create(&c);
+    struct ntsim_process *p = play_new(&c);
     expect_record(*state, &w); /* of the same moment: it is the parent */
     ntsim_process_free(parent);
     s.create_time = NTSIM_TIME + CHILD + 1;
     (void)ntsim_process_new(&s);
-    fire(p, NTSIM_NULL, NTSIM_TEXT(COMMAND));
+    play_creation(p, NTSIM_NULL, NTSIM_TEXT(COMMAND));
     want_number(&w, "parent_key", 0);
     want_nothing(&w, "parent_image_path", WEDR_SF_UNREADABLE);
     expect_record(*state, &w);
@@ -383,51 +286,51 @@ static void parent_that_is_younger_than_its_child_is_none(void **state)
 
 static void parent_without_an_image_keeps_its_key(void **state)
 {
-    struct ntsim_process *p = child();
-    struct wants w = creation();
+    struct ntsim_process *p = play_child();
+    struct wants w = wants_creation();
 
     ntsim_process_fail(ntsim_process_find(PARENT), NTSIM_FAIL_IMAGE);
-    fire(p, NTSIM_NULL, NTSIM_TEXT(COMMAND));
+    play_creation(p, NTSIM_NULL, NTSIM_TEXT(COMMAND));
     want_nothing(&w, "parent_image_path", WEDR_SF_UNREADABLE);
     expect_record(*state, &w);
 }
 
 static void d21_each_look_up_that_fails_is_absent_alone(void **state)
 {
-    struct ntsim_process *p = child();
-    struct wants w = creation();
+    struct ntsim_process *p = play_child();
+    struct wants w = wants_creation();
 
     want_nothing(&w, "user_sid", WEDR_SF_UNREADABLE);
     ntsim_process_fail(p, NTSIM_FAIL_USER);
-    fire(p, NTSIM_NULL, NTSIM_TEXT(COMMAND));
+    play_creation(p, NTSIM_NULL, NTSIM_TEXT(COMMAND));
     expect_record(*state, &w);
 
-    w = creation();
+    w = wants_creation();
     want_number(&w, "integrity_level", 0xffffffff);
     ntsim_process_fail(p, NTSIM_FAIL_INTEGRITY);
-    fire(p, NTSIM_NULL, NTSIM_TEXT(COMMAND));
+    play_creation(p, NTSIM_NULL, NTSIM_TEXT(COMMAND));
     expect_record(*state, &w);
 
-    w = creation();
+    w = wants_creation();
     want_number(&w, "elevated", 0);
     ntsim_process_fail(p, NTSIM_FAIL_ELEVATION);
-    fire(p, NTSIM_NULL, NTSIM_TEXT(COMMAND));
+    play_creation(p, NTSIM_NULL, NTSIM_TEXT(COMMAND));
     expect_record(*state, &w);
 
-    w = creation();
+    w = wants_creation();
     want_number(&w, "session_id", 0xffffffff);
     ntsim_process_fail(p, NTSIM_FAIL_SESSION);
-    fire(p, NTSIM_NULL, NTSIM_TEXT(COMMAND));
+    play_creation(p, NTSIM_NULL, NTSIM_TEXT(COMMAND));
     expect_record(*state, &w);
     assert_int_equal(ntsim_references(), 0);
 }
 
 static void end_has_the_key_of_the_creation(void **state)
 {
-    const struct ntsim_process_spec s = spec_of(CHILD, 0);
-    struct ntsim_process_spec other = spec_of(CHILD, 0);
+    const struct ntsim_process_spec s = play_spec(CHILD, 0);
+    struct ntsim_process_spec other = play_spec(CHILD, 0);
     const struct wants w = ending(CHILD, DRIVER_KEY(CHILD), NTSIM_STATUS(0xc0000005));
-    struct ntsim_process *p = create(&s);
+    struct ntsim_process *p = play_new(&s);
 
     expect_some(*state, WEDR_EV_PROCESS_CREATE, WEDR_LANE_CRITICAL);
     ntsim_process_end(p);
@@ -441,7 +344,7 @@ static void end_has_the_key_of_the_creation(void **state)
 
 static void end_of_an_unknown_process_has_its_own_key(void **state)
 {
-    struct ntsim_process_spec s = spec_of(CHILD, 0);
+    struct ntsim_process_spec s = play_spec(CHILD, 0);
     const struct wants w = ending(CHILD, DRIVER_KEY(CHILD), 259 + 1);
 
     s.exit_status = 259 + 1;
@@ -454,13 +357,13 @@ static void end_of_an_unknown_process_has_its_own_key(void **state)
 
 static void reused_pid_replaces_the_process_whose_end_was_missed(void **state)
 {
-    struct ntsim_process_spec s = spec_of(CHILD, 0);
-    struct ntsim_process *p = create(&s);
+    struct ntsim_process_spec s = play_spec(CHILD, 0);
+    struct ntsim_process *p = play_new(&s);
     struct wants w = ending(CHILD, 77, 0);
 
     ntsim_process_end(p);
     s.start_key = 77;
-    p = create(&s);
+    p = play_new(&s);
     assert_int_equal(driver_stats(*state).processes, 1);
     s.start_key = 78;
     ntsim_process_end(p);
@@ -474,9 +377,9 @@ static void reused_pid_replaces_the_process_whose_end_was_missed(void **state)
 /* Without PsGetProcessStartKey: creation time and pid in one. */
 static void key_is_made_from_the_creation_time_when_the_kernel_has_none(void **state)
 {
-    const struct ntsim_process_spec s = spec_of(CHILD, PARENT);
+    const struct ntsim_process_spec s = play_spec(CHILD, PARENT);
     struct ntsim_file *f;
-    struct wants w = creation();
+    struct wants w = wants_creation();
 
     (void)state;
     ntsim_hide("PsGetProcessStartKey");
@@ -484,7 +387,7 @@ static void key_is_made_from_the_creation_time_when_the_kernel_has_none(void **s
     ntsim_faults_clear();
     expect_some(f, WEDR_EV_PROCESS_CREATE, WEDR_LANE_CRITICAL); /* the parent, as existing */
     play_creator();
-    (void)create(&s);
+    (void)play_new(&s);
     want_number(&w, "process_key", (uint64_t)(NTSIM_TIME + CHILD) ^ (uint64_t)CHILD << 42);
     want_number(&w, "parent_key", (uint64_t)(NTSIM_TIME + PARENT) ^ (uint64_t)PARENT << 42);
     expect_record(f, &w);
@@ -495,14 +398,14 @@ static int setup_with_parent(void **state)
 {
     int err = expect_setup_unloaded(state);
 
-    (void)parent_process();
+    (void)play_parent();
     return err;
 }
 
 static void full_table_is_counted_and_the_process_announced(void **state)
 {
-    struct ntsim_process_spec s = spec_of(CHILD, PARENT);
-    struct wants w = creation();
+    struct ntsim_process_spec s = play_spec(CHILD, PARENT);
+    struct wants w = wants_creation();
     struct wedr_ioctl_stats stats;
 
     for (uint32_t i = 1; i < PROBE_PROCTAB_MAX; i++) {
@@ -510,16 +413,16 @@ static void full_table_is_counted_and_the_process_announced(void **state)
 
         assert_true(probe_proctab_add(&p, false));
     }
-    (void)parent_process();
+    (void)play_parent();
     play_creator();
     s.pid = CHILD + 4;
-    (void)create(&s);
+    (void)play_new(&s);
     expect_some(*state, WEDR_EV_PROCESS_CREATE, WEDR_LANE_CRITICAL);
     stats = driver_stats(*state);
     assert_int_equal(stats.processes, PROBE_PROCTAB_MAX);
     assert_int_equal(stats.processes_untracked, 0);
     s.pid = CHILD;
-    (void)create(&s);
+    (void)play_new(&s);
     expect_record(*state, &w);
     stats = driver_stats(*state);
     assert_int_equal(stats.processes, PROBE_PROCTAB_MAX);
@@ -528,31 +431,31 @@ static void full_table_is_counted_and_the_process_announced(void **state)
 
 static void processes_cannot_be_switched_off(void **state)
 {
-    const struct ntsim_process_spec s = spec_of(CHILD, PARENT);
+    const struct ntsim_process_spec s = play_spec(CHILD, PARENT);
 
     assert_int_equal(
         driver_set_filter(*state, WEDR_CLASS_ALL & ~WEDR_CLASS_PROCESS, NULL, 0, NULL, 0),
         NTSIM_INVALID_PARAMETER);
     assert_int_equal(driver_set_filter(*state, WEDR_CLASS_PROCESS, NULL, 0, NULL, 0),
                      NTSIM_SUCCESS);
-    (void)create(&s);
+    (void)play_new(&s);
     expect_some(*state, WEDR_EV_PROCESS_CREATE, WEDR_LANE_CRITICAL);
     expect_filtered(*state, 0, 0);
 }
 
 static void record_carries_the_time_of_the_event(void **state)
 {
-    const struct ntsim_process_spec s = spec_of(CHILD, PARENT);
-    struct wants w = creation();
+    const struct ntsim_process_spec s = play_spec(CHILD, PARENT);
+    struct wants w = wants_creation();
     struct ntsim_process *p;
 
-    (void)parent_process();
+    (void)play_parent();
     play_creator();
     ntsim_set_time(NTSIM_TIME + 12345);
-    p = create(&s);
+    p = play_new(&s);
     expect_record(*state, &w);
     ntsim_set_time(1);
-    fire(p, NTSIM_NULL, NTSIM_TEXT(COMMAND));
+    play_creation(p, NTSIM_NULL, NTSIM_TEXT(COMMAND));
     expect_record(*state, &w);
 }
 
@@ -560,7 +463,7 @@ static void time_is_told_without_the_precise_clock_too(void **state)
 {
     struct ntsim_file *f;
     struct wants w = ending(CHILD, DRIVER_KEY(CHILD), 1);
-    struct ntsim_process_spec s = spec_of(CHILD, 0);
+    struct ntsim_process_spec s = play_spec(CHILD, 0);
     uint64_t before;
 
     (void)state;
@@ -576,15 +479,15 @@ static void time_is_told_without_the_precise_clock_too(void **state)
 
 static void d17_a_creation_takes_no_memory(void **state)
 {
-    const struct ntsim_process_spec s = spec_of(CHILD, PARENT);
+    const struct ntsim_process_spec s = play_spec(CHILD, PARENT);
     uint64_t before = ntsim_pool_allocations();
     uint64_t live = ntsim_pool_live();
     struct ntsim_process *p;
 
-    (void)parent_process();
+    (void)play_parent();
     play_creator();
-    p = create(&s);
-    fire(p, NTSIM_NULL, text_filled('c', 65534));
+    p = play_new(&s);
+    play_creation(p, NTSIM_NULL, text_filled('c', 65534));
     ntsim_fire_process_exit(p);
     assert_int_equal(ntsim_pool_allocations(), before);
     assert_int_equal(ntsim_pool_live(), live);
@@ -594,18 +497,18 @@ static void d17_a_creation_takes_no_memory(void **state)
 
 static void creation_without_a_place_for_its_record_is_a_counted_loss(void **state)
 {
-    const struct ntsim_process_spec s = spec_of(CHILD, PARENT);
+    const struct ntsim_process_spec s = play_spec(CHILD, PARENT);
     uint8_t *places[PROBE_STAGE_SMALL_COUNT + PROBE_STAGE_LARGE_COUNT];
     unsigned n = 0;
     struct wants w = ending(CHILD, DRIVER_KEY(CHILD), 0);
     struct ntsim_process *p;
 
-    (void)parent_process();
+    (void)play_parent();
     while (n < PROBE_STAGE_SMALL_COUNT + PROBE_STAGE_LARGE_COUNT) {
         places[n] = probe_stage_claim(1);
         assert_non_null(places[n++]);
     }
-    p = create(&s);
+    p = play_new(&s);
     expect_hole(WEDR_LANE_CRITICAL);
     expect_none(*state);
     expect_source(*state, WEDR_CALLBACK_PROCESS, 1, 0, 1);
