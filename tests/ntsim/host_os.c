@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <time.h>
 
 #if defined(__has_feature)
@@ -177,6 +178,21 @@ void *sim_dup(const void *p, size_t len)
         memcpy(copy, p, len);
     }
     return copy;
+}
+
+void *sim_map(size_t len)
+{
+    void *p = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+    if (p == MAP_FAILED) {
+        sim_die("no memory");
+    }
+    return p;
+}
+
+void sim_unmap(void *p, size_t len)
+{
+    munmap(p, len);
 }
 
 void sim_poison(void *p, size_t len)

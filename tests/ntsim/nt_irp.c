@@ -3,35 +3,16 @@
  * tests/ntsim/nt_irp.c — requests. The IRP is a heap block that is gone once it is completed; what
  * the test holds is the record beside it. Live IRPs are in a hash table by address, so that
  * completing twice is seen without touching them. */
-#include "nt_sim.h"
+#include "nt_irp.h"
 
 #define BUCKETS 64u
 #define FILL 0xa5
 #define FILL_MAX 4096u
 #define GUARD 8u /* bytes behind the system buffer, where no sanitizer looks */
 
-struct ntsim_irp {
-    struct ntsim_irp *next; /* of the bucket, while the IRP lives */
-    struct ntsim_irp *next_all, *prev_all;
-    PIRP irp; /* NULL once completed */
-    void *buffer;
-    size_t buffer_len, out_len;
-    struct ntsim_file *file;
-    struct ntsim_thread *thread;
-    atomic_bool done;
-    bool marked; /* IoMarkIrpPending was seen at completion */
-    bool in_dispatch;
-    PDRIVER_CANCEL due;     /* cancel routine taken and not finished */
-    const void *cancelling; /* thread that runs it */
-    PDEVICE_OBJECT device;
-    NTSTATUS status;
-    uint64_t information;
-    uint8_t *out;
-    size_t out_bytes;
-};
+struct ntsim_irp *sim_irps; /* and the rest: under SIM_LOCK_IRP */
 
-static struct ntsim_irp *buckets[BUCKETS]; /* and the rest: under SIM_LOCK_IRP */
-static struct ntsim_irp *everyone;
+static struct ntsim_irp *buckets[BUCKETS];
 static unsigned pending;
 static _Atomic uint64_t completions;
 
@@ -93,11 +74,11 @@ static void add(struct ntsim_irp *r)
     sim_lock(SIM_LOCK_IRP);
     r->next = *at;
     *at = r;
-    r->next_all = everyone;
-    if (everyone) {
-        everyone->prev_all = r;
+    r->next_all = sim_irps;
+    if (sim_irps) {
+        sim_irps->prev_all = r;
     }
-    everyone = r;
+    sim_irps = r;
     pending++;
     sim_unlock(SIM_LOCK_IRP);
 }
@@ -105,7 +86,7 @@ static void add(struct ntsim_irp *r)
 /* ---- completion
  * ---------------------------------------------------------------------------------------- */
 
-static struct ntsim_irp *find(const void *irp)
+struct ntsim_irp *sim_irp_find(const void *irp)
 {
     struct ntsim_irp *r = *bucket_of(irp);
 
@@ -184,7 +165,7 @@ static bool look_up(const IRP *irp, struct ntsim_irp *ret_seen)
     const struct ntsim_irp *r;
 
     sim_lock(SIM_LOCK_IRP);
-    r = find(irp);
+    r = sim_irp_find(irp);
     if (r) {
         ret_seen->due = r->due;
         ret_seen->cancelling = r->cancelling;
@@ -203,7 +184,7 @@ static bool finish(PIRP irp)
     struct ntsim_irp *r;
 
     sim_lock(SIM_LOCK_IRP);
-    r = find(irp);
+    r = sim_irp_find(irp);
     if (r) {
         take_out(r);
         keep_result(r, irp);
@@ -395,7 +376,7 @@ static void destroy(struct ntsim_irp *r)
     if (r->prev_all) {
         r->prev_all->next_all = r->next_all;
     } else {
-        everyone = r->next_all;
+        sim_irps = r->next_all;
     }
     if (r->next_all) {
         r->next_all->prev_all = r->prev_all;
@@ -450,128 +431,6 @@ int32_t ntsim_ioctl(struct ntsim_file *f,
     return status;
 }
 
-/* ---- cancelling
- * --------------------------------------------------------------------------------------------- */
-
-/* The driver may read Cancel at any time; that it is not synchronised is in the nature of it. */
-__attribute__((no_sanitize("thread"))) static void set_cancel(PIRP irp)
-{
-    irp->Cancel = TRUE;
-}
-
-/* The lock is held. */
-static bool take_routine(struct ntsim_irp *r)
-{
-    if (atomic_load(&r->done) || r->due) {
-        return false;
-    }
-    set_cancel(r->irp);
-    r->due = IoSetCancelRoutine(r->irp, NULL);
-    return r->due != NULL;
-}
-
-bool ntsim_cancel_begin(struct ntsim_irp *r)
-{
-    KIRQL irql;
-    bool due;
-
-    IoAcquireCancelSpinLock(&irql);
-    sim_lock(SIM_LOCK_IRP);
-    due = take_routine(r);
-    sim_unlock(SIM_LOCK_IRP);
-    IoReleaseCancelSpinLock(irql);
-    return due;
-}
-
-void ntsim_cancel_finish(struct ntsim_irp *r)
-{
-    struct sim_visit v;
-    PDRIVER_CANCEL routine;
-    PDEVICE_OBJECT device;
-    KIRQL irql;
-    PIRP irp;
-
-    sim_visit_start(&v);
-    IoAcquireCancelSpinLock(&irql);
-    sim_lock(SIM_LOCK_IRP);
-    routine = r->due;
-    irp = r->irp;
-    device = r->device;
-    r->cancelling = &sim_self;
-    if (irp) {
-        irp->CancelIrql = irql;
-    }
-    sim_unlock(SIM_LOCK_IRP);
-    if (!routine || !irp) {
-        IoReleaseCancelSpinLock(irql); /* completed in between: reported then */
-        return;
-    }
-    /* Once it completes the request, the record may be gone. */
-    routine(device, irp);
-    if (sim_cancel_lock_mine()) {
-        sim_violation(SIM_RULE_cancel_lock, "left held by a cancel routine");
-        sim_cancel_lock_break();
-    }
-    sim_visit_check(&v, "cancel routine");
-    sim_lock(SIM_LOCK_IRP);
-    if (find(irp) == r) {
-        r->due = NULL; /* handed on: whoever has it now completes it */
-    }
-    sim_unlock(SIM_LOCK_IRP);
-}
-
-bool ntsim_cancel(struct ntsim_irp *r)
-{
-    if (!ntsim_cancel_begin(r)) {
-        return false;
-    }
-    ntsim_cancel_finish(r);
-    return true;
-}
-
-static unsigned cancel_those(const struct ntsim_file *f,
-                             const struct ntsim_thread *t,
-                             const struct ntsim_process *p)
-{
-    unsigned n = 0;
-    struct ntsim_irp *r;
-
-    for (;;) {
-        KIRQL irql;
-
-        IoAcquireCancelSpinLock(&irql);
-        sim_lock(SIM_LOCK_IRP);
-        for (r = everyone; r; r = r->next_all) {
-            if ((!f || r->file == f) && (!t || r->thread == t) && (!p || r->thread->process == p) &&
-                take_routine(r)) {
-                break;
-            }
-        }
-        sim_unlock(SIM_LOCK_IRP);
-        IoReleaseCancelSpinLock(irql);
-        if (!r) {
-            return n;
-        }
-        ntsim_cancel_finish(r);
-        n++;
-    }
-}
-
-unsigned ntsim_cancel_file(struct ntsim_file *f)
-{
-    return cancel_those(f, NULL, NULL);
-}
-
-unsigned ntsim_cancel_thread(struct ntsim_thread *t)
-{
-    return cancel_those(NULL, t, NULL);
-}
-
-unsigned ntsim_cancel_process(struct ntsim_process *p)
-{
-    return cancel_those(NULL, NULL, p);
-}
-
 /* ---- what is left
  * ------------------------------------------------------------------------------------------------
  */
@@ -584,7 +443,7 @@ unsigned sim_irp_parked(const struct ntsim_file *f)
     if (!f) {
         n = pending;
     }
-    for (struct ntsim_irp *r = f ? everyone : NULL; r; r = r->next_all) {
+    for (struct ntsim_irp *r = f ? sim_irps : NULL; r; r = r->next_all) {
         n += r->file == f && !atomic_load(&r->done);
     }
     sim_unlock(SIM_LOCK_IRP);
@@ -600,7 +459,7 @@ unsigned ntsim_parked(void)
 void sim_irp_abandon(const struct ntsim_file *f)
 {
     sim_lock(SIM_LOCK_IRP);
-    for (struct ntsim_irp *r = everyone; r; r = r->next_all) {
+    for (struct ntsim_irp *r = sim_irps; r; r = r->next_all) {
         if (!atomic_load(&r->done) && (!f || r->file == f)) {
             take_out(r);
             free_memory(r->irp, r->buffer, r->buffer_len);
@@ -617,8 +476,8 @@ void sim_irp_abandon(const struct ntsim_file *f)
 void sim_irp_reset(void)
 {
     sim_irp_abandon(NULL);
-    while (everyone) {
-        destroy(everyone);
+    while (sim_irps) {
+        destroy(sim_irps);
     }
     atomic_store(&completions, 0);
 }

@@ -7,7 +7,8 @@
 #define GUARD 16u
 #define FILL_BYTES 4096u /* of an allocation that is not zeroed are filled with 0xcd */
 #define BUCKETS 256u
-#define POOL_NX 512 /* NonPagedPoolNx */
+#define MAPPED (128u << 10) /* blocks from this length on are mapped */
+#define POOL_NX 512         /* NonPagedPoolNx */
 
 struct block {
     struct block *next;
@@ -42,7 +43,7 @@ void *sim_block_new(enum sim_kind kind, size_t len, ULONG tag, bool zeroed, bool
 {
     struct block probe = {.len = len};
     size_t all = sizeof(struct block) + len + tail_of(&probe);
-    struct block *b = zeroed ? sim_zalloc(all) : sim_alloc(all);
+    struct block *b = len >= MAPPED ? sim_map(all) : zeroed ? sim_zalloc(all) : sim_alloc(all);
     struct block **at;
 
     b->len = len;
@@ -109,7 +110,11 @@ static void destroy(struct block *b)
         sim_violation(SIM_RULE_pool_overrun, "block of %llu bytes, tag %.4s",
                       (unsigned long long)b->len, (const char *)&b->tag);
     }
-    sim_retire(b, sizeof(*b) + b->len, SIM_RULE_pool_used_after_free);
+    if (b->len >= MAPPED) {
+        sim_unmap(b, sizeof(*b) + b->len + tail_of(b));
+    } else {
+        sim_retire(b, sizeof(*b) + b->len, SIM_RULE_pool_used_after_free);
+    }
 }
 
 void sim_block_free(void *p, enum sim_kind kind, bool check_tag, ULONG tag)

@@ -127,6 +127,9 @@ void *sim_alloc(size_t len); /* stops the program when there is no memory */
 void *sim_zalloc(size_t len);
 void sim_free(void *p);
 void *sim_dup(const void *p, size_t len);
+/* Whole pages, zeroed, which cost nothing until they are touched; gone at once when unmapped. */
+void *sim_map(size_t len);
+void sim_unmap(void *p, size_t len);
 /* Of the address sanitizer; nothing without it. */
 void sim_poison(void *p, size_t len);
 void sim_unpoison(void *p, size_t len);
