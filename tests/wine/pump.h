@@ -75,9 +75,10 @@ HANDLE device_try_open(DWORD access);
 HANDLE device(void);
 void device_close(void);
 
-/* A request on its way; buffer of len bytes. */
+/* A request on its way; buffer of len bytes. What the kernel writes into lies on the heap, for a
+ * test that fails leaves its stack at once. */
 struct request {
-    IO_STATUS_BLOCK io;
+    IO_STATUS_BLOCK *io;
     HANDLE event;
     uint8_t *out;
     size_t len;

@@ -168,22 +168,23 @@ NTSTATUS request_start(struct request *r, HANDLE h, uint32_t code, size_t len)
     r->event = CreateEventA(NULL, TRUE, FALSE, NULL);
     r->out = malloc(len ? len : 1);
     r->len = len;
-    CHECK(r->event && r->out, "no memory");
+    r->io = calloc(1, sizeof(*r->io));
+    CHECK(r->event && r->out && r->io, "no memory");
     memset(r->out, 0xa5, len);
-    r->io.Status = NT_PENDING;
-    return NtDeviceIoControlFile(h, r->event, NULL, NULL, &r->io, code, NULL, 0, r->out,
-                                 (ULONG)len);
+    r->io->Status = NT_PENDING;
+    return NtDeviceIoControlFile(h, r->event, NULL, NULL, r->io, code, NULL, 0, r->out, (ULONG)len);
 }
 
 NTSTATUS request_wait(struct request *r, DWORD ms)
 {
-    return WaitForSingleObject(r->event, ms) == WAIT_OBJECT_0 ? r->io.Status : NT_PENDING;
+    return WaitForSingleObject(r->event, ms) == WAIT_OBJECT_0 ? r->io->Status : NT_PENDING;
 }
 
 void request_free(struct request *r)
 {
     (void)CloseHandle(r->event);
     free(r->out);
+    free(r->io);
     memset(r, 0, sizeof(*r));
 }
 

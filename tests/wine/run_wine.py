@@ -21,9 +21,10 @@ import time
 WINE = ("/usr/lib/wine/wine64", "/usr/lib/wine/wine")
 SERVER = ("/usr/bin/wineserver", "/usr/lib/wine/wineserver")
 BOOT_LIMIT, RUN_LIMIT, STOP_LIMIT = 60, 60, 10
-OVERALL_LIMIT = 170  # of a machine that does other things meanwhile; alone it takes about 10 s
-# Builds of the driver: prefix of the test names, file below the driver's build folder.
-VARIANTS = (("", "signed/WazabiEDR.sys"), ("checked.", "checked/WazabiEDR.sys"), ("gcc.", "gcc/WazabiEDR.gcc.sys"))
+OVERALL_LIMIT = 85  # on a machine that does other things meanwhile; alone it takes about 15 s
+# Builds of the driver: prefix of the test names, file below the build folder. Not the checked build: it asks for the IRQL
+# in every function, which Wine answers 0 by way of a fault each.
+VARIANTS = (("", "signed/WazabiEDR.sys"), ("gcc.", "gcc/WazabiEDR.gcc.sys"))
 CERTIFICATES = 4  # index of the PE data directory
 
 

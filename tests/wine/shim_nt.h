@@ -39,8 +39,8 @@ SHIM_WIN32 int WINAPI QueryFullProcessImageNameW(HANDLE h, ULONG flags, WCHAR *r
 SHIM_WIN32 HANDLE WINAPI CreateToolhelp32Snapshot(ULONG flags, ULONG pid);
 SHIM_WIN32 int WINAPI Process32FirstW(HANDLE h, void *entry);
 SHIM_WIN32 int WINAPI Process32NextW(HANDLE h, void *entry);
-#define SHIM_FROM_ADDRESS 6u /* GET_MODULE_HANDLE_EX_FLAG_FROM_ADDRESS, unchanged reference count \
-                              */
+/* GET_MODULE_HANDLE_EX_FLAG_FROM_ADDRESS, and the reference count stays as it is. */
+#define SHIM_FROM_ADDRESS 6u
 #define SHIM_QUERY_LIMITED 0x1000u
 #define SHIM_NATIVE_NAME 1u
 #define SHIM_SNAP_PROCESS 2u
