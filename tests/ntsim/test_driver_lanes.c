@@ -44,6 +44,27 @@ static void expect_read(struct ntsim_file *f, uint8_t stream, uint64_t seq, uint
     driver_event_free(&e);
 }
 
+/* Reads a full lane of records of 64 bytes in two batches: the first has that seq, their counts of
+ * losses are those of dropped(seq). */
+static void expect_full_lane(struct ntsim_file *f,
+                             uint8_t stream,
+                             uint64_t first,
+                             uint64_t (*dropped)(uint64_t seq))
+{
+    static struct driver_event e[SLOTS / 2];
+
+    for (unsigned half = 0; half < 2; half++) {
+        assert_int_equal(driver_read_batch(f, WEDR_RECORD_MAX, e, SLOTS / 2), SLOTS / 2);
+        for (unsigned i = 0; i < SLOTS / 2; i++) {
+            assert_int_equal(e[i].v.h.stream, stream);
+            assert_int_equal(e[i].v.h.seq, first);
+            assert_int_equal(e[i].v.h.drop_count, dropped(first));
+            driver_event_free(&e[i]);
+            first++;
+        }
+    }
+}
+
 /* ---- sequence numbers -------------------------------------------------------------------------
  */
 
@@ -92,6 +113,11 @@ static void each_kind_of_event_has_its_lane(void **state)
 /* ---- losses -----------------------------------------------------------------------------------
  */
 
+static uint64_t dropped_around_the_end(uint64_t seq)
+{
+    return seq <= SLOTS ? 0 : seq <= SLOTS + 2 ? 1 : 2;
+}
+
 static void the_oldest_record_makes_room_when_all_slots_are_taken(void **state)
 {
     struct ntsim_file *f = driver_start();
@@ -110,11 +136,15 @@ static void the_oldest_record_makes_room_when_all_slots_are_taken(void **state)
     assert_int_equal(s.lane[0].queued_peak, SLOTS);
     assert_int_equal(s.lane[0].bytes_queued, SLOTS * DRIVER_SMALL);
     assert_int_equal(s.lane[0].bytes_peak, SLOTS * DRIVER_SMALL);
-    for (unsigned i = 2; i <= SLOTS; i++) {
-        expect_read(f, WEDR_STREAM_CRITICAL, i, 0);
-    }
-    expect_read(f, WEDR_STREAM_CRITICAL, SLOTS + 1, 1);
+    expect_read(f, WEDR_STREAM_CRITICAL, 2, 0);
+    fire_critical(2); /* there is room for one, and none for the other */
+    expect_full_lane(f, WEDR_STREAM_CRITICAL, 4, dropped_around_the_end);
     driver_expect_empty(f);
+}
+
+static uint64_t all_before_one_lane(uint64_t seq)
+{
+    return seq - SLOTS;
 }
 
 static void d06_losses_are_counted_even_when_those_that_told_of_them_are_lost(void **state)
@@ -131,9 +161,7 @@ static void d06_losses_are_counted_even_when_those_that_told_of_them_are_lost(vo
         assert_int_equal(s.lane[1].lost[WEDR_LOSS_REASON_EVICTED_RING], (i - 1) * SLOTS);
         assert_int_equal(driver_lost(&s.lane[1]), (i - 1) * SLOTS);
     }
-    for (unsigned i = 1; i <= SLOTS; i++) {
-        expect_read(f, WEDR_STREAM_BULK, 3 * SLOTS + i, 2 * SLOTS + i);
-    }
+    expect_full_lane(f, WEDR_STREAM_BULK, 3 * SLOTS + 1, all_before_one_lane);
     fire_bulk(1);
     expect_read(f, WEDR_STREAM_BULK, 4 * SLOTS + 1, 3 * SLOTS); /* never reset */
     s = driver_stats(f);
@@ -150,14 +178,14 @@ static void d22_a_flood_of_bulk_events_costs_no_critical_record(void **state)
     (void)state;
     for (unsigned i = 0; i < 10; i++) {
         fire_critical(1);
-        fire_bulk(1000);
+        fire_bulk(500);
         driver_fire_image(8, false, i, DRIVER_IMAGE_LONGEST);
     }
     s = driver_stats(f);
     assert_int_equal(driver_lost(&s.lane[0]), 0);
     assert_int_equal(s.lane[0].queued, 10);
-    assert_int_equal(s.lane[1].produced, 10010);
-    assert_true(driver_lost(&s.lane[1]) >= 10010 - SLOTS);
+    assert_int_equal(s.lane[1].produced, 5010);
+    assert_true(driver_lost(&s.lane[1]) >= 5010 - SLOTS);
     for (unsigned i = 1; i <= 10; i++) {
         expect_read(f, WEDR_STREAM_CRITICAL, i, 0);
     }
@@ -335,7 +363,7 @@ static void read_into(struct account *a, struct ntsim_file *f)
 
 static void step(struct ntsim_file *f, struct account *a, uint32_t random)
 {
-    static const size_t sizes[] = {88, 500, 5000, 20000, 60000, 131072};
+    static const size_t sizes[] = {88, 500, 5000, 20000, 40000, 131072};
     unsigned what = random % 8;
 
     if (what < 5) {
@@ -359,7 +387,7 @@ static void at_every_step_each_record_is_delivered_lost_or_queued(void **state)
     struct wedr_ioctl_stats s;
 
     (void)state;
-    for (unsigned i = 0; i < 3000; i++) {
+    for (unsigned i = 0; i < 800; i++) {
         random = random * 1664525u + 1013904223u;
         step(f, &a, random >> 4);
         (void)driver_stats(f); /* checks the account */
@@ -369,7 +397,7 @@ static void at_every_step_each_record_is_delivered_lost_or_queued(void **state)
         read_into(&a, f);
     }
     for (unsigned lane = 0; lane < 2; lane++) {
-        assert_true(s.lane[lane].lost[WEDR_LOSS_REASON_EVICTED_RING] > 100);
+        assert_true(s.lane[lane].lost[WEDR_LOSS_REASON_EVICTED_RING] > 20);
         assert_int_equal(a.holes[lane] + (s.lane[lane].produced - a.last[lane]),
                          driver_lost(&s.lane[lane]));
         assert_int_equal(s.lane[lane].delivered, a.last[lane] - a.holes[lane]);

@@ -144,6 +144,7 @@ static void fresh_machine(bool old_kernel)
     ntsim_reset();
     driver_time_limit(DRIVER_TEST_SECONDS);
     (void)driver_process(100, 4);
+    driver_set_lanes(512u << 10, 512u << 10);
     if (old_kernel) {
         ntsim_hide("ExAllocatePool2");
         ntsim_hide("PsGetProcessStartKey");
