@@ -82,7 +82,7 @@ bool ntsim_loaded(void);
 typedef void (*ntsim_violation_fn)(const char *rule, const char *text, void *arg);
 void ntsim_on_violation(ntsim_violation_fn fn, void *arg); /* NULL: the default */
 
-/* The recorder that tests of the simulator use: counts, keeps the last 64 names. */
+/* The recorder that tests of the simulator use: counts, rule by rule. Until reset. */
 void ntsim_record(void);
 unsigned ntsim_violations(void);           /* since ntsim_record or ntsim_forget */
 unsigned ntsim_violated(const char *rule); /* how often this one */
