@@ -46,6 +46,7 @@ void sim_visit_start(struct sim_visit *v)
     v->slot = NULL;
     v->irql = sim_self.irql;
     v->held = sim_self.held_count;
+    v->regions = sim_self.regions;
 }
 
 void sim_visit_check(const struct sim_visit *v, const char *what)
@@ -53,6 +54,10 @@ void sim_visit_check(const struct sim_visit *v, const char *what)
     if (sim_self.held_count != v->held) {
         sim_violation(SIM_RULE_lock_held, "%s: %u locks", what, sim_self.held_count);
         sim_self.held_count = v->held;
+    }
+    if (sim_self.regions != v->regions) {
+        sim_violation(SIM_RULE_region_left, "%s: %u, was %u", what, sim_self.regions, v->regions);
+        sim_self.regions = v->regions;
     }
     if (sim_self.irql != v->irql) {
         sim_violation(SIM_RULE_irql_changed, "%s: %u, was %u", what, sim_self.irql, v->irql);

@@ -102,6 +102,9 @@ static void take(PKSPIN_LOCK lock, void *handle, uint8_t old_irql)
         sim_violation(SIM_RULE_lock_depth, "%u", sim_self.held_count);
         return;
     }
+    if (sim_self.held_count == 0) {
+        sim_pages_hide(true);
+    }
     sim_self.held[sim_self.held_count++] = (struct sim_held){lock, handle, old_irql};
 }
 
@@ -115,6 +118,9 @@ static bool forget(PKSPIN_LOCK lock, struct sim_held *ret)
                 sim_self.held[i] = sim_self.held[i + 1];
             }
             sim_self.held_count--;
+            if (sim_self.held_count == 0) {
+                sim_pages_hide(false);
+            }
             return true;
         }
     }
@@ -285,6 +291,8 @@ void sim_irql_reset(void)
     cancel_lock = 0;
     sim_self.irql = PASSIVE_LEVEL;
     sim_self.held_count = 0;
+    sim_self.regions = 0;
+    ntsim_page_texts(false);
 }
 
 /* ---- what needs no lock
@@ -293,11 +301,17 @@ void sim_irql_reset(void)
 VOID NTAPI KeEnterCriticalRegion(VOID)
 {
     SIM_ENTER(KeEnterCriticalRegion);
+    sim_self.regions++;
 }
 
 VOID NTAPI KeLeaveCriticalRegion(VOID)
 {
     SIM_ENTER(KeLeaveCriticalRegion);
+    if (sim_self.regions == 0) {
+        sim_violation(SIM_RULE_region_underflow, "%u", sim_self.regions);
+    } else {
+        sim_self.regions--;
+    }
 }
 
 NTSTATUS NTAPI KeDelayExecutionThread(KPROCESSOR_MODE mode,

@@ -15,7 +15,7 @@ PUNICODE_STRING sim_string_init(struct sim_string *s, struct ntsim_text t)
         return NULL;
     }
     if (t.units) {
-        s->block = sim_dup(t.units, t.len);
+        s->block = sim_paged_dup(t.units, t.len);
     }
     s->us.Length = t.len;
     s->us.MaximumLength = t.len;
@@ -25,7 +25,7 @@ PUNICODE_STRING sim_string_init(struct sim_string *s, struct ntsim_text t)
 
 void sim_string_fini(struct sim_string *s)
 {
-    sim_free(s->block);
+    sim_paged_free(s->block);
     s->block = NULL;
 }
 

@@ -151,7 +151,7 @@ void sim_slot_stop(struct sim_slot *slot, const char *who);
 struct sim_visit {
     struct sim_slot *slot;
     uint8_t irql;
-    unsigned held;
+    unsigned held, regions;
 };
 /* False: not registered (any more). */
 bool sim_visit_begin(struct sim_visit *v, struct sim_slot *slot);

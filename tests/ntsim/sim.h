@@ -72,6 +72,7 @@ struct sim_self {
     uint8_t irql;
     bool in_hook;
     unsigned held_count;
+    unsigned regions;   /* critical regions entered */
     unsigned callbacks; /* depth */
     void *callback[8];  /* the slots that this thread is inside */
     struct sim_held held[SIM_HELD_MAX];
@@ -130,6 +131,11 @@ void *sim_dup(const void *p, size_t len);
 /* Whole pages, zeroed, which cost nothing until they are touched; gone at once when unmapped. */
 void *sim_map(size_t len);
 void sim_unmap(void *p, size_t len);
+/* Copy of a text for the driver: paged while ntsim_page_texts is on. */
+void *sim_paged_dup(const void *p, size_t len);
+void sim_paged_free(void *text);
+/* The first lock of the thread is taken, the last one released. */
+void sim_pages_hide(bool hide);
 /* Of the address sanitizer; nothing without it. */
 void sim_poison(void *p, size_t len);
 void sim_unpoison(void *p, size_t len);

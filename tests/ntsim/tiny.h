@@ -19,6 +19,8 @@
     TINY(LOCKS_MANY, "lock.depth", 0)                        \
     TINY(CANCEL_LOCK_NOT_MINE, "cancel.lock", 0)             \
     TINY(IRQL_KEPT, "irql.changed", 0)                       \
+    TINY(REGION_KEPT, "region.left", 0)                      \
+    TINY(REGION_NOT_ENTERED, "region.underflow", 0)          \
     TINY(IRQL_TOO_HIGH, "irql.too_high", 0)                  \
     TINY(IRQL_CHECK, "irql.driver", 0)                       \
     TINY(POOL_FREED_TWICE, "pool.double_free", 0)            \

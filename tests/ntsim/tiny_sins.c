@@ -79,6 +79,12 @@ static bool sin_of_irql(ULONG command)
     case TINY_IRQL_KEPT:
         KeRaiseIrql(APC_LEVEL, &old);
         return true;
+    case TINY_REGION_KEPT:
+        KeEnterCriticalRegion();
+        return true;
+    case TINY_REGION_NOT_ENTERED:
+        KeLeaveCriticalRegion();
+        return true;
     case TINY_IRQL_TOO_HIGH:
         KeRaiseIrql(DISPATCH_LEVEL, &old);
         PsRemoveLoadImageNotifyRoutine(NULL);
