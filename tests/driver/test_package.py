@@ -157,6 +157,16 @@ def inf_says_what_the_driver_expects():
         assert f"HKR,Parameters,{lane},0x00010001,{int(amount) << int(shift):#010x}" in body, lane
 
 
+def test_d25_nothing_newer_than_the_oldest_windows_is_imported():
+    """What Windows 10 1809 lacks is looked up at load, and no part is labelled as what it is not."""
+    imports = read(os.path.join(ROOT, "endpoint/driver/imports.txt")).decode("ascii")
+    for name in ("ExAllocatePool2", "ExAllocatePool3", "PsSetCreateProcessNotifyRoutineEx2", "Wdf", "IoCreateDeviceSecure"):
+        assert name not in imports, name
+    inf = read(INF).decode("ascii")
+    assert "17763" in inf and "Wdf" not in inf and "Kmdf" not in inf
+    assert not re.search(r"(?im)^\s*(Root\\|%.*%\s*=.*,\s*Root\\)", inf), "a device"
+
+
 def nothing_secret_lies_beside_the_driver():
     for name in os.listdir(DRIVER):
         assert not name.endswith((".key", ".pem")), name
@@ -166,4 +176,5 @@ main(test_ca_is_a_ca_of_rsa_3072_and_its_keys_are_private, test_ca_is_kept_while
      signed_driver_is_the_driver_with_a_signature, one_changed_bit_breaks_the_signature_and_the_catalog,
      signature_of_another_ca_is_refused, signing_fails_loudly, catalog_is_signed_and_lists_driver_and_inf,
      catalog_is_well_formed_and_reproducible, authenticode_digest_covers_all_but_what_it_must_not,
-     inf_says_what_the_driver_expects, nothing_secret_lies_beside_the_driver)
+     inf_says_what_the_driver_expects, test_d25_nothing_newer_than_the_oldest_windows_is_imported,
+     nothing_secret_lies_beside_the_driver)
