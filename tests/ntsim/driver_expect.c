@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "driver_expect.h"
 
+#include "core/base/endian.h"
 #include <stdlib.h>
 
 #define LANE_BYTES (512u << 10)
@@ -96,6 +97,8 @@ static size_t check_string(const struct driver_event *e,
     assert_int_equal(s.len, w->text.len);
     if (s.len > 0) {
         assert_memory_equal(s.p, w->text.units, s.len);
+    } else {
+        assert_int_equal(wedr_le32(e->v.rec.p + f->offset_windows), 0);
     }
     *ret_cuts += (flags & WEDR_SF_CUT) != 0 ? 1 : 0;
     return s.len;

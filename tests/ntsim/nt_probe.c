@@ -130,24 +130,33 @@ static PCUNICODE_STRING string(UNICODE_STRING *to, struct ntsim_text t)
     return t.present ? to : NULL;
 }
 
+/* Both in blocks of exactly their size, so that a read past the end is seen. */
 struct name {
-    UNICODE_STRING root, leaf;
+    struct sim_string root, leaf;
     struct wedr_keyname key;
 };
 
 static const struct wedr_keyname *
 name_of(struct name *to, struct ntsim_text root, struct ntsim_text leaf)
 {
-    to->key.root = string(&to->root, root);
-    to->key.leaf = string(&to->leaf, leaf);
+    to->key.root = sim_string_init(&to->root, root);
+    to->key.leaf = sim_string_init(&to->leaf, leaf);
     return &to->key;
+}
+
+static void name_end(struct name *n)
+{
+    sim_string_fini(&n->root);
+    sim_string_fini(&n->leaf);
 }
 
 bool probe_keypath_below(struct ntsim_text prefix, struct ntsim_text root, struct ntsim_text leaf)
 {
     struct name n;
+    bool below = wedr_keypath_below(wedr_span(prefix.units, prefix.len), name_of(&n, root, leaf));
 
-    return wedr_keypath_below(wedr_span(prefix.units, prefix.len), name_of(&n, root, leaf));
+    name_end(&n);
+    return below;
 }
 
 size_t probe_keypath_match(const char *pattern,
@@ -156,22 +165,28 @@ size_t probe_keypath_match(const char *pattern,
                            size_t from)
 {
     struct name n;
+    size_t end = wedr_keypath_match(pattern, name_of(&n, root, leaf), from);
 
-    return wedr_keypath_match(pattern, name_of(&n, root, leaf), from);
+    name_end(&n);
+    return end;
 }
 
 size_t probe_keypath_units(struct ntsim_text root, struct ntsim_text leaf)
 {
     struct name n;
+    size_t units = wedr_keypath_units(name_of(&n, root, leaf));
 
-    return wedr_keypath_units(name_of(&n, root, leaf));
+    name_end(&n);
+    return units;
 }
 
 bool probe_regwatch_has(struct ntsim_text root, struct ntsim_text leaf)
 {
     struct name n;
+    bool has = wedr_regwatch_has(name_of(&n, root, leaf));
 
-    return wedr_regwatch_has(name_of(&n, root, leaf));
+    name_end(&n);
+    return has;
 }
 
 /* ---- procinfo ---------------------------------------------------------------------------------

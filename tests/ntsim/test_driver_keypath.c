@@ -22,6 +22,7 @@ static void prefix_ends_with_a_component(void **state)
     below("\\a\\run", "\\a\\run\\sub", true);
     below("\\a\\run", "\\a\\run\\", true);
     below("\\a\\run", "\\a\\runmru", false);
+    below("\\a\\run", "\\A\\RUNMRU", false);
     below("\\a\\run", "\\a\\runmru\\run", false);
     below("\\a\\run", "\\a\\ru", false);
     below("\\a\\run", "\\a", false);
@@ -80,6 +81,9 @@ static void case_of_other_alphabets_is_that_of_the_kernel(void **state)
     assert_false(below16(NTSIM_TEXT(u"\\\u0161"), NTSIM_TEXT(u"\\a"))); /* low byte 'a' */
     assert_false(below16(NTSIM_TEXT(u"\\\u0161"), NTSIM_TEXT(u"\\A")));
     assert_true(below16(NTSIM_TEXT(u"\\\u0161"), NTSIM_TEXT(u"\\\u0161")));
+    assert_true(below16(NTSIM_TEXT(u"\\\u00de"), NTSIM_TEXT(u"\\\u00fe"))); /* the last pair */
+    assert_true(below16(NTSIM_TEXT(u"\\\u00c0"), NTSIM_TEXT(u"\\\u00e0"))); /* the first */
+    assert_false(below16(NTSIM_TEXT(u"\\\x7f"), NTSIM_TEXT(u"\\\x80")));
 }
 
 /* The same path, cut into root and leaf at each backslash. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "nt_probe.h"
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -141,6 +142,9 @@ static void removed_is_given_out_once(void **state)
     assert_int_equal(probe_proctab_count(), 0);
     is_not_there(404);
     assert_false(probe_proctab_remove(404, NULL));
+    add(0x01010101); /* nothing is left of it, whatever a slot is wiped with */
+    assert_true(probe_proctab_remove(0x01010101, NULL));
+    is_not_there(0x01010101);
 }
 
 static void pid_0_is_never_in_the_table(void **state)
@@ -193,7 +197,10 @@ static void d19_thread_handle_of_a_creation_is_told_once(void **state)
     assert_true(probe_proctab_first_thread(400, 31));
     want.first_tid = 31;
     assert_false(probe_proctab_creation_thread_handle(400, 32, 401, 402));
+    assert_false(probe_proctab_creation_thread_handle(400, 30, 401, 402));
     assert_false(probe_proctab_creation_thread_handle(400, 31, 402, 402));
+    assert_false(probe_proctab_creation_thread_handle(400, 31, 400, 402));
+    assert_false(probe_proctab_creation_thread_handle(400, 31, 401, 403));
     assert_false(probe_proctab_creation_thread_handle(400, 31, 401, 401));
     is_there(&want);
     assert_true(probe_proctab_creation_thread_handle(400, 31, 401, 402));
@@ -201,6 +208,7 @@ static void d19_thread_handle_of_a_creation_is_told_once(void **state)
     is_there(&want);
     assert_false(probe_proctab_creation_thread_handle(400, 31, 401, 402));
     assert_false(probe_proctab_creation_thread_handle(404, 31, 405, 406));
+    assert_false(probe_proctab_creation_thread_handle(404, 31, 0, 0));
     is_not_there(404);
 }
 
@@ -431,6 +439,7 @@ static void begins_empty_each_time_and_frees_its_memory(void **state)
     }
     assert_false(probe_proctab_add(&(struct probe_proc){.pid = 3}, false));
     probe_proctab_fini();
+    probe_proctab_fini();
     assert_int_equal(ntsim_pool_live(), live - 1);
     assert_int_equal(probe_proctab_init(), NTSIM_SUCCESS);
     assert_int_equal(ntsim_pool_live(), live);
@@ -452,6 +461,50 @@ static void without_memory_there_is_no_table(void **state)
     assert_int_equal(probe_proctab_init(), NTSIM_SUCCESS);
 }
 
+/* ---- several processors ---- */
+
+#define THREADS 3u
+#define OWN 64u
+
+static void *use_own_pids(void *arg)
+{
+    uint32_t first = 1000 * (uint32_t)(uintptr_t)arg;
+    struct probe_proc found = {0};
+
+    for (uint32_t i = 0; i < OWN; i++) {
+        const struct probe_proc p = proc(first + 4 * i);
+
+        assert_true(probe_proctab_add(&p, i % 2 != 0));
+        assert_true(probe_proctab_first_thread(p.pid, 1));
+        assert_true(probe_proctab_creation_thread_handle(p.pid, 1, p.pid + 1, p.pid + 2));
+        assert_true(probe_proctab_count() >= 1);
+        assert_true(probe_proctab_untracked() == 0);
+        (void)probe_proctab_is_complete();
+        probe_proctab_set_complete();
+    }
+    for (uint32_t i = 0; i < OWN; i++) {
+        assert_true(probe_proctab_find(first + 4 * i, &found));
+        assert_int_equal(found.key, proc(first + 4 * i).key);
+        assert_true(probe_proctab_remove(first + 4 * i, NULL));
+    }
+    return NULL;
+}
+
+static void threads_do_not_disturb_each_other(void **state)
+{
+    pthread_t threads[THREADS];
+
+    (void)state;
+    for (uintptr_t i = 0; i < THREADS; i++) {
+        assert_int_equal(pthread_create(&threads[i], NULL, use_own_pids, (void *)(i + 1)), 0);
+    }
+    for (unsigned i = 0; i < THREADS; i++) {
+        assert_int_equal(pthread_join(threads[i], NULL), 0);
+    }
+    assert_int_equal(probe_proctab_count(), 0);
+    assert_true(probe_proctab_is_complete());
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -469,6 +522,7 @@ int main(void)
         TEST(complete_after_the_inventory_alone),
         TEST(removal_keeps_a_run_of_one_home_whole),
         TEST(random_operations_agree_with_a_simple_array),
+        TEST(threads_do_not_disturb_each_other),
         TEST(each_call_may_be_made_at_dispatch),
         TEST(begins_empty_each_time_and_frees_its_memory),
         TEST(without_memory_there_is_no_table),

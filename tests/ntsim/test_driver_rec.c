@@ -432,6 +432,77 @@ static void record_without_a_place_takes_a_seq_and_is_lost(void **state)
     release_all(large, PROBE_STAGE_LARGE_COUNT);
 }
 
+/* A record of that many bytes in all. */
+static bool push_bytes(size_t len)
+{
+    static const uint8_t bytes[PROBE_STAGE_SMALL];
+
+    begin(WEDR_LANE_BULK);
+    probe_rec_bytes(REF(data_preview), bytes, len - FIXED, len - FIXED);
+    assert_int_equal(probe_rec_len(), len);
+    return probe_rec_push();
+}
+
+static void record_takes_a_small_place_when_it_fits_exactly(void **state)
+{
+    uint8_t *places[ALL_PLACES];
+
+    (void)state;
+    for (unsigned i = 0; i < PROBE_STAGE_LARGE_COUNT; i++) {
+        places[i] = probe_stage_claim(PROBE_STAGE_LARGE);
+    }
+    assert_true(push_bytes(PROBE_STAGE_SMALL));
+    assert_false(push_bytes(PROBE_STAGE_SMALL + 1));
+    assert_int_equal(driver_drain(f), 1);
+    release_all(places, PROBE_STAGE_LARGE_COUNT);
+    assert_true(push_bytes(PROBE_STAGE_SMALL + 1));
+    assert_int_equal(driver_drain(f), 1);
+}
+
+static void place_may_be_released_by_any_byte_of_it(void **state)
+{
+    uint8_t *places[ALL_PLACES];
+    uint8_t *last = NULL;
+
+    (void)state;
+    for (unsigned i = 0; i < ALL_PLACES; i++) {
+        places[i] = probe_stage_claim(1);
+        if (i < PROBE_STAGE_SMALL_COUNT && places[i] > last) {
+            last = places[i];
+        }
+    }
+    probe_stage_release(last + PROBE_STAGE_SMALL - 1);
+    assert_int_equal(bugs(), 0);
+    assert_ptr_equal(probe_stage_claim(1), last);
+    release_all(places, ALL_PLACES);
+}
+
+static void all_places_are_free_after_a_load(void **state)
+{
+    for (unsigned loads = 0; loads < 2; loads++) {
+        for (unsigned i = 0; i < ALL_PLACES; i++) {
+            assert_non_null(probe_stage_claim(1));
+        }
+        assert_null(probe_stage_claim(1));
+        driver_unload();
+        assert_int_equal(expect_setup(state), 0);
+        f = *state;
+    }
+}
+
+static void without_memory_for_the_places_there_is_no_driver(void **state)
+{
+    (void)state;
+    /* The first one is the path of the settings, which have defaults; the next three the lanes'. */
+    for (unsigned good = 1; good <= 6; good++) {
+        ntsim_fail("ExAllocatePool2", good, 1, NTSIM_INSUFFICIENT_RESOURCES);
+        assert_int_equal(ntsim_load(), NTSIM_INSUFFICIENT_RESOURCES);
+        assert_int_equal(ntsim_pool_live(), 0);
+        ntsim_faults_clear();
+    }
+    driver_load();
+}
+
 static void place_is_given_back_after_each_record(void **state)
 {
     (void)state;
@@ -463,6 +534,10 @@ int main(void)
         TEST(small_records_take_large_places_when_theirs_are_taken),
         TEST(release_of_what_is_no_place_is_a_bug_that_is_survived),
         TEST(record_without_a_place_takes_a_seq_and_is_lost),
+        TEST(record_takes_a_small_place_when_it_fits_exactly),
+        TEST(place_may_be_released_by_any_byte_of_it),
+        TEST(all_places_are_free_after_a_load),
+        EXPECT_TEST_UNLOADED(without_memory_for_the_places_there_is_no_driver),
         TEST(place_is_given_back_after_each_record),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -212,14 +212,14 @@ static void d12_new_key_has_the_name_of_what_was_made(void **state)
 
 static void opening_an_existing_key_is_no_change(void **state)
 {
-    static const uint32_t not_new[] = {OPENED_KEY, 0, 3, 0x101};
+    static const uint32_t not_new[] = {OPENED_KEY, 0, 3, 0x101, 0x01000001};
 
     (void)state;
-    for (unsigned i = 0; i < 4; i++) {
+    for (unsigned i = 0; i < 5; i++) {
         create(ntsim_key_dead(), NTSIM_TEXT(u"Sub"), ntsim_key_dead(), not_new[i], NTSIM_SUCCESS);
     }
     expect_none(f);
-    expect_source(f, WEDR_CALLBACK_REGISTRY, 8, 0, 0);
+    expect_source(f, WEDR_CALLBACK_REGISTRY, 10, 0, 0);
     expect_names_given_back(0);
 }
 
@@ -278,9 +278,10 @@ static void failed_creation_by_an_absolute_name_needs_no_root(void **state)
     create(NULL, NTSIM_TEXT(RUN), NULL, 0, NTSIM_ACCESS_DENIED);
     expect_record(f, &w);
     create(NULL, NTSIM_TEXT(UNWATCHED), NULL, 0, NTSIM_ACCESS_DENIED);
+    create(ntsim_key_dead(), NTSIM_TEXT(u"\\"), NULL, 0, NTSIM_ACCESS_DENIED);
     expect_none(f);
     expect_names_given_back(0);
-    expect_source(f, WEDR_CALLBACK_REGISTRY, 6, 2, 0);
+    expect_source(f, WEDR_CALLBACK_REGISTRY, 8, 2, 0);
 }
 
 /* A warning is no success: the key is not there. */

@@ -91,8 +91,12 @@ static void thread_in_an_unknown_process_is_remote_and_has_no_key(void **state)
 {
     struct wants w = creation(WEDR_LANE_CRITICAL, TID, CREATOR_PID, false);
 
-    play_creator();
     want_number(&w, "process_key", 0);
+    want_number(&w, "creating_pid", 4); /* a smaller number than the owner's */
+    ntsim_fire_thread(PID, TID, true);
+    expect_record(*state, &w);
+    play_creator();
+    want_number(&w, "creating_pid", CREATOR_PID);
     ntsim_fire_thread(PID, TID, true);
     expect_record(*state, &w);
 }
