@@ -13,6 +13,15 @@ static NTSTATUS NTAPI without_file(PDEVICE_OBJECT device, PIRP irp)
     return original(device, irp);
 }
 
+/* Completed, since nothing parks for nobody. */
+static int32_t result_of(struct ntsim_irp *r)
+{
+    int32_t status = ntsim_irp_status(r);
+
+    ntsim_irp_free(r);
+    return status;
+}
+
 int32_t direct_without_file(struct ntsim_file *f, unsigned major)
 {
     struct ntsim_irp *r;
@@ -22,8 +31,32 @@ int32_t direct_without_file(struct ntsim_file *f, unsigned major)
     sim_driver.MajorFunction[major] = without_file;
     r = ntsim_major_start(f, major, &status);
     sim_driver.MajorFunction[major] = original;
-    ntsim_irp_free(r);
-    return status;
+    return result_of(r);
+}
+
+int32_t direct_control_without_file(struct ntsim_file *f, uint32_t code, size_t out_len)
+{
+    struct ntsim_irp *r;
+    int32_t status;
+
+    original = sim_driver.MajorFunction[IRP_MJ_DEVICE_CONTROL];
+    sim_driver.MajorFunction[IRP_MJ_DEVICE_CONTROL] = without_file;
+    r = ntsim_ioctl_start(f, code, NULL, 0, out_len, &status);
+    sim_driver.MajorFunction[IRP_MJ_DEVICE_CONTROL] = original;
+    return result_of(r);
+}
+
+static NTSTATUS NTAPI soiled(PDEVICE_OBJECT device, PIRP irp)
+{
+    irp->IoStatus.Status = STATUS_UNSUCCESSFUL;
+    irp->IoStatus.Information = 3;
+    return original(device, irp);
+}
+
+void direct_soil_results(void)
+{
+    original = sim_driver.MajorFunction[IRP_MJ_DEVICE_CONTROL];
+    sim_driver.MajorFunction[IRP_MJ_DEVICE_CONTROL] = soiled;
 }
 
 void direct_push(uint8_t lane, size_t len, uint64_t mark, uint32_t cuts)

@@ -8,6 +8,11 @@
 
 /* A request of that major function whose stack location names no file object; its status. */
 int32_t direct_without_file(struct ntsim_file *f, unsigned major);
+/* The same for a control code with room for out_len bytes, which must be completed at once. */
+int32_t direct_control_without_file(struct ntsim_file *f, uint32_t code, size_t out_len);
+/* From now on until the driver is loaded again, control requests come with something in the fields
+ * of their result. */
+void direct_soil_results(void);
 
 /* Puts a module_load record of len bytes (at least 88) with image_base `mark` into a lane, with
  * that many strings cut. May be called at DISPATCH. */

@@ -201,6 +201,21 @@ static void records_around_the_size_of_a_portion_stay_in_order(void **state)
     }
 }
 
+/* What is left is one byte less than a portion, and the next record has exactly a portion. */
+static void the_last_room_is_not_taken_for_a_portion(void **state)
+{
+    struct ntsim_file *f = driver_start();
+
+    (void)state;
+    direct_push(WEDR_LANE_CRITICAL, WEDR_RECORD_MAX - (PORTION - 1), 1, 0);
+    direct_push(WEDR_LANE_CRITICAL, PORTION, 2, 0);
+    read_batch(f, WEDR_RECORD_MAX);
+    assert_int_equal(got_count, 1);
+    read_batch(f, WEDR_RECORD_MAX);
+    assert_int_equal(got_count, 1);
+    expect_run(0, 1, WEDR_STREAM_CRITICAL, 2);
+}
+
 static void a_critical_record_that_does_not_fit_stops_the_batch(void **state)
 {
     struct ntsim_file *f = driver_start();
@@ -324,6 +339,7 @@ int main(void)
         BATCH_TEST(a_record_is_not_split_for_want_of_one_byte),
         BATCH_TEST(big_records_fit_exactly_or_stay),
         BATCH_TEST(records_around_the_size_of_a_portion_stay_in_order),
+        BATCH_TEST(the_last_room_is_not_taken_for_a_portion),
         BATCH_TEST(a_critical_record_that_does_not_fit_stops_the_batch),
         BATCH_TEST(one_hold_of_the_lock_copies_sixteen_kib_at_most),
         BATCH_TEST(a_single_read_takes_the_lock_once),

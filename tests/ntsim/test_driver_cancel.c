@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Requests that are cancelled: in every way that NT knows, at every moment. */
 #include "driver_fixture.h"
+#include "nt_direct.h"
 
 static struct ntsim_process *someone(void)
 {
@@ -379,6 +380,21 @@ static void a_request_is_cancelled_while_cleanup_completes_another(void **state)
     expect_counts(f, 0, 3, 0);
 }
 
+static void what_lay_in_the_result_before_does_not_matter(void **state)
+{
+    struct ntsim_file *f = driver_start();
+    struct ntsim_irp *r[3];
+
+    (void)state;
+    direct_soil_results();
+    park(f, r, 3);
+    driver_cancel(r[1]);
+    driver_fire_exit(someone());
+    expect_seq(driver_take(r[0]), 1);
+    assert_int_equal(ntsim_cleanup(f), NTSIM_SUCCESS);
+    expect_cancelled(r + 2, 1);
+}
+
 static void a_cancellation_at_apc_level_returns_there(void **state)
 {
     struct ntsim_file *f = driver_start();
@@ -411,6 +427,7 @@ int main(void)
         DRIVER_TEST(a_request_cancelled_before_the_look_takes_a_waiting_record),
         DRIVER_TEST(a_record_that_comes_while_the_routine_waits_stays_in_the_queue),
         DRIVER_TEST(a_request_is_cancelled_while_cleanup_completes_another),
+        DRIVER_TEST(what_lay_in_the_result_before_does_not_matter),
         DRIVER_TEST(a_cancellation_at_apc_level_returns_there),
     };
 

@@ -2,6 +2,7 @@
  * The device: who may open it, how handles come and go, what its requests answer. */
 #include "driver_fixture.h"
 #include "nt_direct.h"
+#include "nt_probe.h"
 
 #define MJ_CREATE 0x00u
 #define MJ_CLOSE 0x02u
@@ -224,6 +225,57 @@ static void d03_the_end_of_another_handle_leaves_the_reader_alone(void **state)
     ntsim_close_handle(f);
 }
 
+struct reopening {
+    unsigned tried;
+};
+
+static void try_to_open(void *arg)
+{
+    struct reopening *r = arg;
+    int32_t status;
+
+    if (r->tried++ < 2) {
+        assert_null(ntsim_open_shared(&status));
+        assert_int_equal(status, NTSIM_ACCESS_DENIED);
+    }
+}
+
+static void the_device_is_free_when_nothing_of_the_old_handle_waits(void **state)
+{
+    struct reopening tries = {0};
+    struct ntsim_irp *r[2];
+    struct ntsim_file *f;
+    int32_t status;
+
+    (void)state;
+    driver_load();
+    f = ntsim_open(&status);
+    r[0] = driver_park(f);
+    r[1] = driver_park(f);
+    ntsim_hook("IofCompleteRequest", try_to_open, &tries);
+    assert_int_equal(ntsim_close(f), NTSIM_SUCCESS);
+    ntsim_hook("IofCompleteRequest", NULL, NULL);
+    assert_int_equal(tries.tried, 3); /* the last is the CLOSE itself */
+    expect_all_cancelled(r, 2);
+    (void)driver_open();
+}
+
+static void control_requests_without_a_file_object_are_refused(void **state)
+{
+    static const uint32_t codes[] = {WEDR_IOCTL_GET_EVENT, WEDR_IOCTL_GET_EVENTS,
+                                     WEDR_IOCTL_GET_STATS, WEDR_IOCTL_GET_VERSION,
+                                     WEDR_IOCTL_SET_FILTER};
+    struct ntsim_file *f = driver_start();
+
+    (void)state;
+    for (unsigned i = 0; i < 5; i++) {
+        assert_int_equal(direct_control_without_file(f, codes[i], WEDR_RECORD_MAX),
+                         NTSIM_INVALID_DEVICE_REQUEST);
+        assert_int_equal(driver_stats(f).refused, i + 1);
+    }
+    driver_expect_empty(f);
+}
+
 static void requests_without_a_file_object_change_nothing(void **state)
 {
     struct ntsim_file *f = driver_start();
@@ -344,6 +396,44 @@ static void every_byte_of_the_version_is_as_documented(void **state)
     assert_memory_equal(&v, &want, sizeof(v));
 }
 
+static struct wedr_ioctl_stats stats_with_bugs(struct ntsim_file *f)
+{
+    struct wedr_ioctl_stats s;
+
+    assert_int_equal(ntsim_ioctl(f, WEDR_IOCTL_GET_STATS, NULL, 0, &s, sizeof(s), NULL, NULL), 0);
+    return s;
+}
+
+static void an_inconsistency_that_was_survived_is_counted(void **state)
+{
+    struct ntsim_file *f = driver_start();
+    uint8_t no_place;
+
+    (void)state;
+    for (unsigned i = 1; i <= 3; i++) {
+        probe_stage_release(&no_place);
+        assert_int_equal(stats_with_bugs(f).bugs, i);
+    }
+    driver_unload();
+    assert_int_equal(stats_with_bugs(driver_start()).bugs, 0);
+}
+
+static void processes_beyond_the_table_are_counted(void **state)
+{
+    struct ntsim_file *f = driver_start();
+    struct wedr_ioctl_stats s;
+
+    (void)state;
+    for (uint32_t i = 1; i <= PROBE_PROCTAB_MAX + 3; i++) {
+        const struct probe_proc p = {.pid = i * 4};
+
+        assert_int_equal(probe_proctab_add(&p, false), i <= PROBE_PROCTAB_MAX);
+    }
+    s = driver_stats(f);
+    assert_int_equal(s.processes, PROBE_PROCTAB_MAX);
+    assert_int_equal(s.processes_untracked, 3);
+}
+
 static void every_byte_of_the_statistics_is_as_documented(void **state)
 {
     struct ntsim_file *f = driver_start();
@@ -409,12 +499,16 @@ int main(void)
         DRIVER_TEST(a_handle_is_closed_twice_without_harm),
         DRIVER_TEST(after_cleanup_the_device_stays_taken_until_close),
         DRIVER_TEST(d03_the_end_of_another_handle_leaves_the_reader_alone),
+        DRIVER_TEST(the_device_is_free_when_nothing_of_the_old_handle_waits),
+        DRIVER_TEST(control_requests_without_a_file_object_are_refused),
         DRIVER_TEST(requests_without_a_file_object_change_nothing),
         DRIVER_TEST(other_major_functions_are_refused),
         DRIVER_TEST(unknown_codes_are_refused_and_counted),
         DRIVER_TEST(a_short_version_is_cut_at_any_length),
         DRIVER_TEST(short_statistics_are_cut_at_any_length),
         DRIVER_TEST(every_byte_of_the_version_is_as_documented),
+        DRIVER_TEST(an_inconsistency_that_was_survived_is_counted),
+        DRIVER_TEST(processes_beyond_the_table_are_counted),
         DRIVER_TEST(every_byte_of_the_statistics_is_as_documented),
     };
 

@@ -214,26 +214,33 @@ static void d22_a_record_takes_the_bytes_that_it_has(void **state)
 /* ---- arenas -----------------------------------------------------------------------------------
  */
 
+static void expect_exact_arena(struct ntsim_file *f, uint8_t lane)
+{
+    struct wedr_ioctl_stats s;
+
+    for (unsigned i = 0; i < 8; i++) {
+        direct_push(lane, 65536, i, 0);
+    }
+    s = driver_stats(f);
+    assert_int_equal(driver_lost(&s.lane[lane]), 0);
+    assert_int_equal(s.lane[lane].bytes_queued, LANE_SMALL);
+    assert_int_equal(s.lane[lane].bytes_peak, LANE_SMALL);
+    direct_push(lane, 88, 8, 0);
+    s = driver_stats(f);
+    assert_int_equal(s.lane[lane].lost[WEDR_LOSS_REASON_EVICTED_RING], 1);
+    assert_int_equal(s.lane[lane].bytes_queued, 7 * 65536 + 88);
+    for (unsigned i = 2; i <= 9; i++) {
+        expect_read(f, lane, i, i == 9 ? 1 : 0);
+    }
+}
+
 static void an_arena_holds_what_fits_to_the_byte(void **state)
 {
     struct ntsim_file *f = start_small();
-    struct wedr_ioctl_stats s;
 
     (void)state;
-    for (unsigned i = 0; i < 8; i++) {
-        direct_push(WEDR_LANE_CRITICAL, 65536, i, 0);
-    }
-    s = driver_stats(f);
-    assert_int_equal(driver_lost(&s.lane[0]), 0);
-    assert_int_equal(s.lane[0].bytes_queued, LANE_SMALL);
-    assert_int_equal(s.lane[0].bytes_peak, LANE_SMALL);
-    direct_push(WEDR_LANE_CRITICAL, 88, 8, 0);
-    s = driver_stats(f);
-    assert_int_equal(s.lane[0].lost[WEDR_LOSS_REASON_EVICTED_RING], 1);
-    assert_int_equal(s.lane[0].bytes_queued, 7 * 65536 + 88);
-    for (unsigned i = 2; i <= 9; i++) {
-        expect_read(f, WEDR_STREAM_CRITICAL, i, i == 9 ? 1 : 0);
-    }
+    expect_exact_arena(f, WEDR_LANE_CRITICAL);
+    expect_exact_arena(f, WEDR_LANE_BULK);
 }
 
 static void one_byte_too_many_evicts_the_oldest(void **state)
