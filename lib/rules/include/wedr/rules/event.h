@@ -16,6 +16,7 @@ struct wedr_rule_value {
     uint32_t field;            /* first rule field it is bound to, WEDR_IR_NONE: keywords only */
     uint32_t next;             /* next value of the same field, WEDR_IR_NONE at the end */
     uint32_t source;           /* id in the field map, WEDR_IR_NONE */
+    uint32_t origin;           /* its own index, or the value that it repeats under another field */
     uint8_t kind;              /* enum wedr_value_kind */
     bool boolean;
     bool escaped; /* `text` still has JSON escapes: wedr_rule_event_text resolves them */
@@ -47,7 +48,7 @@ int wedr_rule_event_add_text(struct wedr_rule_event *ev, uint32_t field, const c
 int wedr_rule_event_add_i64(struct wedr_rule_event *ev, uint32_t field, int64_t v);
 int wedr_rule_event_add_u64(struct wedr_rule_event *ev, uint32_t field, uint64_t v);
 int wedr_rule_event_add_f64(struct wedr_rule_event *ev, uint32_t field, double v);
-int wedr_rule_event_add_bool(struct wedr_rule_event *ev, uint32_t field, bool v);
+int wedr_rule_event_add_bool(struct wedr_rule_event *ev, uint32_t field, bool b);
 int wedr_rule_event_add_null(struct wedr_rule_event *ev, uint32_t field);
 int wedr_rule_event_add_class(struct wedr_rule_event *ev, uint32_t event_class);
 
@@ -89,8 +90,8 @@ WEDR_MUST_USE int wedr_field_map_add(struct wedr_field_map *map,
                                      uint32_t view,
                                      const char *source,
                                      const char *field_name);
-/* A dotted name that begins with `prefix` ("Event.EventData.") stands for what follows, which is
- * then looked up like a source. The longest prefix wins; at most 32. */
+/* A dotted name that begins with `prefix` ("Event.EventData."; it ends in a dot) stands for what
+ * follows, which is then looked up like a source. The longest prefix wins; at most 32. */
 WEDR_MUST_USE int wedr_field_map_prefix(struct wedr_field_map *map, const char *prefix);
 /* Array of {name_key, value_key} objects under `array` ("Event.EventData.Data", "@Name", "#text"):
  * each gives the dotted name prefix + name. At most 8. */

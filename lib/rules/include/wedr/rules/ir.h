@@ -259,8 +259,8 @@ wedr_ir_exists(struct wedr_ruleset *rs, uint32_t field, bool exists, uint32_t *r
 /* "10.0.0.0/8", "fe80::/10" or an address; WEDR_E_FORMAT. Bits below the prefix are cleared. */
 WEDR_MUST_USE int wedr_net_parse(const char *s, size_t len, struct wedr_net *ret_net);
 
-/* Kids are copied. AND and OR with one kid give that kid; kids of the same kind are merged in,
- * constants are folded away, NOT NOT x gives x. */
+/* Kids are copied (the array must not be the ruleset's own). AND and OR with one kid give that kid;
+ * kids of the same kind are merged in, constants are folded away, NOT NOT x gives x. */
 WEDR_MUST_USE int
 wedr_ir_and(struct wedr_ruleset *rs, const uint32_t *kids, size_t count, uint32_t *ret_node);
 WEDR_MUST_USE int
@@ -295,10 +295,12 @@ WEDR_MUST_USE int wedr_ruleset_add_correlation(struct wedr_ruleset *rs,
 struct wedr_rule wedr_rule_init(void);
 /* A correlation with every id WEDR_IR_NONE. */
 struct wedr_correlation wedr_correlation_init(void);
-/* For front ends that meet filters, exceptions and `generate` after the rule. */
-void wedr_ruleset_set_condition(struct wedr_ruleset *rs, uint32_t rule, uint32_t condition);
-void wedr_ruleset_set_exception(struct wedr_ruleset *rs, uint32_t rule, uint32_t exception);
-void wedr_ruleset_set_flags(struct wedr_ruleset *rs, uint32_t rule, uint16_t flags);
+/* For front ends that meet filters, exceptions and `generate` after the rule. WEDR_E_INVAL. */
+WEDR_MUST_USE int
+wedr_ruleset_set_condition(struct wedr_ruleset *rs, uint32_t rule, uint32_t condition);
+WEDR_MUST_USE int
+wedr_ruleset_set_exception(struct wedr_ruleset *rs, uint32_t rule, uint32_t exception);
+WEDR_MUST_USE int wedr_ruleset_set_flags(struct wedr_ruleset *rs, uint32_t rule, uint16_t flags);
 
 /* --- Reading. Pointers are borrowed and may move when something is added. */
 uint32_t wedr_ruleset_field_count(const struct wedr_ruleset *rs);

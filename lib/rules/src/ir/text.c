@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * rules/src/ir/text.c — folding works byte by byte on a cursor, so that comparing needs no memory.
+ */
+#include "wedr/rules/text.h"
+#include "ir/utf8.h"
+#include <string.h>
+
+struct fold_range {
+    uint32_t first, last;
+    uint32_t step;
+    int32_t delta;
+};
+
+static const struct fold_range fold_ranges[] = {
+#define X(first, last, step, delta) {first, last, step, delta},
+#include "ir/fold.def"
+#undef X
+};
+
+uint32_t wedr_fold_char(uint32_t c)
+{
+    if (c < 0x80) {
+        return c - 'A' < 26 ? c + 32 : c;
+    }
+    size_t low = 0;
+    size_t high = WEDR_ARRAY_COUNT(fold_ranges);
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        if (c > fold_ranges[middle].last) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    if (low == WEDR_ARRAY_COUNT(fold_ranges) || c < fold_ranges[low].first ||
+        (c - fold_ranges[low].first) % fold_ranges[low].step != 0) {
+        return c;
+    }
+    return (uint32_t)((int32_t)c + fold_ranges[low].delta);
+}
+
+bool wedr_text_has_high(const char *s, size_t len)
+{
+    size_t i = 0;
+    for (; i + 8 <= len; i += 8) {
+        uint64_t w;
+        memcpy(&w, s + i, 8);
+        if (w & UINT64_C(0x8080808080808080)) {
+            return true;
+        }
+    }
+    for (; i < len; i++) {
+        if ((uint8_t)s[i] & 0x80) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Folds the character at p; writes 1 to 4 bytes to out, which never is longer than 3/2 of it. */
+static size_t fold_one(const char *p, const char *end, char *out, size_t *ret_written)
+{
+    uint32_t c;
+    size_t n = wedr_utf8_step(p, end, &c);
+    if (c >= WEDR_UTF8_STRAY) {
+        out[0] = *p;
+        *ret_written = 1;
+    } else {
+        *ret_written = wedr_utf8_write(wedr_fold_char(c), out);
+    }
+    return n;
+}
+
+size_t wedr_fold(const char *s, size_t len, char *out)
+{
+    const char *end = s + len;
+    char *to = out;
+    while (s < end) {
+        if ((uint8_t)*s < 0x80) {
+            *to++ = (char)wedr_fold_char((uint8_t)*s++);
+            continue;
+        }
+        size_t written;
+        s += fold_one(s, end, to, &written);
+        to += written;
+    }
+    return (size_t)(to - out);
+}
+
+/* Gives a text byte by byte, folded unless cased. */
+struct cursor {
+    const char *p, *end;
+    bool cased;
+    uint8_t at, have;
+    char bytes[4];
+};
+
+static struct cursor cursor_of(struct wedr_text t, bool cased)
+{
+    struct cursor c = {.p = t.p, .end = t.len ? t.p + t.len : t.p, .cased = cased};
+    return c;
+}
+
+/* The next byte, -1 at the end. */
+static int cursor_next(struct cursor *c)
+{
+    if (c->at < c->have) {
+        return (uint8_t)c->bytes[c->at++];
+    }
+    if (c->p == c->end) {
+        return -1;
+    }
+    if (c->cased) {
+        return (uint8_t)*c->p++;
+    }
+    if ((uint8_t)*c->p < 0x80) {
+        return (int)wedr_fold_char((uint8_t)*c->p++);
+    }
+    size_t written;
+    c->p += fold_one(c->p, c->end, c->bytes, &written);
+    c->have = (uint8_t)written;
+    c->at = 1;
+    return (uint8_t)c->bytes[0];
+}
+
+static size_t cursor_length(struct cursor c)
+{
+    size_t n = 0;
+    while (cursor_next(&c) >= 0) {
+        n++;
+    }
+    return n;
+}
+
+/* True when want is a prefix of value (both as cursors); *ret_rest: value has more. */
+static bool cursor_starts(struct cursor value, struct cursor want, bool *ret_rest)
+{
+    for (;;) {
+        int w = cursor_next(&want);
+        if (w < 0) {
+            *ret_rest = cursor_next(&value) >= 0;
+            return true;
+        }
+        if (cursor_next(&value) != w) {
+            return false;
+        }
+    }
+}
+
+bool wedr_text_equal(struct wedr_text value, struct wedr_text want, bool cased)
+{
+    bool rest;
+    return cursor_starts(cursor_of(value, cased), cursor_of(want, cased), &rest) && !rest;
+}
+
+bool wedr_text_starts(struct wedr_text value, struct wedr_text want, bool cased)
+{
+    bool rest;
+    return cursor_starts(cursor_of(value, cased), cursor_of(want, cased), &rest);
+}
+
+bool wedr_text_ends(struct wedr_text value, struct wedr_text want, bool cased)
+{
+    bool rest;
+    struct cursor v = cursor_of(value, cased);
+    struct cursor w = cursor_of(want, cased);
+    size_t have = cursor_length(v);
+    size_t need = cursor_length(w);
+    if (need > have) {
+        return false;
+    }
+    for (size_t skip = have - need; skip > 0; skip--) {
+        (void)cursor_next(&v);
+    }
+    return cursor_starts(v, w, &rest);
+}
+
+/* Rolling hash, so that two long texts do not cost their product. */
+#define ROLL_PRIME UINT64_C(2147483647)
+#define ROLL_BASE UINT64_C(911382323)
+
+bool wedr_text_contains(struct wedr_text value, struct wedr_text want, bool cased)
+{
+    struct cursor w = cursor_of(want, cased);
+    struct cursor head = cursor_of(value, cased);
+    struct cursor tail = head;
+    uint64_t target = 0;
+    uint64_t hash = 0;
+    uint64_t top = 1; /* BASE to the power of the length */
+    for (int b; (b = cursor_next(&w)) >= 0;) {
+        int v = cursor_next(&head);
+        if (v < 0) {
+            return false;
+        }
+        target = (target * ROLL_BASE + (uint64_t)b) % ROLL_PRIME;
+        hash = (hash * ROLL_BASE + (uint64_t)v) % ROLL_PRIME;
+        top = top * ROLL_BASE % ROLL_PRIME;
+    }
+    for (;;) {
+        bool rest;
+        if (hash == target && cursor_starts(tail, cursor_of(want, cased), &rest)) {
+            return true;
+        }
+        int in = cursor_next(&head);
+        if (in < 0) {
+            return false;
+        }
+        uint64_t out = (uint64_t)cursor_next(&tail) * top % ROLL_PRIME;
+        hash = (hash * ROLL_BASE + (uint64_t)in + ROLL_PRIME - out) % ROLL_PRIME;
+    }
+}
+
+static uint32_t step_folded(const char **p, const char *end, bool cased)
+{
+    uint32_t c;
+    *p += wedr_utf8_step(*p, end, &c);
+    return cased || c >= WEDR_UTF8_STRAY ? c : wedr_fold_char(c);
+}
+
+bool wedr_text_wildcard(struct wedr_text value, struct wedr_text pattern, bool cased)
+{
+    const char *v = value.p;
+    const char *v_end = value.len ? v + value.len : v;
+    const char *p = pattern.p;
+    const char *p_end = pattern.len ? p + pattern.len : p;
+    const char *star = NULL; /* behind the last star, and where in the value it was tried last */
+    const char *star_v = NULL;
+    for (;;) {
+        if (p < p_end && *p == '*') {
+            star = ++p;
+            star_v = v;
+            continue;
+        }
+        if (v == v_end) {
+            return p == p_end;
+        }
+        const char *next = v;
+        uint32_t c = step_folded(&next, v_end, cased);
+        bool same = false;
+        if (p < p_end) {
+            bool any = *p == '?';
+            if (*p == '\\' && p + 1 < p_end) {
+                p++;
+            }
+            const char *after = p;
+            same = step_folded(&after, p_end, cased) == c || any;
+            p = after;
+        }
+        if (same) {
+            v = next;
+        } else if (star) {
+            v = star_v;
+            (void)step_folded(&v, v_end, cased);
+            star_v = v;
+            p = star;
+        } else {
+            return false;
+        }
+    }
+}

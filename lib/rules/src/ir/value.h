@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * rules/src/ir/value.h — texts read as addresses and as times. No allocation, any thread. */
+#pragma once
+
+#include "wedr/rules/ir.h"
+
+/* An IPv4 or IPv6 address (a zone behind % is ignored; ::ffff:a.b.c.d becomes IPv4) into ret_net
+ * with all its bits; WEDR_E_FORMAT. */
+WEDR_MUST_USE int wedr_address_parse(const char *s, size_t len, struct wedr_net *ret_net);
+/* True when the address lies in net. */
+bool wedr_net_has(const struct wedr_net *net, const struct wedr_net *address);
+
+/* A timestamp as text or number (see enum wedr_time_part) in microseconds since 1970 UTC;
+ * WEDR_E_FORMAT. */
+WEDR_MUST_USE int wedr_time_parse(const char *s, size_t len, int64_t *ret_us);
+int64_t wedr_time_from_number(struct wedr_number n);
+int64_t wedr_time_part(int64_t us, enum wedr_time_part part);
