@@ -56,8 +56,6 @@ struct wedr_span fd_bytes(struct fd_in *in, size_t max)
     return s;
 }
 
-void fd_input_begin(bool is_heavy);
-
 void fd_input_begin(bool is_heavy)
 {
     heavy = is_heavy;

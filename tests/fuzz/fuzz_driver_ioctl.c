@@ -302,7 +302,7 @@ static void on_hook(void *arg)
     (void)arg;
     ntsim_hook(box.hook.point, NULL, NULL);
     box.hook.point = NULL;
-    switch (box.hook.action % 6) {
+    switch (box.hook.action % 7) {
     case 0:
         fd_event(box.hook.argument, (box.hook.argument & 64) != 0);
         return;
@@ -321,6 +321,9 @@ static void on_hook(void *arg)
         for (unsigned i = 0; i < 3; i++) {
             fd_event(box.hook.argument + i, false);
         }
+        return;
+    case 5: /* also requests that are about to be parked */
+        cancel_many(box.hook.argument);
         return;
     default:
         cancel(box.hook.argument, false);

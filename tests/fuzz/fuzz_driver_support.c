@@ -122,8 +122,6 @@ static void start(void)
     memset(&ledger, 0, sizeof(ledger));
 }
 
-void fd_input_begin(bool is_heavy); /* fuzz_driver_input.c */
-
 void fd_begin(struct fd_in *in)
 {
     struct ntsim_file *f;

@@ -21,6 +21,8 @@ struct fd_in {
     const uint8_t *p;
     size_t len;
 };
+/* Before each input; fd_begin does it. */
+void fd_input_begin(bool is_heavy);
 uint8_t fd_u8(struct fd_in *in);
 uint16_t fd_u16(struct fd_in *in);
 uint32_t fd_u32(struct fd_in *in);
