@@ -2,7 +2,9 @@
 #include "nt_direct.h"
 
 #include "evq.h"
+#include "mem.h"
 #include "nt_sim.h"
+#include "tags.h"
 #include <string.h>
 
 static PDRIVER_DISPATCH original;
@@ -57,6 +59,16 @@ void direct_soil_results(void)
 {
     original = sim_driver.MajorFunction[IRP_MJ_DEVICE_CONTROL];
     sim_driver.MajorFunction[IRP_MJ_DEVICE_CONTROL] = soiled;
+}
+
+void *direct_new(size_t count, size_t size)
+{
+    return wedr_mem_new(count, size, WEDR_TAG_SETTINGS);
+}
+
+void direct_free(void *p)
+{
+    wedr_mem_free(p, WEDR_TAG_SETTINGS);
 }
 
 void direct_push(uint8_t lane, size_t len, uint64_t mark, uint32_t cuts)

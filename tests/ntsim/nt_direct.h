@@ -14,6 +14,10 @@ int32_t direct_control_without_file(struct ntsim_file *f, uint32_t code, size_t 
  * of their result. */
 void direct_soil_results(void);
 
+/* The driver's allocator. */
+void *direct_new(size_t count, size_t size);
+void direct_free(void *p);
+
 /* Puts a module_load record of len bytes (at least 88) with image_base `mark` into a lane, with
  * that many strings cut. May be called at DISPATCH. */
 void direct_push(uint8_t lane, size_t len, uint64_t mark, uint32_t cuts);

@@ -202,11 +202,12 @@ static bool image_is_recorded(struct ntsim_file *f, struct ntsim_text name, bool
 static void images_below_a_listed_path_are_left_out(void **state)
 {
     static const struct ntsim_text paths[] = {NTSIM_TEXT(u"\\Device\\Vol1\\Windows"),
-                                              NTSIM_TEXT(u"\\Device\\Vol2\\")};
+                                              NTSIM_TEXT(u"\\Device\\Vol2\\"),
+                                              NTSIM_TEXT(u"\\Device\\Vol\u0436")};
     struct ntsim_file *f = driver_start();
 
     (void)state;
-    assert_int_equal(driver_set_filter(f, WEDR_CLASS_ALL, paths, 2, NULL, 0), NTSIM_SUCCESS);
+    assert_int_equal(driver_set_filter(f, WEDR_CLASS_ALL, paths, 3, NULL, 0), NTSIM_SUCCESS);
     assert_false(image_is_recorded(f, NTSIM_TEXT(u"\\Device\\Vol1\\Windows\\a.dll"), false));
     assert_false(image_is_recorded(f, NTSIM_TEXT(u"\\DEVICE\\vol1\\WINDOWS\\a.dll"), false));
     assert_false(image_is_recorded(f, NTSIM_TEXT(u"\\Device\\Vol1\\Windows"), false));
@@ -215,6 +216,8 @@ static void images_below_a_listed_path_are_left_out(void **state)
     assert_true(image_is_recorded(f, NTSIM_TEXT(u"\\Device\\Vol1\\Other\\a.dll"), false));
     assert_false(image_is_recorded(f, NTSIM_TEXT(u"\\Device\\Vol2\\a.dll"), false));
     assert_true(image_is_recorded(f, NTSIM_TEXT(u"\\Device\\Vol2"), false));
+    assert_false(image_is_recorded(f, NTSIM_TEXT(u"\\Device\\Vol\u0416\\a.dll"), false));
+    assert_true(image_is_recorded(f, NTSIM_TEXT(u"\\Device\\Vol6\\a.dll"), false));
     assert_true(image_is_recorded(f, NTSIM_TEXT(u""), false));
     assert_true(image_is_recorded(f, NTSIM_NULL, false));
     /* The kernel's own are never left out. */
@@ -234,6 +237,14 @@ static bool key_is_recorded(struct ntsim_file *f, struct ntsim_text name)
     return driver_stats(f).lane[0].produced > before;
 }
 
+static struct ntsim_text long_name(uint16_t *units, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        units[i] = i == 0 ? '\\' : 'z';
+    }
+    return NTSIM_BYTES(units, count * 2);
+}
+
 static void keys_below_a_listed_prefix_are_watched_besides(void **state)
 {
     static const struct ntsim_text paths[] = {NTSIM_TEXT(u"\\REGISTRY\\MACHINE\\Path")};
@@ -241,6 +252,8 @@ static void keys_below_a_listed_prefix_are_watched_besides(void **state)
                                              NTSIM_TEXT(u"\\Registry\\User\\Me")};
     static const struct ntsim_text run =
         NTSIM_TEXT(u"\\REGISTRY\\MACHINE\\SOFTWARE\\Microsoft\\Windows\\CurrentVersion\\Run");
+    static uint16_t units[16000];
+    struct ntsim_text very_long = long_name(units, 16000);
     struct ntsim_file *f = driver_start();
 
     (void)state;
@@ -252,6 +265,8 @@ static void keys_below_a_listed_prefix_are_watched_besides(void **state)
     assert_true(key_is_recorded(f, NTSIM_TEXT(u"\\REGISTRY\\USER\\ME")));
     assert_false(key_is_recorded(f, NTSIM_TEXT(u"\\REGISTRY\\MACHINE\\Mine2")));
     assert_false(key_is_recorded(f, NTSIM_TEXT(u"\\REGISTRY\\MACHINE\\Path")));
+    /* Longer than whatever the text behind the list could be taken for. */
+    assert_false(key_is_recorded(f, very_long));
     assert_true(key_is_recorded(f, run));
     /* Paths of images and keys are two lists. */
     assert_true(image_is_recorded(f, NTSIM_TEXT(u"\\REGISTRY\\MACHINE\\Mine"), false));
@@ -385,6 +400,18 @@ static void each_filter_replaces_and_frees_the_one_before(void **state)
     }
 }
 
+static void a_filter_takes_the_bytes_that_it_has(void **state)
+{
+    static uint8_t filter[WEDR_FILTER_MAX];
+    struct ntsim_file *f = driver_start();
+    uint64_t before = ntsim_pool_bytes();
+    size_t len = driver_make_filter(filter, WEDR_CLASS_ALL, good_paths, 1, good_keys, 1);
+
+    (void)state;
+    assert_int_equal(set_raw(f, filter, len), NTSIM_SUCCESS);
+    assert_int_equal(ntsim_pool_bytes() - before, 16 + len);
+}
+
 static void a_filter_outlives_its_handle_but_not_the_driver(void **state)
 {
     struct ntsim_file *f = driver_start();
@@ -494,6 +521,7 @@ int main(void)
         DRIVER_TEST(the_largest_filter_is_taken),
         DRIVER_TEST(a_filter_without_memory_changes_nothing),
         DRIVER_TEST(each_filter_replaces_and_frees_the_one_before),
+        DRIVER_TEST(a_filter_takes_the_bytes_that_it_has),
         DRIVER_TEST(a_filter_outlives_its_handle_but_not_the_driver),
         DRIVER_TEST(a_filter_is_replaced_while_a_callback_reads_it),
         DRIVER_TEST(a_filter_is_replaced_while_a_registry_callback_reads_it),

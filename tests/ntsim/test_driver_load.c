@@ -2,6 +2,7 @@
  * The driver's life: what stands after a load, what is undone when a step fails, in which order it
  * goes down. */
 #include "driver_fixture.h"
+#include "nt_direct.h"
 
 #define PROCEDURE_NOT_FOUND NTSIM_STATUS(0xc000007a)
 
@@ -169,6 +170,30 @@ static void requests_wait_until_no_callback_is_left(void **state)
     driver_close();
 }
 
+static void look_at_states(void *arg)
+{
+    struct at_unload *a = arg;
+    struct wedr_ioctl_stats s = driver_stats(a->f);
+
+    for (unsigned i = 0; i < WEDR_CALLBACK_COUNT; i++) {
+        assert_int_equal(s.callback[i].state, WEDR_CALLBACK_STOPPED);
+        assert_int_equal(s.callback[i].status, NTSIM_SUCCESS);
+    }
+    a->fired++;
+}
+
+static void sources_that_were_stopped_say_so(void **state)
+{
+    struct at_unload a = {0};
+
+    (void)state;
+    a.f = driver_start();
+    ntsim_hook("IoDeleteDevice", look_at_states, &a);
+    ntsim_unload();
+    assert_int_equal(a.fired, 1);
+    driver_close();
+}
+
 static void ask_once_more(void *arg)
 {
     struct at_unload *a = arg;
@@ -307,6 +332,42 @@ static void without_memory_of_an_older_kernel_the_load_fails_and_is_undone(void 
     assert_int_equal(ntsim_pool_live(), 0);
     ntsim_fail("ExAllocatePoolWithTag", BLOCKS + 1, 1, 0); /* the list of the inventory */
     driver_load();
+}
+
+static void expect_new(size_t count, size_t size)
+{
+    uint64_t bytes = ntsim_pool_bytes();
+    uint8_t *p = direct_new(count, size);
+
+    assert_non_null(p);
+    assert_int_equal(ntsim_pool_bytes() - bytes, count * size);
+    for (size_t i = 0; i < count * size; i++) {
+        assert_int_equal(p[i], 0);
+    }
+    direct_free(p);
+}
+
+static void the_allocator_multiplies_zeroes_and_refuses(void **state)
+{
+    (void)state;
+    for (unsigned old = 0; old < 2; old++) {
+        if (old) {
+            ntsim_hide("ExAllocatePool2");
+        }
+        driver_load();
+        expect_new(1, 1);
+        expect_new(10, 7);
+        expect_new(3, 1000);
+        assert_null(direct_new(0, 7));
+        assert_null(direct_new(7, 0));
+        assert_null(direct_new(0, 0));
+        assert_null(direct_new(SIZE_MAX / 8 + 1, 8));
+        assert_null(direct_new(8, SIZE_MAX / 8 + 1));
+        assert_null(direct_new(SIZE_MAX, 2));
+        direct_free(NULL);
+        assert_int_equal(ntsim_pool_live(), BLOCKS);
+        driver_unload();
+    }
 }
 
 /* ---- sources ----------------------------------------------------------------------------------
@@ -476,6 +537,7 @@ int main(void)
         DRIVER_TEST(the_name_goes_first),
         DRIVER_TEST(callbacks_fire_until_each_is_unregistered),
         DRIVER_TEST(requests_wait_until_no_callback_is_left),
+        DRIVER_TEST(sources_that_were_stopped_say_so),
         DRIVER_TEST(a_request_that_comes_during_unload_does_not_park),
         DRIVER_TEST(d27_unload_frees_blocks_not_records),
         DRIVER_TEST(without_memory_the_load_fails_and_is_undone),
@@ -483,6 +545,7 @@ int main(void)
         DRIVER_TEST(a_device_of_that_name_fails_the_load),
         DRIVER_TEST(memory_of_an_older_kernel_is_zeroed_by_the_driver),
         DRIVER_TEST(without_memory_of_an_older_kernel_the_load_fails_and_is_undone),
+        DRIVER_TEST(the_allocator_multiplies_zeroes_and_refuses),
         DRIVER_TEST(all_sources_are_active_after_a_plain_load),
         DRIVER_TEST(d24_a_source_that_cannot_register_says_so_and_the_others_work),
         DRIVER_TEST(d24_a_kernel_without_registry_callbacks_is_seen_as_such),

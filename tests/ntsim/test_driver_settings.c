@@ -92,6 +92,8 @@ static void d26_an_altitude_that_is_none_falls_back_to_the_default(void **state)
         set_altitude(REG_SZ, bad[i]);
         expect_altitude(NTSIM_TEXT(u"385100.7"));
     }
+    set_altitude(REG_SZ, NTSIM_BYTES(u"1234567890123456789012345\0", 51));
+    expect_altitude(NTSIM_TEXT(u"385100.7"));
     set_altitude(REG_EXPAND_SZ, NTSIM_TEXT(u"360000"));
     expect_altitude(NTSIM_TEXT(u"385100.7"));
     set_altitude(REG_BINARY, NTSIM_TEXT(u"360000"));
@@ -168,6 +170,13 @@ static void a_lane_size_of_another_type_or_length_does_not_count(void **state)
         ntsim_reg_set(DRIVER_PARAMETERS, NTSIM_TEXT(u"CriticalLaneBytes"), bad[i].type, bytes,
                       bad[i].len);
         expect_lanes(LANE_DEFAULT, 0x90000);
+    }
+    /* What was read before it lies where the rest would be. */
+    driver_set_lanes(0x90000, 0x90000);
+    for (unsigned i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        ntsim_reg_set(DRIVER_PARAMETERS, NTSIM_TEXT(u"BulkLaneBytes"), bad[i].type, bytes,
+                      bad[i].len);
+        expect_lanes(0x90000, LANE_DEFAULT);
     }
 }
 
@@ -291,6 +300,26 @@ static void both_halves_of_a_boot_id_differ(void **state)
     assert_memory_not_equal(id.boot_id, id.boot_id + 8, 8);
 }
 
+static void every_byte_of_a_boot_id_is_its_own(void **state)
+{
+    struct identity first = identity_of_load();
+    unsigned differ[WEDR_BOOT_ID_LEN] = {0};
+
+    (void)state;
+    for (unsigned i = 0; i < 8; i++) {
+        struct identity id;
+
+        ntsim_reg_delete(DRIVER_BOOT_KEY);
+        id = identity_of_load();
+        for (unsigned k = 0; k < WEDR_BOOT_ID_LEN; k++) {
+            differ[k] += id.boot_id[k] != first.boot_id[k];
+        }
+    }
+    for (unsigned k = 0; k < WEDR_BOOT_ID_LEN; k++) {
+        assert_true(differ[k] > 0);
+    }
+}
+
 static void a_stored_boot_id_is_used_as_it_is(void **state)
 {
     static const uint8_t stored[16] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16};
@@ -298,6 +327,7 @@ static void a_stored_boot_id_is_used_as_it_is(void **state)
     (void)state;
     ntsim_reg_set(DRIVER_BOOT_KEY, NTSIM_TEXT(u"Id"), REG_BINARY, stored, sizeof(stored));
     assert_memory_equal(identity_of_load().boot_id, stored, sizeof(stored));
+    assert_int_equal(ntsim_calls("ZwSetValueKey"), 0);
 }
 
 static void a_stored_boot_id_of_another_shape_is_replaced(void **state)
@@ -363,14 +393,14 @@ static void a_driver_without_a_service_key_loads(void **state)
 
 static void settings_and_boot_id_lie_below_the_key_that_the_kernel_names(void **state)
 {
-    static const struct ntsim_text boot = NTSIM_TEXT(u"\\Registry\\Machine\\Other\\Boot");
+    static const struct ntsim_text boot = NTSIM_TEXT(u"\\Registry\\Machine\\Other\u0430\\Boot");
     struct identity id;
     struct wedr_ioctl_version v;
 
     (void)state;
-    ntsim_reg_set_dword(NTSIM_TEXT(u"\\Registry\\Machine\\Other\\Parameters"),
+    ntsim_reg_set_dword(NTSIM_TEXT(u"\\Registry\\Machine\\Other\u0430\\Parameters"),
                         NTSIM_TEXT(u"CriticalLaneBytes"), LANE_MIN);
-    assert_int_equal(ntsim_load_as(NTSIM_TEXT(u"\\Registry\\Machine\\Other")), 0);
+    assert_int_equal(ntsim_load_as(NTSIM_TEXT(u"\\Registry\\Machine\\Other\u0430")), 0);
     v = driver_version(driver_open());
     assert_int_equal(v.lane_bytes, LANE_MIN);
     memcpy(id.boot_id, v.boot_id, sizeof(id.boot_id));
@@ -389,6 +419,7 @@ static void d23_the_epoch_begins_when_the_driver_loads(void **state)
         f = driver_start();
         s = driver_stats(f);
         assert_int_equal(s.start_time, NTSIM_TIME + 77);
+        assert_int_equal(ntsim_calls("KeQuerySystemTimePrecise") > 0, 1);
         ntsim_set_time(NTSIM_TIME + 99);
         s = driver_stats(f);
         assert_int_equal(s.start_time, NTSIM_TIME + 77);
@@ -435,6 +466,7 @@ int main(void)
         DRIVER_TEST(d23_the_boot_id_outlives_a_reload_and_the_epoch_does_not),
         DRIVER_TEST(d23_a_reboot_has_another_boot_id),
         DRIVER_TEST(both_halves_of_a_boot_id_differ),
+        DRIVER_TEST(every_byte_of_a_boot_id_is_its_own),
         DRIVER_TEST(a_stored_boot_id_is_used_as_it_is),
         DRIVER_TEST(a_stored_boot_id_of_another_shape_is_replaced),
         DRIVER_TEST(d23_without_its_key_each_load_is_a_boot_of_its_own),
