@@ -237,6 +237,10 @@ static void process_that_opens_itself_is_not_reported(void **state)
     /* The other way round: from a smaller number to a larger. */
     ntsim_set_current(m.target_thread);
     assert_true(open_reported(m.caller, NULL, ALL));
+    d.process = m.caller;
+    d.target = m.caller;
+    d.source = m.target;
+    assert_true(reported(&d));
 }
 
 static void caller_that_is_not_in_the_table_has_no_key(void **state)

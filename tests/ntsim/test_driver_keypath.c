@@ -154,6 +154,7 @@ static void star_is_the_rest_of_a_component(void **state)
     assert_int_equal(match("a*\\x", "bbc\\x", 0), 0);
     assert_int_equal(match("*\\*\\x", "a\\b\\x\\y", 0), 5);
     assert_int_equal(match("*\\x", "abc", 0), 0);
+    assert_int_equal(probe_keypath_match("*\\x", NTSIM_NULL, NTSIM_TEXT(u"abc"), 0), 0);
     assert_int_equal(match("a\\*", "a\\bc\\d", 0), 4);
     assert_int_equal(match("a\\*", "a\\bc", 0), 4);
 }

@@ -301,10 +301,10 @@ static void d21_each_look_up_that_fails_is_absent_alone(void **state)
     struct wants w = wants_creation();
 
     play_creation(p, NTSIM_NULL, NTSIM_TEXT(COMMAND));
-    expect_record(*state, &w); /* what was there before does not show through */
-    want_nothing(&w, "user_sid", WEDR_SF_UNREADABLE);
-    ntsim_process_fail(p, NTSIM_FAIL_USER);
+    ntsim_process_fail(p, NTSIM_FAIL_USER); /* what was there before does not show through */
     play_creation(p, NTSIM_NULL, NTSIM_TEXT(COMMAND));
+    expect_record(*state, &w);
+    want_nothing(&w, "user_sid", WEDR_SF_UNREADABLE);
     expect_record(*state, &w);
 
     w = wants_creation();

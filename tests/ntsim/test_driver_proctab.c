@@ -463,46 +463,92 @@ static void without_memory_there_is_no_table(void **state)
 
 /* ---- several processors ---- */
 
-#define THREADS 3u
-#define OWN 64u
+#define LAST (4 * PROBE_PROCTAB_MAX)
+#define ROUNDS 40u
 
-static void *use_own_pids(void *arg)
+static void call_add(void)
 {
-    uint32_t first = 1000 * (uint32_t)(uintptr_t)arg;
+    const struct probe_proc p = proc(4);
+
+    (void)probe_proctab_add(&p, true);
+}
+
+static void call_find(void)
+{
     struct probe_proc found = {0};
 
-    for (uint32_t i = 0; i < OWN; i++) {
-        const struct probe_proc p = proc(first + 4 * i);
+    (void)probe_proctab_find(LAST, &found);
+}
 
-        assert_true(probe_proctab_add(&p, i % 2 != 0));
-        assert_true(probe_proctab_first_thread(p.pid, 1));
-        assert_true(probe_proctab_creation_thread_handle(p.pid, 1, p.pid + 1, p.pid + 2));
-        assert_true(probe_proctab_count() >= 1);
-        assert_true(probe_proctab_untracked() == 0);
-        (void)probe_proctab_is_complete();
-        probe_proctab_set_complete();
-    }
-    for (uint32_t i = 0; i < OWN; i++) {
-        assert_true(probe_proctab_find(first + 4 * i, &found));
-        assert_int_equal(found.key, proc(first + 4 * i).key);
-        assert_true(probe_proctab_remove(first + 4 * i, NULL));
+static void call_remove(void)
+{
+    (void)probe_proctab_remove(LAST, NULL);
+}
+
+static void call_first_thread(void)
+{
+    (void)probe_proctab_first_thread(LAST, 1);
+}
+
+static void call_creation(void)
+{
+    (void)probe_proctab_creation_thread_handle(LAST, 1, LAST + 1, LAST + 2);
+}
+
+static void call_is_complete(void)
+{
+    (void)probe_proctab_is_complete();
+}
+
+static void call_count(void)
+{
+    (void)probe_proctab_count();
+}
+
+static void call_untracked(void)
+{
+    (void)probe_proctab_untracked();
+}
+
+static void (*const calls[])(void) = {
+    call_add,       call_find,         call_remove,
+    call_creation,  call_is_complete,  call_count,
+    call_untracked, call_first_thread, probe_proctab_set_complete};
+
+/* One call and nothing else: the only order with the other thread is that of its lock. */
+static void *repeat(void *call)
+{
+    for (unsigned i = 0; i < ROUNDS; i++) {
+        (*(void (*const *)(void))call)();
     }
     return NULL;
 }
 
-static void threads_do_not_disturb_each_other(void **state)
+static void each_call_holds_the_lock(void **state)
 {
-    pthread_t threads[THREADS];
+    const struct probe_proc last = proc(LAST);
+    const struct probe_proc extra = proc(LAST + 4);
+    struct probe_proc found = {0};
+    pthread_t other;
 
     (void)state;
-    for (uintptr_t i = 0; i < THREADS; i++) {
-        assert_int_equal(pthread_create(&threads[i], NULL, use_own_pids, (void *)(i + 1)), 0);
+    for (uint32_t pid = 4; pid < LAST; pid += 4) {
+        add(pid);
     }
-    for (unsigned i = 0; i < THREADS; i++) {
-        assert_int_equal(pthread_join(threads[i], NULL), 0);
+    for (size_t n = 0; n < sizeof(calls) / sizeof(calls[0]); n++) {
+        assert_int_equal(pthread_create(&other, NULL, repeat, (void *)(uintptr_t)&calls[n]), 0);
+        for (unsigned i = 0; i < ROUNDS; i++) {
+            (void)probe_proctab_add(&last, true);
+            (void)probe_proctab_add(&extra, false); /* untracked */
+            probe_proctab_set_complete();
+            (void)probe_proctab_is_complete();
+            (void)probe_proctab_find(4, &found);
+            (void)probe_proctab_remove(LAST, NULL);
+            (void)probe_proctab_remove(LAST + 4, NULL);
+        }
+        assert_int_equal(pthread_join(other, NULL), 0);
     }
-    assert_int_equal(probe_proctab_count(), 0);
-    assert_true(probe_proctab_is_complete());
+    assert_int_equal(probe_proctab_count(), PROBE_PROCTAB_MAX - 1);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -522,7 +568,7 @@ int main(void)
         TEST(complete_after_the_inventory_alone),
         TEST(removal_keeps_a_run_of_one_home_whole),
         TEST(random_operations_agree_with_a_simple_array),
-        TEST(threads_do_not_disturb_each_other),
+        TEST(each_call_holds_the_lock),
         TEST(each_call_may_be_made_at_dispatch),
         TEST(begins_empty_each_time_and_frees_its_memory),
         TEST(without_memory_there_is_no_table),
