@@ -203,6 +203,17 @@ uint16_t probe_sid_text(const void *sid, size_t len, uint16_t ret[PROBE_SID_TEXT
     return written;
 }
 
+void probe_token(struct ntsim_process *p, struct probe_token *ret)
+{
+    struct wedr_token token;
+
+    memset(&token, 0xee, sizeof(token));
+    wedr_procinfo_token(sim_process_body(p), &token);
+    ret->integrity = token.integrity;
+    ret->elevated = token.elevated;
+    ret->sid_len = token.sid_len;
+}
+
 /* ---- rec --------------------------------------------------------------------------------------
  */
 

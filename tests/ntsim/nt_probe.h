@@ -53,6 +53,13 @@ bool probe_regwatch_has(struct ntsim_text root, struct ntsim_text leaf);
 #define PROBE_SID_TEXT_MAX 183u /* units */
 /* Bytes written into ret; sid has len bytes, and they lie in a block of exactly that size. */
 uint16_t probe_sid_text(const void *sid, size_t len, uint16_t ret[PROBE_SID_TEXT_MAX]);
+/* What is not filled stays 0xee. */
+struct probe_token {
+    uint32_t integrity;
+    bool elevated;
+    uint16_t sid_len;
+};
+void probe_token(struct ntsim_process *p, struct probe_token *ret);
 
 /* ---- rec --------------------------------------------------------------------------------------
  */

@@ -209,6 +209,19 @@ static void integrity_above_16_bits_comes_by_pointer(void **state)
     check_record(*state, &s, &w);
 }
 
+static void what_cannot_be_read_is_filled_all_the_same(void **state)
+{
+    struct ntsim_process *p = driver_process(PID, 0);
+    struct probe_token token;
+
+    (void)state;
+    ntsim_process_fail(p, NTSIM_FAIL_USER | NTSIM_FAIL_INTEGRITY | NTSIM_FAIL_ELEVATION);
+    probe_token(p, &token);
+    assert_int_equal(token.integrity, NOT_THERE);
+    assert_false(token.elevated);
+    assert_int_equal(token.sid_len, 0);
+}
+
 /* ---- answers that the simulated token does not give -------------------------------------------
  */
 
@@ -329,6 +342,7 @@ int main(void)
         EXPECT_TEST(user_that_is_no_sid_is_flagged),
         EXPECT_TEST(d21_integrity_and_elevation_are_read_in_both_forms),
         EXPECT_TEST(integrity_above_16_bits_comes_by_pointer),
+        EXPECT_TEST(what_cannot_be_read_is_filled_all_the_same),
         BEND_TEST(process_without_a_token_is_announced_all_the_same),
         BEND_TEST(label_is_the_last_part_of_its_sid),
         BEND_TEST(no_buffer_lies_in_the_first_64_kib),
