@@ -56,9 +56,11 @@ class Memory:
         return {number: Result(*row) for number, row in old.items() if row[0] == "killed"}
 
     def save(self, mutants, results):
-        self.rows.update({line_for(m): [results[m.id].verdict, results[m.id].by, results[m.id].how] for m in mutants})
-        with open(self.path, "w", encoding="utf-8") as f:
+        done = ((m, results[m.id]) for m in mutants if m.id in results)
+        self.rows.update({line_for(m): [r.verdict, r.by, r.how] for m, r in done})
+        with open(self.path + ".new", "w", encoding="utf-8") as f:
             json.dump(self.rows, f)
+        os.replace(self.path + ".new", self.path)
 
 
 def line_for(m):

@@ -31,9 +31,12 @@ class Edit:
     cut: bool = False  # the range itself is replaced by `before`
 
 
-PRELUDE = ("extern int wedr_mutant; extern unsigned char *wedr_mutant_seen; "
+PRELUDE = ("extern int wedr_mutant; extern unsigned char *wedr_mutant_seen; extern char *wedr_mutant_first; "
+           "extern __thread char wedr_mutant_self; "
            "static __inline__ __attribute__((unused)) int wedr_m(int n) "
-           "{ if (wedr_mutant_seen) __atomic_store_n(&wedr_mutant_seen[n], 1, __ATOMIC_RELAXED); return wedr_mutant == n; } "
+           "{ if (wedr_mutant_seen) { __atomic_store_n(&wedr_mutant_seen[n], 1, __ATOMIC_RELAXED); "
+           "if (&wedr_mutant_self != wedr_mutant_first) __atomic_store_n(wedr_mutant_seen, 1, __ATOMIC_RELAXED); } "
+           "return wedr_mutant == n; } "
            "static __inline__ __attribute__((unused)) int wedr_order(int first, int count, int at) "
            "{ int k = wedr_mutant - first; "
            "for (int i = 0; i + 1 < count; i++) (void)wedr_m(first + i); "

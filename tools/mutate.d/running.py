@@ -38,6 +38,11 @@ class Unit:
     kills_in: dict = dataclasses.field(default_factory=dict)
 
     @property
+    def threads(self):
+        """True when more than one thread was in a mutated file."""
+        return bool(self.seen[0])
+
+    @property
     def label(self):
         return self.name + (":" + self.test if self.test else "")
 
@@ -79,7 +84,8 @@ def execute(unit, env, timeout, out=subprocess.DEVNULL):
 
 
 class Runner:
-    def __init__(self, folder, jobs, top):
+    def __init__(self, folder, jobs, top, threaded=False):
+        self.threaded = threaded  # only tests in which threads meet
         self.folder, self.jobs, self.top = folder, jobs, top
         self.units, self.skipped, self.lock = [], [], threading.Lock()
         limits()
@@ -144,7 +150,7 @@ class Runner:
         return chance / (unit.seconds + 0.02)
 
     def reaching(self, mutant):
-        units = [u for u in self.units if u.seen[mutant.id]]
+        units = [u for u in self.units if u.seen[mutant.id] and (u.threads or not self.threaded)]
         with self.lock:
             return sorted(units, key=lambda u: -self.rank(u, mutant))
 
@@ -180,14 +186,17 @@ class Runner:
                 return Result("killed", u.label, how, k)
         return Result("survived", runs=len(units))
 
-    def run(self, mutants, progress):
+    def run(self, mutants, keep=None):
+        """Number -> Result. keep(results) is called now and then, for those who stop a run half way."""
         results, done, start = {}, 0, time.monotonic()
         with concurrent.futures.ThreadPoolExecutor(self.jobs) as pool:
             jobs = {pool.submit(self.try_mutant, m): m for m in mutants}
             for job in concurrent.futures.as_completed(jobs):
                 results[jobs[job].id] = job.result()
                 done += 1
-                if progress and done % 200 == 0:
+                if keep and done % 100 == 0:
+                    keep(results)
+                if keep and done % 200 == 0:
                     killed = sum(r.verdict == "killed" for r in results.values())
                     print(f"mutate: {done} of {len(mutants)} after {time.monotonic() - start:.0f} s, {killed} killed",
                           flush=True)

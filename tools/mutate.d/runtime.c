@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * tools/mutate.d/runtime.c — linked into every program of a mutation build. The instrumented
- * sources ask wedr_mutant which mutation is on; wedr_mutant_seen records what was reached.
+ * sources ask wedr_mutant which mutation is on; wedr_mutant_seen records what was reached, and in
+ * its byte 0 that a second thread was there.
  *
  * WEDR_MUTANT=N        the mutation that is on; 0 or unset: none
  * WEDR_MUTANT_SEEN=F   file with one byte for each mutation, set to 1 when its place is reached
@@ -14,6 +15,8 @@
 
 int wedr_mutant;
 unsigned char *wedr_mutant_seen;
+__thread char wedr_mutant_self; /* its address tells threads apart */
+char *wedr_mutant_first;
 
 void cmocka_set_test_filter(const char *pattern) __attribute__((weak));
 
@@ -39,6 +42,7 @@ __attribute__((constructor)) static void choose_mutant(void)
     const char *seen = getenv("WEDR_MUTANT_SEEN");
     const char *test = getenv("WEDR_MUTANT_TEST");
 
+    wedr_mutant_first = &wedr_mutant_self;
     if (number) {
         wedr_mutant = (int)strtol(number, NULL, 10);
     }
