@@ -317,7 +317,7 @@ static void without_memory_there_is_no_list(void **state)
 
 static struct {
     bool on;
-    uint8_t bytes[0x400];
+    uint8_t bytes[256 << 10]; /* what the first try has room for */
     size_t len;
     uint32_t told; /* the length that is told, may differ */
     uint32_t asked;
@@ -455,6 +455,26 @@ static void list_ends_with_its_buffer(void **state)
     check_list(4 * (256u << 10), 1);
 }
 
+static void list_may_end_one_byte_before_its_buffer(void **state)
+{
+    const size_t last = sizeof(list.bytes) - ENTRY;
+
+    (void)state;
+    put(0, (uint32_t)last, 100);
+    put(last, 0, 104);
+    check_list(sizeof(list.bytes) - 1, 1);
+}
+
+static void list_may_fill_its_buffer(void **state)
+{
+    const size_t last = sizeof(list.bytes) - ENTRY;
+
+    (void)state;
+    put(0, (uint32_t)last, 100);
+    put(last, 0, 104);
+    check_list(sizeof(list.bytes), 2);
+}
+
 static void without_the_callback_the_table_is_not_complete(void **state)
 {
     struct ntsim_file *f;
@@ -496,6 +516,8 @@ int main(void)
         LIST_TEST(list_shorter_than_an_entry_is_empty),
         LIST_TEST(empty_list_is_no_failure),
         LIST_TEST(list_ends_with_its_buffer),
+        LIST_TEST(list_may_end_one_byte_before_its_buffer),
+        LIST_TEST(list_may_fill_its_buffer),
         EXPECT_TEST_UNLOADED(without_the_callback_the_table_is_not_complete),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
