@@ -236,7 +236,7 @@ static void fire_process(bool big)
     if (there) {
         return;
     }
-    if (big) {
+    if (big && heavy) {
         c.command_line = repeated(texts[6], u'a', u'b', take_long(65534));
     }
     c.process = ntsim_process_new(&spec);

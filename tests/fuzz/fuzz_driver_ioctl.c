@@ -9,7 +9,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-#define STEPS_MAX 40u
+#define STEPS_MAX 24u
 #define FILES 2u
 #define REQUESTS 80u
 #define PARKED_MAX 64u

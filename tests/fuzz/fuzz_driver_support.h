@@ -62,8 +62,8 @@ void fd_end(struct ntsim_file *f);
 /* A handle that stays open from input to input, for a target that needs no more. */
 struct ntsim_file *fd_session(void);
 
-/* An event without surprises; kind: any number. big: with the longest command line there is. At an
- * IRQL where that event cannot be: nothing. */
+/* An event without surprises; kind: any number. big: with the longest command line there is,
+ * if the input is heavy. At an IRQL where that event cannot be: nothing. */
 void fd_event(unsigned kind, bool big);
 
 /* ---- the ledger
