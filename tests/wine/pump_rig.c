@@ -78,9 +78,18 @@ DWORD service_stop(enum service which)
     return ERROR_TIMEOUT;
 }
 
+/* NT unloads no driver whose device is open. Wine does, even while CLOSE is on its way: the thread
+ * that brings it brings the shim's requests too, one after another, so an answer means that it
+ * arrived. */
+static void wait_for_close(void)
+{
+    (void)shim_now();
+}
+
 /* They stay installed: the driver keeps its boot id below the service's key. */
 void services_stop(void)
 {
+    wait_for_close();
     (void)CloseHandle(the_shim);
     for (unsigned i = SERVICES; i-- > 0;) {
         if (service_state(i) != SERVICE_STOPPED) {
@@ -92,10 +101,13 @@ void services_stop(void)
 
 void driver_reload(void)
 {
-    DWORD err;
+    DWORD err = 0;
 
     device_close();
-    err = service_state(THE_DRIVER) == SERVICE_STOPPED ? 0 : service_stop(THE_DRIVER);
+    if (service_state(THE_DRIVER) != SERVICE_STOPPED) {
+        wait_for_close();
+        err = service_stop(THE_DRIVER);
+    }
     CHECK(err == 0, "stop: error %lu", (unsigned long)err);
     err = service_start(THE_DRIVER);
     CHECK(err == 0, "start: error %lu", (unsigned long)err);
