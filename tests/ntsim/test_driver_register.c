@@ -143,7 +143,7 @@ static void call_before_the_cookie_is_there_is_only_counted(void **state)
     ntsim_hook("CmRegisterCallbackEx.done", fire_early, ntsim_key_dead());
     f = expect_start();
     expect_none(f);
-    expect_source(f, WEDR_CALLBACK_REGISTRY, 4, 0, 0);
+    expect_source(f, WEDR_CALLBACK_REGISTRY, 2, 0, 0);
 }
 
 int main(void)

@@ -3,6 +3,7 @@
 #include "driver_play.h"
 #include "nt_probe.h"
 
+#define REPORTED_KINDS 9 /* of enum ntsim_reg; each is counted once an operation, after it */
 #define NOT_A_CLASS 0x4000u
 #define NEW_KEY 1u
 #define OPENED_KEY 2u
@@ -70,7 +71,7 @@ static void d15_value_is_reported_with_the_result_of_the_operation(void **state)
         expect_record(f, &w);
     }
     expect_none(f);
-    expect_source(f, WEDR_CALLBACK_REGISTRY, 6, 3, 0);
+    expect_source(f, WEDR_CALLBACK_REGISTRY, 3, 3, 0);
     expect_names_given_back(3);
 }
 
@@ -88,7 +89,7 @@ static void d15_deleted_value_is_reported_with_its_result(void **state)
         ntsim_fire_registry_delete_value(k, NTSIM_TEXT(u"Updater"), NTSIM_OBJECT_NAME_NOT_FOUND),
         0);
     expect_record(f, &w);
-    expect_source(f, WEDR_CALLBACK_REGISTRY, 4, 2, 0);
+    expect_source(f, WEDR_CALLBACK_REGISTRY, 2, 2, 0);
     expect_names_given_back(2);
 }
 
@@ -129,7 +130,7 @@ static void change_of_an_unwatched_key_is_not_reported(void **state)
     assert_int_equal(ntsim_fire_registry_rename_key(k, NTSIM_TEXT(u"Other"), 0), 0);
     assert_int_equal(ntsim_fire_registry_delete_key(k, 0), 0);
     expect_none(f);
-    expect_source(f, WEDR_CALLBACK_REGISTRY, 12, 0, 0);
+    expect_source(f, WEDR_CALLBACK_REGISTRY, 6, 0, 0);
     expect_filtered(f, 0, 0);
     expect_names_given_back(6);
 }
@@ -207,7 +208,7 @@ static void d12_new_key_has_the_name_of_what_was_made(void **state)
     expect_record(f, &w);
     create(NULL, NTSIM_TEXT(RUN u"\\Sub"), unwatched_key(), NEW_KEY, NTSIM_SUCCESS);
     expect_none(f);
-    expect_source(f, WEDR_CALLBACK_REGISTRY, 6, 2, 0);
+    expect_source(f, WEDR_CALLBACK_REGISTRY, 3, 2, 0);
 }
 
 static void opening_an_existing_key_is_no_change(void **state)
@@ -219,7 +220,7 @@ static void opening_an_existing_key_is_no_change(void **state)
         create(ntsim_key_dead(), NTSIM_TEXT(u"Sub"), ntsim_key_dead(), not_new[i], NTSIM_SUCCESS);
     }
     expect_none(f);
-    expect_source(f, WEDR_CALLBACK_REGISTRY, 10, 0, 0);
+    expect_source(f, WEDR_CALLBACK_REGISTRY, 5, 0, 0);
     expect_names_given_back(0);
 }
 
@@ -264,7 +265,7 @@ static void d12_failed_creation_by_a_relative_name_has_the_whole_path(void **sta
     create(unwatched_key(), NTSIM_TEXT(u"Run"), NULL, 0, NTSIM_ACCESS_DENIED);
     expect_none(f);
     expect_names_given_back(4);
-    expect_source(f, WEDR_CALLBACK_REGISTRY, 8, 2, 0);
+    expect_source(f, WEDR_CALLBACK_REGISTRY, 4, 2, 0);
 }
 
 static void failed_creation_by_an_absolute_name_needs_no_root(void **state)
@@ -281,7 +282,7 @@ static void failed_creation_by_an_absolute_name_needs_no_root(void **state)
     create(ntsim_key_dead(), NTSIM_TEXT(u"\\"), NULL, 0, NTSIM_ACCESS_DENIED);
     expect_none(f);
     expect_names_given_back(0);
-    expect_source(f, WEDR_CALLBACK_REGISTRY, 8, 2, 0);
+    expect_source(f, WEDR_CALLBACK_REGISTRY, 4, 2, 0);
 }
 
 /* A warning is no success: the key is not there. */
@@ -319,7 +320,7 @@ static void failed_creation_without_a_name_is_about_its_root(void **state)
     /* And with no root there is no name at all. */
     create(NULL, NTSIM_TEXT(u"Run"), NULL, 0, NTSIM_ACCESS_DENIED);
     expect_none(f);
-    expect_source(f, WEDR_CALLBACK_REGISTRY, 10, 4, 1);
+    expect_source(f, WEDR_CALLBACK_REGISTRY, 5, 4, 1);
 }
 
 /* ---- hives, security ---- */
@@ -347,7 +348,7 @@ static void d14_loaded_hive_is_always_reported(void **state)
     fire(&r, NTSIM_ACCESS_DENIED);
     expect_record(f, &w);
     expect_names_given_back(1);
-    expect_source(f, WEDR_CALLBACK_REGISTRY, 6, 3, 0);
+    expect_source(f, WEDR_CALLBACK_REGISTRY, 3, 3, 0);
 }
 
 static void hive_without_a_name_is_reported_as_far_as_it_is_known(void **state)
@@ -362,7 +363,7 @@ static void hive_without_a_name_is_reported_as_far_as_it_is_known(void **state)
     r.name = NTSIM_TEXT(u"relative");
     fire(&r, NTSIM_SUCCESS);
     expect_none(f);
-    expect_source(f, WEDR_CALLBACK_REGISTRY, 4, 1, 1);
+    expect_source(f, WEDR_CALLBACK_REGISTRY, 2, 1, 1);
 }
 
 static void d14_restored_hive_is_always_reported(void **state)
@@ -442,7 +443,7 @@ static void operations_that_change_nothing_are_not_looked_at(void **state)
         fire_kind(kinds[i], ntsim_key_dead(), NTSIM_SUCCESS);
     }
     expect_none(f);
-    expect_source(f, WEDR_CALLBACK_REGISTRY, 24, 0, 0);
+    expect_source(f, WEDR_CALLBACK_REGISTRY, 0, 0, 0);
 }
 
 /* What is reported afterwards is not looked at before. */
@@ -458,7 +459,7 @@ static void d15_nothing_but_deletion_and_renaming_is_looked_at_before(void **sta
         }
     }
     expect_none(f);
-    expect_source(f, WEDR_CALLBACK_REGISTRY, NTSIM_REG_OPS - 2, 0, 0);
+    expect_source(f, WEDR_CALLBACK_REGISTRY, 0, 0, 0);
 }
 
 static void post_call_without_its_pre_information_is_not_looked_at(void **state)
@@ -473,13 +474,12 @@ static void post_call_without_its_pre_information_is_not_looked_at(void **state)
         assert_int_equal(ntsim_fire_registry_post(&r, NTSIM_SUCCESS), NTSIM_SUCCESS);
     }
     expect_none(f);
-    expect_source(f, WEDR_CALLBACK_REGISTRY, NTSIM_REG_OPS, 0, 0);
+    expect_source(f, WEDR_CALLBACK_REGISTRY, REPORTED_KINDS, 0, 0);
 }
 
 static void odd_arguments_are_only_counted(void **state)
 {
     static uint64_t nothing[32];
-    unsigned calls = 0;
 
     (void)state;
     for (unsigned op = 0; op < NTSIM_REG_OPS; op++) {
@@ -487,13 +487,12 @@ static void odd_arguments_are_only_counted(void **state)
             ntsim_fire_registry_raw(ntsim_registry_class((enum ntsim_reg)op, false), NULL), 0);
         assert_int_equal(
             ntsim_fire_registry_raw(ntsim_registry_class((enum ntsim_reg)op, true), NULL), 0);
-        calls += 2;
     }
     assert_int_equal(ntsim_fire_registry_raw(NOT_A_CLASS, nothing), 0);
     assert_int_equal(ntsim_fire_registry_raw(UINT64_MAX, nothing), 0);
     assert_int_equal(ntsim_fire_registry_raw(UINT32_MAX, nothing), 0);
     expect_none(f);
-    expect_source(f, WEDR_CALLBACK_REGISTRY, calls + 3, 0, 0);
+    expect_source(f, WEDR_CALLBACK_REGISTRY, REPORTED_KINDS, 0, 0);
 }
 
 /* ---- names that cannot be had ---- */
@@ -505,16 +504,16 @@ static void name_that_cannot_be_had_is_counted_as_failed(void **state)
     (void)state;
     ntsim_key_fail(k, NTSIM_INSUFFICIENT_RESOURCES);
     assert_int_equal(ntsim_fire_registry_set_value(k, NTSIM_NULL, 1, u"x", 2, 0), 0);
-    expect_source(f, WEDR_CALLBACK_REGISTRY, 2, 0, 1);
+    expect_source(f, WEDR_CALLBACK_REGISTRY, 1, 0, 1);
     fire_kind(NTSIM_REG_RESTORE, k, 0);
-    expect_source(f, WEDR_CALLBACK_REGISTRY, 4, 0, 2);
+    expect_source(f, WEDR_CALLBACK_REGISTRY, 2, 0, 2);
     fire_kind(NTSIM_REG_DELETE_KEY, k, NTSIM_ACCESS_DENIED);
-    expect_source(f, WEDR_CALLBACK_REGISTRY, 6, 0, 3);
+    expect_source(f, WEDR_CALLBACK_REGISTRY, 3, 0, 3);
     expect_none(f);
     ntsim_key_fail(k, 0);
     assert_int_equal(ntsim_fire_registry_delete_value(k, NTSIM_NULL, 0), 0);
     expect_some(f, WEDR_EV_REGISTRY_WRITE, WEDR_LANE_CRITICAL);
-    expect_source(f, WEDR_CALLBACK_REGISTRY, 8, 1, 3);
+    expect_source(f, WEDR_CALLBACK_REGISTRY, 4, 1, 3);
 }
 
 static void operation_without_an_object_is_counted_as_failed(void **state)
@@ -524,7 +523,7 @@ static void operation_without_an_object_is_counted_as_failed(void **state)
     fire_kind(NTSIM_REG_DELETE_VALUE, NULL, 0);
     fire_kind(NTSIM_REG_SET_SECURITY, NULL, 0);
     fire_kind(NTSIM_REG_RENAME, NULL, 0);
-    expect_source(f, WEDR_CALLBACK_REGISTRY, 8, 0, 4);
+    expect_source(f, WEDR_CALLBACK_REGISTRY, 4, 0, 4);
     expect_names_given_back(0);
     expect_none(f);
 }
@@ -541,7 +540,7 @@ static void record_without_a_place_is_a_counted_loss_and_gives_its_name_back(voi
     fire_kind(NTSIM_REG_DELETE_VALUE, run_key(), 0);
     expect_hole(WEDR_LANE_CRITICAL);
     expect_none(f);
-    expect_source(f, WEDR_CALLBACK_REGISTRY, 2, 0, 1);
+    expect_source(f, WEDR_CALLBACK_REGISTRY, 1, 0, 1);
     expect_names_given_back(1);
     while (n > 0) {
         probe_stage_release(places[--n]);

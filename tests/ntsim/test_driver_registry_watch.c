@@ -35,7 +35,7 @@ static const char *const machine_keys[] = {
     SET1 "Control\\DeviceGuard",
     SET1 "Control\\WMI\\Autologger",
     SET1 "Control\\Keyboard Layouts",
-    SYSTEM "Setup\\CmdLine",
+    SYSTEM "Setup",
     WINDOWS "Run",
     WINDOWS "RunOnce",
     WINDOWS "RunOnceEx",

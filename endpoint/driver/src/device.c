@@ -148,7 +148,7 @@ static NTSTATUS get_stats(PIRP irp, const IO_STACK_LOCATION *stack)
     WEDR_MEMCPY(s.boot_id, state.boot.boot_id, sizeof(s.boot_id));
     s.start_time = state.boot.start_time;
     s.filter_generation = wedr_kfilter_generation();
-    s.refused = (uint64_t)InterlockedOr64(&state.refused, 0);
+    s.refused = (uint64_t)WEDR_READ(&state.refused);
     s.bugs = wedr_source_bugs();
     s.processes = wedr_proctab_count();
     s.processes_untracked = wedr_proctab_untracked();

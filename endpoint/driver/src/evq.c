@@ -245,7 +245,7 @@ static void lane_stats(unsigned lane, struct wedr_ioctl_lane *ret)
     ret->lost[WEDR_LOSS_REASON_RING_FULL] = s.dropped[WEDR_RING_DROP_TOO_BIG];
     ret->lost[WEDR_LOSS_REASON_SCRATCH] = s.dropped[WEDR_RING_DROP_SOURCE];
     ret->truncated = queue.truncated[lane];
-    ret->filtered = (uint64_t)InterlockedOr64(&queue.filtered[lane], 0);
+    ret->filtered = (uint64_t)WEDR_READ(&queue.filtered[lane]);
     ret->bytes_delivered = s.bytes_delivered;
     ret->queued = s.queued;
     ret->queued_peak = s.queued_peak;

@@ -3,31 +3,49 @@
 
 #include "core/base/endian.h"
 
+/* A path as two runs of units with a backslash between them; rest is NULL when there is one run. */
+struct view {
+    const WCHAR *head, *rest;
+    size_t head_units, units; /* of all */
+};
+
 static size_t piece_units(PCUNICODE_STRING s)
 {
     return s && s->Buffer ? s->Length / sizeof(WCHAR) : 0;
 }
 
-size_t wedr_keypath_units(const struct wedr_keyname *name)
+static struct view view_of(const struct wedr_keyname *name)
 {
     size_t root = piece_units(name->root);
     size_t leaf = piece_units(name->leaf);
+    struct view v = {NULL, NULL, root, root};
 
-    return root + leaf + (root > 0 && leaf > 0 ? 1 : 0);
+    if (root == 0) {
+        v.head = leaf > 0 ? name->leaf->Buffer : NULL;
+        v.head_units = leaf;
+        v.units = leaf;
+    } else {
+        v.head = name->root->Buffer;
+        if (leaf > 0) {
+            v.rest = name->leaf->Buffer;
+            v.units = root + 1 + leaf;
+        }
+    }
+    return v;
 }
 
-/* Unit i of the path; i is below wedr_keypath_units. */
-static WCHAR unit_at(const struct wedr_keyname *name, size_t i)
+size_t wedr_keypath_units(const struct wedr_keyname *name)
 {
-    size_t root = piece_units(name->root);
+    return view_of(name).units;
+}
 
-    if (i < root) {
-        return name->root->Buffer[i];
+/* Unit i of the path; i is below units. */
+static WCHAR unit_at(const struct view *v, size_t i)
+{
+    if (i < v->head_units) {
+        return v->head[i];
     }
-    if (root == 0) {
-        return name->leaf->Buffer[i];
-    }
-    return i == root ? L'\\' : name->leaf->Buffer[i - root - 1];
+    return i == v->head_units ? L'\\' : v->rest[i - v->head_units - 1];
 }
 
 static WCHAR upper(WCHAR c)
@@ -41,20 +59,20 @@ static WCHAR upper(WCHAR c)
 bool wedr_keypath_below(struct wedr_span prefix, const struct wedr_keyname *name)
 {
     size_t units = prefix.len / 2;
-    size_t have = wedr_keypath_units(name);
+    struct view v = view_of(name);
 
-    if (units == 0 || units > have) {
+    if (units == 0 || units > v.units) {
         return false;
     }
     for (size_t i = 0; i < units; i++) {
         WCHAR want = (WCHAR)wedr_le16(prefix.p + i * 2);
-        WCHAR is = unit_at(name, i);
+        WCHAR is = unit_at(&v, i);
 
         if (want != is && upper(want) != upper(is)) {
             return false;
         }
     }
-    return units == have || unit_at(name, units) == L'\\' || unit_at(name, units - 1) == L'\\';
+    return units == v.units || unit_at(&v, units) == L'\\' || unit_at(&v, units - 1) == L'\\';
 }
 
 static bool same(char pattern, WCHAR c)
@@ -64,19 +82,19 @@ static bool same(char pattern, WCHAR c)
 
 size_t wedr_keypath_match(const char *pattern, const struct wedr_keyname *name, size_t from)
 {
-    size_t have = wedr_keypath_units(name);
+    struct view v = view_of(name);
     size_t i = from;
 
     for (; *pattern; pattern++) {
         if (*pattern == '*') {
-            while (i < have && unit_at(name, i) != L'\\') {
+            while (i < v.units && unit_at(&v, i) != L'\\') {
                 i++;
             }
-        } else if (i < have && same(*pattern, unit_at(name, i))) {
+        } else if (i < v.units && same(*pattern, unit_at(&v, i))) {
             i++;
         } else {
             return 0;
         }
     }
-    return i == have || unit_at(name, i) == L'\\' ? i : 0;
+    return i == v.units || (i < v.units && unit_at(&v, i) == L'\\') ? i : 0;
 }

@@ -89,12 +89,12 @@ NTSTATUS wedr_kfilter_set(const void *in, size_t len)
 
 uint32_t wedr_kfilter_classes(void)
 {
-    return (uint32_t)InterlockedOr(&state.classes, 0);
+    return (uint32_t)WEDR_READ(&state.classes);
 }
 
 uint32_t wedr_kfilter_generation(void)
 {
-    return (uint32_t)InterlockedOr(&state.generation, 0);
+    return (uint32_t)WEDR_READ(&state.generation);
 }
 
 /* Is one of the prefixes [first, first + count) of f a parent of name, or name itself? */
@@ -118,7 +118,7 @@ bool wedr_kfilter_skips_path(PCUNICODE_STRING path)
     struct filter *f;
     bool found;
 
-    if (InterlockedOr(&state.paths, 0) == 0) {
+    if (WEDR_READ(&state.paths) == 0) {
         return false;
     }
     f = acquire();
@@ -133,7 +133,7 @@ bool wedr_kfilter_watches_key(const struct wedr_keyname *key)
     struct filter *f;
     bool found;
 
-    if (InterlockedOr(&state.keys, 0) == 0) {
+    if (WEDR_READ(&state.keys) == 0) {
         return false;
     }
     f = acquire();

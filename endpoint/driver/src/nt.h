@@ -27,6 +27,13 @@
 #    define WEDR_NOINLINE __attribute__((noinline))
 #endif
 
+/* What an interlocked function of another processor wrote, and all that it wrote before. */
+#if defined(_MSC_VER) && !defined(__clang__)
+#    define WEDR_READ(p) (*(p)) /* volatile: an acquire under /volatile:ms, the default for x64 */
+#else
+#    define WEDR_READ(p) __atomic_load_n((p), __ATOMIC_ACQUIRE)
+#endif
+
 /* The highest IRQL at which the function may run; its first statement. Nothing in the shipped
  * driver; the checked build counts a breach as a bug, the simulated kernel aborts. */
 #ifdef WEDR_DRIVER_CHECKED

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "rec.h"
 
+#include "core/base/endian.h"
 #include "evq.h"
 #include "kapi.h"
 #include "stage.h"
@@ -142,13 +143,25 @@ void wedr_rec_unreadable(struct wedr_str_ref *ref)
     ref->flags = WEDR_SF_UNREADABLE;
 }
 
-/* The wire has no NUL in text. */
+/* The wire has no NUL in text: each becomes U+2400, SYMBOL FOR NULL. */
 static void show_nuls(uint8_t *text, size_t len)
 {
-    for (size_t i = 0; i + 1 < len; i += 2) {
-        if (text[i] == 0 && text[i + 1] == 0) {
-            text[i + 1] = 0x24; /* U+2400, SYMBOL FOR NULL */
+    size_t i = 0;
+
+    while (i + 2 <= len) {
+        /* Four units at once, as long as none of them is 0. */
+        if (i + 8 <= len) {
+            uint64_t four = wedr_le64(text + i);
+
+            if (((four - 0x0001000100010001ull) & ~four & 0x8000800080008000ull) == 0) {
+                i += 8;
+                continue;
+            }
         }
+        if (wedr_le16(text + i) == 0) {
+            wedr_put_le16(text + i, 0x2400);
+        }
+        i += 2;
     }
 }
 

@@ -37,7 +37,7 @@ void wedr_source_absent(enum wedr_callback which)
 
 bool wedr_source_is_active(enum wedr_callback which)
 {
-    return InterlockedOr(&sources[which].state, 0) == WEDR_CALLBACK_ACTIVE;
+    return WEDR_READ(&sources[which].state) == WEDR_CALLBACK_ACTIVE;
 }
 
 bool wedr_source_stop(enum wedr_callback which)
@@ -63,25 +63,25 @@ void wedr_source_bug(void)
 
 uint64_t wedr_source_bugs(void)
 {
-    return (uint64_t)InterlockedOr64(&bugs, 0);
+    return (uint64_t)WEDR_READ(&bugs);
 }
 
 static uint64_t read_counter(volatile LONG64 *counter)
 {
-    return (uint64_t)InterlockedOr64(counter, 0);
+    return (uint64_t)WEDR_READ(counter);
 }
 
 void wedr_source_stats(struct wedr_ioctl_stats *s, uint32_t classes)
 {
     for (unsigned i = 0; i < WEDR_CALLBACK_COUNT; i++) {
         struct source *from = &sources[i];
-        LONG state = InterlockedOr(&from->state, 0);
+        LONG state = WEDR_READ(&from->state);
 
         if (state == WEDR_CALLBACK_ACTIVE && (classes & classes_of[i]) == 0) {
             state = WEDR_CALLBACK_FILTERED;
         }
         s->callback[i].state = (uint8_t)state;
-        s->callback[i].status = InterlockedOr(&from->status, 0);
+        s->callback[i].status = WEDR_READ(&from->status);
         s->callback[i].calls = read_counter(&from->calls);
         s->callback[i].events = read_counter(&from->events);
         s->callback[i].failed = read_counter(&from->failed);

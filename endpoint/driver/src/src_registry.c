@@ -265,59 +265,70 @@ static void renamed(const REG_POST_OPERATION_INFORMATION *post, struct change *c
 
 typedef void (*post_handler)(const REG_POST_OPERATION_INFORMATION *post, struct change *c);
 
-/* What is looked at after it was done. held: a name may wait, which must be given back in any case.
- */
+/* What is looked at, by its class: most calls are queries and end at an empty row. */
 static const struct {
-    REG_NOTIFY_CLASS class;
+    post_handler handle; /* after the operation; NULL: nothing to look at */
     uint16_t op;
-    bool held;
-    post_handler handle;
+    bool held; /* a name may wait, which must be given back in any case */
 } handlers[] = {
-    {RegNtPostSetValueKey, WEDR_REGISTRY_OP_SET_VALUE, false, value_set},
-    {RegNtPostDeleteValueKey, WEDR_REGISTRY_OP_DELETE_VALUE, false, value_deleted},
-    {RegNtPostDeleteKey, WEDR_REGISTRY_OP_DELETE_KEY, true, after},
-    {RegNtPostRenameKey, WEDR_REGISTRY_OP_RENAME_KEY, true, renamed},
-    {RegNtPostCreateKeyEx, WEDR_REGISTRY_OP_CREATE_KEY, false, created},
-    {RegNtPostLoadKey, WEDR_REGISTRY_OP_LOAD_KEY, false, hive_loaded},
-    {RegNtPostRestoreKey, WEDR_REGISTRY_OP_RESTORE_KEY, false, hive_restored},
-    {RegNtPostReplaceKey, WEDR_REGISTRY_OP_REPLACE_KEY, false, hive_replaced},
-    {RegNtPostSetKeySecurity, WEDR_REGISTRY_OP_SET_SECURITY, false, security_set},
+    [RegNtPostSetValueKey] = {value_set, WEDR_REGISTRY_OP_SET_VALUE, false},
+    [RegNtPostDeleteValueKey] = {value_deleted, WEDR_REGISTRY_OP_DELETE_VALUE, false},
+    [RegNtPostDeleteKey] = {after, WEDR_REGISTRY_OP_DELETE_KEY, true},
+    [RegNtPostRenameKey] = {renamed, WEDR_REGISTRY_OP_RENAME_KEY, true},
+    [RegNtPostCreateKeyEx] = {created, WEDR_REGISTRY_OP_CREATE_KEY, false},
+    [RegNtPostLoadKey] = {hive_loaded, WEDR_REGISTRY_OP_LOAD_KEY, false},
+    [RegNtPostRestoreKey] = {hive_restored, WEDR_REGISTRY_OP_RESTORE_KEY, false},
+    [RegNtPostReplaceKey] = {hive_replaced, WEDR_REGISTRY_OP_REPLACE_KEY, false},
+    [RegNtPostSetKeySecurity] = {security_set, WEDR_REGISTRY_OP_SET_SECURITY, false},
 };
 
-static void on_post(REG_NOTIFY_CLASS class, const REG_POST_OPERATION_INFORMATION *post, bool on)
+static void on_post(size_t class, const REG_POST_OPERATION_INFORMATION *post, bool on)
 {
-    for (unsigned i = 0; i < WEDR_ARRAY_COUNT(handlers); i++) {
-        if (handlers[i].class == class && (handlers[i].held || (on && post->PreInformation))) {
-            struct change c = {.op = handlers[i].op, .status = post->Status};
+    struct change c = {.op = handlers[class].op, .status = post->Status};
 
-            handlers[i].handle(post, &c);
-        }
+    if (handlers[class].held || (on && post->PreInformation)) {
+        handlers[class].handle(post, &c);
     }
+}
+
+static void on_pre_delete(REG_DELETE_KEY_INFORMATION *pre)
+{
+    struct change c = {.op = WEDR_REGISTRY_OP_DELETE_KEY};
+
+    before(pre->Object, &pre->CallContext, &c);
+}
+
+static void on_pre_rename(REG_RENAME_KEY_INFORMATION *pre)
+{
+    struct change c = {.op = WEDR_REGISTRY_OP_RENAME_KEY, .new_name = pre->NewName};
+
+    before(pre->Object, &pre->CallContext, &c);
 }
 
 static NTSTATUS NTAPI on_registry(PVOID context, PVOID class, PVOID info)
 {
     WEDR_IRQL_MAX(APC_LEVEL);
-    REG_NOTIFY_CLASS what = (REG_NOTIFY_CLASS)(uintptr_t) class;
-    bool on = (wedr_kfilter_classes() & WEDR_CLASS_REGISTRY) != 0;
+    size_t what = (size_t)(uintptr_t) class;
+    bool pre = what == RegNtPreDeleteKey || what == RegNtPreRenameKey;
+    bool on;
 
     UNREFERENCED_PARAMETER(context);
-    wedr_source_call(WEDR_CALLBACK_REGISTRY);
-    if (!info || !InterlockedOr(&state.ready, 0)) {
+    if (!pre && (what >= WEDR_ARRAY_COUNT(handlers) || !handlers[what].handle)) {
         return STATUS_SUCCESS;
     }
-    if (what == RegNtPreDeleteKey && on) {
-        struct change c = {.op = WEDR_REGISTRY_OP_DELETE_KEY};
-        REG_DELETE_KEY_INFORMATION *pre = info;
-
-        before(pre->Object, &pre->CallContext, &c);
-    } else if (what == RegNtPreRenameKey && on) {
-        REG_RENAME_KEY_INFORMATION *pre = info;
-        struct change c = {.op = WEDR_REGISTRY_OP_RENAME_KEY, .new_name = pre->NewName};
-
-        before(pre->Object, &pre->CallContext, &c);
-    } else {
+    if (!pre) { /* once an operation */
+        wedr_source_call(WEDR_CALLBACK_REGISTRY);
+    }
+    if (!info || !WEDR_READ(&state.ready)) {
+        return STATUS_SUCCESS;
+    }
+    on = (wedr_kfilter_classes() & WEDR_CLASS_REGISTRY) != 0;
+    if (!pre) {
         on_post(what, info, on);
+    } else if (on && what == RegNtPreDeleteKey) {
+        on_pre_delete(info);
+    } else if (on) {
+        on_pre_rename(info);
     }
     return STATUS_SUCCESS;
 }

@@ -97,7 +97,7 @@ struct WEDR_PACKED wedr_ioctl_callback {
     uint8_t state; /* 0: enum wedr_callback_state */
     uint8_t reserved0[3];
     int32_t status;  /*  4: NTSTATUS of the registration */
-    uint64_t calls;  /*  8: times the kernel called us */
+    uint64_t calls;  /*  8: operations of a kind that the source looks at */
     uint64_t events; /* 16: records made, number given */
     uint64_t failed; /* 24: calls that could not make the record they should have made */
 };
