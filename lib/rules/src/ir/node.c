@@ -39,14 +39,18 @@ static int finish(struct wedr_ruleset *rs, struct wedr_node n, uint32_t *ret_nod
     if (id != WEDR_IR_NONE) {
         rs->kids.count = n.kid_first;
     } else {
+        uint64_t weight = 1;
         n.depth = 1;
         for (uint32_t i = 0; i < n.kid_count; i++) {
-            uint8_t depth = (uint8_t)(node_at(rs, kids[n.kid_first + i])->depth + 1);
+            const struct wedr_node *kid = node_at(rs, kids[n.kid_first + i]);
+            uint8_t depth = (uint8_t)(kid->depth + 1);
+            weight += kid->weight;
             n.depth = depth > n.depth ? depth : n.depth;
         }
         id = (uint32_t)rs->nodes.count;
-        r = n.depth > WEDR_IR_DEPTH_MAX ? WEDR_E_LIMIT
-                                        : wedr_vec_push(&rs->pool, &rs->nodes, &n, 1, sizeof(n));
+        bool fits = n.depth <= WEDR_IR_DEPTH_MAX && weight <= WEDR_IR_WEIGHT_MAX;
+        n.weight = fits ? (uint32_t)weight : 0;
+        r = fits ? wedr_vec_push(&rs->pool, &rs->nodes, &n, 1, sizeof(n)) : WEDR_E_LIMIT;
         if (r == WEDR_OK) {
             r = wedr_index_add(&rs->pool, &rs->node_index, hash, id);
         }

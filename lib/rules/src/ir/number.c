@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * rules/src/ir/number.c */
 #include "core/base/err.h"
-#include "wedr/rules/text.h"
+#include "ir/pool.h"
+#include "ir/value.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -172,4 +173,12 @@ int wedr_number_compare(struct wedr_number a, struct wedr_number b)
         return a.v.u < b.v.u ? -1 : a.v.u > b.v.u;
     }
     return a.v.i < b.v.i ? -1 : a.v.i > b.v.i;
+}
+
+uint32_t wedr_number_hash(struct wedr_number n)
+{
+    if (n.kind == WEDR_NUMBER_F64) {
+        n = normal(n.v.f);
+    }
+    return wedr_hash_mix(wedr_hash_mix(n.kind, (uint32_t)n.v.u), (uint32_t)(n.v.u >> 32));
 }

@@ -92,7 +92,9 @@ static int copy_texts(struct wedr_ruleset *rs, struct wedr_rule *r)
     }
     for (size_t i = 0; e == WEDR_OK && i < WEDR_ARRAY_COUNT(own_texts); i++) {
         struct wedr_text *t = (void *)((char *)r + own_texts[i]);
-        e = t->len ? wedr_pool_text(&rs->pool, *t, t) : wedr_rs_intern(rs, *t, t);
+        e = t->len > WEDR_IR_TEXT_MAX ? WEDR_E_LIMIT
+            : t->len > 0              ? wedr_pool_text(&rs->pool, *t, t)
+                                      : wedr_rs_intern(rs, *t, t);
     }
     for (size_t i = 0; e == WEDR_OK && i < WEDR_ARRAY_COUNT(lists); i++) {
         e = copy_list(rs, (void *)((char *)r + lists[i]));

@@ -98,9 +98,6 @@ size_t wedr_ruleset_memory(const struct wedr_ruleset *rs)
 
 int wedr_pool_text(struct wedr_pool *pool, struct wedr_text t, struct wedr_text *ret_text)
 {
-    if (t.len > WEDR_IR_TEXT_MAX) {
-        return WEDR_E_LIMIT;
-    }
     char *p = wedr_pool_block(pool, (size_t)t.len + 1, 1);
     if (!p) {
         return WEDR_E_NOMEM;
@@ -137,7 +134,7 @@ static int intern_id(struct wedr_ruleset *rs, struct wedr_text t, uint32_t *ret_
     uint32_t id = wedr_index_find(&rs->text_index, hash, same_text, &key);
     if (id == WEDR_IR_NONE) {
         struct wedr_text copy;
-        int r = wedr_pool_text(&rs->pool, t, &copy);
+        int r = t.len > WEDR_IR_TEXT_MAX ? WEDR_E_LIMIT : wedr_pool_text(&rs->pool, t, &copy);
         id = (uint32_t)rs->texts.count;
         if (r == WEDR_OK) {
             r = wedr_vec_push(&rs->pool, &rs->texts, &copy, 1, sizeof(copy));

@@ -41,7 +41,7 @@ struct wedr_ruleset {
 
 #define WEDR_RULESET_MAGIC 0x57525331u
 
-/* Copies a text with a NUL behind it into a pool; WEDR_E_LIMIT above WEDR_IR_TEXT_MAX. */
+/* Copies a text with a NUL behind it into a pool. */
 WEDR_MUST_USE int
 wedr_pool_text(struct wedr_pool *pool, struct wedr_text t, struct wedr_text *ret_text);
 /* The same for texts that many rules share. */

@@ -71,20 +71,27 @@ static size_t fold_one(const char *p, const char *end, char *out, size_t *ret_wr
     return n;
 }
 
-size_t wedr_fold(const char *s, size_t len, char *out)
+size_t wedr_fold_part(const char **s, const char *end, char *out, size_t cap)
 {
-    const char *end = s + len;
+    const char *p = *s;
     char *to = out;
-    while (s < end) {
-        if ((uint8_t)*s < 0x80) {
-            *to++ = (char)wedr_fold_char((uint8_t)*s++);
+    while (p < end && (size_t)(to - out) + 4 <= cap) {
+        if ((uint8_t)*p < 0x80) {
+            *to++ = (char)wedr_fold_char((uint8_t)*p++);
             continue;
         }
         size_t written;
-        s += fold_one(s, end, to, &written);
+        p += fold_one(p, end, to, &written);
         to += written;
     }
+    *s = p;
     return (size_t)(to - out);
+}
+
+size_t wedr_fold(const char *s, size_t len, char *out)
+{
+    const char *end = s + len;
+    return wedr_fold_part(&s, end, out, SIZE_MAX);
 }
 
 /* Gives a text byte by byte, folded unless cased. */

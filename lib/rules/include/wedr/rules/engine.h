@@ -2,7 +2,8 @@
  * rules/engine.h — a ruleset compiled for matching. Literals of all rules are found in one pass of
  * an automaton per field; they pick the candidate rules; only these are evaluated. The engine is
  * constant and shared between threads; each thread has a matcher (scratch memory). Matching
- * allocates nothing. */
+ * allocates nothing, except that the memory of regexes grows to the largest that one needed, at
+ * most regex_heap_kib_max, and stays. */
 #pragma once
 
 #include "core/util/buf.h"

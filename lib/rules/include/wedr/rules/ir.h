@@ -19,6 +19,7 @@
 #define WEDR_IR_TEXT_MAX 65535u          /* bytes of one literal, pattern or metadata text */
 #define WEDR_IR_KIDS_MAX 65535u          /* of one node */
 #define WEDR_IR_DEPTH_MAX 64u            /* of an expression */
+#define WEDR_IR_WEIGHT_MAX 1000000u      /* nodes of an expression when it is written out */
 #define WEDR_IR_FIELDS_MAX 65535u
 #define WEDR_IR_CLASSES_MAX 1024u
 #define WEDR_IR_SET_MAX 1000000u /* entries of one set */
@@ -119,6 +120,7 @@ struct wedr_node {
     uint32_t arg;
     uint32_t kid_first; /* into wedr_ruleset_kids() */
     uint32_t kid_count;
+    uint32_t weight; /* nodes below it, itself and repetitions counted */
 };
 
 enum wedr_set_mode {

@@ -33,6 +33,9 @@ uint32_t wedr_fold_char(uint32_t c);
 /* Folds len bytes of s into out, which holds WEDR_FOLD_MAX(len) bytes. Returns the bytes written.
  */
 size_t wedr_fold(const char *s, size_t len, char *out);
+/* Folds from *s on while cap has room for one more character (4 bytes); moves *s. Returns the bytes
+ * written. */
+size_t wedr_fold_part(const char **s, const char *end, char *out, size_t cap);
 /* True when a byte above 0x7F is in it. */
 bool wedr_text_has_high(const char *s, size_t len);
 

@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * rules/src/match/engine.h — inside of a compiled ruleset.
+ *
+ * An atom is a bit that the passes over an event's values set: a literal was found, a number was
+ * equal, a field exists. An `or` of atoms is an atom of its own. Each rule has a set of atoms of
+ * which one must be set for it to match (its triggers); without one it is looked at for every event
+ * of its scope. A scope is what logsource asks for (classes and guard); rules with the same one
+ * share it. */
+#pragma once
+
+#include "match/automaton.h"
+#include "match/eval.h"
+#include "wedr/rules/engine.h"
+
+#define WEDR_ENGINE_MAGIC 0x57454e31u
+
+enum wedr_x_kind {
+    WEDR_X_FALSE,
+    WEDR_X_TRUE,
+    WEDR_X_ATOM,
+    WEDR_X_RESIDUAL,
+    WEDR_X_NOT,
+    WEDR_X_AND,
+    WEDR_X_OR,
+    WEDR_X_AT_LEAST
+};
+
+/* An expression over atoms and residual predicates. */
+struct wedr_x {
+    uint8_t kind; /* enum wedr_x_kind */
+    uint32_t arg; /* atom, residual, or how many */
+    uint32_t kid_first, kid_count;
+};
+
+/* A predicate that is evaluated when an expression asks, and only when its gate is set. */
+struct wedr_residual {
+    uint32_t pred;
+    uint32_t gate; /* atom or WEDR_IR_NONE */
+};
+
+struct wedr_exact {
+    struct wedr_text text; /* folded */
+    uint32_t atom;
+};
+
+struct wedr_exact_number {
+    struct wedr_number number;
+    uint32_t atom;
+};
+
+struct wedr_list {
+    uint32_t set, atom;
+};
+
+/* What is looked for in the values of one field. */
+struct wedr_table {
+    uint32_t field; /* or WEDR_FIELD_ANY */
+    bool guards;    /* guards of scopes need it: it goes first */
+    struct wedr_automaton automaton;
+    struct wedr_vec exacts;  /* struct wedr_exact */
+    struct wedr_vec numbers; /* struct wedr_exact_number */
+    struct wedr_vec lists;   /* struct wedr_list */
+    struct wedr_index exact_index, number_index;
+    uint64_t exact_lengths; /* bit n: of n bytes; bit 63: of 63 and more */
+    uint32_t exact_longest;
+    uint32_t exists, empty, yes, no; /* atoms or WEDR_IR_NONE */
+};
+
+/* What setting an atom does. */
+enum wedr_effect { WEDR_EFFECT_RULE, WEDR_EFFECT_ATOM, WEDR_EFFECT_SCOPE };
+#define WEDR_EFFECT_SHIFT 30
+#define WEDR_EFFECT_ID ((1u << WEDR_EFFECT_SHIFT) - 1)
+
+struct wedr_scope {
+    uint32_t guard;          /* x, or WEDR_IR_NONE */
+    const uint32_t *classes; /* of the first rule that has it */
+    uint32_t class_count;
+    uint32_t always_first, always_count; /* into always: rules without triggers */
+    uint32_t node;                       /* guard in the ruleset */
+    bool by_class;                       /* only its classes decide */
+};
+
+struct wedr_engine_rule {
+    uint32_t rule; /* in the ruleset */
+    uint32_t x, scope;
+};
+
+struct wedr_engine {
+    uint32_t magic;
+    struct wedr_ruleset *rs; /* owned */
+    struct wedr_pool pool;
+    struct wedr_engine_options opts;
+    struct wedr_vec tables;    /* struct wedr_table */
+    uint32_t *table_of_field;  /* field count; WEDR_IR_NONE */
+    uint32_t any;              /* table of WEDR_FIELD_ANY, or WEDR_IR_NONE */
+    struct wedr_vec xs;        /* struct wedr_x */
+    struct wedr_vec kids;      /* uint32_t */
+    struct wedr_vec residuals; /* struct wedr_residual */
+    struct wedr_vec rules;     /* struct wedr_engine_rule, by rule */
+    struct wedr_vec scopes;    /* struct wedr_scope */
+    struct wedr_vec always;    /* uint32_t: engine rules */
+    uint32_t atom_count, literal_count;
+    uint32_t *effect_first;      /* by atom, and one more */
+    struct wedr_vec effects;     /* uint32_t: enum wedr_effect << 30 | id */
+    uint32_t table_words;        /* 64-bit words of a set of tables */
+    uint64_t *scope_tables;      /* by scope: tables that its rules look at */
+    struct wedr_vec open_scopes; /* uint32_t: scopes that no trigger picks and no class restricts */
+    struct wedr_vec class_scopes; /* uint32_t: scopes by class, that no trigger picks */
+    uint32_t *class_first;        /* by class, and one more */
+    size_t automaton_bytes;
+};
+
+static inline const struct wedr_x *wedr_engine_x(const struct wedr_engine *e, uint32_t x)
+{
+    return WEDR_VEC_AT(const struct wedr_x, e->xs, x);
+}
+
+/* --- Compiling (compile*.c). */
+
+struct wedr_edge {
+    uint32_t atom, effect;
+};
+
+struct wedr_literal_entry {
+    struct wedr_literal literal;
+    uint32_t table;
+};
+
+struct wedr_builder {
+    const struct wedr_ruleset *rs;
+    struct wedr_engine *e;
+    struct wedr_pool tmp;
+    struct wedr_vec literals; /* struct wedr_literal_entry */
+    struct wedr_index literal_index;
+    struct wedr_vec edges;   /* struct wedr_edge */
+    struct wedr_vec costs;   /* uint32_t by atom */
+    struct wedr_vec x_costs; /* uint32_t by x */
+    struct wedr_index scope_index;
+    uint32_t *x_of_node; /* WEDR_IR_NONE: not compiled */
+    uint32_t *x_of_pred;
+    char *fold; /* WEDR_FOLD_MAX(WEDR_IR_TEXT_MAX) bytes */
+};
+
+#define WEDR_COST_NEVER UINT32_MAX /* nothing triggers it */
+
+/* A new bit. cost: how often events set it, in no unit. */
+WEDR_MUST_USE int wedr_build_atom(struct wedr_builder *b, uint32_t cost, uint32_t *ret_atom);
+WEDR_MUST_USE int wedr_build_x(struct wedr_builder *b,
+                               enum wedr_x_kind kind,
+                               uint32_t arg,
+                               const uint32_t *kids,
+                               size_t count,
+                               uint32_t *ret_x);
+/* The expression of a predicate (atoms.c) or a node (program.c). */
+WEDR_MUST_USE int wedr_build_pred(struct wedr_builder *b, uint32_t pred, uint32_t *ret_x);
+WEDR_MUST_USE int wedr_build_node(struct wedr_builder *b, uint32_t node, uint32_t *ret_x);
+/* Cost of the cheapest set of atoms of which one is set whenever x is true (trigger.c), from the
+ * costs of its kids. */
+uint32_t wedr_trigger_cost(const struct wedr_builder *b, uint32_t id);
+static inline uint32_t wedr_build_cost(const struct wedr_builder *b, uint32_t x)
+{
+    return *WEDR_VEC_AT(const uint32_t, b->x_costs, x);
+}
+/* Adds that set's edges to effect. */
+WEDR_MUST_USE int wedr_build_trigger(struct wedr_builder *b, uint32_t x, uint32_t effect);
+/* How often a text of that kind is met in a value. */
+uint32_t wedr_literal_cost(struct wedr_text folded, uint8_t pred_kind);
+/* Tables of all predicates below node, as bits. */
+void wedr_build_tables(const struct wedr_builder *b, uint32_t node, uint64_t *bits);
+/* The table of a field, made on first use. */
+WEDR_MUST_USE int wedr_build_table(struct wedr_builder *b, uint32_t field, uint32_t *ret_table);

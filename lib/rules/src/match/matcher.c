@@ -1,0 +1,292 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * rules/src/match/matcher.c — passes, candidates, evaluation. */
+#include "match/matcher.h"
+#include "core/base/err.h"
+#include "core/util/alloc.h"
+#include "core/util/obj.h"
+#include <string.h>
+
+static void *take(struct wedr_matcher *m, size_t count, size_t size)
+{
+    m->bytes += count * size;
+    return wedr_alloc(count, size);
+}
+
+struct wedr_matcher *wedr_matcher_new(const struct wedr_engine *e)
+{
+    struct wedr_matcher *m = wedr_alloc(1, sizeof(*m));
+    if (!m) {
+        return NULL;
+    }
+    m->magic = WEDR_MATCHER_MAGIC;
+    m->e = e;
+    m->bytes = sizeof(*m) + WEDR_FOLD_MAX(WEDR_EVAL_FOLD_MAX);
+    m->atoms = take(m, (size_t)e->atom_count / 64 + 1, sizeof(uint64_t));
+    m->touched = take(m, (size_t)e->atom_count + 1, sizeof(uint32_t));
+    m->candidates = take(m, e->rules.count / 64 + 1, sizeof(uint64_t));
+    m->scope_state = take(m, e->scopes.count + 1, 1);
+    m->scopes = take(m, e->scopes.count + 1, sizeof(uint32_t));
+    m->needed = take(m, (size_t)e->table_words + 1, sizeof(uint64_t));
+    m->memo = take(m, e->residuals.count + 1, sizeof(uint32_t));
+    m->matches = take(m, e->rules.count + 1, sizeof(uint32_t));
+    const struct wedr_eval_limits limits = {e->opts.regex_match_limit, e->opts.regex_heap_kib_max,
+                                            e->opts.regex_value_max};
+    int r = wedr_eval_init(&m->eval, e->rs, &limits);
+    if (r < 0 || !m->atoms || !m->touched || !m->candidates || !m->scope_state || !m->scopes ||
+        !m->needed || !m->memo || !m->matches) {
+        wedr_matcher_free(m);
+        return NULL;
+    }
+    return m;
+}
+
+void wedr_matcher_free(struct wedr_matcher *m)
+{
+    if (m) {
+        wedr_eval_fini(&m->eval);
+        wedr_free(m->atoms);
+        wedr_free(m->touched);
+        wedr_free(m->candidates);
+        wedr_free(m->scope_state);
+        wedr_free(m->scopes);
+        wedr_free(m->needed);
+        wedr_free(m->memo);
+        wedr_free(m->matches);
+        m->magic = 0;
+        wedr_free(m);
+    }
+}
+
+size_t wedr_matcher_memory(const struct wedr_matcher *m)
+{
+    return m->bytes;
+}
+
+static void pick_scope(struct wedr_matcher *m, uint32_t scope)
+{
+    if (m->scope_state[scope] == WEDR_SCOPE_IDLE) {
+        m->scope_state[scope] = WEDR_SCOPE_PICKED;
+        m->scopes[m->scope_count++] = scope;
+    }
+}
+
+void wedr_matcher_spread(struct wedr_matcher *m, uint32_t atom)
+{
+    const struct wedr_engine *e = m->e;
+    const uint32_t *effects = e->effects.p;
+    m->atoms[atom / 64] |= UINT64_C(1) << (atom % 64);
+    m->touched[m->touched_count++] = atom;
+    for (uint32_t i = e->effect_first[atom]; i < e->effect_first[atom + 1]; i++) {
+        uint32_t id = effects[i] & WEDR_EFFECT_ID;
+        switch (effects[i] >> WEDR_EFFECT_SHIFT) {
+        case WEDR_EFFECT_RULE:
+            m->candidates[id / 64] |= UINT64_C(1) << (id % 64);
+            break;
+        case WEDR_EFFECT_ATOM:
+            wedr_matcher_set(
+                m, id); /* a group lies above its members: no deeper than the expression */
+            break;
+        default:
+            pick_scope(m, id);
+        }
+    }
+}
+
+static bool residual_holds(struct wedr_matcher *m, uint32_t id, struct wedr_rule_event *ev)
+{
+    const struct wedr_residual *r = WEDR_VEC_AT(const struct wedr_residual, m->e->residuals, id);
+    if (r->gate != WEDR_IR_NONE && !wedr_matcher_has(m, r->gate)) {
+        return false;
+    }
+    if (m->memo[id] / 2 != m->epoch) {
+        uint32_t value;
+        bool truth = wedr_eval_pred(
+            &m->eval, WEDR_VEC_AT(const struct wedr_pred, m->e->rs->preds, r->pred), ev, &value);
+        m->memo[id] = m->epoch * 2 + truth;
+    }
+    return m->memo[id] & 1;
+}
+
+static bool x_holds(struct wedr_matcher *m, uint32_t id, struct wedr_rule_event *ev)
+{
+    const struct wedr_x *x = wedr_engine_x(m->e, id);
+    const uint32_t *kids = WEDR_VEC_AT(const uint32_t, m->e->kids, x->kid_first);
+    uint32_t have = 0;
+    switch (x->kind) {
+    case WEDR_X_TRUE:
+        return true;
+    case WEDR_X_ATOM:
+        return wedr_matcher_has(m, x->arg);
+    case WEDR_X_RESIDUAL:
+        return residual_holds(m, x->arg, ev);
+    case WEDR_X_NOT:
+        return !x_holds(m, kids[0], ev);
+    case WEDR_X_AND:
+        for (uint32_t i = 0; i < x->kid_count; i++) {
+            if (!x_holds(m, kids[i], ev)) {
+                return false;
+            }
+        }
+        return true;
+    case WEDR_X_OR:
+        for (uint32_t i = 0; i < x->kid_count; i++) {
+            if (x_holds(m, kids[i], ev)) {
+                return true;
+            }
+        }
+        return false;
+    case WEDR_X_AT_LEAST:
+        for (uint32_t i = 0; have < x->arg && i < x->kid_count; i++) {
+            have += x_holds(m, kids[i], ev);
+        }
+        return have >= x->arg;
+    default:
+        return false;
+    }
+}
+
+static bool class_holds(const struct wedr_scope *s, const struct wedr_rule_event *ev)
+{
+    for (uint32_t i = 0; i < s->class_count; i++) {
+        for (uint32_t k = 0; k < ev->class_count; k++) {
+            if (s->classes[i] == ev->classes[k]) {
+                return true;
+            }
+        }
+    }
+    return s->class_count == 0;
+}
+
+/* Scopes that hold go on; the tables that their rules look at are needed, their rules without
+ * triggers candidates. */
+static void open_scopes(struct wedr_matcher *m, struct wedr_rule_event *ev)
+{
+    const struct wedr_engine *e = m->e;
+    const uint32_t *open = e->open_scopes.p;
+    for (size_t i = 0; i < e->open_scopes.count; i++) {
+        pick_scope(m, open[i]);
+    }
+    uint32_t classes = wedr_ruleset_class_count(e->rs);
+    for (uint32_t c = 0; c < ev->class_count; c++) {
+        uint32_t id = ev->classes[c];
+        for (uint32_t i = id < classes ? e->class_first[id] : 0;
+             id < classes && i < e->class_first[id + 1]; i++) {
+            pick_scope(m, *WEDR_VEC_AT(const uint32_t, e->class_scopes, i));
+        }
+    }
+    memset(m->needed, 0, e->table_words * sizeof(uint64_t));
+    for (uint32_t i = 0; i < m->scope_count; i++) {
+        const struct wedr_scope *s = WEDR_VEC_AT(const struct wedr_scope, e->scopes, m->scopes[i]);
+        if (!class_holds(s, ev) || (s->guard != WEDR_IR_NONE && !x_holds(m, s->guard, ev))) {
+            continue;
+        }
+        m->scope_state[m->scopes[i]] = WEDR_SCOPE_ON;
+        const uint64_t *tables = e->scope_tables + (size_t)m->scopes[i] * e->table_words;
+        for (uint32_t w = 0; w < e->table_words; w++) {
+            m->needed[w] |= tables[w];
+        }
+        for (uint32_t a = s->always_first; a < s->always_first + s->always_count; a++) {
+            uint32_t rule = *WEDR_VEC_AT(const uint32_t, e->always, a);
+            m->candidates[rule / 64] |= UINT64_C(1) << (rule % 64);
+        }
+    }
+}
+
+/* The fields of the event, and the one that stands for all of them. */
+static void pass_all(struct wedr_matcher *m, struct wedr_rule_event *ev, bool guards)
+{
+    const struct wedr_engine *e = m->e;
+    for (uint32_t i = 0; i <= ev->touched_count; i++) {
+        uint32_t table = i < ev->touched_count ? e->table_of_field[ev->touched[i]] : e->any;
+        if (table == WEDR_IR_NONE) {
+            continue;
+        }
+        const struct wedr_table *t = WEDR_VEC_AT(const struct wedr_table, e->tables, table);
+        if (t->guards == guards && (guards || (m->needed[table / 64] >> (table % 64) & 1))) {
+            wedr_pass_table(m, t, ev);
+        }
+    }
+}
+
+static uint32_t lowest_bit(uint64_t word)
+{
+#if defined(__GNUC__)
+    return (uint32_t)__builtin_ctzll(word);
+#else
+    uint32_t n = 0;
+    while (!(word >> n & 1)) {
+        n++;
+    }
+    return n;
+#endif
+}
+
+static size_t evaluate(struct wedr_matcher *m, struct wedr_rule_event *ev)
+{
+    const struct wedr_engine *e = m->e;
+    size_t words = e->rules.count / 64 + 1;
+    size_t count = 0;
+    for (size_t w = 0; w < words; w++) {
+        uint64_t bits = m->candidates[w];
+        m->candidates[w] = 0;
+        for (; bits; bits &= bits - 1) {
+            const struct wedr_engine_rule *r =
+                WEDR_VEC_AT(const struct wedr_engine_rule, e->rules, w * 64 + lowest_bit(bits));
+            if (m->scope_state[r->scope] == WEDR_SCOPE_ON) {
+                m->candidate_count++;
+                if (x_holds(m, r->x, ev)) {
+                    m->matches[count++] = r->rule;
+                }
+            }
+        }
+    }
+    return count;
+}
+
+static void begin(struct wedr_matcher *m, const struct wedr_engine *e)
+{
+    for (uint32_t i = 0; i < m->touched_count; i++) {
+        m->atoms[m->touched[i] / 64] = 0;
+    }
+    for (uint32_t i = 0; i < m->scope_count; i++) {
+        m->scope_state[m->scopes[i]] = WEDR_SCOPE_IDLE;
+    }
+    m->touched_count = m->scope_count = 0;
+    if (++m->epoch > INT32_MAX / 2) {
+        memset(m->memo, 0, (e->residuals.count + 1) * sizeof(uint32_t));
+        m->epoch = 1;
+    }
+}
+
+int wedr_matcher_run(struct wedr_matcher *m,
+                     struct wedr_rule_event *ev,
+                     const uint32_t **ret_rules,
+                     size_t *ret_count)
+{
+    WEDR_OBJ_CHECK(m, WEDR_MATCHER_MAGIC);
+    WEDR_OBJ_CHECK(ev, WEDR_EVENT_MAGIC);
+    if (ev->rs != m->e->rs || ev->field_count != wedr_ruleset_field_count(m->e->rs)) {
+        return WEDR_E_BUG;
+    }
+    begin(m, m->e);
+    pass_all(m, ev, true);
+    open_scopes(m, ev);
+    pass_all(m, ev, false);
+    size_t count = evaluate(m, ev);
+    m->events++;
+    m->match_count += count;
+    *ret_rules = m->matches;
+    *ret_count = count;
+    return WEDR_OK;
+}
+
+void wedr_matcher_stats(const struct wedr_matcher *m, struct wedr_matcher_stats *ret_stats)
+{
+    struct wedr_matcher_stats s = {.events = m->events,
+                                   .candidates = m->candidate_count,
+                                   .matches = m->match_count,
+                                   .regex_runs = m->eval.regex_runs,
+                                   .regex_limited = m->eval.regex_limited,
+                                   .regex_cut = m->eval.regex_cut};
+    *ret_stats = s;
+}
