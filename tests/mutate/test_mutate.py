@@ -9,6 +9,7 @@ import sys
 import tempfile
 import traceback
 
+sys.dont_write_bytecode = True
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 CMAKE = """cmake_minimum_required(VERSION 3.25)
@@ -176,6 +177,20 @@ def an_explanation_survives_moved_lines(p):
         p.explain()
 
 
+def a_file_that_changes_during_a_run_is_built_as_it_was_parsed(p):
+    sys.path.insert(0, os.path.join(ROOT, "tools", "mutate.d"))
+    from build import Build  # pylint: disable=import-outside-toplevel
+    b = Build(p.folder, os.path.join(p.folder, "build", "mutate"), 1, [])
+    b.instrument(b.entries(lambda name: name == "box.c"))
+    old, copy = p.read("box.c"), p.read("build/mutate/src/box.c")
+    try:
+        p.write("box.c", old.replace("static int held;", "static int held;\n\nextern int more;"))
+        b.write_copies()
+        assert p.read("build/mutate/src/box.c") == copy
+    finally:
+        p.write("box.c", old)
+
+
 def a_part_can_be_chosen(p):
     numbers = [m["id"] for m in p.rows.values()]
     code, out = p.mutate("--list")
@@ -231,7 +246,8 @@ def a_test_that_fails_now_and_then_is_an_error(p):
 
 TESTS = [every_operator_has_a_site, each_operator_is_killed_where_the_tests_look, what_only_a_sanitizer_sees_is_killed,
          what_only_thread_sanitizer_sees_is_killed, a_hang_is_killed, what_the_tests_miss_survives,
-         what_no_test_reaches_is_said_so, constants_of_the_language_and_bodies_of_macros_are_left_alone, a_part_can_be_chosen,
+         what_no_test_reaches_is_said_so, constants_of_the_language_and_bodies_of_macros_are_left_alone,
+         a_file_that_changes_during_a_run_is_built_as_it_was_parsed, a_part_can_be_chosen,
          what_was_killed_need_not_be_tried_again, one_mutation_can_be_shown,
          check_wants_the_rate_and_every_survivor_explained, an_explanation_survives_moved_lines,
          a_test_that_fails_by_itself_is_an_error, a_test_that_fails_now_and_then_is_an_error]

@@ -72,7 +72,7 @@ def tool_digest():
 
 
 def find_one(job):
-    """In a process of its own: (mutants, edits) of one file, out of the cache when nothing changed."""
+    """In a process of its own: text, mutants and edits of one file, out of the cache when nothing changed."""
     path, name, entry, first, root, folder, salt = job
     command = entry.get("command") or " ".join(entry["arguments"])
     cache = os.path.join(folder, "sites", name.replace("/", "@") + ".json")
@@ -80,7 +80,7 @@ def find_one(job):
     try:
         old = json.loads(read(cache))
         if old["key"] == key and all(digest(read(p)) == d for p, d in old["inputs"].items()):
-            return name, old["mutants"], old["edits"]
+            return name, old["text"], old["mutants"], old["edits"]
     except (OSError, ValueError, KeyError):
         pass
     source = Source(path, command, entry["directory"])
@@ -88,11 +88,12 @@ def find_one(job):
     if len(mutants) > FIRST_STEP:
         raise SystemExit(f"mutate: {name} has {len(mutants)} sites, at most {FIRST_STEP}")
     mutants, edits = [dataclasses.asdict(m) for m in mutants], [dataclasses.asdict(e) for e in edits]
-    inputs = {p: digest(read(p)) for p in [path, *source.includes] if p.startswith(root + os.sep) or p == path}
+    inputs = {p: digest(read(p)) for p in source.includes if p.startswith(root + os.sep)}
+    inputs[path] = digest(source.text.encode("latin-1"))
     os.makedirs(os.path.dirname(cache), exist_ok=True)
     with open(cache, "w", encoding="utf-8") as f:
-        json.dump({"key": key, "inputs": inputs, "mutants": mutants, "edits": edits}, f)
-    return name, mutants, edits
+        json.dump({"key": key, "inputs": inputs, "text": source.text, "mutants": mutants, "edits": edits}, f)
+    return name, source.text, mutants, edits
 
 
 class Build:
@@ -153,8 +154,8 @@ class Build:
         jobs = [(os.path.join(self.root, name), name, entry, 1 + i * FIRST_STEP, self.root, self.folder, salt)
                 for i, (name, entry) in enumerate(entries.items())]
         with concurrent.futures.ProcessPoolExecutor(self.jobs) as pool:
-            self.found = {name: ([Mutant(**m) for m in ms], [Edit(**e) for e in es])
-                          for name, ms, es in pool.map(find_one, jobs)}
+            self.found = {name: (text, [Mutant(**m) for m in ms], [Edit(**e) for e in es])
+                          for name, text, ms, es in pool.map(find_one, jobs)}
         for name in os.listdir(self.path("src")) if os.path.isdir(self.path("src")) else ():
             self.forget(name, entries)
         return self.write_copies()
@@ -173,12 +174,9 @@ class Build:
 
     def write_copies(self):
         mutants, dead = [], set(self.rejected)
-        for name, (ms, es) in self.found.items():
-            path = os.path.join(self.root, name)
-            with open(path, encoding="latin-1", newline="") as f:
-                text = f.read()
+        for name, (text, ms, es) in self.found.items():  # the text that was parsed: the file may have changed since
             es = [e for e in es if not dead.intersection(e.ids)]
-            write_if_new(self.path("src", name), rewrite(text, es, path))
+            write_if_new(self.path("src", name), rewrite(text, es, os.path.join(self.root, name)))
             mutants += [m for m in ms if m.id not in dead]
         return mutants
 
@@ -235,8 +233,8 @@ class Build:
         for name, line in lines:
             if name not in self.found:
                 continue
-            text = read(os.path.join(self.root, name)).decode("latin-1")
-            for e in self.found[name][1]:
+            text, _, edits = self.found[name]
+            for e in edits:
                 first = text.count("\n", 0, e.start) + 1
                 last = text.count("\n", 0, e.end) + 1
                 if first <= line <= last and not known.intersection(e.ids):
