@@ -30,6 +30,7 @@ bool box_has(const struct box *b, unsigned value, bool twice);
 void box_finish(struct box *b);
 void box_shared_note(struct box *b);
 unsigned box_larger(unsigned a, unsigned b);
+unsigned box_smaller(unsigned a, unsigned b);
 unsigned box_colour(int which);
 void box_never(struct box *b);
 void IoMarkIrpPending(struct box *b);

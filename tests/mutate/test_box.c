@@ -70,6 +70,8 @@ static void larger_and_colour(void **state)
     assert_int_equal(box_larger(3, 4), 4);
     assert_int_equal(box_larger(4, 3), 4);
     assert_int_equal(box_larger(3, 3), 3);
+    assert_int_equal(box_smaller(3, 4), 3);
+    assert_int_equal(box_smaller(4, 3), 3);
     assert_int_equal(box_colour(0), 7);
     assert_int_equal(box_colour(1), 8);
     assert_int_equal(box_colour(2), 9);

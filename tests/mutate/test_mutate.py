@@ -25,7 +25,7 @@ add_executable(test_box test_box.c box.c)
 target_link_libraries(test_box cmocka)
 add_test(NAME unit.box COMMAND test_box)
 """
-EQUIVALENT = ("box_larger", "compare", "return a > b ? a : b", "return a >= b ? a : b")
+EQUIVALENT = ("box_larger", "compare", "b > larger", "b >= larger")
 
 
 class Project:
@@ -125,7 +125,12 @@ def what_the_tests_miss_survives(p):
     assert p.verdict(*EQUIVALENT) == "survived"
     assert p.verdict("box_put", "call", "prefetch(b)", "") == "survived"
     assert p.verdict("box_put", "swap", "b->used++; lock_release(b)", "lock_release(b); b->used++") == "no such mutation"
-    assert "box.c:" in p.output and "+ return a >= b ? a : b" in p.output
+    assert "box.c:" in p.output and "+ b >= larger" in p.output
+
+
+def a_choice_between_both_sides_has_no_neighbour(p):
+    found = [m["after"] for m in p.rows.values() if m["function"] == "box_smaller" and m["operator"] == "compare"]
+    assert found == ["return a >= b ? a : b"], found
 
 
 def what_no_test_reaches_is_said_so(p):
@@ -167,7 +172,7 @@ def check_wants_the_rate_and_every_survivor_explained(p):
 def an_explanation_survives_moved_lines(p):
     old = p.read("box.c")
     try:
-        p.write("box.c", old.replace("/* The larger", "\n\n/* The larger"))
+        p.write("box.c", old.replace("/* `>` and", "\n\n/* `>` and"))
         p.explain(row(p.rows[EQUIVALENT]))
         code, out = p.mutate("--no-tsan", "--functions", "box_larger", "--json", os.path.join(p.folder, "out.json"))
         assert code == 0 and "mutate_survivors_explained: 1 explained" in out, out
@@ -247,7 +252,7 @@ def a_test_that_fails_now_and_then_is_an_error(p):
 TESTS = [every_operator_has_a_site, each_operator_is_killed_where_the_tests_look, what_only_a_sanitizer_sees_is_killed,
          what_only_thread_sanitizer_sees_is_killed, a_hang_is_killed, what_the_tests_miss_survives,
          what_no_test_reaches_is_said_so, constants_of_the_language_and_bodies_of_macros_are_left_alone,
-         a_file_that_changes_during_a_run_is_built_as_it_was_parsed, a_part_can_be_chosen,
+         a_choice_between_both_sides_has_no_neighbour, a_file_that_changes_during_a_run_is_built_as_it_was_parsed, a_part_can_be_chosen,
          what_was_killed_need_not_be_tried_again, one_mutation_can_be_shown,
          check_wants_the_rate_and_every_survivor_explained, an_explanation_survives_moved_lines,
          a_test_that_fails_by_itself_is_an_error, a_test_that_fails_now_and_then_is_an_error]

@@ -203,6 +203,8 @@ class Finder:
         if op in ("==", "!="):
             if not number or zero:
                 others = others[:1]
+        if ordering and self.picks_one(n, a, b):
+            others = others[1:]
         ids = [self.new("compare", n.start, n.text, f"{a.text} {o} {b.text}", (n.start, n.end)) for o in others]
         i = ids[0]
         la, lb = ("+" if self.bit_field(x) else "" for x in (a, b))
@@ -211,6 +213,14 @@ class Finder:
         self.edits.append(Edit(cut, resume, f"); __auto_type wr{i} = {lb}(", "", 0, tuple(ids), True))
         if ordering and number and not zero:
             self.step(b, (BOUND_STEP[op],))
+
+    def picks_one(self, n, a, b):
+        """a < b ? a : b: with <= the same, as equal values are one value."""
+        outer = next((x for x in reversed(self.stack[:-1]) if x.kind not in (K.PAREN_EXPR, K.UNEXPOSED_EXPR)), None)
+        if outer is None or outer.kind != K.CONDITIONAL_OPERATOR or len(outer.children) != 3:
+            return False
+        first, *branches = (x.text for x in outer.children)
+        return first == n.text and sorted(branches) == sorted((a.text, b.text))
 
     @staticmethod
     def bit_field(n):
