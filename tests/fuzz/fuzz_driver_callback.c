@@ -24,6 +24,8 @@ static struct {
         struct ntsim_process *p;
         struct ntsim_thread *t;
     } born[BORN];
+    struct ntsim_key *key; /* of this step */
+    struct ntsim_text key_name;
     struct ntsim_irp *waiting; /* a GET_EVENT */
     bool collected;            /* its record was looked at */
     bool faulty;               /* some look-up was told to fail */
@@ -334,21 +336,42 @@ static void step_handle(struct fd_in *in)
 /* ---- registry
  * ----------------------------------------------------------------------------------------- */
 
-static struct ntsim_key *any_key(struct fd_in *in)
+/* A key of any name, for one step. */
+static void name_key(struct fd_in *in)
 {
-    uint8_t n = fd_u8(in) % 5;
+    struct ntsim_text name = fd_text(in, 3);
 
-    return n < FD_KEYS ? fd_key[n] : n == 3 ? fd_key[0] : NULL;
+    box.key_name = name.units ? name : NTSIM_NULL;
+    box.key = ntsim_key_new(box.key_name);
 }
 
-static void fill_registry(struct fd_in *in, struct ntsim_registry *r)
+static void forget_key(void)
+{
+    if (box.key) {
+        ntsim_key_free(box.key);
+        box.key = NULL;
+    }
+}
+
+static struct ntsim_key *any_key(struct fd_in *in, bool for_one_step)
+{
+    uint8_t n = fd_u8(in) % 8;
+
+    if (n > 4 && for_one_step) {
+        name_key(in);
+        return box.key;
+    }
+    return n < FD_KEYS ? fd_key[n] : n == 4 ? NULL : fd_key[0];
+}
+
+static void fill_registry(struct fd_in *in, struct ntsim_registry *r, bool for_one_step)
 {
     uint8_t flags = fd_u8(in);
     struct wedr_span s;
 
     memset(r, 0, sizeof(*r));
     r->op = (enum ntsim_reg)(fd_u8(in) % NTSIM_REG_OPS);
-    r->key = any_key(in);
+    r->key = any_key(in, for_one_step);
     r->name = fd_text(in, 0);
     r->file = fd_text(in, 1);
     r->remaining = flags & 1 ? fd_text(in, 2) : NTSIM_NULL;
@@ -393,6 +416,9 @@ static void check_registry(const struct ntsim_registry *r, int32_t status)
         if (e.op == WEDR_REGISTRY_OP_SET_VALUE) {
             FD_REQUIRE(e.value_type == r->type && e.data_size == r->data_size);
             check_text(e.value_name, r->name, 8190);
+            if (box.key) {
+                check_text(e.key_path, box.key_name, 8190);
+            }
             FD_REQUIRE(e.data_preview.len <= 256 && e.data_preview.len <= r->data_size);
         }
     }
@@ -402,22 +428,18 @@ static void check_registry(const struct ntsim_registry *r, int32_t status)
 static void step_registry(struct fd_in *in)
 {
     struct ntsim_registry r;
-    struct ntsim_key *own;
     int32_t status;
 
-    fill_registry(in, &r);
+    fill_registry(in, &r, true);
     status = any_status(in);
-    if (r.key && (r.op == NTSIM_REG_DELETE_KEY || r.op == NTSIM_REG_RENAME)) {
-        struct ntsim_text name = fd_text(in, 3);
-
-        own = ntsim_key_new(name.units ? name : NTSIM_NULL); /* loses its name by it */
-        r.key = own;
-        FD_REQUIRE(ntsim_fire_registry(&r, status) == NTSIM_SUCCESS);
-        ntsim_key_free(own);
-    } else {
-        FD_REQUIRE(ntsim_fire_registry(&r, status) == NTSIM_SUCCESS);
+    /* The others must keep their names. */
+    if (r.key && !box.key && (r.op == NTSIM_REG_DELETE_KEY || r.op == NTSIM_REG_RENAME)) {
+        name_key(in);
+        r.key = box.key;
     }
+    FD_REQUIRE(ntsim_fire_registry(&r, status) == NTSIM_SUCCESS);
     check_registry(&r, status);
+    forget_key();
 }
 
 /* The first half; the second comes in some later step, or at the end. */
@@ -457,12 +479,12 @@ static void step_halves(struct fd_in *in)
         let_happen(fd_u8(in) % HELD, any_status(in));
         return;
     case 1: /* a second half that has no first, its context whatever it is */
-        fill_registry(in, &r);
+        fill_registry(in, &r, false);
         r.context = (void *)(uintptr_t)(how & 4 ? fd_u64(in) : 0);
         FD_REQUIRE(ntsim_fire_registry_post(&r, any_status(in)) == NTSIM_SUCCESS);
         break;
     case 2:
-        fill_registry(in, &r);
+        fill_registry(in, &r, false);
         hold(&r);
         break;
     default:
