@@ -206,6 +206,43 @@ static bool expression_ok(const struct wedr_ruleset *rs, uint32_t node, uint32_t
     return true;
 }
 
+/* Distinct fields that joins name on one side of a member. */
+static uint32_t join_sides(const struct wedr_correlation *c, uint32_t member)
+{
+    uint32_t fields[WEDR_IR_JOIN_SIDES_MAX + 1];
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < c->join_count * 2 && count <= WEDR_IR_JOIN_SIDES_MAX; i++) {
+        const struct wedr_correlation_join *j = &c->joins[i / 2];
+        uint32_t field = i % 2 ? j->field_b : j->field_a;
+        uint32_t at = 0;
+        if ((i % 2 ? j->member_b : j->member_a) != member) {
+            continue;
+        }
+        while (at < count && fields[at] != field) {
+            at++;
+        }
+        fields[at] = field;
+        count += at == count;
+    }
+    return count;
+}
+
+static int check_sizes(const struct wedr_correlation *c)
+{
+    int64_t most = c->kind == WEDR_CORR_VALUE_COUNT ? WEDR_IR_DISTINCT_MAX : WEDR_IR_COUNT_MAX;
+    for (uint32_t i = 0; i < c->limit_count; i++) {
+        if (wedr_number_compare(c->limits[i].number, wedr_number_i64(most)) > 0) {
+            return WEDR_E_LIMIT;
+        }
+    }
+    for (uint32_t i = 0; i < c->member_count; i++) {
+        if (join_sides(c, i) > WEDR_IR_JOIN_SIDES_MAX) {
+            return WEDR_E_LIMIT;
+        }
+    }
+    return WEDR_OK;
+}
+
 static int check_correlation(const struct wedr_ruleset *rs, const struct wedr_correlation *c)
 {
     if (c->member_count > WEDR_IR_MEMBERS_MAX || c->group_count > WEDR_IR_GROUP_MAX ||
@@ -223,7 +260,8 @@ static int check_correlation(const struct wedr_ruleset *rs, const struct wedr_co
     if (c->expression != WEDR_IR_NONE && !expression_ok(rs, c->expression, c->member_count)) {
         return WEDR_E_INVAL;
     }
-    return check_parts(rs, c);
+    int r = check_parts(rs, c);
+    return r < 0 ? r : check_sizes(c);
 }
 
 int wedr_ruleset_add_correlation(struct wedr_ruleset *rs,

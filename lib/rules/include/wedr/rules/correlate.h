@@ -1,33 +1,41 @@
 /* SPDX-License-Identifier: Apache-2.0
  * rules/correlate.h — the state behind correlations: windows keyed by (correlation, group values),
- * bounded by time and number, the oldest evicted first and counted. One per stream of events; not
- * thread-safe. */
+ * bounded by time and by number; what has to go first is counted. One per stream of events; all
+ * memory is taken at new; not thread-safe. */
 #pragma once
 
 #include "wedr/rules/engine.h"
 
 struct wedr_correlate_limits {
-    uint32_t windows_max;       /* open groups of all correlations; default 10,000 */
-    uint32_t entries_max;       /* events kept in one window; default 256: a count above is exact,
-                                   evidence is the newest */
-    uint32_t entries_total_max; /* of all windows; default 200,000 */
+    uint32_t windows_max; /* open groups of all correlations; default 10,000; the least recently
+                             used one goes */
+    uint32_t
+        entries_max; /* events kept in one window; default 256, more where a threshold needs more */
+    uint32_t entries_total_max; /* of all windows; default 100,000 */
     uint32_t evidence_max;      /* events named in one firing; default 32 */
 };
 
 struct wedr_correlate_stats {
     uint64_t fed, fired;
-    uint64_t windows, entries;                          /* now */
-    uint64_t expired, evicted_windows, evicted_entries; /* evicted: over a limit, not over time */
+    uint64_t windows, entries; /* now */
+    uint64_t expired;          /* windows that ran out of time */
+    uint64_t evicted_windows;  /* over a limit */
+    uint64_t evicted_entries;  /* over a limit, those of evicted windows too */
+    uint64_t late; /* older than the newest of their window by more than the timespan: ignored, up
+                        to 7 in a row */
+    uint64_t ungrouped;        /* without a value of a group-by field: ignored */
+    uint64_t searches_limited; /* a join that was given up */
     size_t memory_bytes;
 };
 
-/* A correlation that fired. */
+/* A correlation that fired. Borrowed during the call. */
 struct wedr_firing {
     uint32_t rule;
-    uint64_t count;           /* events, or distinct values */
-    const uint64_t *evidence; /* event references, oldest first, the trigger last */
+    uint64_t count; /* events in the window, or distinct values or members */
+    const uint64_t
+        *evidence; /* event references, oldest first; the newest ones when there are more */
     size_t evidence_count;
-    struct wedr_text group[WEDR_IR_GROUP_MAX];
+    struct wedr_text group[WEDR_IR_GROUP_MAX]; /* cut when long */
     uint32_t group_count;
 };
 
@@ -38,10 +46,10 @@ typedef void wedr_firing_fn(void *ctx, const struct wedr_firing *firing);
 WEDR_MUST_USE struct wedr_correlate *wedr_correlate_new(const struct wedr_engine *e,
                                                         const struct wedr_correlate_limits *limits);
 void wedr_correlate_free(struct wedr_correlate *c);
-/* The matches of one event (as wedr_matcher_run gave them). time_us: when it happened, since 1970;
- * an event older than the newest of its window by more than the timespan is ignored. ref: what
- * names the event for the caller. fn is called for each correlation that fires, in rule order, also
- * for those fed by other correlations. */
+/* The matches of one event (as wedr_matcher_run gave them). time_us: when it happened, since 1970.
+ * ref names the event for the caller. A group or join value is the first of its field, compared
+ * exactly. fn is called for each correlation that fires, in rule order, those fed by other
+ * correlations included; never from a disabled one. Allocates nothing. */
 WEDR_MUST_USE int wedr_correlate_feed(struct wedr_correlate *c,
                                       struct wedr_rule_event *ev,
                                       const uint32_t *rules,

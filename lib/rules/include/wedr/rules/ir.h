@@ -22,9 +22,12 @@
 #define WEDR_IR_WEIGHT_MAX 1000000u      /* nodes of an expression when it is written out */
 #define WEDR_IR_FIELDS_MAX 65535u
 #define WEDR_IR_CLASSES_MAX 1024u
-#define WEDR_IR_SET_MAX 1000000u /* entries of one set */
-#define WEDR_IR_MEMBERS_MAX 64u  /* rules that one correlation names */
-#define WEDR_IR_GROUP_MAX 8u     /* group-by fields */
+#define WEDR_IR_SET_MAX 1000000u  /* entries of one set */
+#define WEDR_IR_MEMBERS_MAX 64u   /* rules that one correlation names */
+#define WEDR_IR_GROUP_MAX 8u      /* group-by fields */
+#define WEDR_IR_JOIN_SIDES_MAX 4u /* fields of one member that joins name */
+#define WEDR_IR_COUNT_MAX 50000   /* threshold of an event count */
+#define WEDR_IR_DISTINCT_MAX 4096 /* threshold of a value count */
 
 enum wedr_pred_kind {
     WEDR_PRED_EQUALS,   /* text; an empty text is equal to a value that is there and empty */
@@ -189,7 +192,7 @@ struct wedr_correlation_alias {
     uint32_t field;
 };
 
-/* PATTERN: a value of member a's field equals one of member b's field. */
+/* PATTERN: the first value of member a's field equals that of member b's field. */
 struct wedr_correlation_join {
     uint32_t member_a, field_a, member_b, field_b;
 };
@@ -288,7 +291,8 @@ WEDR_MUST_USE int wedr_ruleset_set_seal(struct wedr_ruleset *rs, uint32_t set);
 WEDR_MUST_USE int
 wedr_ruleset_add_rule(struct wedr_ruleset *rs, const struct wedr_rule *rule, uint32_t *ret_rule);
 /* A rule (condition WEDR_IR_NONE) that fires by correlation; both are copied. WEDR_E_INVAL also for
- * a member that is not an earlier rule, for an alias, join or limit out of range. */
+ * a member that is not an earlier rule, for an alias, join or limit out of range; WEDR_E_LIMIT for
+ * a threshold or a number of joins above a maximum. */
 WEDR_MUST_USE int wedr_ruleset_add_correlation(struct wedr_ruleset *rs,
                                                const struct wedr_rule *rule,
                                                const struct wedr_correlation *correlation,
