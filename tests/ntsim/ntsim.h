@@ -35,9 +35,9 @@ struct ntsim_text {
     ((struct ntsim_text){(const uint16_t *)(const void *)(pointer), (uint16_t)(bytes), true})
 #define NTSIM_NULL ((struct ntsim_text){0})
 
-/* Texts handed to the driver in callbacks lie in pages of their own from now on, which are gone while
- * the thread holds a spin lock, as paged pool may be at DISPATCH: touching them then is a SIGSEGV.
- * For tests that play with one thread. Off after reset. */
+/* Texts handed to the driver in callbacks lie in pages of their own from now on, which are gone
+ * while the thread holds a spin lock, as paged pool may be at DISPATCH: touching them then is a
+ * SIGSEGV. For tests that play with one thread. Off after reset. */
 void ntsim_page_texts(bool on);
 /* One that is alive; NULL. */
 const void *ntsim_paged_text(void);

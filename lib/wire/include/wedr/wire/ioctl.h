@@ -119,10 +119,11 @@ struct WEDR_PACKED wedr_ioctl_stats {
     uint64_t bugs;    /* 72: internal inconsistencies survived */
     struct wedr_ioctl_lane lane[WEDR_LANE_COUNT];           /* 80 */
     struct wedr_ioctl_callback callback[WEDR_CALLBACK_MAX]; /* 336 */
-    uint32_t processes;           /* 592: live processes that the driver keeps track of */
-    uint32_t reserved0;           /* 596: 0 */
-    uint64_t processes_untracked; /* 600: processes that found that table full since the epoch began:
-                                   * their first threads look injected, their creation handles show */
+    uint32_t processes; /* 592: live processes that the driver keeps track of */
+    uint32_t reserved0; /* 596: 0 */
+    uint64_t
+        processes_untracked; /* 600: processes that found that table full since the epoch began:
+                              * their first threads look injected, their creation handles show */
 };
 
 /* Event classes of the filter. PROCESS cannot be switched off. */
