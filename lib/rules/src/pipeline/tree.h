@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * rules/src/pipeline/tree.h — inside of a pipeline. */
+#pragma once
+
+#include "sigma/yaml.h"
+
+struct wedr_pipeline {
+    struct wedr_arena *arena;
+    const struct wedr_yaml *tree; /* checked */
+};
+
+struct wedr_pipeline_text {
+    const char *name, *yaml;
+    size_t len;
+};
+/* Made by the build from lib/rules/pipelines; ends with name NULL. */
+extern const struct wedr_pipeline_text wedr_pipeline_texts[];
