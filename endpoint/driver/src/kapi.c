@@ -39,7 +39,7 @@ void wedr_kapi_init(void)
 
 int64_t wedr_kapi_now(void)
 {
-    LARGE_INTEGER now;
+    LARGE_INTEGER now = {.QuadPart = 0};
 
     if (wedr_kapi.precise_time) {
         wedr_kapi.precise_time(&now);

@@ -3,7 +3,7 @@
 
 #include "core/base/endian.h"
 
-/* A path as two runs of units with a backslash between them; rest is NULL when there is one run. */
+/* A path as two runs of units with a backslash between them. With one run, rest is never read. */
 struct view {
     const WCHAR *head, *rest;
     size_t head_units, units; /* of all */
@@ -18,18 +18,20 @@ static struct view view_of(const struct wedr_keyname *name)
 {
     size_t root = piece_units(name->root);
     size_t leaf = piece_units(name->leaf);
-    struct view v = {NULL, NULL, root, root};
+    struct view v = {L"", L"", 0, 0};
 
-    if (root == 0) {
-        v.head = leaf > 0 ? name->leaf->Buffer : NULL;
-        v.head_units = leaf;
-        v.units = leaf;
-    } else {
+    if (root > 0) {
         v.head = name->root->Buffer;
+        v.head_units = root;
+        v.units = root;
         if (leaf > 0) {
             v.rest = name->leaf->Buffer;
             v.units = root + 1 + leaf;
         }
+    } else if (leaf > 0) {
+        v.head = name->leaf->Buffer;
+        v.head_units = leaf;
+        v.units = leaf;
     }
     return v;
 }

@@ -6,7 +6,8 @@
 #include "mem.h"
 #include "tags.h"
 
-#define SLOTS (2u * WEDR_PROCTAB_MAX)
+#define SLOTS 16384u
+_Static_assert(SLOTS == 2 * WEDR_PROCTAB_MAX, "at most half full");
 
 static struct {
     KSPIN_LOCK lock;

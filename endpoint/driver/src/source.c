@@ -66,7 +66,7 @@ uint64_t wedr_source_bugs(void)
     return (uint64_t)WEDR_READ(&bugs);
 }
 
-static uint64_t read_counter(volatile LONG64 *counter)
+static uint64_t read_counter(const volatile LONG64 *counter)
 {
     return (uint64_t)WEDR_READ(counter);
 }
