@@ -341,18 +341,24 @@ static bool key_is(const struct wedr_text *want, const struct wedr_text *key)
     return want->len == key->len && memcmp(want->p, key->p, key->len) == 0;
 }
 
-/* Notes the two values of a {name, value} object. */
+/* Notes the two values of a {name, value} object, by any entry of the map for its array. */
 static void note_pair(struct reader *r, const struct wedr_text *key, uint32_t index)
 {
     struct frame *f = top(r);
     if (f->pairs == 0) {
         return;
     }
-    const struct wedr_map_pairs *p = &r->map->pairs[f->pairs - 1];
-    if (key_is(&p->name_key, key)) {
-        f->pair_name = index;
-    } else if (key_is(&p->value_key, key)) {
-        f->pair_value = index;
+    const struct wedr_text *array = &r->map->pairs[f->pairs - 1].array;
+    for (uint32_t i = f->pairs - 1; i < r->map->pair_count; i++) {
+        const struct wedr_map_pairs *p = &r->map->pairs[i];
+        if (!key_is(&p->array, array)) {
+            continue;
+        }
+        if (key_is(&p->name_key, key)) {
+            f->pair_name = index;
+        } else if (key_is(&p->value_key, key)) {
+            f->pair_value = index;
+        }
     }
 }
 

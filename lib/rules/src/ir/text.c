@@ -88,10 +88,31 @@ size_t wedr_fold_part(const char **s, const char *end, char *out, size_t cap)
     return (size_t)(to - out);
 }
 
+/* Eight bytes without a high one: A-Z become a-z. */
+static uint64_t lower_eight(uint64_t w)
+{
+    const uint64_t ones = UINT64_C(0x0101010101010101);
+    uint64_t from_a = w + ones * (0x80 - 'A');
+    uint64_t behind_z = w + ones * (0x7F - 'Z');
+    return w | ((from_a ^ behind_z) & ones * 0x80) >> 2;
+}
+
 size_t wedr_fold(const char *s, size_t len, char *out)
 {
     const char *end = s + len;
-    return wedr_fold_part(&s, end, out, SIZE_MAX);
+    char *to = out;
+    while (end - s >= 8) {
+        uint64_t w;
+        memcpy(&w, s, 8);
+        if (w & UINT64_C(0x8080808080808080)) {
+            break;
+        }
+        w = lower_eight(w);
+        memcpy(to, &w, 8);
+        s += 8;
+        to += 8;
+    }
+    return (size_t)(to - out) + wedr_fold_part(&s, end, to, SIZE_MAX);
 }
 
 /* Gives a text byte by byte, folded unless cased. */

@@ -10,9 +10,7 @@
 #define COST_NUMBER 2000u
 #define COST_EMPTY 5000u
 #define COST_LIST 5u
-#define EXACT_MAX                                                                                  \
-    8192u /* bytes of a text that the hash table holds: three times that, folded, fits the scratch \
-             memory */
+#define TEXT_MAX 8192u /* bytes that the tables hold: three times that fits the scratch memory */
 
 int wedr_build_atom(struct wedr_builder *b, uint32_t cost, uint32_t *ret_atom)
 {
@@ -31,18 +29,22 @@ int wedr_build_atom(struct wedr_builder *b, uint32_t cost, uint32_t *ret_atom)
 int wedr_build_table(struct wedr_builder *b, uint32_t field, uint32_t *ret_table)
 {
     struct wedr_engine *e = b->e;
-    uint32_t *slot = field == WEDR_FIELD_ANY ? &e->any : &e->table_of_field[field];
+    uint32_t *slot = field == WEDR_FIELD_ANY ? &b->any : &e->table_of_field[field];
     if (*slot == WEDR_IR_NONE) {
         struct wedr_table t = {.field = field,
                                .exists = WEDR_IR_NONE,
                                .empty = WEDR_IR_NONE,
                                .yes = WEDR_IR_NONE,
                                .no = WEDR_IR_NONE};
+        uint32_t id = (uint32_t)e->tables.count;
         int r = wedr_vec_push(&e->pool, &e->tables, &t, 1, sizeof(t));
+        if (r == WEDR_OK && field == WEDR_FIELD_ANY) {
+            r = wedr_vec_push(&e->pool, &e->any_tables, &id, 1, sizeof(id));
+        }
         if (r < 0) {
             return r;
         }
-        *slot = (uint32_t)e->tables.count - 1;
+        *slot = id;
     }
     *ret_table = *slot;
     return WEDR_OK;
@@ -83,22 +85,30 @@ static bool same_literal(const void *ctx, uint32_t id)
     const struct literal_key *k = ctx;
     const struct wedr_literal_entry *have =
         WEDR_VEC_AT(struct wedr_literal_entry, k->b->literals, id);
-    return have->table == k->table && have->literal.place == k->place &&
+    return have->table == k->table && have->place == k->place &&
            have->literal.text.len == k->text.len &&
            memcmp(have->literal.text.p, k->text.p, k->text.len) == 0;
 }
 
-/* The atom of a folded text somewhere, in front, or at the end of the field's values. */
+/* The atom of a folded text somewhere, in front, or at the end of the field's values; at the end it
+ * is b->fold, which is reversed. */
 static int literal_atom(struct wedr_builder *b,
                         uint32_t field,
                         uint8_t pred_kind,
                         struct wedr_text t,
                         uint32_t *ret_atom)
 {
-    struct literal_key key = {.b = b, .text = t};
-    key.place = pred_kind == WEDR_PRED_PREFIX   ? WEDR_LITERAL_PREFIX
-                : pred_kind == WEDR_PRED_SUFFIX ? WEDR_LITERAL_SUFFIX
-                                                : WEDR_LITERAL_CONTAINS;
+    struct literal_key key = {.b = b};
+    key.place = pred_kind == WEDR_PRED_PREFIX   ? WEDR_PLACE_FRONT
+                : pred_kind == WEDR_PRED_SUFFIX ? WEDR_PLACE_END
+                                                : WEDR_PLACE_ANYWHERE;
+    uint32_t cost = wedr_literal_cost(t, pred_kind);
+    for (uint32_t i = 0; key.place == WEDR_PLACE_END && i < t.len / 2; i++) {
+        char swap = b->fold[i];
+        b->fold[i] = b->fold[t.len - 1 - i];
+        b->fold[t.len - 1 - i] = swap;
+    }
+    key.text = t;
     int r = wedr_build_table(b, field, &key.table);
     if (r < 0) {
         return r;
@@ -109,10 +119,10 @@ static int literal_atom(struct wedr_builder *b,
         *ret_atom = WEDR_VEC_AT(struct wedr_literal_entry, b->literals, id)->literal.atom;
         return WEDR_OK;
     }
-    struct wedr_literal_entry l = {.table = key.table, .literal.place = key.place};
+    struct wedr_literal_entry l = {.table = key.table, .place = key.place};
     r = wedr_pool_text(&b->tmp, t, &l.literal.text);
     if (r == WEDR_OK) {
-        r = wedr_build_atom(b, wedr_literal_cost(t, pred_kind), &l.literal.atom);
+        r = wedr_build_atom(b, cost, &l.literal.atom);
     }
     if (r == WEDR_OK) {
         r = wedr_vec_push(&b->tmp, &b->literals, &l, 1, sizeof(l));
@@ -271,8 +281,7 @@ static int gate_atom(struct wedr_builder *b, const struct wedr_pred *p, uint32_t
 {
     char needed[WEDR_FOLD_MAX(WEDR_NEEDED_MAX)];
     size_t len = 0;
-    bool long_exact = p->kind == WEDR_PRED_EQUALS && p->u.text.len > EXACT_MAX;
-    if (p->kind <= WEDR_PRED_CONTAINS && !long_exact) {
+    if (p->kind <= WEDR_PRED_CONTAINS && p->u.text.len <= TEXT_MAX) {
         return text_atom(b, p, ret_atom);
     }
     if (p->kind == WEDR_PRED_WILDCARD) {
@@ -294,15 +303,12 @@ static int gate_atom(struct wedr_builder *b, const struct wedr_pred *p, uint32_t
 /* The atom that is the predicate itself; WEDR_E_NOENT when no pass decides it. */
 static int direct_atom(struct wedr_builder *b, const struct wedr_pred *p, uint32_t *ret_atom)
 {
-    bool text = p->kind <= WEDR_PRED_CONTAINS;
-    bool cased = text && (p->flags & WEDR_PRED_CASED) && !is_caseless(p->u.text);
+    if (p->kind <= WEDR_PRED_CONTAINS) {
+        bool cased = (p->flags & WEDR_PRED_CASED) && !is_caseless(p->u.text);
+        bool any = p->u.text.len == 0 && p->kind != WEDR_PRED_EQUALS;
+        return cased || any || p->u.text.len > TEXT_MAX ? WEDR_E_NOENT : text_atom(b, p, ret_atom);
+    }
     switch (p->kind) {
-    case WEDR_PRED_EQUALS:
-        return cased || p->u.text.len > EXACT_MAX ? WEDR_E_NOENT : text_atom(b, p, ret_atom);
-    case WEDR_PRED_PREFIX:
-    case WEDR_PRED_SUFFIX:
-    case WEDR_PRED_CONTAINS:
-        return cased || p->u.text.len == 0 ? WEDR_E_NOENT : text_atom(b, p, ret_atom);
     case WEDR_PRED_NUMBER:
         return p->op == WEDR_OP_EQ ? number_atom(b, p->field, p->u.number, ret_atom) : WEDR_E_NOENT;
     case WEDR_PRED_BOOL:
@@ -332,13 +338,9 @@ residual(struct wedr_builder *b, const struct wedr_pred *p, uint32_t pred, uint3
     return r == WEDR_OK ? wedr_build_x(b, WEDR_X_RESIDUAL, id, NULL, 0, ret_x) : r;
 }
 
-int wedr_build_pred(struct wedr_builder *b, uint32_t pred, uint32_t *ret_x)
+static int
+build_pred(struct wedr_builder *b, const struct wedr_pred *p, uint32_t pred, uint32_t *ret_x)
 {
-    if (b->x_of_pred[pred] != WEDR_IR_NONE) {
-        *ret_x = b->x_of_pred[pred];
-        return WEDR_OK;
-    }
-    const struct wedr_pred *p = wedr_ruleset_pred(b->rs, pred);
     uint32_t atom;
     int r;
     if (p->kind == WEDR_PRED_EXISTS || p->kind == WEDR_PRED_NULL) {
@@ -355,8 +357,25 @@ int wedr_build_pred(struct wedr_builder *b, uint32_t pred, uint32_t *ret_x)
         uint32_t x = *ret_x;
         r = wedr_build_x(b, WEDR_X_NOT, 0, &x, 1, ret_x);
     }
+    return r;
+}
+
+int wedr_build_pred(struct wedr_builder *b, uint32_t pred, uint32_t *ret_x)
+{
+    const struct wedr_pred *p = wedr_ruleset_pred(b->rs, pred);
+    bool keyword = p->field == WEDR_FIELD_ANY;
+    uint32_t x = keyword ? wedr_scoped_find(b, pred, true) : b->x_of_pred[pred];
+    int r = WEDR_OK;
+    if (x == WEDR_IR_NONE) {
+        r = build_pred(b, p, pred, &x);
+        if (r == WEDR_OK && keyword) {
+            r = wedr_scoped_add(b, pred, true, x);
+        } else if (r == WEDR_OK) {
+            b->x_of_pred[pred] = x;
+        }
+    }
     if (r == WEDR_OK) {
-        b->x_of_pred[pred] = *ret_x;
+        *ret_x = x;
     }
     return r;
 }

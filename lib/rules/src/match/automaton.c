@@ -15,8 +15,7 @@ struct trie_node {
     uint32_t out;    /* record of this state or of the next on the failure path, WEDR_IR_NONE */
     uint32_t offset; /* of its words */
     uint8_t byte, edges;
-    uint8_t depth; /* 0, 1, 2: more */
-    uint8_t flags; /* 1 MID, 2 END */
+    uint8_t depth; /* at most WEDR_AC_GRAM */
 };
 
 struct trie {
@@ -24,6 +23,7 @@ struct trie {
     struct wedr_vec nodes; /* struct trie_node */
     struct wedr_vec order; /* uint32_t: breadth first */
     struct wedr_vec outs;  /* struct wedr_automaton_out */
+    enum wedr_automaton_kind kind;
     uint32_t class_count;
     uint8_t *classes;
 };
@@ -42,10 +42,7 @@ static int literal_order(const void *a, const void *b)
     if (r != 0) {
         return r;
     }
-    if (x->text.len != y->text.len) {
-        return x->text.len < y->text.len ? -1 : 1;
-    }
-    return (int)x->place - (int)y->place;
+    return x->text.len < y->text.len ? -1 : x->text.len > y->text.len;
 }
 
 static int
@@ -54,7 +51,7 @@ child_add(struct trie *t, uint32_t parent, uint32_t last, uint8_t byte, uint32_t
     struct trie_node n = {.byte = byte, .out = WEDR_IR_NONE};
     uint32_t id = (uint32_t)t->nodes.count;
     uint8_t depth = node_at(t, parent)->depth;
-    n.depth = (uint8_t)(depth < 2 ? depth + 1 : 2);
+    n.depth = (uint8_t)(depth < WEDR_AC_GRAM ? depth + 1 : depth);
     int r = wedr_vec_push(t->tmp, &t->nodes, &n, 1, sizeof(n));
     if (r < 0) {
         return r;
@@ -71,19 +68,9 @@ child_add(struct trie *t, uint32_t parent, uint32_t last, uint8_t byte, uint32_t
 
 static int out_add(struct trie *t, uint32_t node, const struct wedr_literal *l)
 {
-    struct trie_node *n = node_at(t, node);
-    if (n->out == WEDR_IR_NONE) {
-        struct wedr_automaton_out o = {.depth = l->text.len, .link = WEDR_IR_NONE};
-        memset(o.atom, 0xFF, sizeof(o.atom));
-        n->out = (uint32_t)t->outs.count;
-        int r = wedr_vec_push(t->tmp, &t->outs, &o, 1, sizeof(o));
-        if (r < 0) {
-            return r;
-        }
-    }
-    WEDR_VEC_AT(struct wedr_automaton_out, t->outs, n->out)->atom[l->place] = l->atom;
-    n->flags |= l->place == WEDR_LITERAL_SUFFIX ? 2 : 1;
-    return WEDR_OK;
+    struct wedr_automaton_out o = {.atom = l->atom, .link = WEDR_IR_NONE};
+    node_at(t, node)->out = (uint32_t)t->outs.count;
+    return wedr_vec_push(t->tmp, &t->outs, &o, 1, sizeof(o));
 }
 
 /* path[d] is the node of the first d bytes of the literal before; common bytes keep their nodes. */
@@ -140,14 +127,15 @@ static int link_children(struct trie *t, uint32_t node)
 {
     for (uint32_t c = node_at(t, node)->child; c; c = node_at(t, c)->sibling) {
         struct trie_node *n = node_at(t, c);
-        n->fail = node == ROOT ? ROOT : follow(t, node_at(t, node)->fail, n->byte);
-        const struct trie_node *f = node_at(t, n->fail);
-        if (n->out == WEDR_IR_NONE) {
-            n->out = f->out;
-        } else {
-            WEDR_VEC_AT(struct wedr_automaton_out, t->outs, n->out)->link = f->out;
+        if (t->kind == WEDR_AUTOMATON_ANYWHERE) {
+            n->fail = node == ROOT ? ROOT : follow(t, node_at(t, node)->fail, n->byte);
+            const struct trie_node *f = node_at(t, n->fail);
+            if (n->out == WEDR_IR_NONE) {
+                n->out = f->out;
+            } else {
+                WEDR_VEC_AT(struct wedr_automaton_out, t->outs, n->out)->link = f->out;
+            }
         }
-        n->flags |= f->flags;
         int r = wedr_vec_push(t->tmp, &t->order, &c, 1, sizeof(c));
         if (r < 0) {
             return r;
@@ -166,7 +154,7 @@ static int link_all(struct trie *t)
     return r;
 }
 
-/* Classes of the bytes that occur; an upper-case letter is in the class of its lower case. */
+/* Classes of the bytes that occur. */
 static void classify(struct trie *t)
 {
     bool used[256] = {false};
@@ -177,20 +165,19 @@ static void classify(struct trie *t)
     for (unsigned b = 0; b < 256; b++) {
         t->classes[b] = used[b] ? (uint8_t)t->class_count++ : 0;
     }
-    for (unsigned b = 'A'; b <= 'Z'; b++) {
-        t->classes[b] = t->classes[b + 32];
-    }
 }
 
-static bool is_row(const struct trie_node *n)
+/* A trie without failures gains less by rows. */
+static bool is_row(const struct trie *t, const struct trie_node *n)
 {
-    return n->depth < 2 || n->edges >= ROW_EDGES_MIN;
+    return t->kind == WEDR_AUTOMATON_ANYWHERE ? n->depth < 2 || n->edges >= ROW_EDGES_MIN
+                                              : n->edges > t->class_count / 2;
 }
 
 static uint32_t size_of(const struct trie *t, const struct trie_node *n)
 {
     uint32_t size = 2 + (n->out != WEDR_IR_NONE);
-    if (is_row(n)) {
+    if (is_row(t, n)) {
         return size + t->class_count;
     }
     return n->edges < 2 ? size + n->edges : size + (n->edges + 3u) / 4u + n->edges;
@@ -216,7 +203,9 @@ static void write_row(const struct trie *t, uint32_t node, const uint32_t *words
     const struct trie_node *n = node_at(t, node);
     uint32_t fail = node_at(t, n->fail)->offset;
     for (uint32_t k = 0; k < t->class_count; k++) {
-        e[k] = node == ROOT ? node_at(t, ROOT)->offset : wedr_automaton_step(words, fail, k);
+        e[k] = t->kind == WEDR_AUTOMATON_TRIE ? WEDR_AC_DEAD
+               : node == ROOT                 ? node_at(t, ROOT)->offset
+                                              : wedr_automaton_step(words, fail, k);
     }
     for (uint32_t c = n->child; c; c = node_at(t, c)->sibling) {
         e[t->classes[node_at(t, c)->byte]] = node_at(t, c)->offset;
@@ -227,16 +216,14 @@ static void write_state(const struct trie *t, uint32_t node, uint32_t *words)
 {
     const struct trie_node *n = node_at(t, node);
     uint32_t *w = words + n->offset;
-    uint32_t h = n->edges;
-    h |= n->flags & 1 ? WEDR_AC_MID : 0;
-    h |= n->flags & 2 ? WEDR_AC_END : 0;
-    w[1] = node_at(t, n->fail)->offset;
+    uint32_t h = n->edges | (uint32_t)n->depth << WEDR_AC_DEPTH_SHIFT;
+    w[1] = t->kind == WEDR_AUTOMATON_TRIE ? WEDR_AC_DEAD : node_at(t, n->fail)->offset;
     uint32_t *e = w + 2;
     if (n->out != WEDR_IR_NONE) {
         h |= WEDR_AC_OUT;
         *e++ = n->out;
     }
-    if (is_row(n)) {
+    if (is_row(t, n)) {
         w[0] = (h & ~WEDR_AC_EDGES) | WEDR_AC_ROW;
         write_row(t, node, words, e);
         return;
@@ -277,13 +264,75 @@ static int emit(struct trie *t, struct wedr_automaton *ac, struct wedr_pool *poo
     return WEDR_OK;
 }
 
+static void set_bit(uint64_t *bits, uint32_t at)
+{
+    bits[at / 64] |= UINT64_C(1) << (at % 64);
+}
+
+/* A literal that is shorter than a gram: its first two bytes, or the one with any other behind it.
+ */
+static void add_pairs(struct wedr_automaton *ac, struct wedr_text t)
+{
+    for (unsigned second = 0; second < 256; second++) {
+        if (t.len == 1 || (uint8_t)t.p[1] == second) {
+            uint8_t both[2] = {(uint8_t)t.p[0], (uint8_t)second};
+            uint16_t pair;
+            memcpy(&pair, both, sizeof(pair));
+            set_bit(ac->pairs, pair);
+        }
+    }
+}
+
+static int
+alloc_filter(struct wedr_automaton *ac, uint32_t shortest, size_t count, struct wedr_pool *pool)
+{
+    uint32_t bits = 10;
+    ac->stride = shortest > WEDR_AC_GRAM ? shortest - WEDR_AC_GRAM + 1 : 1;
+    while (bits < 18 && (size_t)1 << bits < count * 32 * ac->stride) {
+        bits++;
+    }
+    ac->gram_shift = 32 - bits;
+    ac->gram_words = ((size_t)1 << bits) / 64;
+    ac->grams = wedr_pool_block(pool, ac->gram_words * sizeof(uint64_t), 64);
+    if (shortest < WEDR_AC_GRAM) {
+        ac->pairs = wedr_pool_block(pool, WEDR_AC_PAIR_WORDS * sizeof(uint64_t), 64);
+    }
+    return ac->grams && (shortest >= WEDR_AC_GRAM || ac->pairs) ? WEDR_OK : WEDR_E_NOMEM;
+}
+
+/* The first bytes of every literal, as bits. */
+static int build_filter(struct wedr_automaton *ac,
+                        const struct wedr_literal *l,
+                        size_t count,
+                        struct wedr_pool *pool)
+{
+    uint32_t shortest = WEDR_AC_GRAM + WEDR_AC_STRIDE_MAX - 1;
+    for (size_t i = 0; i < count; i++) {
+        shortest = l[i].text.len < shortest ? l[i].text.len : shortest;
+    }
+    int r = alloc_filter(ac, shortest, count, pool);
+    for (size_t i = 0; r == WEDR_OK && i < count; i++) {
+        if (l[i].text.len < WEDR_AC_GRAM) {
+            add_pairs(ac, l[i].text);
+            continue;
+        }
+        for (uint32_t at = 0; at < ac->stride; at++) {
+            uint32_t four;
+            memcpy(&four, l[i].text.p + at, sizeof(four));
+            set_bit(ac->grams, wedr_automaton_gram(ac, four));
+        }
+    }
+    return r;
+}
+
 int wedr_automaton_build(struct wedr_automaton *ac,
+                         enum wedr_automaton_kind kind,
                          struct wedr_literal *literals,
                          size_t count,
                          struct wedr_pool *pool,
                          struct wedr_pool *tmp)
 {
-    struct trie t = {.tmp = tmp, .classes = ac->classes};
+    struct trie t = {.tmp = tmp, .kind = kind, .classes = ac->classes};
     uint32_t longest = 0;
     for (size_t i = 0; i < count; i++) {
         longest = literals[i].text.len > longest ? literals[i].text.len : longest;
@@ -302,6 +351,9 @@ int wedr_automaton_build(struct wedr_automaton *ac,
     if (r == WEDR_OK) {
         classify(&t);
         r = emit(&t, ac, pool);
+    }
+    if (r == WEDR_OK && kind == WEDR_AUTOMATON_ANYWHERE) {
+        r = build_filter(ac, literals, count, pool);
     }
     wedr_pool_release(tmp, path, path_size);
     wedr_vec_fini(tmp, &t.nodes, sizeof(struct trie_node));

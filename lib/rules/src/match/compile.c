@@ -40,10 +40,14 @@ static int scope_of(struct wedr_builder *b, const struct wedr_rule *rule, uint32
         struct wedr_scope s = {.guard = WEDR_IR_NONE,
                                .classes = rule->classes,
                                .class_count = rule->class_count,
-                               .node = rule->guard};
+                               .node = rule->guard,
+                               .any = WEDR_IR_NONE};
         id = (uint32_t)b->e->scopes.count;
+        b->scope = id;
+        b->any = WEDR_IR_NONE;
         int r = rule->guard == WEDR_IR_NONE ? WEDR_OK : wedr_build_node(b, rule->guard, &s.guard);
         if (r == WEDR_OK) {
+            s.any = b->any;
             r = wedr_vec_push(&b->e->pool, &b->e->scopes, &s, 1, sizeof(s));
         }
         if (r == WEDR_OK) {
@@ -57,15 +61,23 @@ static int scope_of(struct wedr_builder *b, const struct wedr_rule *rule, uint32
     return WEDR_OK;
 }
 
+static struct wedr_scope *scope_at(const struct wedr_engine *e, uint32_t scope)
+{
+    return WEDR_VEC_AT(struct wedr_scope, e->scopes, scope);
+}
+
 static int build_rule(struct wedr_builder *b, uint32_t rule)
 {
     const struct wedr_rule *from = wedr_ruleset_rule(b->rs, rule);
     struct wedr_engine_rule to = {.rule = rule};
     uint32_t id = (uint32_t)b->e->rules.count;
     int r = scope_of(b, from, &to.scope);
-    if (r == WEDR_OK) {
-        r = wedr_build_node(b, from->condition, &to.x);
+    if (r < 0) {
+        return r;
     }
+    b->scope = to.scope;
+    b->any = scope_at(b->e, to.scope)->any;
+    r = wedr_build_node(b, from->condition, &to.x);
     if (r == WEDR_OK && from->exception != WEDR_IR_NONE) {
         uint32_t both[2] = {to.x, 0};
         r = wedr_build_node(b, from->exception, &both[1]);
@@ -76,6 +88,7 @@ static int build_rule(struct wedr_builder *b, uint32_t rule)
             r = wedr_build_x(b, WEDR_X_AND, 0, both, 2, &to.x);
         }
     }
+    scope_at(b->e, to.scope)->any = b->any;
     if (r == WEDR_OK) {
         r = wedr_vec_push(&b->e->pool, &b->e->rules, &to, 1, sizeof(to));
     }
@@ -95,11 +108,6 @@ static int build_rules(struct wedr_builder *b)
         }
     }
     return r;
-}
-
-static struct wedr_scope *scope_at(const struct wedr_engine *e, uint32_t scope)
-{
-    return WEDR_VEC_AT(struct wedr_scope, e->scopes, scope);
 }
 
 /* Rules without triggers, by scope. */
@@ -177,20 +185,23 @@ static int build_scope_tables(struct wedr_builder *b)
     for (size_t i = 0; i < e->rules.count; i++) {
         const struct wedr_rule *r = wedr_ruleset_rule(b->rs, rules[i].rule);
         uint64_t *bits = e->scope_tables + (size_t)rules[i].scope * e->table_words;
-        wedr_build_tables(b, r->condition, bits);
+        uint32_t any = scope_at(e, rules[i].scope)->any;
+        wedr_build_tables(b, r->condition, any, bits);
         if (r->exception != WEDR_IR_NONE) {
-            wedr_build_tables(b, r->exception, bits);
+            wedr_build_tables(b, r->exception, any, bits);
         }
     }
     uint64_t *guards = e->scope_tables + e->scopes.count * e->table_words;
     for (size_t i = 0; i < e->rules.count; i++) {
         const struct wedr_rule *r = wedr_ruleset_rule(b->rs, rules[i].rule);
         if (r->guard != WEDR_IR_NONE) {
-            wedr_build_tables(b, r->guard, guards);
+            wedr_build_tables(b, r->guard, scope_at(e, rules[i].scope)->any, guards);
         }
     }
     for (size_t t = 0; t < e->tables.count; t++) {
-        WEDR_VEC_AT(struct wedr_table, e->tables, t)->guards = guards[t / 64] >> (t % 64) & 1;
+        struct wedr_table *table = WEDR_VEC_AT(struct wedr_table, e->tables, t);
+        table->guards = guards[t / 64] >> (t % 64) & 1;
+        table->texts = table->exacts.count > 0;
     }
     return WEDR_OK;
 }
@@ -221,33 +232,33 @@ static int build_effects(struct wedr_builder *b)
     return WEDR_OK;
 }
 
-/* Literals by table: `first` gets where each begins, and one more. */
+/* Literals by table and place: `first` gets where each begins, and one more. */
 static int
 sort_literals(struct wedr_builder *b, struct wedr_literal **ret_sorted, uint32_t **ret_first)
 {
-    size_t tables = b->e->tables.count;
+    size_t bins = b->e->tables.count * WEDR_PLACES;
     const struct wedr_literal_entry *all = b->literals.p;
     struct wedr_literal *sorted =
         wedr_pool_block(&b->tmp, (b->literals.count + 1) * sizeof(*sorted), 16);
-    uint32_t *first = wedr_pool_block(&b->tmp, (tables + 2) * sizeof(*first), 8);
+    uint32_t *first = wedr_pool_block(&b->tmp, (bins + 2) * sizeof(*first), 8);
     if (!sorted || !first) {
         return WEDR_E_NOMEM;
     }
     for (size_t i = 0; i < b->literals.count; i++) {
-        first[all[i].table + 2]++;
+        first[(size_t)all[i].table * WEDR_PLACES + all[i].place + 2]++;
     }
-    for (size_t t = 0; t < tables; t++) {
+    for (size_t t = 0; t < bins; t++) {
         first[t + 1] += first[t];
     }
     for (size_t i = 0; i < b->literals.count; i++) {
-        sorted[first[all[i].table + 1]++] = all[i].literal;
+        sorted[first[(size_t)all[i].table * WEDR_PLACES + all[i].place + 1]++] = all[i].literal;
     }
     *ret_sorted = sorted;
     *ret_first = first;
     return WEDR_OK;
 }
 
-/* One automaton per table from the literals that belong to it. */
+/* Up to one automaton per table and place. */
 static int build_automata(struct wedr_builder *b)
 {
     struct wedr_engine *e = b->e;
@@ -255,12 +266,16 @@ static int build_automata(struct wedr_builder *b)
     uint32_t *first;
     size_t before = e->pool.memory;
     int r = sort_literals(b, &sorted, &first);
-    for (uint32_t t = 0; r == WEDR_OK && t < e->tables.count; t++) {
-        size_t count = first[t + 1] - first[t];
+    for (size_t i = 0; r == WEDR_OK && i < e->tables.count * WEDR_PLACES; i++) {
+        size_t count = first[i + 1] - first[i];
+        struct wedr_table *table = WEDR_VEC_AT(struct wedr_table, e->tables, i / WEDR_PLACES);
         if (count > 0) {
-            struct wedr_table *table = WEDR_VEC_AT(struct wedr_table, e->tables, t);
-            r = wedr_automaton_build(&table->automaton, sorted + first[t], count, &e->pool,
-                                     &b->tmp);
+            enum wedr_automaton_kind kind = i % WEDR_PLACES == WEDR_PLACE_ANYWHERE
+                                                ? WEDR_AUTOMATON_ANYWHERE
+                                                : WEDR_AUTOMATON_TRIE;
+            r = wedr_automaton_build(&table->automata[i % WEDR_PLACES], kind, sorted + first[i],
+                                     count, &e->pool, &b->tmp);
+            table->texts = true;
         }
     }
     e->automaton_bytes = e->pool.memory - before;
@@ -274,9 +289,10 @@ static int builder_init(struct wedr_builder *b)
     size_t fields = (size_t)wedr_ruleset_field_count(b->rs) + 1;
     b->x_of_node = wedr_pool_block(&b->tmp, nodes * sizeof(uint32_t), 8);
     b->x_of_pred = wedr_pool_block(&b->tmp, preds * sizeof(uint32_t), 8);
+    b->keywords = wedr_pool_block(&b->tmp, nodes, 8);
     b->fold = wedr_pool_block(&b->tmp, WEDR_FOLD_MAX(WEDR_IR_TEXT_MAX), 8);
     b->e->table_of_field = wedr_pool_block(&b->e->pool, fields * sizeof(uint32_t), 8);
-    if (!b->x_of_node || !b->x_of_pred || !b->fold || !b->e->table_of_field) {
+    if (!b->x_of_node || !b->x_of_pred || !b->keywords || !b->fold || !b->e->table_of_field) {
         return WEDR_E_NOMEM;
     }
     memset(b->x_of_node, 0xFF, nodes * sizeof(uint32_t));
@@ -291,6 +307,8 @@ static void builder_fini(struct wedr_builder *b)
     wedr_vec_fini(&b->tmp, &b->edges, sizeof(struct wedr_edge));
     wedr_vec_fini(&b->tmp, &b->costs, sizeof(uint32_t));
     wedr_vec_fini(&b->tmp, &b->x_costs, sizeof(uint32_t));
+    wedr_vec_fini(&b->tmp, &b->scoped, sizeof(struct wedr_scoped_x));
+    wedr_index_fini(&b->tmp, &b->scoped_index);
     wedr_index_fini(&b->tmp, &b->literal_index);
     wedr_index_fini(&b->tmp, &b->scope_index);
     wedr_pool_fini(&b->tmp);
@@ -349,7 +367,7 @@ int wedr_engine_new_take(struct wedr_ruleset *rs,
         return WEDR_E_NOMEM;
     }
     e->magic = WEDR_ENGINE_MAGIC;
-    e->any = WEDR_IR_NONE;
+
     set_options(e, opts);
     e->pool.memory_max = e->opts.memory_max;
     struct wedr_builder b = {.rs = rs, .e = e, .tmp.memory_max = e->opts.memory_max};
@@ -374,7 +392,9 @@ void wedr_engine_free(struct wedr_engine *e)
     }
     for (size_t i = 0; i < e->tables.count; i++) {
         struct wedr_table *t = WEDR_VEC_AT(struct wedr_table, e->tables, i);
-        wedr_automaton_fini(&t->automaton, &e->pool);
+        for (size_t p = 0; p < WEDR_PLACES; p++) {
+            wedr_automaton_fini(&t->automata[p], &e->pool);
+        }
         wedr_vec_fini(&e->pool, &t->exacts, sizeof(struct wedr_exact));
         wedr_vec_fini(&e->pool, &t->numbers, sizeof(struct wedr_exact_number));
         wedr_vec_fini(&e->pool, &t->lists, sizeof(struct wedr_list));
@@ -382,6 +402,7 @@ void wedr_engine_free(struct wedr_engine *e)
         wedr_index_fini(&e->pool, &t->number_index);
     }
     wedr_vec_fini(&e->pool, &e->tables, sizeof(struct wedr_table));
+    wedr_vec_fini(&e->pool, &e->any_tables, sizeof(uint32_t));
     wedr_vec_fini(&e->pool, &e->xs, sizeof(struct wedr_x));
     wedr_vec_fini(&e->pool, &e->kids, sizeof(uint32_t));
     wedr_vec_fini(&e->pool, &e->residuals, sizeof(struct wedr_residual));
@@ -415,7 +436,9 @@ void wedr_engine_info(const struct wedr_engine *e, struct wedr_engine_info *ret_
                                  .table_bytes = e->pool.memory - e->automaton_bytes,
                                  .ruleset_bytes = wedr_ruleset_memory(e->rs)};
     for (size_t t = 0; t < e->tables.count; t++) {
-        i.states += WEDR_VEC_AT(struct wedr_table, e->tables, t)->automaton.states;
+        for (size_t p = 0; p < WEDR_PLACES; p++) {
+            i.states += WEDR_VEC_AT(struct wedr_table, e->tables, t)->automata[p].states;
+        }
     }
     i.total_bytes = sizeof(*e) + e->pool.memory + i.ruleset_bytes;
     *ret_info = i;

@@ -52,11 +52,15 @@ struct wedr_list {
     uint32_t set, atom;
 };
 
+/* Where in a value a literal stands. */
+enum wedr_place { WEDR_PLACE_ANYWHERE, WEDR_PLACE_FRONT, WEDR_PLACE_END, WEDR_PLACES };
+
 /* What is looked for in the values of one field. */
 struct wedr_table {
     uint32_t field; /* or WEDR_FIELD_ANY */
     bool guards;    /* guards of scopes need it: it goes first */
-    struct wedr_automaton automaton;
+    bool texts;     /* it has exacts or automata */
+    struct wedr_automaton automata[WEDR_PLACES];
     struct wedr_vec exacts;  /* struct wedr_exact */
     struct wedr_vec numbers; /* struct wedr_exact_number */
     struct wedr_vec lists;   /* struct wedr_list */
@@ -77,6 +81,7 @@ struct wedr_scope {
     uint32_t class_count;
     uint32_t always_first, always_count; /* into always: rules without triggers */
     uint32_t node;                       /* guard in the ruleset */
+    uint32_t any;                        /* table of its keywords, or WEDR_IR_NONE */
     bool by_class;                       /* only its classes decide */
 };
 
@@ -90,9 +95,10 @@ struct wedr_engine {
     struct wedr_ruleset *rs; /* owned */
     struct wedr_pool pool;
     struct wedr_engine_options opts;
-    struct wedr_vec tables;    /* struct wedr_table */
-    uint32_t *table_of_field;  /* field count; WEDR_IR_NONE */
-    uint32_t any;              /* table of WEDR_FIELD_ANY, or WEDR_IR_NONE */
+    struct wedr_vec tables;   /* struct wedr_table */
+    uint32_t *table_of_field; /* field count; WEDR_IR_NONE */
+    struct wedr_vec
+        any_tables; /* uint32_t: tables of WEDR_FIELD_ANY, one for each scope that has keywords */
     struct wedr_vec xs;        /* struct wedr_x */
     struct wedr_vec kids;      /* uint32_t */
     struct wedr_vec residuals; /* struct wedr_residual */
@@ -122,8 +128,9 @@ struct wedr_edge {
 };
 
 struct wedr_literal_entry {
-    struct wedr_literal literal;
+    struct wedr_literal literal; /* END: reversed */
     uint32_t table;
+    uint8_t place; /* enum wedr_place */
 };
 
 struct wedr_builder {
@@ -136,9 +143,20 @@ struct wedr_builder {
     struct wedr_vec costs;   /* uint32_t by atom */
     struct wedr_vec x_costs; /* uint32_t by x */
     struct wedr_index scope_index;
+    struct wedr_vec scoped; /* struct wedr_scoped_x */
+    struct wedr_index scoped_index;
+    uint32_t scope, any; /* that is being built, and its table of keywords */
+    uint8_t *keywords;   /* by node: 0 not known, 1 none below it, 2 some */
     uint32_t *x_of_node; /* WEDR_IR_NONE: not compiled */
     uint32_t *x_of_pred;
     char *fold; /* WEDR_FOLD_MAX(WEDR_IR_TEXT_MAX) bytes */
+};
+
+/* Keywords have a table for each scope, so that those of one log source cost nothing in another:
+ * what contains them is compiled for each scope anew. */
+struct wedr_scoped_x {
+    uint32_t scope, id, x;
+    bool pred; /* id is a predicate, not a node */
 };
 
 #define WEDR_COST_NEVER UINT32_MAX /* nothing triggers it */
@@ -165,7 +183,10 @@ static inline uint32_t wedr_build_cost(const struct wedr_builder *b, uint32_t x)
 WEDR_MUST_USE int wedr_build_trigger(struct wedr_builder *b, uint32_t x, uint32_t effect);
 /* How often a text of that kind is met in a value. */
 uint32_t wedr_literal_cost(struct wedr_text folded, uint8_t pred_kind);
-/* Tables of all predicates below node, as bits. */
-void wedr_build_tables(const struct wedr_builder *b, uint32_t node, uint64_t *bits);
+/* Tables of all predicates below node, as bits; any: that of keywords. */
+void wedr_build_tables(const struct wedr_builder *b, uint32_t node, uint32_t any, uint64_t *bits);
+/* What was compiled for the scope at hand, or WEDR_IR_NONE; and the note that it was. */
+uint32_t wedr_scoped_find(const struct wedr_builder *b, uint32_t id, bool pred);
+WEDR_MUST_USE int wedr_scoped_add(struct wedr_builder *b, uint32_t id, bool pred, uint32_t x);
 /* The table of a field, made on first use. */
 WEDR_MUST_USE int wedr_build_table(struct wedr_builder *b, uint32_t field, uint32_t *ret_table);

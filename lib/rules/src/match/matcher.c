@@ -192,19 +192,26 @@ static void open_scopes(struct wedr_matcher *m, struct wedr_rule_event *ev)
     }
 }
 
-/* The fields of the event, and the one that stands for all of them. */
+static void pass(struct wedr_matcher *m, struct wedr_rule_event *ev, uint32_t table, bool guards)
+{
+    const struct wedr_table *t = WEDR_VEC_AT(const struct wedr_table, m->e->tables, table);
+    if (t->guards == guards && (guards || (m->needed[table / 64] >> (table % 64) & 1))) {
+        wedr_pass_table(m, t, ev);
+    }
+}
+
+/* The fields of the event, and the tables that stand for all of them. */
 static void pass_all(struct wedr_matcher *m, struct wedr_rule_event *ev, bool guards)
 {
     const struct wedr_engine *e = m->e;
-    for (uint32_t i = 0; i <= ev->touched_count; i++) {
-        uint32_t table = i < ev->touched_count ? e->table_of_field[ev->touched[i]] : e->any;
-        if (table == WEDR_IR_NONE) {
-            continue;
+    for (uint32_t i = 0; i < ev->touched_count; i++) {
+        uint32_t table = e->table_of_field[ev->touched[i]];
+        if (table != WEDR_IR_NONE) {
+            pass(m, ev, table, guards);
         }
-        const struct wedr_table *t = WEDR_VEC_AT(const struct wedr_table, e->tables, table);
-        if (t->guards == guards && (guards || (m->needed[table / 64] >> (table % 64) & 1))) {
-            wedr_pass_table(m, t, ev);
-        }
+    }
+    for (size_t i = 0; i < e->any_tables.count; i++) {
+        pass(m, ev, *WEDR_VEC_AT(const uint32_t, e->any_tables, i), guards);
     }
 }
 

@@ -5,7 +5,6 @@
 #include "match/engine.h"
 
 #define WEDR_MATCHER_MAGIC 0x574d5431u
-#define WEDR_MATCHER_PART 2048u /* bytes that are folded at a time */
 
 struct wedr_matcher {
     uint32_t magic;

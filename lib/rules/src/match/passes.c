@@ -4,75 +4,98 @@
 #include "match/matcher.h"
 #include <string.h>
 
-/* Where a text stands in the automaton: it comes in parts when it has to be folded. */
-struct walk {
-    uint32_t state;
-    uint32_t done; /* bytes before this part */
-};
-
-static void
-hits(struct wedr_matcher *m, const struct wedr_automaton *ac, uint32_t state, uint32_t position)
+static void hits(struct wedr_matcher *m, const struct wedr_automaton *ac, uint32_t state)
 {
-    for (uint32_t o = ac->words[state + 2]; o != WEDR_IR_NONE; o = ac->outs[o].link) {
-        const struct wedr_automaton_out *out = &ac->outs[o];
-        if (out->atom[WEDR_LITERAL_CONTAINS] != WEDR_IR_NONE) {
-            wedr_matcher_set(m, out->atom[WEDR_LITERAL_CONTAINS]);
-        }
-        if (out->atom[WEDR_LITERAL_PREFIX] != WEDR_IR_NONE && out->depth == position) {
-            wedr_matcher_set(m, out->atom[WEDR_LITERAL_PREFIX]);
-        }
+    for (uint32_t o = wedr_automaton_out(ac->words, state); o != WEDR_IR_NONE;
+         o = ac->outs[o].link) {
+        wedr_matcher_set(m, ac->outs[o].atom);
     }
 }
 
-static void walk_part(struct wedr_matcher *m,
-                      const struct wedr_automaton *ac,
-                      struct walk *w,
-                      const uint8_t *s,
-                      size_t len)
+static bool has_bit(const uint64_t *bits, uint32_t at)
+{
+    return bits[at / 64] >> (at % 64) & 1;
+}
+
+/* The first position from i on at which a literal may begin; len when there is none. */
+static size_t next_start(const struct wedr_automaton *ac, const uint8_t *s, size_t i, size_t len)
+{
+    const uint64_t *grams = ac->grams;
+    const uint64_t *pairs = ac->pairs;
+    size_t stride = ac->stride;
+    size_t low = i;
+    uint32_t four;
+    uint16_t two;
+    if (!pairs) {
+        for (; i + WEDR_AC_GRAM <= len; i += stride) {
+            memcpy(&four, s + i, sizeof(four));
+            if (has_bit(grams, wedr_automaton_gram(ac, four))) {
+                return i - low < stride ? low : i - stride + 1;
+            }
+        }
+        return len;
+    }
+    for (; i + WEDR_AC_GRAM <= len; i++) {
+        memcpy(&four, s + i, sizeof(four));
+        memcpy(&two, s + i, sizeof(two));
+        if (has_bit(grams, wedr_automaton_gram(ac, four)) || has_bit(pairs, two)) {
+            return i;
+        }
+    }
+    return i; /* a short one may begin in the last three bytes */
+}
+
+/* From a possible start until what is left could be nothing longer than the filter sees. At most a
+ * few bytes are walked again then, so that the whole stays linear. */
+static void
+walk_anywhere(struct wedr_matcher *m, const struct wedr_automaton *ac, const uint8_t *s, size_t len)
 {
     const uint32_t *t = ac->words;
-    uint32_t state = w->state;
+    const uint32_t least = WEDR_AC_GRAM + ac->stride - 1;
+    size_t i = next_start(ac, s, 0, len);
+    while (i < len) {
+        size_t start = i;
+        uint32_t state = 0;
+        uint32_t depth;
+        do {
+            state = wedr_automaton_step(t, state, ac->classes[s[i++]]);
+            uint32_t h = t[state];
+            depth = h >> WEDR_AC_DEPTH_SHIFT;
+            if (h & WEDR_AC_OUT) {
+                hits(m, ac, state);
+            }
+        } while (i < len && (depth >= WEDR_AC_GRAM || i - start < least));
+        if (i < len) {
+            i = next_start(ac, s, i - depth, len);
+        }
+    }
+}
+
+/* Along one path of a trie. */
+static void
+walk_front(struct wedr_matcher *m, const struct wedr_automaton *ac, const uint8_t *s, size_t len)
+{
+    uint32_t state = 0;
     for (size_t i = 0; i < len; i++) {
-        state = wedr_automaton_step(t, state, ac->classes[s[i]]);
-        if (t[state] & WEDR_AC_MID) {
-            hits(m, ac, state, w->done + (uint32_t)i + 1);
+        state = wedr_automaton_step(ac->words, state, ac->classes[s[i]]);
+        if (state == WEDR_AC_DEAD) {
+            return;
         }
-    }
-    w->state = state;
-    w->done += (uint32_t)len;
-}
-
-static void walk_end(struct wedr_matcher *m, const struct wedr_automaton *ac, uint32_t state)
-{
-    if (!(ac->words[state] & WEDR_AC_END)) {
-        return;
-    }
-    for (uint32_t o = ac->words[state + 2]; o != WEDR_IR_NONE; o = ac->outs[o].link) {
-        if (ac->outs[o].atom[WEDR_LITERAL_SUFFIX] != WEDR_IR_NONE) {
-            wedr_matcher_set(m, ac->outs[o].atom[WEDR_LITERAL_SUFFIX]);
-        }
+        hits(m, ac, state);
     }
 }
 
-/* Upper-case ASCII letters need no folding here: they have the class of the lower-case ones. */
-static void pass_automaton(struct wedr_matcher *m,
-                           const struct wedr_automaton *ac,
-                           struct wedr_text t,
-                           bool high)
+static void
+walk_end(struct wedr_matcher *m, const struct wedr_automaton *ac, const uint8_t *s, size_t len)
 {
-    struct walk w = {0, 0};
-    if (!high) {
-        walk_part(m, ac, &w, (const uint8_t *)t.p, t.len);
-    } else {
-        const char *p = t.p;
-        const char *end = t.p + t.len;
-        char part[WEDR_MATCHER_PART];
-        while (p < end) {
-            size_t n = wedr_fold_part(&p, end, part, sizeof(part));
-            walk_part(m, ac, &w, (const uint8_t *)part, n);
+    uint32_t state = 0;
+    while (len > 0) {
+        state = wedr_automaton_step(ac->words, state, ac->classes[s[--len]]);
+        if (state == WEDR_AC_DEAD) {
+            return;
         }
+        hits(m, ac, state);
     }
-    walk_end(m, ac, w.state);
 }
 
 struct exact_key {
@@ -95,20 +118,69 @@ static bool same_number(const void *ctx, uint32_t id)
                                k->number) == 0;
 }
 
-static void
-pass_exact(struct wedr_matcher *m, const struct wedr_table *t, struct wedr_text text, bool high)
+static void pass_exact(struct wedr_matcher *m, const struct wedr_table *t, struct wedr_text folded)
 {
-    uint64_t bit = UINT64_C(1) << (text.len < 63 ? text.len : 63);
-    if ((!high && !(t->exact_lengths & bit)) || text.len > t->exact_longest * 3) {
+    uint64_t bit = UINT64_C(1) << (folded.len < 63 ? folded.len : 63);
+    if (!(t->exact_lengths & bit) || folded.len > t->exact_longest) {
         return;
     }
-    struct exact_key key = {.t = t};
-    size_t len = wedr_fold(text.p, text.len, m->eval.fold);
-    key.text = wedr_text(m->eval.fold, len);
-    uint32_t id =
-        wedr_index_find(&t->exact_index, wedr_hash_bytes(m->eval.fold, len, 0), same_exact, &key);
+    struct exact_key key = {.t = t, .text = folded};
+    uint32_t id = wedr_index_find(&t->exact_index, wedr_hash_bytes(folded.p, folded.len, 0),
+                                  same_exact, &key);
     if (id != WEDR_IR_NONE) {
         wedr_matcher_set(m, WEDR_VEC_AT(struct wedr_exact, t->exacts, id)->atom);
+    }
+}
+
+/* A value that fits the scratch memory, folded. */
+static void pass_folded(struct wedr_matcher *m, const struct wedr_table *t, struct wedr_text folded)
+{
+    const uint8_t *s = (const uint8_t *)folded.p;
+    if (t->exacts.count > 0) {
+        pass_exact(m, t, folded);
+    }
+    if (t->automata[WEDR_PLACE_ANYWHERE].words) {
+        walk_anywhere(m, &t->automata[WEDR_PLACE_ANYWHERE], s, folded.len);
+    }
+    if (t->automata[WEDR_PLACE_FRONT].words) {
+        walk_front(m, &t->automata[WEDR_PLACE_FRONT], s, folded.len);
+    }
+    if (t->automata[WEDR_PLACE_END].words) {
+        walk_end(m, &t->automata[WEDR_PLACE_END], s, folded.len);
+    }
+}
+
+static bool inside_character(char c)
+{
+    return ((uint8_t)c & 0xC0) == 0x80;
+}
+
+/* A longer one: its front and its end, which literals of the tables do not exceed, and all of it
+ * without the filter. */
+static void pass_long(struct wedr_matcher *m, const struct wedr_table *t, struct wedr_text text)
+{
+    char *fold = m->eval.fold;
+    const char *end = text.p + text.len;
+    const char *p = text.p;
+    const struct wedr_automaton *ac = &t->automata[WEDR_PLACE_ANYWHERE];
+    uint32_t state = 0;
+    for (bool first = true; p < end && (first || ac->words); first = false) {
+        size_t n = wedr_fold_part(&p, end, fold, WEDR_EVAL_FOLD_MAX);
+        if (first && t->automata[WEDR_PLACE_FRONT].words) {
+            walk_front(m, &t->automata[WEDR_PLACE_FRONT], (const uint8_t *)fold, n);
+        }
+        for (size_t i = 0; ac->words && i < n; i++) {
+            state = wedr_automaton_step(ac->words, state, ac->classes[(uint8_t)fold[i]]);
+            hits(m, ac, state);
+        }
+    }
+    if (t->automata[WEDR_PLACE_END].words) {
+        p = end - WEDR_EVAL_FOLD_MAX;
+        for (int i = 0; i < 3 && inside_character(*p); i++) {
+            p++;
+        }
+        size_t n = wedr_fold(p, (size_t)(end - p), fold);
+        walk_end(m, &t->automata[WEDR_PLACE_END], (const uint8_t *)fold, n);
     }
 }
 
@@ -148,6 +220,20 @@ static void pass_bool(struct wedr_matcher *m,
     }
 }
 
+static void pass_lists(struct wedr_matcher *m,
+                       const struct wedr_table *t,
+                       struct wedr_rule_event *ev,
+                       uint32_t value)
+{
+    const struct wedr_list *lists = t->lists.p;
+    for (size_t i = 0; i < t->lists.count; i++) {
+        struct wedr_pred p = {.kind = WEDR_PRED_SET, .u.set = lists[i].set};
+        if (!wedr_matcher_has(m, lists[i].atom) && wedr_eval_value(&m->eval, &p, ev, value)) {
+            wedr_matcher_set(m, lists[i].atom);
+        }
+    }
+}
+
 static void pass_value(struct wedr_matcher *m,
                        const struct wedr_table *t,
                        struct wedr_rule_event *ev,
@@ -165,14 +251,10 @@ static void pass_value(struct wedr_matcher *m,
         if (t->empty != WEDR_IR_NONE) {
             wedr_matcher_set(m, t->empty);
         }
-    } else if (t->automaton.words || t->exacts.count > 0) {
-        bool high = wedr_text_has_high(text.p, text.len);
-        if (t->exacts.count > 0) {
-            pass_exact(m, t, text, high);
-        }
-        if (t->automaton.words) {
-            pass_automaton(m, &t->automaton, text, high);
-        }
+    } else if (t->texts && text.len <= WEDR_EVAL_FOLD_MAX) {
+        pass_folded(m, t, wedr_text(m->eval.fold, wedr_fold(text.p, text.len, m->eval.fold)));
+    } else if (t->texts) {
+        pass_long(m, t, text);
     }
     if (t->numbers.count > 0) {
         pass_number(m, t, v, text);
@@ -180,13 +262,7 @@ static void pass_value(struct wedr_matcher *m,
     if (t->yes != WEDR_IR_NONE || t->no != WEDR_IR_NONE) {
         pass_bool(m, t, v, text);
     }
-    const struct wedr_list *lists = t->lists.p;
-    for (size_t i = 0; i < t->lists.count; i++) {
-        struct wedr_pred p = {.kind = WEDR_PRED_SET, .u.set = lists[i].set};
-        if (!wedr_matcher_has(m, lists[i].atom) && wedr_eval_value(&m->eval, &p, ev, value)) {
-            wedr_matcher_set(m, lists[i].atom);
-        }
-    }
+    pass_lists(m, t, ev, value);
 }
 
 void wedr_pass_table(struct wedr_matcher *m, const struct wedr_table *t, struct wedr_rule_event *ev)

@@ -109,46 +109,102 @@ static int build_inner(struct wedr_builder *b, const struct wedr_node *n, uint32
     return r;
 }
 
-int wedr_build_node(struct wedr_builder *b, uint32_t node, uint32_t *ret_x)
+struct scoped_key {
+    const struct wedr_builder *b;
+    uint32_t id;
+    bool pred;
+};
+
+static bool same_scoped(const void *ctx, uint32_t id)
 {
-    if (b->x_of_node[node] != WEDR_IR_NONE) {
-        *ret_x = b->x_of_node[node];
-        return WEDR_OK;
-    }
+    const struct scoped_key *k = ctx;
+    const struct wedr_scoped_x *have = WEDR_VEC_AT(const struct wedr_scoped_x, k->b->scoped, id);
+    return have->scope == k->b->scope && have->id == k->id && have->pred == k->pred;
+}
+
+static uint32_t scoped_hash(const struct wedr_builder *b, uint32_t id, bool pred)
+{
+    return wedr_hash_mix(wedr_hash_mix(b->scope * 2 + pred, id), 1);
+}
+
+uint32_t wedr_scoped_find(const struct wedr_builder *b, uint32_t id, bool pred)
+{
+    struct scoped_key key = {b, id, pred};
+    uint32_t found = wedr_index_find(&b->scoped_index, scoped_hash(b, id, pred), same_scoped, &key);
+    return found == WEDR_POOL_NONE ? WEDR_IR_NONE
+                                   : WEDR_VEC_AT(const struct wedr_scoped_x, b->scoped, found)->x;
+}
+
+int wedr_scoped_add(struct wedr_builder *b, uint32_t id, bool pred, uint32_t x)
+{
+    struct wedr_scoped_x s = {.scope = b->scope, .id = id, .x = x, .pred = pred};
+    uint32_t at = (uint32_t)b->scoped.count;
+    int r = wedr_vec_push(&b->tmp, &b->scoped, &s, 1, sizeof(s));
+    return r < 0 ? r : wedr_index_add(&b->tmp, &b->scoped_index, scoped_hash(b, id, pred), at);
+}
+
+static bool has_keywords(const struct wedr_builder *b, uint32_t node)
+{
     const struct wedr_node *n = wedr_ruleset_node(b->rs, node);
-    int r;
+    if (b->keywords[node] == 0) {
+        bool some =
+            n->kind == WEDR_NODE_PRED && wedr_ruleset_pred(b->rs, n->arg)->field == WEDR_FIELD_ANY;
+        for (uint32_t i = 0; !some && i < n->kid_count; i++) {
+            some = has_keywords(b, wedr_ruleset_kids(b->rs, n)[i]);
+        }
+        b->keywords[node] = some ? 2 : 1;
+    }
+    return b->keywords[node] == 2;
+}
+
+static int build_node(struct wedr_builder *b, uint32_t node, uint32_t *ret_x)
+{
+    const struct wedr_node *n = wedr_ruleset_node(b->rs, node);
     switch (n->kind) {
     case WEDR_NODE_PRED:
-        r = wedr_build_pred(b, n->arg, ret_x);
-        break;
+        return wedr_build_pred(b, n->arg, ret_x);
     case WEDR_NODE_NOT:
     case WEDR_NODE_AND:
     case WEDR_NODE_OR:
     case WEDR_NODE_AT_LEAST:
-        r = build_inner(b, n, ret_x);
-        break;
+        return build_inner(b, n, ret_x);
     default:
-        r = wedr_build_x(b, n->kind == WEDR_NODE_TRUE ? WEDR_X_TRUE : WEDR_X_FALSE, 0, NULL, 0,
-                         ret_x);
+        return wedr_build_x(b, n->kind == WEDR_NODE_TRUE ? WEDR_X_TRUE : WEDR_X_FALSE, 0, NULL, 0,
+                            ret_x);
+    }
+}
+
+int wedr_build_node(struct wedr_builder *b, uint32_t node, uint32_t *ret_x)
+{
+    bool scoped = has_keywords(b, node);
+    uint32_t x = scoped ? wedr_scoped_find(b, node, false) : b->x_of_node[node];
+    int r = WEDR_OK;
+    if (x == WEDR_IR_NONE) {
+        r = build_node(b, node, &x);
+        if (r == WEDR_OK && scoped) {
+            r = wedr_scoped_add(b, node, false, x);
+        } else if (r == WEDR_OK) {
+            b->x_of_node[node] = x;
+        }
     }
     if (r == WEDR_OK) {
-        b->x_of_node[node] = *ret_x;
+        *ret_x = x;
     }
     return r;
 }
 
-void wedr_build_tables(const struct wedr_builder *b, uint32_t node, uint64_t *bits)
+void wedr_build_tables(const struct wedr_builder *b, uint32_t node, uint32_t any, uint64_t *bits)
 {
     const struct wedr_node *n = wedr_ruleset_node(b->rs, node);
     if (n->kind == WEDR_NODE_PRED) {
         uint32_t field = wedr_ruleset_pred(b->rs, n->arg)->field;
-        uint32_t table = field == WEDR_FIELD_ANY ? b->e->any : b->e->table_of_field[field];
+        uint32_t table = field == WEDR_FIELD_ANY ? any : b->e->table_of_field[field];
         if (table != WEDR_IR_NONE) {
             bits[table / 64] |= UINT64_C(1) << (table % 64);
         }
         return;
     }
     for (uint32_t i = 0; i < n->kid_count; i++) {
-        wedr_build_tables(b, wedr_ruleset_kids(b->rs, n)[i], bits);
+        wedr_build_tables(b, wedr_ruleset_kids(b->rs, n)[i], any, bits);
     }
 }

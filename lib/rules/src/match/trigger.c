@@ -40,6 +40,19 @@ static const char *const common[] = {
     "hklm\\software\\microsoft\\windows\\currentversion\\",
 };
 
+static bool is_common(struct wedr_text t)
+{
+    for (size_t i = 0; t.len > 0 && i < WEDR_ARRAY_COUNT(common); i++) {
+        size_t len = strlen(common[i]);
+        for (size_t at = 0; at + t.len <= len; at++) {
+            if (common[i][at] == t.p[0] && memcmp(common[i] + at, t.p, t.len) == 0) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
 uint32_t wedr_literal_cost(struct wedr_text folded, uint8_t pred_kind)
 {
     /* Bytes of a text -> how often it is met; the longer the rarer. */
@@ -52,11 +65,8 @@ uint32_t wedr_literal_cost(struct wedr_text folded, uint8_t pred_kind)
     if (pred_kind == WEDR_PRED_EQUALS) {
         return cost / 2 < 400 ? cost / 2 : 400;
     }
-    for (size_t i = 0; i < WEDR_ARRAY_COUNT(common); i++) {
-        if (wedr_text_contains(wedr_text(common[i], strlen(common[i])), folded, true)) {
-            cost = cost > 4000 ? cost : 4000;
-            break;
-        }
+    if (cost < 4000 && is_common(folded)) {
+        cost = 4000;
     }
     return pred_kind == WEDR_PRED_CONTAINS ? cost : cost / 2;
 }

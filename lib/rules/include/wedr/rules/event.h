@@ -94,7 +94,8 @@ WEDR_MUST_USE int wedr_field_map_add(struct wedr_field_map *map,
  * follows, which is then looked up like a source. The longest prefix wins; at most 32. */
 WEDR_MUST_USE int wedr_field_map_prefix(struct wedr_field_map *map, const char *prefix);
 /* Array of {name_key, value_key} objects under `array` ("Event.EventData.Data", "@Name", "#text"):
- * each gives the dotted name prefix + name. At most 8. */
+ * each gives the dotted name prefix + name. Entries for one array add up and share the first one's
+ * prefix. At most 8. */
 WEDR_MUST_USE int wedr_field_map_pairs(struct wedr_field_map *map,
                                        const char *array,
                                        const char *name_key,

@@ -254,6 +254,9 @@ static void prefixes_and_pairs_reach_nested_forms(void **state)
     assert_int_equal(
         wedr_field_map_pairs(f->map, "Event.EventData.Data", "@Name", "#text", "Event.EventData."),
         WEDR_OK);
+    assert_int_equal(
+        wedr_field_map_pairs(f->map, "Event.EventData.Data", "Name", "Value", "Event.EventData."),
+        WEDR_OK);
     assert_int_equal(wedr_field_map_add(f->map, 0, "EventID.#text", "EventID"), WEDR_OK);
     assert_int_equal(wedr_field_map_seal(f->map), WEDR_OK);
     read_ok(f, "{\"Event\":{\"System\":{\"EventID\":{\"#text\":4104}},\"EventData\":{\"Image\":"
@@ -268,9 +271,11 @@ static void prefixes_and_pairs_reach_nested_forms(void **state)
     assert_string_equal(values(f, COMMAND_LINE), "c");
     read_ok(f, "{\"Event\":{\"EventData\":{\"Data\":[{\"@Name\":\"Image\",\"#text\":\"d\"},{\"#"
                "text\":\"e\",\"@Name\":\"Target\\u002eName\"},"
-               "{\"@Name\":\"Image\"},{}],\"CommandLine\":\"after\"}}}");
+               "{\"@Name\":\"Image\"},{},{\"Name\":\"Hashes\",\"Value\":\"h\"}],\"CommandLine\":"
+               "\"after\"}}}");
     assert_string_equal(values(f, IMAGE), "d");
     assert_string_equal(values(f, TARGET_NAME), "e");
+    assert_string_equal(values(f, HASHES), "h");
     assert_string_equal(values(f, COMMAND_LINE), "after");
 }
 

@@ -256,6 +256,36 @@ static void folding_keeps_positions(void **state)
     finish(&r);
 }
 
+/* Longer than what is folded at once. */
+static void very_long_values_are_seen_in_whole(void **state)
+{
+    (void)state;
+    struct wedr_ruleset *rs = ruleset();
+    add_rule(rs, text_leaf(rs, IMAGE, WEDR_PRED_PREFIX, "front"));
+    add_rule(rs, text_leaf(rs, IMAGE, WEDR_PRED_SUFFIX, "\xC3\x89nd"));
+    add_rule(rs, text_leaf(rs, IMAGE, WEDR_PRED_CONTAINS, "needle"));
+    static char lit[9001];
+    memset(lit, 'l', sizeof(lit) - 1); /* too long for the tables */
+    add_rule(rs, text_leaf(rs, IMAGE, WEDR_PRED_CONTAINS, lit));
+    add_rule(rs, text_leaf(rs, IMAGE, WEDR_PRED_EQUALS, lit));
+    struct run r = compile(rs, NULL);
+    static char big[200000];
+    memset(big, '\xA9', sizeof(big)); /* stray bytes up to the cut */
+    memcpy(big, "FRONT", 5);
+    memcpy(big + sizeof(big) - 4, "\xC3\xA9ND", 4);
+    assert_int_equal(run_text(&r, IMAGE, big, sizeof(big)), 2);
+    for (size_t at = 65530; at < 65540; at++) {
+        memset(big, 'x', sizeof(big));
+        memcpy(big + at, "NEEDLE", 6);
+        memcpy(big + sizeof(big) - 4, "\xC3\xA9ND", 4);
+        assert_int_equal(run_text(&r, IMAGE, big, sizeof(big)), 2);
+    }
+    memset(big, 'L', sizeof(big));
+    assert_int_equal(run_text(&r, IMAGE, big, 9000), 2);
+    assert_int_equal(run_text(&r, IMAGE, big, 9001), 1);
+    finish(&r);
+}
+
 static void scopes_restrict_rules_by_class_guard_and_exception(void **state)
 {
     (void)state;
@@ -492,6 +522,7 @@ int main(void)
         cmocka_unit_test(each_predicate_means_what_its_contract_says),
         cmocka_unit_test(values_with_types_and_several_values_compare),
         cmocka_unit_test(folding_keeps_positions),
+        cmocka_unit_test(very_long_values_are_seen_in_whole),
         cmocka_unit_test(scopes_restrict_rules_by_class_guard_and_exception),
         cmocka_unit_test(only_candidates_are_evaluated),
         cmocka_unit_test(a_regex_that_runs_away_is_stopped_and_counted),

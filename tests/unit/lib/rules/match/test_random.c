@@ -18,6 +18,7 @@
 #define ROUNDS 12u
 
 static uint64_t seed;
+static uint32_t least; /* pieces of a text: without short literals the filter strides */
 
 static uint32_t below(uint32_t n)
 {
@@ -40,7 +41,7 @@ static struct wedr_text some_text(uint32_t most)
     static unsigned slot;
     char *to = out[slot++ % 8];
     size_t len = 0;
-    for (uint32_t n = below(most + 1); n > 0; n--) {
+    for (uint32_t n = below(most + 1) + least; n > 0; n--) {
         const char *piece = pieces[below(WEDR_ARRAY_COUNT(pieces))];
         memcpy(to + len, piece, strlen(piece));
         len += strlen(piece);
@@ -261,6 +262,7 @@ static void the_engine_agrees_with_plain_evaluation(void **state)
     uint64_t matches = 0;
     for (uint32_t round = 0; round < ROUNDS; round++) {
         seed = UINT64_C(0x9E3779B97F4A7C15) * (round + 1);
+        least = round % 3 * 2;
         struct wedr_engine *e;
         struct wedr_engine_options opts = {.jit = round % 2};
         assert_int_equal(wedr_engine_new_take(some_rules(), &opts, &e, NULL), WEDR_OK);
