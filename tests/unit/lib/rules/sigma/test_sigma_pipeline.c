@@ -212,6 +212,40 @@ static void sysmon_in_every_form(void **state)
         0);
 }
 
+static void system_fields_and_user_data(void **state)
+{
+    (void)state;
+    static const char *const r[] = {
+        "product: windows, service: application",
+        "Provider_Name: MSSQL, EventID: 15457, Data|contains: xp_",
+        "product: windows, service: terminalservices-localsessionmanager",
+        "EventID: 21, Address: LOCAL",
+        "product: windows, service: system",
+        "Provider_Name: P, Computer: c, ComputerName: c",
+        NULL};
+    assert_int_equal(
+        run(r, NULL, 0,
+            "{\"Event\":{\"System\":{\"Provider\":{\"#attributes\":{\"Name\":\"MSSQL\"}},"
+            "\"EventID\":{\"#attributes\":{\"Qualifiers\":1},\"#text\":15457},\"Channel\":"
+            "\"Application\"},\"EventData\":{\"Data\":{\"#text\":[\"a\",\"the xp_cmdshell\"]}}}}"),
+        1);
+    assert_int_equal(
+        run(r, NULL, 0,
+            "{\"Event\":{\"System\":{\"EventID\":21,\"Channel\":\"Microsoft-Windows-"
+            "TerminalServices-LocalSessionManager/Operational\"},\"UserData\":{\"EventXML\":{"
+            "\"Address\":\"LOCAL\"}}}}"),
+        2);
+    assert_int_equal(
+        run(r, NULL, 0,
+            "{\"EventID\":7045,\"Channel\":\"System\",\"SourceName\":\"P\",\"Computer\":\"c\"}"),
+        4);
+    assert_int_equal(
+        run(r, NULL, 0,
+            "{\"winlog\":{\"event_id\":7045,\"channel\":\"System\",\"provider_name\":\"P\","
+            "\"computer_name\":\"c\"}}"),
+        4);
+}
+
 static void security_4688_is_a_process_creation_too(void **state)
 {
     (void)state;
@@ -353,6 +387,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(our_fields_are_those_of_the_schema_and_all_of_them),
         cmocka_unit_test(sysmon_in_every_form),
+        cmocka_unit_test(system_fields_and_user_data),
         cmocka_unit_test(security_4688_is_a_process_creation_too),
         cmocka_unit_test(our_events_of_both_systems),
         cmocka_unit_test(ecs_auditd_and_the_journal),
