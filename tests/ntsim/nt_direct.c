@@ -100,6 +100,11 @@ void direct_push(uint8_t lane, size_t len, uint64_t mark, uint32_t cuts)
     sim_free(record);
 }
 
+uint32_t direct_lane_bytes(uint8_t lane)
+{
+    return wedr_evq_lane_bytes(lane);
+}
+
 void direct_lose(uint8_t lane)
 {
     wedr_evq_lose(lane);

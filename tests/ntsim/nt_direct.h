@@ -21,5 +21,7 @@ void direct_free(void *p);
 /* Puts a module_load record of len bytes (at least 88) with image_base `mark` into a lane, with
  * that many strings cut. May be called at DISPATCH. */
 void direct_push(uint8_t lane, size_t len, uint64_t mark, uint32_t cuts);
+/* Bytes of the lane's arena; GET_VERSION says that of the first alone. */
+uint32_t direct_lane_bytes(uint8_t lane);
 /* A record of that lane that could not be made. */
 void direct_lose(uint8_t lane);

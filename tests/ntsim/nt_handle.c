@@ -131,6 +131,7 @@ NTSTATUS NTAPI RtlCreateSecurityDescriptor(PSECURITY_DESCRIPTOR sd, ULONG revisi
     return STATUS_SUCCESS;
 }
 
+/* NT rounds a length down to whole longwords: one that is none is a slip. */
 NTSTATUS NTAPI RtlCreateAcl(PACL acl, ULONG len, ULONG revision)
 {
     SIM_ENTER(RtlCreateAcl);
@@ -142,12 +143,12 @@ NTSTATUS NTAPI RtlCreateAcl(PACL acl, ULONG len, ULONG revision)
     if (len < sizeof(ACL)) {
         return STATUS_BUFFER_TOO_SMALL;
     }
-    if ((revision != ACL_REVISION && revision != 4) || len > 0xffff) {
+    if ((revision != ACL_REVISION && revision != 4) || len > 0xffff || len % 4 != 0) {
         return STATUS_INVALID_PARAMETER;
     }
     memset(acl, 0, sizeof(*acl));
     acl->AclRevision = (UCHAR)revision;
-    acl->AclSize = (USHORT)(len & ~3u);
+    acl->AclSize = (USHORT)len;
     return STATUS_SUCCESS;
 }
 
@@ -185,8 +186,11 @@ NTSTATUS NTAPI RtlAddAccessAllowedAce(PACL acl, ULONG revision, ACCESS_MASK acce
         return STATUS_INVALID_SID;
     }
     end = acl_end(acl);
-    if (end == 0 || revision > 4) {
+    if (end == 0) {
         return STATUS_INVALID_ACL;
+    }
+    if (revision < ACL_REVISION || revision > 4) {
+        return STATUS_REVISION_MISMATCH;
     }
     if (acl->AclSize - end < len) {
         return STATUS_ALLOTTED_SPACE_EXCEEDED;
@@ -296,7 +300,9 @@ NTSTATUS NTAPI ZwSetSecurityObject(HANDLE h, SECURITY_INFORMATION what, PSECURIT
     if (!object) {
         return STATUS_INVALID_HANDLE;
     }
-    if ((access & WRITE_DAC) == 0) {
+    if ((access & WRITE_DAC) == 0 ||
+        ((what & (OWNER_SECURITY_INFORMATION | GROUP_SECURITY_INFORMATION)) != 0 &&
+         (access & WRITE_OWNER) == 0)) {
         return STATUS_ACCESS_DENIED;
     }
     if (in->Revision != SECURITY_DESCRIPTOR_REVISION) {
@@ -312,6 +318,7 @@ NTSTATUS NTAPI ZwSetSecurityObject(HANDLE h, SECURITY_INFORMATION what, PSECURIT
     sim_lock(SIM_LOCK_IO);
     d->info.has_dacl = true;
     d->info.dacl_null = !in->Dacl;
+    d->info.dacl_defaulted = (in->Control & SE_DACL_DEFAULTED) != 0;
     d->info.dacl_protected = (in->Control & SE_DACL_PROTECTED) != 0 || (what & 0x80000000u) != 0;
     if (in->Dacl) {
         keep_dacl(d, in->Dacl);

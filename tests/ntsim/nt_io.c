@@ -208,6 +208,7 @@ bool ntsim_device(struct ntsim_text name, struct ntsim_device *ret)
         ret->type = d->body.DeviceType;
         ret->flags = d->body.Flags;
         ret->characteristics = d->body.Characteristics;
+        ret->extension = (uint32_t)(d->body.Size - sizeof(DEVICE_OBJECT));
     }
     sim_unlock(SIM_LOCK_IO);
     return d != NULL;
@@ -376,6 +377,16 @@ static NTSTATUS NTAPI invalid_request(PDEVICE_OBJECT device, PIRP irp)
     irp->IoStatus.Information = 0;
     IofCompleteRequest(irp, IO_NO_INCREMENT);
     return STATUS_INVALID_DEVICE_REQUEST;
+}
+
+unsigned ntsim_majors_unset(void)
+{
+    unsigned n = 0;
+
+    for (unsigned i = 0; i <= IRP_MJ_MAXIMUM_FUNCTION; i++) {
+        n += sim_driver.MajorFunction[i] == invalid_request;
+    }
+    return n;
 }
 
 static void check_devices(void)

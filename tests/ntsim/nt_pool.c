@@ -9,6 +9,7 @@
 #define BUCKETS 256u
 #define MAPPED (128u << 10) /* blocks from this length on are mapped */
 #define POOL_NX 512         /* NonPagedPoolNx */
+#define POOL_SYSTEM 0x26u   /* must succeed, cache aligned, session: types of the system's own */
 
 struct block {
     struct block *next;
@@ -200,6 +201,8 @@ PVOID NTAPI ExAllocatePoolWithTag(POOL_TYPE type, SIZE_T len, ULONG tag)
 
     if (!paged && ((unsigned)type & POOL_NX) == 0) {
         sim_violation(SIM_RULE_pool_executable, "pool type %u", (unsigned)type);
+    } else if (((unsigned)type & POOL_SYSTEM) != 0) {
+        sim_violation(SIM_RULE_pool_flags, "pool type %u", (unsigned)type);
     }
     if (SIM_FAULT(ExAllocatePoolWithTag)) {
         return NULL;

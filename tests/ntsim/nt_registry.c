@@ -198,6 +198,9 @@ void sim_registry_reset(void)
 /* ---- the driver's side
  * --------------------------------------------------------------------------------- */
 
+/* NT ignores title indices and, for a key below another one, looks at the rights of the caller and
+ * not at those of the handle. The documentation asks for 0 and for the right: so does this. */
+
 /* The whole path of what attributes name; free units. Not present: a bad root handle. */
 static struct ntsim_text full_path(const OBJECT_ATTRIBUTES *a)
 {
@@ -283,13 +286,21 @@ NTSTATUS NTAPI ZwCreateKey(PHANDLE ret_key,
     SIM_ENTER(ZwCreateKey);
     NTSTATUS status = SIM_FAULT(ZwCreateKey);
     struct ntsim_text path;
+    ACCESS_MASK granted;
     struct key *k;
     ULONG how;
 
-    UNREFERENCED_PARAMETER(title_index);
     UNREFERENCED_PARAMETER(key_class);
     if (status) {
         return status;
+    }
+    if (title_index != 0) {
+        return STATUS_INVALID_PARAMETER;
+    }
+    if (attributes->RootDirectory &&
+        sim_handle_get(attributes->RootDirectory, SIM_HANDLE_KEY, &granted) &&
+        (granted & (KEY_CREATE_SUB_KEY | GENERIC_ALL)) == 0) {
+        return STATUS_ACCESS_DENIED;
     }
     path = full_path(attributes);
     if (!path.present) {
@@ -373,9 +384,11 @@ NTSTATUS NTAPI ZwSetValueKey(
     NTSTATUS status = SIM_FAULT(ZwSetValueKey);
     struct key *k;
 
-    UNREFERENCED_PARAMETER(title_index);
     if (status) {
         return status;
+    }
+    if (title_index != 0) {
+        return STATUS_INVALID_PARAMETER;
     }
     status = get_key(key, KEY_SET_VALUE, &k);
     if (!NT_SUCCESS(status)) {

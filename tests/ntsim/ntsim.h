@@ -407,15 +407,19 @@ struct ntsim_device {
     uint32_t type;            /* FILE_DEVICE_* */
     uint32_t flags;           /* DO_*: as the driver left them; DO_DEVICE_INITIALIZING is 0x80 */
     uint32_t characteristics; /* FILE_DEVICE_SECURE_OPEN is 0x100 */
+    uint32_t extension;       /* bytes of its extension */
     bool exclusive;
     bool has_dacl;       /* set by the driver; false: the default DACL of the I/O manager */
     bool dacl_null;      /* everyone, everything */
     bool dacl_protected; /* SE_DACL_PROTECTED */
+    bool dacl_defaulted; /* SE_DACL_DEFAULTED */
     unsigned aces;
     struct ntsim_ace ace[8];
 };
 /* The device of that name, as long as it exists. */
 bool ntsim_device(struct ntsim_text name, struct ntsim_device *ret);
+/* Major functions that the driver has left to the I/O manager. */
+unsigned ntsim_majors_unset(void);
 /* Target of a link; false: none of that name. Points into the simulator. */
 bool ntsim_link(struct ntsim_text name, struct ntsim_text *ret_target);
 

@@ -40,7 +40,8 @@ static void d09_system_and_administrators_alone_may_open_the_device(void **state
     assert_true(d.exclusive);
     assert_int_equal(d.flags & DO_BUFFERED_IO, DO_BUFFERED_IO);
     assert_int_equal(d.flags & DO_DEVICE_INITIALIZING, 0);
-    assert_true(d.has_dacl && d.dacl_protected && !d.dacl_null);
+    assert_int_equal(d.extension, 0);
+    assert_true(d.has_dacl && d.dacl_protected && !d.dacl_null && !d.dacl_defaulted);
     assert_int_equal(d.aces, 2);
     for (unsigned i = 0; i < 2; i++) {
         assert_int_equal(d.ace[i].type, 0);
@@ -306,6 +307,7 @@ static void other_major_functions_are_refused(void **state)
     struct ntsim_file *f = driver_start();
 
     (void)state;
+    assert_int_equal(ntsim_majors_unset(), 0);
     for (unsigned i = 0; i <= MJ_MAXIMUM; i++) {
         if (i != MJ_CREATE && i != MJ_CLOSE && i != MJ_DEVICE_CONTROL && i != MJ_CLEANUP) {
             assert_int_equal(major(f, i), NTSIM_INVALID_DEVICE_REQUEST);

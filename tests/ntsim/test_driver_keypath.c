@@ -84,6 +84,7 @@ static void case_of_other_alphabets_is_that_of_the_kernel(void **state)
     assert_true(below16(NTSIM_TEXT(u"\\\u00de"), NTSIM_TEXT(u"\\\u00fe"))); /* the last pair */
     assert_true(below16(NTSIM_TEXT(u"\\\u00c0"), NTSIM_TEXT(u"\\\u00e0"))); /* the first */
     assert_false(below16(NTSIM_TEXT(u"\\\x7f"), NTSIM_TEXT(u"\\\x80")));
+    assert_false(below16(NTSIM_TEXT(u"\\\uffff"), NTSIM_TEXT(u"\\\0"))); /* first and last unit */
 }
 
 /* The same path, cut into root and leaf at each backslash. */
@@ -135,6 +136,7 @@ static void pattern_matches_up_to_a_component(void **state)
     assert_int_equal(match("\\a\\run", "\\A\\Run\\x", 0), 6);
     assert_int_equal(match("\\a\\run", "\\A\\RunMRU", 0), 0);
     assert_int_equal(match("\\a\\run", "\\A\\Ru", 0), 0);
+    assert_int_equal(match("\\a\\run", "\\A\\Run\\", 0), 6);
     assert_int_equal(match("\\a\\run", "", 0), 0);
     assert_int_equal(match("run", "\\A\\Run\\x", 3), 6);
     assert_int_equal(match("run", "\\A\\Run", 3), 6);
@@ -182,6 +184,9 @@ static void pattern_goes_over_the_two_pieces(void **state)
                      7);
     assert_int_equal(probe_keypath_match("d\\e", NTSIM_TEXT(u"AB"), NTSIM_TEXT(u"CD\\e"), 4), 7);
     assert_int_equal(probe_keypath_match("abcd", NTSIM_TEXT(u"AB"), NTSIM_TEXT(u"CD"), 0), 0);
+    /* Nothing behind the second piece is looked at. */
+    assert_int_equal(probe_keypath_match("ab\\c*", NTSIM_TEXT(u"AB"), NTSIM_TEXT(u"CD"), 0), 5);
+    assert_int_equal(probe_keypath_match("ab\\cde", NTSIM_TEXT(u"AB"), NTSIM_TEXT(u"CD"), 0), 0);
 }
 
 int main(void)

@@ -131,6 +131,12 @@ static void nuls_of_text_are_shown_and_those_of_bytes_are_not(void **state)
     probe_rec_bytes(REF(data_preview), zeroes, 6, 6);
     probe_rec_text(REF(key_path), NTSIM_TEXT(u"\0a\0"), 100);
     push(&w);
+    /* Between units of which no byte is 0, too. */
+    want_text(&w, "key_path", NTSIM_TEXT(u"\u0431\u2400\u0431\u0431\u0431"), 0);
+    begin(WEDR_LANE_CRITICAL);
+    probe_rec_bytes(REF(data_preview), zeroes, 6, 6);
+    probe_rec_text(REF(key_path), NTSIM_TEXT(u"\u0431\0\u0431\u0431\u0431"), 100);
+    push(&w);
 }
 
 static void check_joined(struct ntsim_text root,

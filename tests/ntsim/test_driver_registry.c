@@ -488,6 +488,10 @@ static void odd_arguments_are_only_counted(void **state)
         assert_int_equal(
             ntsim_fire_registry_raw(ntsim_registry_class((enum ntsim_reg)op, true), NULL), 0);
     }
+    /* The first one behind the last that is looked at. */
+    assert_int_equal(
+        ntsim_fire_registry_raw(ntsim_registry_class(NTSIM_REG_SET_SECURITY, true) + 1, nothing),
+        0);
     assert_int_equal(ntsim_fire_registry_raw(NOT_A_CLASS, nothing), 0);
     assert_int_equal(ntsim_fire_registry_raw(UINT64_MAX, nothing), 0);
     assert_int_equal(ntsim_fire_registry_raw(UINT32_MAX, nothing), 0);

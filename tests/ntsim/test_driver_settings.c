@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * What the driver reads from the registry at load: altitude, lanes, the identity of the boot. */
 #include "driver_fixture.h"
+#include "nt_direct.h"
 #include "nt_probe.h"
 
 #include "core/base/ring.h"
@@ -126,6 +127,7 @@ static void expect_lanes(uint64_t critical, uint64_t bulk)
                             2 * PROBE_PROCTAB_MAX * 32;
 
     assert_int_equal(driver_version(driver_start()).lane_bytes, critical);
+    assert_int_equal(direct_lane_bytes(WEDR_LANE_BULK), bulk);
     assert_int_equal(ntsim_pool_bytes() - beside, critical + bulk);
     driver_unload();
 }
@@ -332,11 +334,12 @@ static void a_stored_boot_id_is_used_as_it_is(void **state)
 
 static void a_stored_boot_id_of_another_shape_is_replaced(void **state)
 {
-    static const uint8_t stored[17] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17};
+    static const uint8_t stored[64] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17};
     static const struct {
         uint32_t type;
         size_t len;
-    } bad[] = {{REG_BINARY, 15}, {REG_BINARY, 17}, {REG_BINARY, 0}, {REG_SZ, 16}};
+    } bad[] = {{REG_BINARY, 15}, {REG_BINARY, 17}, {REG_BINARY, 20}, {REG_BINARY, 21},
+               {REG_BINARY, 64}, {REG_BINARY, 0},  {REG_SZ, 16}};
 
     (void)state;
     (void)identity_of_load(); /* makes the key, volatile */

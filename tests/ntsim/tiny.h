@@ -35,6 +35,7 @@
     TINY(POOL_NOTHING, "pool.zero_size", 0)                  \
     TINY(POOL_NO_TAG, "pool.no_tag", 0)                      \
     TINY(POOL_FLAGS, "pool.flags", 0)                        \
+    TINY(POOL_TYPE, "pool.flags", 0)                         \
     TINY(POOL_LEAK, "pool.leak", 1)                          \
     TINY(IRP_TWICE, "irp.double_completion", 0)              \
     TINY(IRP_UNDER_LOCK, "irp.under_lock", 0)                \

@@ -170,6 +170,9 @@ static bool sin_of_pool(ULONG command)
     case TINY_POOL_FLAGS:
         p = ExAllocatePool2(0x140u, 8, TAG);
         break;
+    case TINY_POOL_TYPE:
+        p = ExAllocatePoolWithTag(NonPagedPoolNxCacheAligned, 8, TAG);
+        break;
     default:
         return false;
     }

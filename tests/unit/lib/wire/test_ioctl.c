@@ -79,13 +79,16 @@ static void filter_that_breaks_a_bound_is_refused(void **state)
     assert_int_equal(check_with(0, 0), WEDR_E_VERSION);
     assert_int_equal(check_with(8, 2), WEDR_E_VERSION);
     assert_int_equal(check_with(4, 57), WEDR_E_FORMAT);
+    assert_int_equal(check_with(4, 59), WEDR_E_FORMAT);
     assert_int_equal(check_with(10, WEDR_FILTER_PATHS_MAX + 1), WEDR_E_LIMIT);
     assert_int_equal(check_with(12, WEDR_FILTER_REGISTRY_MAX + 1), WEDR_E_LIMIT);
     assert_int_equal(check_with(10, WEDR_FILTER_PATHS_MAX), WEDR_E_FORMAT);
     assert_int_equal(check_with(14, 1), WEDR_E_FORMAT);
+    assert_int_equal(check_with(15, 1), WEDR_E_FORMAT);
     assert_int_equal(check_with(16, WEDR_CLASS_REGISTRY), WEDR_E_RANGE);
     assert_int_equal(check_with(16, WEDR_CLASS_PROCESS | 0x20), WEDR_E_RANGE);
     assert_int_equal(check_with(20, 1), WEDR_E_FORMAT);
+    assert_int_equal(check_with(23, 1), WEDR_E_FORMAT);
     assert_int_equal(check_with(31, 1), WEDR_E_FORMAT);
 }
 
@@ -101,7 +104,30 @@ static void prefix_that_breaks_a_bound_is_refused(void **state)
     assert_int_equal(check_with(37, 5), WEDR_E_FORMAT); /* longer than the maximum */
     assert_int_equal(check_with(38, 1), WEDR_E_FORMAT); /* reserved */
     assert_int_equal(check_with(48, '/'), WEDR_E_FORMAT);
+    assert_int_equal(check_with(48, 'a'), WEDR_E_FORMAT);
     assert_int_equal(check_with(50, 0), WEDR_E_FORMAT); /* NUL inside */
+}
+
+static void prefix_that_ends_one_byte_behind_the_filter_is_refused(void **state)
+{
+    uint8_t p[sizeof(golden)];
+
+    (void)state;
+    memcpy(p, golden, sizeof(p));
+    p[4] = sizeof(golden) - 1;
+    assert_int_equal(check(p, sizeof(p) - 1), WEDR_E_FORMAT);
+}
+
+/* U+0100: a byte that is 0 makes no NUL, and neither do two that belong to different units. */
+static void unit_with_a_zero_byte_is_no_nul(void **state)
+{
+    uint8_t p[sizeof(golden)];
+
+    (void)state;
+    memcpy(p, golden, sizeof(p));
+    p[50] = 0;
+    p[51] = 1;
+    assert_int_equal(check(p, sizeof(p)), WEDR_OK);
 }
 
 /* A registry prefix of `len` bytes behind the golden filter's path prefix. */
@@ -207,16 +233,28 @@ static void stats_answer_is_checked(void **state)
                                  .lane_count = WEDR_LANE_COUNT,
                                  .callback_count = WEDR_CALLBACK_COUNT,
                                  .epoch = 5,
-                                 .lane = {{.produced = 3}, {.produced = 4}}};
+                                 .lane = {{.produced = 3}, {.produced = 4}},
+                                 .processes_untracked = UINT64_MAX};
     struct wedr_ioctl_stats got;
 
     (void)state;
     assert_int_equal(wedr_ioctl_stats_decode(wedr_span(&s, sizeof(s)), &got), WEDR_OK);
     assert_memory_equal(&got, &s, sizeof(s));
     assert_int_equal(wedr_ioctl_stats_decode(wedr_span(&s, sizeof(s) - 1), &got), WEDR_E_AGAIN);
+    s.size--;
+    assert_int_equal(wedr_ioctl_stats_decode(wedr_span(&s, sizeof(s)), &got), WEDR_E_FORMAT);
+    s.size += 2; /* of a driver that says more */
+    assert_int_equal(wedr_ioctl_stats_decode(wedr_span(&s, sizeof(s)), &got), WEDR_OK);
+    s.size--;
     s.lane_count = 3;
     assert_int_equal(wedr_ioctl_stats_decode(wedr_span(&s, sizeof(s)), &got), WEDR_E_FORMAT);
+    s.lane_count = 1;
+    assert_int_equal(wedr_ioctl_stats_decode(wedr_span(&s, sizeof(s)), &got), WEDR_E_FORMAT);
     s.lane_count = WEDR_LANE_COUNT;
+    s.callback_count = WEDR_CALLBACK_COUNT - 1;
+    assert_int_equal(wedr_ioctl_stats_decode(wedr_span(&s, sizeof(s)), &got), WEDR_E_FORMAT);
+    s.callback_count = WEDR_CALLBACK_MAX;
+    assert_int_equal(wedr_ioctl_stats_decode(wedr_span(&s, sizeof(s)), &got), WEDR_OK);
     s.callback_count = WEDR_CALLBACK_MAX + 1;
     assert_int_equal(wedr_ioctl_stats_decode(wedr_span(&s, sizeof(s)), &got), WEDR_E_FORMAT);
     s.callback_count = WEDR_CALLBACK_COUNT;
@@ -232,15 +270,23 @@ static void version_answer_is_checked(void **state)
                                    .ioctl_version = WEDR_IOCTL_VERSION,
                                    .wire_version = WEDR_WIRE_VERSION,
                                    .record_max = WEDR_RECORD_MAX,
-                                   .epoch = 1};
+                                   .epoch = 1,
+                                   .reserved1 = UINT64_MAX};
     struct wedr_ioctl_version got;
 
     (void)state;
     assert_int_equal(wedr_ioctl_version_decode(wedr_span(&v, sizeof(v)), &got), WEDR_OK);
+    assert_memory_equal(&got, &v, sizeof(v));
     assert_int_equal(wedr_ioctl_version_decode(wedr_span(&v, sizeof(v) - 1), &got), WEDR_E_AGAIN);
+    v.size--;
+    assert_int_equal(wedr_ioctl_version_decode(wedr_span(&v, sizeof(v)), &got), WEDR_E_FORMAT);
+    v.size++;
     v.record_max++;
     assert_int_equal(wedr_ioctl_version_decode(wedr_span(&v, sizeof(v)), &got), WEDR_E_FORMAT);
-    v.record_max--;
+    v.record_max = 4095;
+    assert_int_equal(wedr_ioctl_version_decode(wedr_span(&v, sizeof(v)), &got), WEDR_E_FORMAT);
+    v.record_max = 4096;
+    assert_int_equal(wedr_ioctl_version_decode(wedr_span(&v, sizeof(v)), &got), WEDR_OK);
     v.wire_version = 6;
     assert_int_equal(wedr_ioctl_version_decode(wedr_span(&v, sizeof(v)), &got), WEDR_E_VERSION);
 }
@@ -252,6 +298,8 @@ int main(void)
         cmocka_unit_test(every_truncated_filter_is_refused),
         cmocka_unit_test(filter_that_breaks_a_bound_is_refused),
         cmocka_unit_test(prefix_that_breaks_a_bound_is_refused),
+        cmocka_unit_test(prefix_that_ends_one_byte_behind_the_filter_is_refused),
+        cmocka_unit_test(unit_with_a_zero_byte_is_no_nul),
         cmocka_unit_test(prefix_has_at_most_its_maximum),
         cmocka_unit_test(prefix_text_in_the_table_is_refused),
         cmocka_unit_test(prefix_at_an_odd_offset_is_refused),

@@ -30,6 +30,7 @@ static int setup_caps(void **state, size_t critical, size_t bulk)
     struct fixture *f = wedr_alloc(1, sizeof(*f));
     const size_t caps[] = {critical, bulk};
     assert_non_null(f);
+    memset(&f->ring, 0xa5, sizeof(f->ring)); /* init leaves nothing of what was there */
     for (unsigned i = 0; i < WEDR_RING_LANES; i++) {
         f->arena[i] = wedr_alloc(caps[i], 1);
         assert_non_null(f->arena[i]);
@@ -225,6 +226,7 @@ static void commit_after_eviction_says_so_and_counts_once(void **state)
     assert_int_equal(wedr_ring_peek(r, 0, &p, &len, &seq), WEDR_OK);
     push(r, 0, 600, 0);
     assert_int_equal(wedr_ring_commit(r, 0, seq), WEDR_E_STATE);
+    assert_int_equal(wedr_ring_commit(r, 0, seq + 2), WEDR_E_STATE); /* not there yet */
     struct wedr_ring_stats s = wedr_ring_stats(r, 0);
     assert_true(s.delivered == 0 && s.dropped[WEDR_RING_DROP_EVICTED] == 1 && s.queued == 1);
     assert_balanced(r);
@@ -251,6 +253,28 @@ static void bad_arguments_change_nothing(void **state)
     assert_int_equal(wedr_ring_init(&blank, none, caps, NULL), WEDR_E_INVAL);
     assert_int_equal(wedr_ring_init(&blank, both, no_caps, NULL), WEDR_E_INVAL);
     assert_int_equal(wedr_ring_init(&blank, both, huge, NULL), WEDR_E_INVAL);
+}
+
+static void new_ring_is_empty_in_every_byte(void **state)
+{
+    const struct wedr_ring *r = &((struct fixture *)*state)->ring;
+    static const struct wedr_ring_lane empty;
+    for (unsigned i = 0; i < WEDR_RING_LANES; i++) {
+        assert_true(r->lanes[i].write == 0 && r->lanes[i].head == 0);
+        assert_memory_equal(&r->lanes[i].stats, &empty.stats, sizeof(empty.stats));
+        assert_memory_equal(r->lanes[i].slots, empty.slots, sizeof(empty.slots));
+    }
+}
+
+static void arena_of_the_largest_size_is_taken(void **state)
+{
+    static struct wedr_ring r;
+    uint8_t byte = 0; /* no record is pushed */
+    uint8_t *const arenas[] = {&byte, &byte};
+    const size_t caps[] = {UINT32_MAX, UINT32_MAX};
+    (void)state;
+    assert_int_equal(wedr_ring_init(&r, arenas, caps, NULL), WEDR_OK);
+    assert_true(r.lanes[0].cap == UINT32_MAX && r.lanes[1].cap == UINT32_MAX);
 }
 
 /* The model: a lane is the list of seqs and lengths that are queued; what the ring may drop is only
@@ -397,11 +421,15 @@ static void bytes_are_counted_in_out_and_at_their_peak(void **state)
     assert_int_equal(wedr_ring_stats(&f->ring, 1).bytes_queued, 0);
     assert_int_equal(wedr_ring_stats(&f->ring, 1).bytes_delivered, 800);
     assert_int_equal(wedr_ring_stats(&f->ring, 1).bytes_peak, 800);
+    push(&f->ring, 1, 801, 0); /* one more than ever before */
+    assert_int_equal(wedr_ring_stats(&f->ring, 1).bytes_peak, 801);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(new_ring_is_empty_in_every_byte, setup, teardown),
+        cmocka_unit_test(arena_of_the_largest_size_is_taken),
         cmocka_unit_test_setup_teardown(bytes_are_counted_in_out_and_at_their_peak, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(push_when_bytes_are_full_evicts_oldest_and_counts, setup,
