@@ -1,0 +1,9 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * cli/wedr-rules/commands.h — a function per command, in a file of its name. Each returns the exit
+ * code. */
+#pragma once
+
+#include "args.h"
+
+int wedr_rules_validate(const struct wedr_rules_args *args);
+int wedr_rules_scan(const struct wedr_rules_args *args);

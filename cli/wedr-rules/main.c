@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * wedr-rules — checks rules and runs them over event files. */
+#include "commands.h"
+#include "core/base/err.h"
+#include "show.h"
+#include <string.h>
+
+static const struct wedr_rules_command commands[] = {
+    {"validate", "[--json] RULES...",
+     "    Compile rules and say which do not compile, with file, line and reason.\n", 0, 0, false,
+     wedr_rules_validate},
+    {"scan", "[--json] RULES... [--] EVENTS...",
+     "    Match rules against events. Text: a table of the rules that matched, the severest "
+     "first.\n"
+     "    JSON: one object a line for each match, event_index from 0. Without \"--\": rules are "
+     "folders and\n"
+     "    .yml or .yaml files up to the first other path; of folders alone, the last has the "
+     "events.\n"
+     "    Correlations are compiled but not counted over the events.\n",
+     1, SIZE_MAX, true, wedr_rules_scan},
+};
+
+static int usage(const char *reason)
+{
+    wedr_show_problem("wedr-rules", 0, reason);
+    (void)fputs("wedr-rules --help says more\n", stderr);
+    return WEDR_EXIT_USAGE;
+}
+
+int main(int argc, char **argv)
+{
+    const struct wedr_rules_command *command = NULL;
+    struct wedr_rules_args args;
+    struct wedr_errinfo ei = {""};
+    int code = WEDR_EXIT_DONE;
+    const char *name = argc > 1 ? argv[1] : "";
+    for (size_t i = 0; i < WEDR_ARRAY_COUNT(commands); i++) {
+        command = strcmp(name, commands[i].name) == 0 ? &commands[i] : command;
+    }
+    bool help = false;
+    for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
+        help = help || strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0;
+    }
+    if (help || strcmp(name, "help") == 0) {
+        wedr_rules_help(stdout, commands, WEDR_ARRAY_COUNT(commands));
+    } else if (strcmp(name, "--version") == 0) {
+        (void)puts("wedr-rules " WEDR_RULES_VERSION);
+    } else if (!command) {
+        return usage(name[0] ? "unknown command" : "a command is needed");
+    } else if (wedr_rules_args_parse(command, argc - 2, argv + 2, &args, &ei) != WEDR_OK) {
+        return usage(ei.text);
+    } else {
+        code = command->run(&args);
+    }
+    if (fflush(stdout) != 0 || ferror(stdout)) {
+        wedr_show_problem("standard output", 0, "cannot be written");
+        return WEDR_EXIT_FAILED;
+    }
+    return code;
+}

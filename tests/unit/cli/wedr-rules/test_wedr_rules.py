@@ -1,0 +1,256 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""test_wedr_rules.py WEDR_RULES: the real program on small rules and events, and on the rules of ../shared/data."""
+import glob
+import json
+import os
+import re
+import subprocess
+import sys
+import tarfile
+import tempfile
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+ROOT = os.path.normpath(os.path.join(HERE, "..", "..", "..", ".."))
+ARCHIVE = os.path.join(ROOT, "..", "shared", "data", "sigma-8eaafff1f.tar.xz")
+TOOL = os.path.abspath(sys.argv[1])
+
+WHOAMI = """title: Who am I
+id: 11111111-1111-4111-8111-111111111111
+level: high
+logsource: {product: windows, category: process_creation}
+detection:
+  selection: {CommandLine|contains: whoami}
+  condition: selection
+"""
+NET = """title: Net user
+id: 22222222-2222-4222-8222-222222222222
+level: low
+logsource: {product: windows, category: process_creation}
+detection:
+  selection: {CommandLine|startswith: 'net '}
+  condition: selection
+"""
+BAD = """title: Bad
+id: 33333333-3333-4333-8333-333333333333
+logsource: {product: windows, category: process_creation}
+detection:
+  selection:
+    CommandLine|nonsense: x
+  condition: selection
+"""
+
+
+def flat(command_line):
+    return {"EventID": 1, "Channel": "Microsoft-Windows-Sysmon/Operational", "Image": "C:\\x.exe", "CommandLine": command_line}
+
+
+def nested(command_line):
+    return {"Event": {"System": {"Provider": {"#attributes": {"Name": "Microsoft-Windows-Sysmon"}}, "EventID": 1,
+                                 "Channel": "Microsoft-Windows-Sysmon/Operational"},
+                      "EventData": {"Image": "C:\\x.exe", "CommandLine": command_line}}}
+
+
+class Box:
+    """A folder of files for one test."""
+
+    def __init__(self, folder):
+        self.folder = folder
+
+    def put(self, name, content):
+        path = os.path.join(self.folder, name)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "wb") as f:
+            f.write(content if isinstance(content, bytes) else content.encode())
+        return path
+
+    def rules(self):
+        self.put("rules/a/whoami.yml", WHOAMI)
+        self.put("rules/net.yaml", NET)
+        self.put("rules/.hidden.yml", BAD)
+        self.put("rules/notes.txt", "no rule")
+        return os.path.join(self.folder, "rules")
+
+
+def run(*args, stdout=subprocess.PIPE):
+    p = subprocess.run([TOOL, *args], stdout=stdout, stderr=subprocess.PIPE, check=False, timeout=200)
+    assert b"\x1b" not in (p.stdout or b"") + p.stderr, p
+    return p.returncode, (p.stdout or b"").decode(), p.stderr.decode()
+
+
+def matches(*args):
+    """Exit code and (title, base name, index) of each match."""
+    code, out, err = run("scan", "--json", *args)
+    found = []
+    for line in out.splitlines():
+        m = json.loads(line)
+        assert list(m) == ["rule_id", "rule_title", "severity", "file", "event_index"], m
+        assert m["severity"] in ("high", "low", "medium", "informational", "critical")
+        found.append((m["rule_title"], os.path.basename(m["file"]), m["event_index"]))
+    return code, found, err
+
+
+def test_validate_prints_counts_and_each_failure_with_its_line(box):
+    folder = box.rules()
+    code, out, _ = run("validate", "--json", folder)
+    assert (code, json.loads(out)) == (0, {"files": 2, "rules": 2, "compiled": 2, "failed": []}), out
+    bad = box.put("rules/bad.yml", BAD)
+    code, out, _ = run("validate", folder, "--json")
+    got = json.loads(out)
+    assert code == 1 and list(got) == ["files", "rules", "compiled", "failed"], out
+    assert (got["files"], got["rules"], got["compiled"], len(got["failed"])) == (3, 3, 2, 1), out
+    failed = got["failed"][0]
+    assert list(failed) == ["file", "line", "reason"] and failed["file"] == bad and failed["line"] == 6, failed
+    assert "nonsense" in failed["reason"] and "\n" not in failed["reason"], failed
+    code, out, err = run("validate", folder)
+    assert code == 1 and "3 files, 3 rules, 2 compiled" in out and f"{bad}:6: " in err, (out, err)
+
+
+def test_validate_tells_what_is_no_rule_or_not_there(box):
+    broken = box.put("broken.yml", "title: [unclosed\n")
+    empty = box.put("empty.yml", "")
+    os.mkdir(os.path.join(box.folder, "none"))
+    missing, none = os.path.join(box.folder, "missing.yml"), os.path.join(box.folder, "none")
+    code, out, _ = run("validate", "--json", broken, empty, missing, none)
+    failed = {f["file"]: f for f in json.loads(out)["failed"]}
+    assert code == 1 and set(failed) == {broken, empty, missing, none}, out
+    assert failed[broken]["line"] > 0 and failed[missing]["line"] == 0, out
+
+
+def test_scan_finds_events_in_every_shape_of_file(box):
+    folder = box.rules()
+    events = [flat("x"), nested("cmd /c whoami"), flat("net user"), nested("whoami /all")]
+    want = [("Who am I", 1), ("Net user", 2), ("Who am I", 3)]
+    files = {
+        "lines.ndjson": "".join(json.dumps(e) + "\n" for e in events),
+        "lines.jsonl": "\n\n".join(json.dumps(e) for e in events),
+        "array.json": json.dumps(events),
+        "pretty_array.json": json.dumps(events, indent=4),
+        "pretty.json": "\ufeff" + "\r\n".join(json.dumps(e, indent=2) for e in events),
+        "together.json": "".join(json.dumps(e) for e in events),
+    }
+    for name, text in files.items():
+        box.put("events/" + name, text)
+    box.put("events/notes.txt", "whoami")
+    for args in ([folder, "--", os.path.join(box.folder, "events")], [folder, os.path.join(box.folder, "events")]):
+        code, found, err = matches(*args)
+        assert code == 0 and not err, err
+        assert found == [(t, f, i) for f in sorted(files) for t, i in want], found
+
+
+def test_scan_splits_rules_from_events_by_their_names(box):
+    rules = box.rules()
+    event = box.put("e.log", json.dumps(flat("whoami")))
+    code, found, _ = matches(os.path.join(rules, "a", "whoami.yml"), os.path.join(rules, "net.yaml"), event)
+    assert code == 0 and found == [("Who am I", "e.log", 0)], found
+    assert run("scan", rules)[0] == 2
+    assert run("scan", rules, "--")[0] == 2
+
+
+def test_scan_prints_a_sorted_table_without_terminal_escapes(box):
+    folder = box.rules()
+    event = box.put("e.json", "".join(json.dumps(flat(c)) for c in
+                                      ["net 1", "net 2", "net 3", "net 4", "whoami \x1b]0;title\x07\u009b2J\u202e"]))
+    code, out, _ = run("scan", folder, "--", event)
+    lines = out.splitlines()
+    assert code == 0 and re.match(r"SEVERITY +MATCHES +RULE", lines[0]), out
+    assert re.match(r"high +1 +Who am I +11111111-", lines[1]), out
+    assert lines[2].strip() == f"{event}:4  whoami \\x1b]0;title\\x07\\x9b2J\\u202e", out
+    assert re.match(r"low +4 +Net user ", lines[3]) and lines[7].strip() == "and 1 more", out
+    assert lines[-1].startswith("5 matches of 2 rules; 5 events in 1 files, 0 of no known form, 0 unreadable"), out
+
+
+def test_scan_goes_on_behind_what_it_cannot_read(box):
+    folder = box.rules()
+    box.put("rules/bad.yml", BAD)
+    good = json.dumps(flat("whoami"))
+    garbage = box.put("g.json", b"\x00\xff\x1b[31m\nnot json\n%s\n{\"a\": 1,\n%s\n{\"CommandLine\":nul}\n" % ((good.encode(),) * 2))
+    code, found, err = matches(folder, "--", garbage)
+    assert code == 1 and found == [("Who am I", "g.json", 2), ("Who am I", "g.json", 4)], (found, err)
+    for line in (1, 2, 6):
+        assert f"{garbage}:{line}: " in err, err
+    assert "bad.yml:6: " in err, err
+    noise = box.put("noise.json", b"\n".join(b"x" for _ in range(1000)))
+    code, found, err = matches(os.path.join(folder, "net.yaml"), "--", noise)
+    assert code == 1 and not found and "990 more" in err and err.count("\n") == 11, err
+    code, found, err = matches(os.path.join(folder, "net.yaml"), "--", os.path.join(box.folder, "missing.json"))
+    assert code == 1 and not found and "missing.json: not found" in err, err
+
+
+def test_scan_passes_over_an_event_larger_than_its_maximum(box):
+    folder = box.rules()
+    path = box.put("big.json", json.dumps(flat("whoami " + "x" * (1 << 20))) + "\n" + json.dumps(flat("whoami")))
+    code, found, err = matches(folder, "--", path)
+    assert code == 1 and found == [("Who am I", "big.json", 1)] and "larger than 1 MiB" in err, (found, err)
+
+
+def test_links_and_pipes_in_folders_are_not_followed(box):
+    folder = box.rules()
+    box.put("events/e.json", json.dumps(flat("whoami")))
+    os.symlink(os.path.join(box.folder, "events"), os.path.join(box.folder, "events", "loop"))
+    os.symlink("e.json", os.path.join(box.folder, "events", "link.json"))
+    os.mkfifo(os.path.join(box.folder, "events", "pipe.json"))
+    os.symlink("events", os.path.join(box.folder, "named"))
+    code, found, err = matches(folder, "--", os.path.join(box.folder, "named"))
+    assert code == 1 and found == [("Who am I", "e.json", 0)], (found, err)
+    assert "link.json" in err and "pipe.json" in err, err
+
+
+def test_wrong_usage_and_lost_output_have_their_exit_codes(box):
+    folder = box.rules()
+    event = box.put("e.json", json.dumps(flat("whoami")))
+    for args in ([], ["nonsense"], ["validate"], ["validate", "--nonsense", folder], ["validate", folder, "--", event],
+                 ["scan"], ["scan", "--", event], ["scan", folder, "--"]):
+        code, out, err = run(*args)
+        assert code == 2 and not out and err, (args, code, out)
+    for args in (["--help"], ["help"], ["scan", "--help"]):
+        code, out, _ = run(*args)
+        assert code == 0 and "validate" in out and "--json" in out and "1 MiB" in out, out
+    assert run("--version")[0] == 0
+    with open("/dev/full", "wb") as full:
+        assert run("scan", "--json", folder, "--", event, stdout=full)[0] == 1
+        assert run("validate", folder, stdout=full)[0] == 1
+
+
+def test_rule_collection_validates_and_its_cases_fire(box):
+    with tarfile.open(ARCHIVE) as archive:
+        archive.extractall(box.folder)  # our own file
+    rules = sorted(glob.glob(os.path.join(box.folder, "sigma", "rules*")))
+    code, out, _ = run("validate", "--json", *rules)
+    got = json.loads(out)
+    assert got["files"] == got["rules"] == 3780 and got["compiled"] + len(got["failed"]) == 3780, out
+    assert code == (1 if got["failed"] else 0) and got["compiled"] >= 0.995 * 3780, out
+    cases = os.path.join(box.folder, "sigma", "regression_data")
+    infos = glob.glob(os.path.join(cases, "**", "info.yml"), recursive=True)
+    code, out, err = run("scan", "--json", *rules, "--", cases)
+    assert code == (1 if got["failed"] else 0), err
+    fired = {(os.path.dirname(m["file"]), m["rule_id"]) for m in map(json.loads, out.splitlines())}
+    assert len(infos) == 53, len(infos)
+    for info in infos:
+        with open(info, encoding="utf-8") as f:
+            text = f.read()
+        for rule in re.findall(r"^\s+- id: (\S+)", text[text.index("rule_metadata"):], re.M):
+            assert (os.path.dirname(info), rule) in fired, (info, rule)
+
+
+def main():
+    bad = skipped = 0
+    for name, test in sorted(globals().items()):
+        if not name.startswith("test_"):
+            continue
+        if "collection" in name and not os.path.exists(ARCHIVE):
+            print(f"[  SKIPPED ] {name}: {ARCHIVE} is missing")
+            skipped += 1
+            continue
+        with tempfile.TemporaryDirectory() as folder:
+            try:
+                test(Box(folder))
+                print(f"[       OK ] {name}")
+            except (AssertionError, ValueError, subprocess.TimeoutExpired) as e:
+                bad += 1
+                print(f"[  FAILED  ] {name}: {e}")
+    return 1 if bad else 77 if skipped else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
