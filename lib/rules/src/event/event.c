@@ -47,8 +47,13 @@ struct wedr_rule_event *wedr_rule_event_new(const struct wedr_ruleset *rs,
     ev->touched = take(ev, (size_t)ev->field_count + 1, sizeof(uint32_t));
     ev->values = take(ev, ev->limits.values_max, sizeof(*ev->values));
     ev->memory = take(ev, ev->memory_size, 1);
+    ev->folded_size =
+        WEDR_FOLD_MAX((size_t)ev->limits.document_max) + (size_t)ev->limits.values_max * 2;
+    ev->folded = take(ev, ev->folded_size, 1);
+    ev->slices = take(ev, ev->limits.values_max, sizeof(*ev->slices));
     ev->name = take(ev, (size_t)ev->limits.name_max * 2, 1);
-    if (!ev->first || !ev->last || !ev->touched || !ev->values || !ev->memory || !ev->name) {
+    if (!ev->first || !ev->last || !ev->touched || !ev->values || !ev->memory || !ev->folded ||
+        !ev->slices || !ev->name) {
         wedr_rule_event_free(ev);
         return NULL;
     }
@@ -64,6 +69,8 @@ void wedr_rule_event_free(struct wedr_rule_event *ev)
         wedr_free(ev->touched);
         wedr_free(ev->values);
         wedr_free(ev->memory);
+        wedr_free(ev->folded);
+        wedr_free(ev->slices);
         wedr_free(ev->name);
         ev->magic = 0;
         wedr_free(ev);
@@ -83,7 +90,8 @@ void wedr_rule_event_clear(struct wedr_rule_event *ev)
     ev->touched_count = 0;
     ev->count = 0;
     ev->class_count = 0;
-    ev->memory_used = 0;
+    ev->memory_used = ev->folded_used = 0;
+    ev->folded_all = false;
 }
 
 struct wedr_rule_value *wedr_event_push(struct wedr_rule_event *ev)
@@ -96,6 +104,8 @@ struct wedr_rule_value *wedr_event_push(struct wedr_rule_event *ev)
     v->text = wedr_text(NULL, 0);
     v->name = wedr_text(NULL, 0);
     v->field = v->next = v->source = WEDR_IR_NONE;
+    ev->slices[ev->count].p = NULL;
+    ev->folded_all = false;
     v->origin = ev->count++;
     v->kind = WEDR_VALUE_NULL;
     v->boolean = v->escaped = false;
@@ -115,17 +125,19 @@ void wedr_event_link(struct wedr_rule_event *ev, uint32_t index, uint32_t field)
     ev->last[field] = index;
 }
 
-/* A new value of a field that exists. */
+/* A new value of a field that exists, or of none. */
 static int add(struct wedr_rule_event *ev, uint32_t field, struct wedr_rule_value **ret_v)
 {
-    if (field >= ev->field_count) {
+    if (field >= ev->field_count && field != WEDR_IR_NONE) {
         return WEDR_E_INVAL;
     }
     struct wedr_rule_value *v = wedr_event_push(ev);
     if (!v) {
         return WEDR_E_LIMIT;
     }
-    wedr_event_link(ev, v->origin, field);
+    if (field != WEDR_IR_NONE) {
+        wedr_event_link(ev, v->origin, field);
+    }
     *ret_v = v;
     return WEDR_OK;
 }
@@ -280,4 +292,36 @@ uint32_t wedr_rule_event_class_count(const struct wedr_rule_event *ev)
 uint32_t wedr_rule_event_class(const struct wedr_rule_event *ev, uint32_t index)
 {
     return index < ev->class_count ? ev->classes[index] : WEDR_IR_NONE;
+}
+
+bool wedr_event_folded(struct wedr_rule_event *ev, uint32_t value, struct wedr_text *ret_text)
+{
+    uint32_t origin = ev->values[value].origin;
+    struct wedr_text *s = &ev->slices[origin];
+    if (!s->p) {
+        struct wedr_text t = wedr_rule_event_text(ev, origin);
+        if (WEDR_FOLD_MAX((size_t)t.len) + 1 > ev->folded_size - ev->folded_used) {
+            return false;
+        }
+        char *to = ev->folded + ev->folded_used;
+        *to++ = '\0';
+        size_t len = t.len ? wedr_fold(t.p, t.len, to) : 0;
+        *s = wedr_text(to, len);
+        ev->folded_used += len + 1;
+    }
+    *ret_text = *s;
+    return true;
+}
+
+bool wedr_event_fold_all(struct wedr_rule_event *ev)
+{
+    struct wedr_text t;
+    for (uint32_t v = 0; !ev->folded_all && v < ev->count; v++) {
+        if (ev->values[v].origin == v && ev->values[v].kind != WEDR_VALUE_NULL &&
+            !wedr_event_folded(ev, v, &t)) {
+            return false;
+        }
+    }
+    ev->folded_all = true;
+    return true;
 }

@@ -25,6 +25,10 @@ struct wedr_rule_event {
     uint64_t dropped; /* values that did not fit */
     char *memory;     /* text forms that had to be made */
     size_t memory_used, memory_size;
+    char *folded; /* values folded, a NUL in front of each */
+    size_t folded_used, folded_size;
+    struct wedr_text *slices; /* by value: in folded; p NULL: not folded yet */
+    bool folded_all;
     char *name; /* twice limits.name_max bytes: where the reader builds dotted names */
     size_t bytes;
 };
@@ -83,6 +87,10 @@ struct wedr_field_map {
 uint32_t wedr_map_find(const struct wedr_field_map *map, const char *name, size_t len);
 /* How many bytes the longest prefix that name begins with has. */
 size_t wedr_map_strip(const struct wedr_field_map *map, const char *name, size_t len);
+/* The folded text of a value; false when there is no room. */
+bool wedr_event_folded(struct wedr_rule_event *ev, uint32_t value, struct wedr_text *ret_text);
+/* All values, one behind the other; false when there is no room. */
+bool wedr_event_fold_all(struct wedr_rule_event *ev);
 /* After reading: classes, view and rule fields of all values. WEDR_E_LIMIT. */
 WEDR_MUST_USE int wedr_map_bind(const struct wedr_field_map *map, struct wedr_rule_event *ev);
 

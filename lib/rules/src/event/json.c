@@ -6,6 +6,20 @@
 #include "ir/utf8.h"
 #include <string.h>
 
+#define ONES UINT64_C(0x0101010101010101)
+#define TOPS UINT64_C(0x8080808080808080)
+
+/* Bytes before the first one of a word that `marks` marks at its top bit. */
+static inline size_t first_mark(uint64_t marks)
+{
+#if defined(__GNUC__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+    return (size_t)__builtin_ctzll(marks) / 8;
+#else
+    (void)marks;
+    return 0; /* the caller looks at each byte */
+#endif
+}
+
 struct frame {
     bool array;
     bool fresh;        /* nothing was read in it yet */
@@ -75,14 +89,15 @@ static int check_escape(struct reader *r)
 /* Moves to the next quote or backslash, eight bytes at a time. */
 static void find_special(struct reader *r)
 {
-    const uint64_t ones = UINT64_C(0x0101010101010101);
-    const uint64_t tops = UINT64_C(0x8080808080808080);
+
     while (r->end - r->p >= 8) {
         uint64_t w;
         memcpy(&w, r->p, 8);
-        uint64_t quote = w ^ (ones * '"');
-        uint64_t slash = w ^ (ones * '\\');
-        if ((((quote - ones) & ~quote) | ((slash - ones) & ~slash)) & tops) {
+        uint64_t quote = w ^ (ONES * '"');
+        uint64_t slash = w ^ (ONES * '\\');
+        uint64_t marks = (((quote - ONES) & ~quote) | ((slash - ONES) & ~slash)) & TOPS;
+        if (marks) {
+            r->p += first_mark(marks);
             break;
         }
         r->p += 8;
@@ -145,14 +160,39 @@ static size_t unescape_unicode(const char *s, const char *end, uint32_t *ret_cha
     return 4;
 }
 
+/* Bytes before the next backslash are copied, eight at a time where there is room for that. */
+static size_t copy_plain(const char *s, const char *end, char *to)
+{
+    size_t n = 0;
+    while (end - s - (ptrdiff_t)n >= 8) {
+        uint64_t w;
+        memcpy(&w, s + n, 8);
+        uint64_t slash = w ^ (ONES * '\\');
+        uint64_t marks = (slash - ONES) & ~slash & TOPS;
+        memcpy(to + n, &w, 8); /* what is too much is written over */
+        if (marks) {
+            n += first_mark(marks);
+            break;
+        }
+        n += 8;
+    }
+    while (s + n < end && s[n] != '\\') {
+        to[n] = s[n];
+        n++;
+    }
+    return n;
+}
+
 size_t wedr_json_unescape(const char *s, size_t len, char *out)
 {
     const char *end = s + len;
     char *to = out;
-    while (s < end) {
-        if (*s != '\\') {
-            *to++ = *s++;
-            continue;
+    for (;;) {
+        size_t n = copy_plain(s, end, to);
+        s += n;
+        to += n;
+        if (s == end) {
+            return (size_t)(to - out);
         }
         char c = s[1];
         s += 2;
@@ -169,7 +209,6 @@ size_t wedr_json_unescape(const char *s, size_t len, char *out)
                        : c == 'f' ? '\f'
                                   : c);
     }
-    return (size_t)(to - out);
 }
 
 static bool number_byte(char c)
@@ -185,7 +224,7 @@ static int read_number(struct reader *r, struct wedr_rule_value *v)
     }
     size_t len = (size_t)(r->p - first);
     const char *digit = first + (*first == '-');
-    bool padded = *digit == '0' && digit + 1 < r->p && digit[1] >= '0' && digit[1] <= '9';
+    bool padded = digit + 1 < r->p && *digit == '0' && digit[1] >= '0' && digit[1] <= '9';
     if (*first == '+' || padded || wedr_number_parse(first, len, &v->number) < 0) {
         return fail(r, WEDR_E_FORMAT, "not a number");
     }

@@ -213,5 +213,5 @@ const struct wedr_node *wedr_ruleset_node(const struct wedr_ruleset *rs, uint32_
 
 const uint32_t *wedr_ruleset_kids(const struct wedr_ruleset *rs, const struct wedr_node *node)
 {
-    return (const uint32_t *)rs->kids.p + node->kid_first;
+    return node->kid_count ? (const uint32_t *)rs->kids.p + node->kid_first : NULL;
 }

@@ -74,6 +74,9 @@ void *wedr_pool_block(struct wedr_pool *pool, size_t size, size_t align)
 
 int wedr_vec_push(struct wedr_pool *pool, struct wedr_vec *v, const void *p, size_t n, size_t size)
 {
+    if (n == 0) {
+        return WEDR_OK;
+    }
     if (n > v->cap - v->count) {
         size_t want = v->count + n;
         size_t cap = v->cap + v->cap / 2 < want ? want + 4 : v->cap + v->cap / 2;
@@ -88,9 +91,9 @@ int wedr_vec_push(struct wedr_pool *pool, struct wedr_vec *v, const void *p, siz
         v->cap = cap;
     }
     char *to = (char *)v->p + v->count * size;
-    if (n > 0 && p) {
+    if (p) {
         memcpy(to, p, n * size);
-    } else if (n > 0) {
+    } else {
         memset(to, 0, n * size);
     }
     v->count += n;

@@ -5,6 +5,8 @@
 #include "ir/utf8.h"
 #include <string.h>
 
+#define HIGH_BITS UINT64_C(0x8080808080808080)
+
 struct fold_range {
     uint32_t first, last;
     uint32_t step;
@@ -45,7 +47,7 @@ bool wedr_text_has_high(const char *s, size_t len)
     for (; i + 8 <= len; i += 8) {
         uint64_t w;
         memcpy(&w, s + i, 8);
-        if (w & UINT64_C(0x8080808080808080)) {
+        if (w & HIGH_BITS) {
             return true;
         }
     }
@@ -97,22 +99,37 @@ static uint64_t lower_eight(uint64_t w)
     return w | ((from_a ^ behind_z) & ones * 0x80) >> 2;
 }
 
+/* Eight bytes; false when one is high. */
+static inline bool fold_eight(const char *s, char *out)
+{
+    uint64_t w;
+    memcpy(&w, s, 8);
+    if (w & HIGH_BITS) {
+        return false;
+    }
+    w = lower_eight(w);
+    memcpy(out, &w, 8);
+    return true;
+}
+
 size_t wedr_fold(const char *s, size_t len, char *out)
 {
-    const char *end = s + len;
-    char *to = out;
-    while (end - s >= 8) {
-        uint64_t w;
-        memcpy(&w, s, 8);
-        if (w & UINT64_C(0x8080808080808080)) {
+    size_t at = 0;
+    while (len - at >= 8) {
+        if (!fold_eight(s + at, out + at)) {
             break;
         }
-        w = lower_eight(w);
-        memcpy(to, &w, 8);
-        s += 8;
-        to += 8;
+        at += 8;
     }
-    return (size_t)(to - out) + wedr_fold_part(&s, end, to, SIZE_MAX);
+    if (len >= 8 && len - at < 8 && fold_eight(s + len - 8, out + len - 8)) {
+        return len; /* the last eight overlap with those before */
+    }
+    for (; at < len && (uint8_t)s[at] < 0x80; at++) {
+        uint8_t c = (uint8_t)s[at];
+        out[at] = (char)((uint8_t)(c - 'A') < 26 ? c + 32 : c);
+    }
+    s += at;
+    return at + wedr_fold_part(&s, s + (len - at), out + at, SIZE_MAX);
 }
 
 /* Gives a text byte by byte, folded unless cased. */

@@ -258,6 +258,25 @@ sort_literals(struct wedr_builder *b, struct wedr_literal **ret_sorted, uint32_t
     return WEDR_OK;
 }
 
+static bool has_nul(const struct wedr_literal *l, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (memchr(l[i].text.p, 0, l[i].text.len)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Nothing but literals anywhere: none of them has a NUL, which stands between the values. */
+static bool is_whole(const struct wedr_table *t, const uint32_t *first)
+{
+    return t->field == WEDR_FIELD_ANY && t->exacts.count == 0 && t->numbers.count == 0 &&
+           t->lists.count == 0 && t->exists == WEDR_IR_NONE && t->empty == WEDR_IR_NONE &&
+           t->yes == WEDR_IR_NONE && t->no == WEDR_IR_NONE &&
+           first[WEDR_PLACE_FRONT] == first[WEDR_PLACES];
+}
+
 /* Up to one automaton per table and place. */
 static int build_automata(struct wedr_builder *b)
 {
@@ -269,6 +288,9 @@ static int build_automata(struct wedr_builder *b)
     for (size_t i = 0; r == WEDR_OK && i < e->tables.count * WEDR_PLACES; i++) {
         size_t count = first[i + 1] - first[i];
         struct wedr_table *table = WEDR_VEC_AT(struct wedr_table, e->tables, i / WEDR_PLACES);
+        if (i % WEDR_PLACES == 0) {
+            table->whole = is_whole(table, first + i);
+        }
         if (count > 0) {
             enum wedr_automaton_kind kind = i % WEDR_PLACES == WEDR_PLACE_ANYWHERE
                                                 ? WEDR_AUTOMATON_ANYWHERE
@@ -276,6 +298,7 @@ static int build_automata(struct wedr_builder *b)
             r = wedr_automaton_build(&table->automata[i % WEDR_PLACES], kind, sorted + first[i],
                                      count, &e->pool, &b->tmp);
             table->texts = true;
+            table->whole = table->whole && !has_nul(sorted + first[i], count);
         }
     }
     e->automaton_bytes = e->pool.memory - before;

@@ -60,6 +60,7 @@ struct wedr_table {
     uint32_t field; /* or WEDR_FIELD_ANY */
     bool guards;    /* guards of scopes need it: it goes first */
     bool texts;     /* it has exacts or automata */
+    bool whole;     /* keywords that may be looked for in all values at once */
     struct wedr_automaton automata[WEDR_PLACES];
     struct wedr_vec exacts;  /* struct wedr_exact */
     struct wedr_vec numbers; /* struct wedr_exact_number */
@@ -119,6 +120,11 @@ struct wedr_engine {
 static inline const struct wedr_x *wedr_engine_x(const struct wedr_engine *e, uint32_t x)
 {
     return WEDR_VEC_AT(const struct wedr_x, e->xs, x);
+}
+
+static inline const uint32_t *wedr_engine_kids(const struct wedr_engine *e, const struct wedr_x *x)
+{
+    return x->kid_count ? WEDR_VEC_AT(const uint32_t, e->kids, x->kid_first) : NULL;
 }
 
 /* --- Compiling (compile*.c). */

@@ -27,13 +27,14 @@ struct wedr_matcher *wedr_matcher_new(const struct wedr_engine *e)
     m->scope_state = take(m, e->scopes.count + 1, 1);
     m->scopes = take(m, e->scopes.count + 1, sizeof(uint32_t));
     m->needed = take(m, (size_t)e->table_words + 1, sizeof(uint64_t));
+    m->keywords = take(m, e->scopes.count + 1, sizeof(uint32_t));
     m->memo = take(m, e->residuals.count + 1, sizeof(uint32_t));
     m->matches = take(m, e->rules.count + 1, sizeof(uint32_t));
     const struct wedr_eval_limits limits = {e->opts.regex_match_limit, e->opts.regex_heap_kib_max,
                                             e->opts.regex_value_max};
     int r = wedr_eval_init(&m->eval, e->rs, &limits);
     if (r < 0 || !m->atoms || !m->touched || !m->candidates || !m->scope_state || !m->scopes ||
-        !m->needed || !m->memo || !m->matches) {
+        !m->needed || !m->keywords || !m->memo || !m->matches) {
         wedr_matcher_free(m);
         return NULL;
     }
@@ -50,6 +51,7 @@ void wedr_matcher_free(struct wedr_matcher *m)
         wedr_free(m->scope_state);
         wedr_free(m->scopes);
         wedr_free(m->needed);
+        wedr_free(m->keywords);
         wedr_free(m->memo);
         wedr_free(m->matches);
         m->magic = 0;
@@ -110,7 +112,7 @@ static bool residual_holds(struct wedr_matcher *m, uint32_t id, struct wedr_rule
 static bool x_holds(struct wedr_matcher *m, uint32_t id, struct wedr_rule_event *ev)
 {
     const struct wedr_x *x = wedr_engine_x(m->e, id);
-    const uint32_t *kids = WEDR_VEC_AT(const uint32_t, m->e->kids, x->kid_first);
+    const uint32_t *kids = wedr_engine_kids(m->e, x);
     uint32_t have = 0;
     switch (x->kind) {
     case WEDR_X_TRUE:
@@ -185,6 +187,9 @@ static void open_scopes(struct wedr_matcher *m, struct wedr_rule_event *ev)
         for (uint32_t w = 0; w < e->table_words; w++) {
             m->needed[w] |= tables[w];
         }
+        if (s->any != WEDR_IR_NONE) {
+            m->keywords[m->keyword_count++] = s->any;
+        }
         for (uint32_t a = s->always_first; a < s->always_first + s->always_count; a++) {
             uint32_t rule = *WEDR_VEC_AT(const uint32_t, e->always, a);
             m->candidates[rule / 64] |= UINT64_C(1) << (rule % 64);
@@ -210,8 +215,11 @@ static void pass_all(struct wedr_matcher *m, struct wedr_rule_event *ev, bool gu
             pass(m, ev, table, guards);
         }
     }
-    for (size_t i = 0; i < e->any_tables.count; i++) {
-        pass(m, ev, *WEDR_VEC_AT(const uint32_t, e->any_tables, i), guards);
+    for (size_t i = 0; guards && i < e->any_tables.count; i++) {
+        pass(m, ev, *WEDR_VEC_AT(const uint32_t, e->any_tables, i), true);
+    }
+    for (uint32_t i = 0; !guards && i < m->keyword_count; i++) {
+        pass(m, ev, m->keywords[i], false);
     }
 }
 
@@ -258,7 +266,7 @@ static void begin(struct wedr_matcher *m, const struct wedr_engine *e)
     for (uint32_t i = 0; i < m->scope_count; i++) {
         m->scope_state[m->scopes[i]] = WEDR_SCOPE_IDLE;
     }
-    m->touched_count = m->scope_count = 0;
+    m->touched_count = m->scope_count = m->keyword_count = 0;
     if (++m->epoch > INT32_MAX / 2) {
         memset(m->memo, 0, (e->residuals.count + 1) * sizeof(uint32_t));
         m->epoch = 1;

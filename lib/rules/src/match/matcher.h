@@ -17,8 +17,10 @@ struct wedr_matcher {
     uint8_t *scope_state; /* enum wedr_scope_state */
     uint32_t *scopes;     /* those that are not WEDR_SCOPE_IDLE */
     uint32_t scope_count;
-    uint64_t *needed; /* bits of tables */
-    uint32_t *memo;   /* by residual: epoch * 2 + truth */
+    uint64_t *needed;   /* bits of tables */
+    uint32_t *keywords; /* tables of keywords of the scopes that are on */
+    uint32_t keyword_count;
+    uint32_t *memo; /* by residual: epoch * 2 + truth */
     uint32_t epoch;
     uint32_t *matches;
     size_t bytes;

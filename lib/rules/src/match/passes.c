@@ -184,6 +184,22 @@ static void pass_long(struct wedr_matcher *m, const struct wedr_table *t, struct
     }
 }
 
+static void pass_text(struct wedr_matcher *m,
+                      const struct wedr_table *t,
+                      struct wedr_rule_event *ev,
+                      uint32_t value,
+                      struct wedr_text text)
+{
+    struct wedr_text folded;
+    if (text.len > WEDR_EVAL_FOLD_MAX) {
+        pass_long(m, t, text);
+    } else if (wedr_event_folded(ev, value, &folded)) {
+        pass_folded(m, t, folded);
+    } else {
+        pass_folded(m, t, wedr_text(m->eval.fold, wedr_fold(text.p, text.len, m->eval.fold)));
+    }
+}
+
 static void pass_number(struct wedr_matcher *m,
                         const struct wedr_table *t,
                         const struct wedr_rule_value *v,
@@ -246,15 +262,14 @@ static void pass_value(struct wedr_matcher *m,
     if (t->exists != WEDR_IR_NONE) {
         wedr_matcher_set(m, t->exists);
     }
-    struct wedr_text text = wedr_rule_event_text(ev, value);
+    bool ready = v->text.p && !v->escaped;
+    struct wedr_text text = ready ? v->text : wedr_rule_event_text(ev, value);
     if (text.len == 0) {
         if (t->empty != WEDR_IR_NONE) {
             wedr_matcher_set(m, t->empty);
         }
-    } else if (t->texts && text.len <= WEDR_EVAL_FOLD_MAX) {
-        pass_folded(m, t, wedr_text(m->eval.fold, wedr_fold(text.p, text.len, m->eval.fold)));
     } else if (t->texts) {
-        pass_long(m, t, text);
+        pass_text(m, t, ev, value, text);
     }
     if (t->numbers.count > 0) {
         pass_number(m, t, v, text);
@@ -267,6 +282,11 @@ static void pass_value(struct wedr_matcher *m,
 
 void wedr_pass_table(struct wedr_matcher *m, const struct wedr_table *t, struct wedr_rule_event *ev)
 {
+    const struct wedr_automaton *ac = &t->automata[WEDR_PLACE_ANYWHERE];
+    if (t->whole && ac->words && wedr_event_fold_all(ev)) {
+        walk_anywhere(m, ac, (const uint8_t *)ev->folded, ev->folded_used);
+        return;
+    }
     if (t->field == WEDR_FIELD_ANY) {
         for (uint32_t v = 0; v < ev->count; v++) {
             if (ev->values[v].origin == v) {

@@ -81,7 +81,7 @@ static uint32_t sum(uint32_t a, uint32_t b)
 
 static const uint32_t *kids_of(const struct wedr_builder *b, const struct wedr_x *x)
 {
-    return WEDR_VEC_AT(const uint32_t, b->e->kids, x->kid_first);
+    return wedr_engine_kids(b->e, x);
 }
 
 static uint32_t atom_cost(const struct wedr_builder *b, uint32_t atom)

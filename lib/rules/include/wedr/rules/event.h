@@ -42,7 +42,8 @@ void wedr_rule_event_free(struct wedr_rule_event *ev);
 size_t wedr_rule_event_memory(const struct wedr_rule_event *ev);
 
 /* --- Setters. Texts are borrowed until the next clear. A field set several times has several
- * values. More than values_max: WEDR_E_LIMIT, counted. */
+ * values; with field WEDR_IR_NONE only keywords see the value. More than values_max: WEDR_E_LIMIT,
+ * counted. */
 void wedr_rule_event_clear(struct wedr_rule_event *ev);
 int wedr_rule_event_add_text(struct wedr_rule_event *ev, uint32_t field, const char *s, size_t len);
 int wedr_rule_event_add_i64(struct wedr_rule_event *ev, uint32_t field, int64_t v);

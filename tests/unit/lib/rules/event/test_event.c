@@ -154,6 +154,7 @@ static void malformed_documents_leave_nothing(void **state)
                                       "{\"a\":01}",
                                       "{\"a\":+1}",
                                       "{\"a\":-}",
+                                      "{\"a\":-",
                                       "{\"a\":1.}",
                                       "{\"a\":.5}",
                                       "{\"a\":\"}",
@@ -293,7 +294,9 @@ static void setters_make_text_when_asked(void **state)
         assert_string_equal(values(f, IMAGE), "abc|-5|18446744073709551615|0.1|true|");
     }
     assert_int_equal(wedr_rule_event_add_text(f->ev, 99, "x", 1), WEDR_E_INVAL);
-    for (int i = 6; i < 64; i++) {
+    assert_int_equal(wedr_rule_event_add_text(f->ev, WEDR_IR_NONE, "x", 1), WEDR_OK);
+    assert_int_equal(wedr_rule_event_value(f->ev, 6)->field, WEDR_IR_NONE);
+    for (int i = 7; i < 64; i++) {
         assert_int_equal(wedr_rule_event_add_i64(f->ev, HASHES, i), WEDR_OK);
     }
     assert_int_equal(wedr_rule_event_add_i64(f->ev, HASHES, 1), WEDR_E_LIMIT);
