@@ -17,7 +17,7 @@ struct wedr_events {
     wedr_events_fn *fn;
     void *ctx;
     uint64_t files, events; /* read */
-    uint64_t unknown;       /* events of no log source: no pipeline knows their form */
+    uint64_t unknown;       /* events whose log source no rule asks for, or no pipeline knows */
     uint64_t failed;        /* files and events that could not be read */
 };
 

@@ -18,6 +18,14 @@ static const struct wedr_rules_command commands[] = {
      "events.\n"
      "    Correlations are compiled but not counted over the events.\n",
      1, SIZE_MAX, true, wedr_rules_scan},
+    {"explain", "[--json] RULES... -- RULE FILE[:INDEX]",
+     "    Say of each predicate of a rule (its id or title) whether it holds for an event of FILE, "
+     "the first\n    without INDEX.\n",
+     2, 2, false, wedr_rules_explain},
+    {"bench", "[--json] RULES... [--] EVENTS...",
+     "    Read and match the events again and again for two seconds of a core. rss_bytes is "
+     "without the text\n    of the events, of which up to 256 MiB and 2^20 events are held.\n",
+     1, SIZE_MAX, true, wedr_rules_bench},
 };
 
 static int usage(const char *reason)

@@ -169,7 +169,7 @@ static int print_table(struct scan *s, const struct wedr_events *e)
         print_row(s, &rows[i]);
     }
     (void)printf("%" PRIu64 " matches of %zu rules; %" PRIu64 " events in %" PRIu64
-                 " files, %" PRIu64 " of no known form, %" PRIu64 " unreadable\n",
+                 " files, %" PRIu64 " from no log source of the rules, %" PRIu64 " unreadable\n",
                  s->matches, used, e->events, e->files, e->unknown, e->failed);
     wedr_free(rows);
     return WEDR_OK;

@@ -76,16 +76,37 @@ void wedr_show_problem(const char *path, uint64_t line, const char *reason)
     wedr_buf_fini(&b);
 }
 
-void wedr_show_json(struct wedr_buf *out, struct wedr_text t)
+/* The inside of a JSON string. */
+static void add_inside(struct wedr_buf *out, const char *p, size_t len)
 {
     struct wedr_json j;
-    size_t cap = (size_t)t.len * 6 + 2; /* \u00XX for each byte */
-    char *to = (char *)wedr_buf_reserve(out, cap);
+    size_t cap = len * 6 + 2; /* \u00XX for each byte */
+    char *to = len > 0 ? (char *)wedr_buf_reserve(out, cap) : NULL;
     if (to) {
         wedr_json_init(&j, to, cap);
-        (void)wedr_json_str(&j, t.p ? t.p : "", t.len);
-        wedr_buf_commit(out, wedr_json_len(&j));
+        (void)wedr_json_str(&j, p, len);
+        size_t n = wedr_json_len(&j) - 2;
+        memmove(to, to + 1, n);
+        wedr_buf_commit(out, n);
     }
+}
+
+void wedr_show_json(struct wedr_buf *out, struct wedr_text t)
+{
+    size_t from = 0;
+    wedr_buf_adds(out, "\"");
+    for (size_t at = 0; at < t.len;) {
+        uint32_t c = 0;
+        size_t n = decode((const unsigned char *)t.p + at, t.len - at, &c);
+        if (n > 0 && c >= 0x7F && is_control(c)) { /* the writer leaves these as they are */
+            add_inside(out, t.p + from, at - from);
+            wedr_buf_addf(out, "\\u%04x", (unsigned)c);
+            from = at + n;
+        }
+        at += n ? n : 1;
+    }
+    add_inside(out, t.p ? t.p + from : "", t.len - from);
+    wedr_buf_adds(out, "\"");
 }
 
 bool wedr_show_flush(struct wedr_buf *out)

@@ -14,7 +14,7 @@
 void wedr_show_text(struct wedr_buf *out, struct wedr_text t, size_t columns_max);
 /* "path:line: reason" on standard error, line 0 left out. */
 void wedr_show_problem(const char *path, uint64_t line, const char *reason);
-/* Appends t as a JSON string. */
+/* Appends t as a JSON string without control characters; bytes that are no UTF-8 become U+FFFD. */
 void wedr_show_json(struct wedr_buf *out, struct wedr_text t);
 /* Writes out to standard output and empties it. False when it did not hold everything. */
 bool wedr_show_flush(struct wedr_buf *out);

@@ -47,10 +47,33 @@ static void other_text_stays_and_long_text_is_cut(void **state)
     expect("\xC3\xA4\xC3\xA4\xC3\xA4", 6, 2, "\xC3\xA4\xC3\xA4...");
 }
 
+static void expect_json(const char *text, size_t len, const char *want)
+{
+    struct wedr_buf b;
+    char *copy = malloc(len + 1);
+    memcpy(copy, text, len);
+    wedr_buf_init(&b, 1000);
+    wedr_show_json(&b, wedr_text(copy, len));
+    assert_false(b.overflow);
+    assert_string_equal((const char *)b.p, want);
+    wedr_buf_fini(&b);
+    free(copy);
+}
+
+static void json_has_no_control_characters_either(void **state)
+{
+    (void)state;
+    expect_json("", 0, "\"\"");
+    expect_json("a\"\\\n\x1b\x7f", 6, "\"a\\\"\\\\\\n\\u001b\\u007f\"");
+    expect_json("\xC2\x9B\xC3\xA4\xC2\x80z", 7, "\"\\u009b\xC3\xA4\\u0080z\"");
+    expect_json("a\x9b\xC2", 3, "\"a\xEF\xBF\xBD\xEF\xBF\xBD\"");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_terminal_is_told_nothing_by_the_text_of_an_event),
+        cmocka_unit_test(json_has_no_control_characters_either),
         cmocka_unit_test(other_text_stays_and_long_text_is_cut),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -74,7 +74,8 @@ class Box:
 
 def run(*args, stdout=subprocess.PIPE):
     p = subprocess.run([TOOL, *args], stdout=stdout, stderr=subprocess.PIPE, check=False, timeout=200)
-    assert b"\x1b" not in (p.stdout or b"") + p.stderr, p
+    for code in (b"\x1b", b"\xc2\x9b", b"\x07"):
+        assert code not in (p.stdout or b"") + p.stderr, p
     return p.returncode, (p.stdout or b"").decode(), p.stderr.decode()
 
 
@@ -157,7 +158,7 @@ def test_scan_prints_a_sorted_table_without_terminal_escapes(box):
     assert re.match(r"high +1 +Who am I +11111111-", lines[1]), out
     assert lines[2].strip() == f"{event}:4  whoami \\x1b]0;title\\x07\\x9b2J\\u202e", out
     assert re.match(r"low +4 +Net user ", lines[3]) and lines[7].strip() == "and 1 more", out
-    assert lines[-1].startswith("5 matches of 2 rules; 5 events in 1 files, 0 of no known form, 0 unreadable"), out
+    assert lines[-1].startswith("5 matches of 2 rules; 5 events in 1 files, 0 from no log source of the rules, 0 unreadable"), out
 
 
 def test_scan_goes_on_behind_what_it_cannot_read(box):
@@ -210,6 +211,47 @@ def test_wrong_usage_and_lost_output_have_their_exit_codes(box):
     with open("/dev/full", "wb") as full:
         assert run("scan", "--json", folder, "--", event, stdout=full)[0] == 1
         assert run("validate", folder, stdout=full)[0] == 1
+
+
+def test_scan_counts_events_that_no_rule_is_about(box):
+    event = box.put("e.json", json.dumps([{"whoami": 1}, {"Channel": "System", "EventID": 1}, flat("x")]))
+    code, out, _ = run("scan", box.rules(), "--", event)
+    assert code == 0 and "0 matches of 0 rules; 3 events in 1 files, 2 from no log source of the rules" in out, out
+
+
+def test_explain_says_which_predicate_held(box):
+    folder = box.rules()
+    event = box.put("e.json", json.dumps([flat("x"), nested("whoami \x1b[2J"), {"EventID": 1}]))
+    code, out, _ = run("explain", folder, "--", "Who am I", event + ":1")
+    assert code == 0 and out.endswith("\nmatch\n"), out
+    assert re.search(r'^ +yes +CommandLine contains "whoami" +<- whoami \\x1b\[2J$', out, re.M), out
+    code, out, _ = run("explain", folder, "--", "Who am I", event)
+    assert code == 0 and out.endswith("\nno match\n") and re.search(r'^ +no +CommandLine .*<- x$', out, re.M), out
+    code, out, _ = run("explain", folder, "--", "Who am I", event + ":2")
+    assert code == 0 and "no such field" in out and "rules ask for: none" in out and out.endswith("\nno match\n"), out
+    code, out, _ = run("explain", "--json", folder, "--", WHOAMI.split()[5], event + ":1")
+    got = json.loads(out)
+    assert code == 0 and got["match"] is True and (got["rule_title"], got["event_index"]) == ("Who am I", 1), out
+    assert got["rule_log_sources"] == ["windows/process_creation/*"] and got["rule_log_sources"][0] in got["event_log_sources"]
+    step = got["steps"][-1]
+    assert step["truth"] and step["field"] == "CommandLine" and step["value"] == "whoami \x1b[2J", step
+    for rule, place in (("No such rule", event), ("Who am I", event + ":3"), ("Who am I", event + "x")):
+        code, out, err = run("explain", folder, "--", rule, place)
+        assert code == 1 and not out and err, (rule, place, out, err)
+    assert run("explain", folder, event)[0] == 2 and run("explain", folder, "--", "Who am I")[0] == 2
+
+
+def test_bench_prints_what_it_measured(box):
+    folder = box.rules()
+    events = box.put("e.ndjson", "".join(json.dumps(flat("whoami")) + "\n" for _ in range(100)))
+    code, out, _ = run("bench", "--json", folder, "--", events)
+    got = json.loads(out)
+    assert code == 0 and list(got) == ["events", "seconds", "events_per_second_per_core", "rules", "rss_bytes"], out
+    assert got["events"] >= 100 and got["events"] % 100 == 0 and got["seconds"] >= 2 and got["rules"] == 2, out
+    assert abs(got["events_per_second_per_core"] * got["seconds"] / got["events"] - 1) < 0.01, out
+    assert 1 << 20 < got["rss_bytes"] < 1 << 30, out
+    code, out, err = run("bench", "--json", folder, "--", box.put("none.json", "[]"))
+    assert code == 1 and not out and "no events" in err, err
 
 
 def test_rule_collection_validates_and_its_cases_fire(box):
