@@ -269,9 +269,9 @@ static void close_file(unsigned at)
     struct ntsim_file *f = box.files[at];
 
     if (f) {
+        box.closing = true; /* before: a cancel that a hook began while others finish would stay */
         finish_all();
         box.files[at] = NULL;
-        box.closing = true;
         FD_REQUIRE(ntsim_close(f) == NTSIM_SUCCESS);
         box.closing = false;
     }
