@@ -21,7 +21,6 @@ ARCHIVE = os.path.join(ROOT, "..", "shared", "data", "sigma-8eaafff1f.tar.xz")
 FILES = 3780
 CASES = 53
 COMPILE_SHARE = 0.995
-LOAD_MS = 300 * (8 if os.environ.get("WEDR_SLOW_BUILD") else 1)
 
 
 def documents(text):
@@ -70,7 +69,6 @@ class Run:
                 self.refused.append((os.path.relpath(parts[1], folder), int(parts[2]), parts[3]))
             elif parts[0] == "load":
                 self.files, self.documents, self.compiled, _, self.need_list = map(int, parts[1:6])
-                self.load_ms = float(parts[6])
             elif parts[0] == "event":
                 self.fired.append(set(parts[2:]))
 
@@ -106,10 +104,6 @@ def test_regression_cases_fire_the_rules_that_they_name(run):
 def test_the_page_says_which_rules_can_fire_on_our_events(run):
     made = coverage.table(sys.argv[2], run.rule_list)
     assert made == coverage.page_parts()[1], "docs/sigma.md is stale: coverage.py --write"
-
-
-def test_loading_takes_less_than_a_third_of_a_second(run):
-    assert run.load_ms < LOAD_MS, run.load_ms
 
 
 def main():
