@@ -310,7 +310,7 @@ static void every_record_ends_in_exactly_one_place(void **state)
 struct firing {
     struct ntsim_process *p;
     struct ntsim_thread *t;
-    uint64_t rounds;
+    _Atomic uint64_t rounds;
 };
 
 static void fire_all_kinds(void *arg)
@@ -331,7 +331,7 @@ static void fire_all_kinds(void *arg)
         (void)ntsim_fire_registry_set_value(k, NTSIM_TEXT(u"v"), 1, u"d", 2, NTSIM_SUCCESS);
         (void)ntsim_fire_registry_post(&rename, NTSIM_SUCCESS);
         ntsim_fire_process_exit_as(a->p, ntsim_pid(a->p));
-        a->rounds++;
+        atomic_fetch_add(&a->rounds, 1);
     }
 }
 
@@ -350,7 +350,10 @@ static void the_driver_unloads_while_all_callbacks_fire(void **state)
     for (unsigned i = 0; i < 2; i++) {
         thread_start(&t[i], fire_all_kinds, &a[i]);
     }
-    for (unsigned i = 0; i < 20 * threads_scale(); i++) {
+    /* On a busy machine as long as it takes until both have fired everything. */
+    for (unsigned i = 0; i < 20 * threads_scale() || atomic_load(&a[0].rounds) == 0 ||
+                         atomic_load(&a[1].rounds) == 0;
+         i++) {
         struct ntsim_irp *r[8];
         struct ntsim_file *f = driver_start();
         int32_t status;
