@@ -13,13 +13,14 @@
 #define PRODUCED ((size_t)PRODUCERS * events / 2 + PRODUCERS * events / 8)
 #define LANE_SMALL (512u << 10)
 
-/* The handle in use. Who begins a request holds it shared; who closes it, alone. */
+/* The handle in use. Who begins a request holds it shared; who closes it, alone, and is let in
+ * before further requests. */
 static struct {
     pthread_rwlock_t lock;
     struct ntsim_file *f;
-} handle = {PTHREAD_RWLOCK_INITIALIZER, NULL};
+} handle = {PTHREAD_RWLOCK_WRITER_NONRECURSIVE_INITIALIZER_NP, NULL};
 
-static atomic_uint producing;
+static atomic_uint producing, readers;
 static atomic_bool reading;
 static unsigned events;          /* of a producer */
 static _Atomic uint8_t *seen[2]; /* by lane and seq: how often it was delivered */
@@ -108,6 +109,7 @@ static void read_records(void *arg)
             finish(r[i], *code == WEDR_IOCTL_GET_EVENT);
         }
     }
+    atomic_fetch_sub(&readers, 1);
 }
 
 /* ---- disturbers -------------------------------------------------------------------------------
@@ -244,9 +246,9 @@ static void run_all(struct ntsim_process **p, uint8_t *filter)
     static uint32_t codes[READERS] = {WEDR_IOCTL_GET_EVENT, WEDR_IOCTL_GET_EVENTS,
                                       WEDR_IOCTL_GET_EVENT};
     struct thread producer[PRODUCERS], reader[READERS], other[4];
-    bool done = false;
 
     atomic_store(&producing, PRODUCERS);
+    atomic_store(&readers, READERS);
     atomic_store(&reading, true);
     for (unsigned i = 0; i < READERS; i++) {
         thread_start(&reader[i], read_records, &codes[i]);
@@ -255,6 +257,10 @@ static void run_all(struct ntsim_process **p, uint8_t *filter)
     thread_start(&other[1], reopen_handle, NULL);
     thread_start(&other[2], replace_filters, filter);
     thread_start(&other[3], watch_statistics, NULL);
+    /* On a busy machine the producers could be done before the others have begun. */
+    while (atomic_load(&reopened) == 0 || atomic_load(&filters) == 0 || atomic_load(&looks) == 0) {
+        thread_sleep_us(100);
+    }
     for (unsigned i = 0; i < PRODUCERS; i++) {
         thread_start(&producer[i], produce, p[i]);
     }
@@ -267,11 +273,12 @@ static void run_all(struct ntsim_process **p, uint8_t *filter)
         thread_join(&other[i]);
     }
     thread_join(&other[0]);
-    /* What is parked still waits: nobody cancels any more. */
-    while (!done) {
+    /* What is parked still waits, and a reader may be about to park more: nobody else cancels. */
+    while (atomic_load(&readers) > 0) {
         (void)ntsim_cancel_file(handle.f);
-        done = ntsim_parked() == 0;
+        thread_sleep_us(50);
     }
+    assert_int_equal(ntsim_parked(), 0);
     for (unsigned i = 0; i < READERS; i++) {
         thread_join(&reader[i]);
     }
