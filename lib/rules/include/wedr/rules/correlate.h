@@ -59,3 +59,19 @@ WEDR_MUST_USE int wedr_correlate_feed(struct wedr_correlate *c,
                                       wedr_firing_fn *fn,
                                       void *ctx);
 void wedr_correlate_stats(const struct wedr_correlate *c, struct wedr_correlate_stats *ret_stats);
+
+struct wedr_correlate_adoption {
+    uint32_t kept;             /* correlations whose windows came along */
+    uint32_t changed;          /* of the same id, but another definition: they begin empty */
+    uint32_t gone;             /* not in the new ruleset any more */
+    uint64_t windows, entries; /* that came along */
+    uint64_t dropped;          /* windows left behind: of changed or gone ones, over a limit */
+};
+
+/* Takes the open windows of `from` over, oldest first, for every correlation that has the same rule
+ * id and the same definition (its own, and that of each member down to the last predicate): an
+ * attack that is half seen when rules change is not forgotten, no event counts twice. c must be
+ * fresh (WEDR_E_STATE). from stays as it is and is not fed any more. WEDR_E_NOMEM: c is empty. */
+WEDR_MUST_USE int wedr_correlate_adopt(struct wedr_correlate *c,
+                                       const struct wedr_correlate *from,
+                                       struct wedr_correlate_adoption *ret_adoption);

@@ -96,12 +96,32 @@ WEDR_MUST_USE int wedr_field_map_add(struct wedr_field_map *map,
 WEDR_MUST_USE int wedr_field_map_prefix(struct wedr_field_map *map, const char *prefix);
 /* Array of {name_key, value_key} objects under `array` ("Event.EventData.Data", "@Name", "#text"):
  * each gives the dotted name prefix + name. Entries for one array add up and share the first one's
- * prefix. At most 8. */
+ * prefix. At most 8. A name_key with a dot lies in an object ("#attributes.Name"); then the name
+ * has to come before the value. */
 WEDR_MUST_USE int wedr_field_map_pairs(struct wedr_field_map *map,
                                        const char *array,
                                        const char *name_key,
                                        const char *value_key,
                                        const char *prefix);
+
+/* A value made of others: text with {source} or {source:hex} (a number as 0x%x) in it, e.g.
+ * "{raw.key_path}\\{raw.value_name}" for TargetObject. Made when a rule knows the field, the view
+ * holds and the first {source} has a value; another source that has none is left out with the
+ * literal in front of it. Of several values of a source the first counts. A source that is only in
+ * templates keeps its own name. WEDR_E_FORMAT: a bad template (at least one source; at most 4);
+ * WEDR_E_LIMIT: more than 64 templates. */
+WEDR_MUST_USE int wedr_field_map_compose(struct wedr_field_map *map,
+                                         uint32_t view,
+                                         const char *template,
+                                         const char *field_name);
+/* The field has `text` when the source has a value that equals `value` (uncased): "raw.direction"
+ * "outbound" -> Initiated "true". At most 64. */
+WEDR_MUST_USE int wedr_field_map_value(struct wedr_field_map *map,
+                                       uint32_t view,
+                                       const char *source,
+                                       const char *value,
+                                       const char *field_name,
+                                       const char *text);
 
 #define WEDR_SELECTOR_CONDITIONS_MAX 6u
 
@@ -114,7 +134,7 @@ struct wedr_selector_condition {
 
 /* Events for which all conditions hold get the class and, when view is not 0 and none was chosen by
  * an earlier selector, that view. class_name NULL: only the view. A class that no rule names is
- * accepted. Condition 0 must have a value: selectors are found by it. */
+ * accepted. Selectors are found by their first condition: cheaper when it is one with a value. */
 WEDR_MUST_USE int wedr_field_map_select(struct wedr_field_map *map,
                                         const struct wedr_selector_condition *conditions,
                                         size_t count,
@@ -122,3 +142,46 @@ WEDR_MUST_USE int wedr_field_map_select(struct wedr_field_map *map,
                                         const char *class_name);
 /* Builds the lookup tables; nothing can be added afterwards (WEDR_E_STATE). */
 WEDR_MUST_USE int wedr_field_map_seal(struct wedr_field_map *map);
+
+/* --- Forms: for a producer that knows the keys of its documents before it sees their values. What
+ * the map makes of each key is worked out once; per event only values that rules ask for are
+ * touched. The rule event that comes out is the one that read_json would make of the whole
+ * document, except for values that no rule of the event's classes can see. */
+
+/* One key of such documents; its place in the array is its id. */
+struct wedr_form_key {
+    const char *name;     /* dotted, as read_json would call it: "raw.image_path" */
+    const char *constant; /* the text that each document of the form has there; NULL: it varies, or
+                             may be missing */
+};
+
+/* A value of one document: JSON text of a scalar, or of an array of scalars. */
+struct wedr_form_value {
+    uint32_t key;
+    const char *p;
+    uint32_t len;
+};
+
+struct wedr_form;
+
+/* Keys are copied; they come in the order that documents have them in. The map is sealed and
+ * outlives the form. WEDR_E_INVAL: a key that the map takes for an array of pairs; WEDR_E_NOMEM;
+ * WEDR_E_LIMIT: more than 1024 keys. */
+WEDR_MUST_USE int wedr_form_new(const struct wedr_field_map *map,
+                                const struct wedr_form_key *keys,
+                                size_t count,
+                                struct wedr_form **ret_form);
+void wedr_form_free(struct wedr_form *f); /* NULL is allowed */
+size_t wedr_form_memory(const struct wedr_form *f);
+/* False: such a document gets no class that a rule names, and no rule takes events of any class. */
+bool wedr_form_wanted(const struct wedr_form *f);
+/* Whether fill may look at that key at all: others need not be given. */
+bool wedr_form_wants(const struct wedr_form *f, uint32_t key);
+/* Clears ev and fills it. values: in the order of the document, constant keys left out. Texts are
+ * borrowed until the next clear. *ret_any false: no rule can match and ev is empty. Values are
+ * trusted to be JSON. WEDR_E_LIMIT (values_max): ev is empty. */
+WEDR_MUST_USE int wedr_form_fill(const struct wedr_form *f,
+                                 const struct wedr_form_value *values,
+                                 size_t count,
+                                 struct wedr_rule_event *ev,
+                                 bool *ret_any);
