@@ -11,6 +11,7 @@ struct wedr_rule wedr_rule_init(void)
                           .condition = WEDR_IR_NONE,
                           .exception = WEDR_IR_NONE,
                           .correlation = WEDR_IR_NONE,
+                          .entity_field = WEDR_IR_NONE,
                           .severity = WEDR_SEVERITY_MEDIUM,
                           .actions = WEDR_ACTION_ALERT};
     return r;
@@ -110,7 +111,8 @@ static bool node_ok(const struct wedr_ruleset *rs, uint32_t node)
 static int check_rule(const struct wedr_ruleset *rs, const struct wedr_rule *rule)
 {
     if (!node_ok(rs, rule->guard) || !node_ok(rs, rule->condition) ||
-        !node_ok(rs, rule->exception) || rule->severity > WEDR_SEVERITY_CRITICAL) {
+        !node_ok(rs, rule->exception) || rule->severity > WEDR_SEVERITY_CRITICAL ||
+        (rule->entity_field != WEDR_IR_NONE && rule->entity_field >= rs->fields.count)) {
         return WEDR_E_INVAL;
     }
     for (uint32_t i = 0; i < rule->class_count; i++) {

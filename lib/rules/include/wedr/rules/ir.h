@@ -146,7 +146,8 @@ enum wedr_rule_flag {
     WEDR_RULE_HIDDEN = 1, /* only feeds correlations; a match by itself is not reported to people */
     WEDR_RULE_DISABLED = 2, /* kept, never matched */
     WEDR_RULE_NEEDS_LIST =
-        4 /* a placeholder has no list: `needs` names it, the rule cannot match */
+        4,               /* a placeholder has no list: `needs` names it, the rule cannot match */
+    WEDR_RULE_SERVER = 8 /* matched by the server alone, over the events of all hosts */
 };
 
 enum wedr_rule_action { WEDR_ACTION_LOG = 1, WEDR_ACTION_ALERT = 2, WEDR_ACTION_KILL = 4 };
@@ -170,6 +171,8 @@ struct wedr_rule {
     uint8_t actions;         /* enum wedr_rule_action */
     uint32_t throttle_count; /* alerts per throttle_ms and entity; 0 none */
     uint64_t throttle_ms;
+    uint32_t entity_field; /* its first value is the entity; WEDR_IR_NONE: the process of the event,
+                              or the host when there is none */
 };
 
 enum wedr_correlation_kind {
