@@ -69,6 +69,8 @@ static bool value_ok(const struct wedr_schema_slot *s, const struct wedr_line *l
         return m->type == WEDR_LP_BOOL;
     case WEDR_JSON_LIST:
         return m->type == WEDR_LP_LIST && list_of_text(line, i);
+    case WEDR_JSON_VALUE:
+        return m->type == WEDR_LP_LIST || m->type == WEDR_LP_OBJ;
     default:
         break;
     }
@@ -291,6 +293,19 @@ static bool check_fields(struct wedr_schema_type *t,
            (!process_seen || process_pid);
 }
 
+/* Alerts and responses have a stream of their own, what else the agent says comes in its stream. */
+static bool belongs_to_stream(const struct wedr_type_info *type, const char *stream)
+{
+    if (type->code == WEDR_EV_ALERT || type->code == WEDR_EV_RESPONSE) {
+        return strcmp(stream, WEDR_STREAM_NAME_ALERT) == 0;
+    }
+    if (strcmp(type->module, "agent") == 0) {
+        return strcmp(stream, WEDR_STREAM_NAME_AGENT) == 0;
+    }
+    return strcmp(stream, WEDR_STREAM_NAME_AGENT) != 0 &&
+           strcmp(stream, WEDR_STREAM_NAME_ALERT) != 0 && strncmp(stream, "plugin.", 7) != 0;
+}
+
 static bool check_known(struct wedr_schema_table *schema,
                         const struct wedr_line *line,
                         const struct wedr_lp_member *const env[ENV_COUNT],
@@ -307,9 +322,7 @@ static bool check_known(struct wedr_schema_table *schema,
         !member_is(env[ENV_KIND], t->type->kind) || (t->type->os_mask & ret->os) == 0) {
         return false;
     }
-    bool agent_stream = strcmp(stream, WEDR_STREAM_NAME_AGENT) == 0;
-    bool agent_module = strcmp(t->type->module, "agent") == 0;
-    if (agent_stream != agent_module || strncmp(stream, "plugin.", 7) == 0) {
+    if (!belongs_to_stream(t->type, stream)) {
         return false;
     }
     ret->type = t->type;

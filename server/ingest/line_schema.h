@@ -46,9 +46,10 @@ struct wedr_line_info {
 };
 
 /* Envelope, module, event type, allowed and required keys, JSON types, ranges, no key twice.
- * stream: the batch's; the agent's own records only come in the stream "agent", a plugin's only in
- * "plugin.*". WEDR_E_FORMAT when any rule is broken, WEDR_E_NOMEM when the tables could not be
- * made. */
+ * stream: the batch's; alerts and responses only come in the stream "alert", what else the agent
+ * says only in "agent", a plugin's events only in "plugin.*". Inside of an alert's evidence,
+ * ancestry and matched keys are not looked at. WEDR_E_FORMAT when any rule is broken, WEDR_E_NOMEM
+ * when the tables could not be made. */
 WEDR_MUST_USE int
 wedr_line_check(const struct wedr_line *line, const char *stream, struct wedr_line_info *ret);
 /* The same of a line that was accepted once, perhaps by another release: nothing is checked that

@@ -164,6 +164,9 @@ static bool add_companions(struct wedr_schema_type *t, const struct wedr_field_i
     case WEDR_KIND_NET_PROTOCOL:
     case WEDR_KIND_LOSS_REASON:
     case WEDR_KIND_GAP_REASON:
+    case WEDR_KIND_ALERT_SEVERITY:
+    case WEDR_KIND_RESPONSE_ACTION:
+    case WEDR_KIND_RESPONSE_RESULT:
     case WEDR_KIND_EXEC_FLAGS:
         return add_companion(t, f->name, "_code", WEDR_JSON_INT, WEDR_RULE_NUMBER, os);
     default:

@@ -3,11 +3,12 @@
 
 #include "core/base/endian.h"
 #include "core/base/err.h"
+#include "json_value.h"
 #include "layout.h"
 #include <string.h>
 
 /* What has to be looked at in a record of one type and os; plain integers need no look. */
-enum check_kind { CHECK_END, CHECK_STR, CHECK_LIST, CHECK_BYTES, CHECK_IP, CHECK_BOOL };
+enum check_kind { CHECK_END, CHECK_STR, CHECK_LIST, CHECK_JSON, CHECK_BYTES, CHECK_IP, CHECK_BOOL };
 
 struct check {
     uint16_t offset;
@@ -28,12 +29,16 @@ struct check {
 #define CHECK_OF_NET_PROTOCOL(off)
 #define CHECK_OF_LOSS_REASON(off)
 #define CHECK_OF_GAP_REASON(off)
+#define CHECK_OF_ALERT_SEVERITY(off)
+#define CHECK_OF_RESPONSE_ACTION(off)
+#define CHECK_OF_RESPONSE_RESULT(off)
 #define CHECK_OF_EXEC_FLAGS(off)
 #define CHECK_OF_BOOL(off) {off, CHECK_BOOL},
 #define CHECK_OF_IP(off) {off, CHECK_IP},
 #define CHECK_OF_STR(off) {off, CHECK_STR},
 #define CHECK_OF_ARGV(off) {off, CHECK_LIST},
 #define CHECK_OF_LIST(off) {off, CHECK_LIST},
+#define CHECK_OF_JSON(off) {off, CHECK_JSON},
 #define CHECK_OF_BYTES(off) {off, CHECK_BYTES},
 
 #define LINUX_CHECK_BOTH(ID, KIND, name) CHECK_OF_##KIND(WIRE_OFFSET_LINUX(ID, name))
@@ -126,7 +131,9 @@ static bool str_ok(const uint8_t *rec, const struct wedr_event_header *h, const 
     uint32_t len = wedr_le16(ref + 4);
     uint32_t flags = wedr_le16(ref + 6);
 
-    if ((flags & ~(c->kind == CHECK_BYTES ? FLAGS_BYTES : FLAGS_ANY)) != 0) {
+    uint32_t allowed = c->kind == CHECK_BYTES ? FLAGS_BYTES : c->kind == CHECK_JSON ? 0 : FLAGS_ANY;
+
+    if ((flags & ~allowed) != 0) {
         return false;
     }
     if (len == 0) {
@@ -137,6 +144,9 @@ static bool str_ok(const uint8_t *rec, const struct wedr_event_header *h, const 
     }
     if ((flags & WEDR_SF_UTF16) != 0 && (len & 1) != 0) {
         return false;
+    }
+    if (c->kind == CHECK_JSON) {
+        return wire_json_ok(wedr_span(rec + offset, len));
     }
     return c->kind != CHECK_STR || !has_nul(rec + offset, len, (flags & WEDR_SF_UTF16) != 0);
 }
@@ -174,7 +184,7 @@ static bool header_ok(const struct wedr_event_header *h, uint16_t fixed)
 {
     return h->fixed_size >= fixed && h->fixed_size <= h->size && h->reserved0 == 0 &&
            h->reserved1 == 0 && (h->flags & ~WEDR_EVF_EXISTING) == 0 &&
-           h->stream <= WEDR_STREAM_AGENT && (h->seq != 0 || h->type >= FIRST_AGENT_CODE);
+           h->stream <= WEDR_STREAM_ALERT && (h->seq != 0 || h->type >= FIRST_AGENT_CODE);
 }
 
 int wedr_event_decode(struct wedr_span in, struct wedr_event_view *ret_view)

@@ -4,6 +4,7 @@
 
 #include "core/base/endian.h"
 #include "core/base/err.h"
+#include "json_value.h"
 #include <string.h>
 
 /* Offsets of struct wedr_event_header. */
@@ -96,6 +97,9 @@ static bool text_ok(uint8_t kind, const uint8_t *s, size_t len, uint16_t flags)
 {
     bool utf16 = (flags & WEDR_SF_UTF16) != 0;
 
+    if (kind == WEDR_KIND_JSON) {
+        return flags == 0 && (len == 0 || wire_json_ok(wedr_span(s, len)));
+    }
     if (kind == WEDR_KIND_BYTES) {
         return (flags & ~(WEDR_SF_CUT | WEDR_SF_UNREADABLE)) == 0;
     }
@@ -131,6 +135,9 @@ int wedr_record_set_str(
     }
     room = room < UINT16_MAX ? room : UINT16_MAX;
     if (len > room) {
+        if (f->kind == WEDR_KIND_JSON) {
+            return WEDR_E_RANGE; /* half a value is none */
+        }
         len = (flags & WEDR_SF_UTF16) != 0 ? room & ~(size_t)1 : room;
         flags |= WEDR_SF_CUT;
     }

@@ -113,6 +113,20 @@ add_bytes_hex(struct line *l, const struct wedr_step *s, struct wedr_span bytes,
     *l->t.p++ = '"';
 }
 
+/* The decoder made sure that it is one value without blanks. */
+static void add_json(struct line *l, const struct wedr_step *s, struct wedr_span value)
+{
+    if (!text_fits(&l->t, value.len)) {
+        return;
+    }
+    key(l, s);
+    if (value.len > 0) {
+        text_copy(&l->t, (const char *)value.p, value.len);
+    } else {
+        text_copy(&l->t, "[]", 2);
+    }
+}
+
 static void step_string(struct line *l, const struct wedr_step *s)
 {
     struct ref r = string_at(l, s->offset);
@@ -123,6 +137,10 @@ static void step_string(struct line *l, const struct wedr_step *s)
     }
     if (s->code == WEDR_STEP_BYTES) {
         add_bytes_hex(l, s, r.s, false);
+        return;
+    }
+    if (s->code == WEDR_STEP_JSON) {
+        add_json(l, s, r.s);
         return;
     }
     key(l, s);

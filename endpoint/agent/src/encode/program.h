@@ -26,6 +26,7 @@ enum wedr_step_code {
     WEDR_STEP_STR,
     WEDR_STEP_ARGV,
     WEDR_STEP_LIST,
+    WEDR_STEP_JSON,
     WEDR_STEP_BYTES,
     WEDR_STEP_LABEL,
     WEDR_STEP_FLAGS,

@@ -272,7 +272,9 @@ static void fill_everything(struct wedr_record *r, const struct wedr_type_info *
         if (f->derived || (f->os_mask & os) == 0) {
             continue;
         }
-        if (wedr_kind_is_string(f->kind)) {
+        if (f->kind == WEDR_KIND_JSON) {
+            assert_int_equal(wedr_record_set_str(r, f->name, "[{}]", 4, 0), WEDR_OK);
+        } else if (wedr_kind_is_string(f->kind)) {
             uint16_t flags = (uint16_t)(f->kind == WEDR_KIND_BYTES ? 0u : WEDR_SF_CUT);
             assert_int_equal(wedr_record_set_str(r, f->name, "xy/z", 4, flags), WEDR_OK);
         } else if (f->kind == WEDR_KIND_IP) {

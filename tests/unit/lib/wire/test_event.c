@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -36,6 +37,18 @@ struct put {
 
 static struct put given[FIELDS_MAX];
 
+/* A random array of numbers and texts, or nothing. */
+static void put_json(struct wedr_record *r, const struct wedr_field_info *f, struct put *p)
+{
+    int n = snprintf((char *)p->s, sizeof(p->s), "[%u,{\"k\":\"%c\"}]", (unsigned)rnd() % 1000,
+                     (char)('a' + rnd() % 26));
+
+    assert_true(n > 0 && (size_t)n < sizeof(p->s));
+    p->flags = 0;
+    p->len = rnd() % 4 == 0 ? 0 : (size_t)n;
+    assert_int_equal(wedr_record_set_str(r, f->name, p->s, p->len, 0), WEDR_OK);
+}
+
 static void put_string(struct wedr_record *r, const struct wedr_field_info *f, struct put *p)
 {
     p->flags = (uint16_t)(rnd() & (f->kind == WEDR_KIND_BYTES ? 0x9u : 0x3fu));
@@ -54,7 +67,9 @@ static void put_string(struct wedr_record *r, const struct wedr_field_info *f, s
 
 static void put_field(struct wedr_record *r, const struct wedr_field_info *f, struct put *p)
 {
-    if (wedr_kind_is_string(f->kind)) {
+    if (f->kind == WEDR_KIND_JSON) {
+        put_json(r, f, p);
+    } else if (wedr_kind_is_string(f->kind)) {
         put_string(r, f, p);
     } else if (f->kind == WEDR_KIND_IP) {
         static const uint8_t families[] = {0, 4, 6};
@@ -84,7 +99,7 @@ static size_t random_record(const struct wedr_type_info *t, uint8_t os)
         }
     }
     wedr_record_set_counts(&r, rnd(), (uint32_t)rnd());
-    return wedr_record_finish(&r, rnd() | 1, (int64_t)rnd(), (uint8_t)(rnd() % 3),
+    return wedr_record_finish(&r, rnd() | 1, (int64_t)rnd(), (uint8_t)(rnd() % 4),
                               (uint16_t)(rnd() & 1));
 }
 

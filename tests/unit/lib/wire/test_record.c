@@ -108,6 +108,77 @@ static void strings_that_no_record_may_hold_are_refused(void **state)
     assert_int_equal(wedr_record_set_str(&r, "boot_id", "\0\0", 2, 0), WEDR_OK);
 }
 
+static void only_whole_compact_json_is_taken_as_json(void **state)
+{
+    static const char *const good[] = {"[]", "{}", "[[],{}]",
+                                       "[{\"a\":[1,-0.5e+9,true,false,null,\"\\u00e9\\n\"]},2]",
+                                       "{\"\":\"\"}"};
+    static const char *const bad[] = {"1",
+                                      "\"a\"",
+                                      "[",
+                                      "]",
+                                      "[}",
+                                      "{]",
+                                      "[1,]",
+                                      "[,1]",
+                                      "[1 ,2]",
+                                      "{\"a\"}",
+                                      "{\"a\":}",
+                                      "{\"a\":1,}",
+                                      "{1:2}",
+                                      "[01]",
+                                      "[1.]",
+                                      "[.5]",
+                                      "[+1]",
+                                      "[1e]",
+                                      "[-]",
+                                      "[nul]",
+                                      "[tru]",
+                                      "[\"\\x\"]",
+                                      "[\"\\u12g4\"]",
+                                      "[\"\n\"]",
+                                      "[\"]",
+                                      "[]1",
+                                      "[][]",
+                                      " []",
+                                      "[1]\n",
+                                      "[\"\xff\"]",
+                                      "[\"\xed\xa0\x80\"]"};
+    char deep[64];
+    struct wedr_record r = begin(WEDR_EV_ALERT, WEDR_OS_LINUX, sizeof(mem));
+
+    (void)state;
+    for (size_t i = 0; i < WEDR_ARRAY_COUNT(good); i++) {
+        assert_int_equal(wedr_record_set_str(&r, "evidence", good[i], strlen(good[i]), 0), WEDR_OK);
+        assert_int_equal(wedr_record_set_str(&r, "evidence", good[i], strlen(good[i]), WEDR_SF_CUT),
+                         WEDR_E_INVAL);
+    }
+    for (size_t i = 0; i < WEDR_ARRAY_COUNT(bad); i++) {
+        assert_int_equal(wedr_record_set_str(&r, "evidence", bad[i], strlen(bad[i]), 0),
+                         WEDR_E_INVAL);
+    }
+    for (size_t depth = 24; depth <= 25; depth++) {
+        memset(deep, '[', depth);
+        memset(deep + depth, ']', depth);
+        assert_int_equal(wedr_record_set_str(&r, "evidence", deep, 2 * depth, 0),
+                         depth == 24 ? WEDR_OK : WEDR_E_INVAL);
+    }
+}
+
+static void json_that_does_not_fit_is_refused_not_cut(void **state)
+{
+    struct wedr_record r = begin(WEDR_EV_ALERT, WEDR_OS_LINUX, sizeof(mem));
+
+    (void)state;
+    memset(big, '1', sizeof(big));
+    big[0] = '[';
+    big[65534] = ']';
+    assert_int_equal(wedr_record_set_str(&r, "evidence", big, 65535, 0), WEDR_OK);
+    big[65534] = '1';
+    big[65535] = ']';
+    assert_int_equal(wedr_record_set_str(&r, "ancestry", big, 65536, 0), WEDR_E_RANGE);
+}
+
 static void string_longer_than_its_length_field_is_cut_and_flagged(void **state)
 {
     struct wedr_record r = begin(WEDR_EV_PROCESS_CREATE, WEDR_OS_LINUX, sizeof(mem));
@@ -195,6 +266,8 @@ int main(void)
         cmocka_unit_test(unknown_fields_and_wrong_kinds_are_refused),
         cmocka_unit_test(numbers_must_fit_their_field),
         cmocka_unit_test(strings_that_no_record_may_hold_are_refused),
+        cmocka_unit_test(only_whole_compact_json_is_taken_as_json),
+        cmocka_unit_test(json_that_does_not_fit_is_refused_not_cut),
         cmocka_unit_test(string_longer_than_its_length_field_is_cut_and_flagged),
         cmocka_unit_test(length_field_bounds_a_string_that_the_record_could_hold),
         cmocka_unit_test(utf16_is_cut_between_units),

@@ -245,7 +245,7 @@ static void losses_before_the_agent_fit_the_sensors_counters(void **state)
 static void names_of_the_kernel_streams_are_valid(void **state)
 {
     static const char *const names[] = {WEDR_STREAM_NAME_CRITICAL, WEDR_STREAM_NAME_BULK,
-                                        WEDR_STREAM_NAME_AGENT};
+                                        WEDR_STREAM_NAME_AGENT, WEDR_STREAM_NAME_ALERT};
 
     (void)state;
     for (size_t i = 0; i < WEDR_ARRAY_COUNT(names); i++) {

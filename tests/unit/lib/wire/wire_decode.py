@@ -9,13 +9,14 @@ In the result a text is a string, or {"text": ..., "flags": [...]} when the refe
 """
 import ipaddress
 import json
+import re
 import struct
 import sys
 
 HEADER = struct.Struct("<HHIQqQIHBBHHI")
 VERSION, RECORD_MAX = 7, 131072
 OS = {1: "windows", 2: "linux"}
-STREAMS = ("kernel.critical", "kernel.bulk", "agent")
+STREAMS = ("kernel.critical", "kernel.bulk", "agent", "alert")
 CUT, HEAD_CUT, UTF16, UNREADABLE, NO_NAME, DELETED = 1, 2, 4, 8, 16, 32
 FLAG_NAMES = ((CUT, "cut"), (HEAD_CUT, "head_cut"), (UNREADABLE, "unreadable"), (NO_NAME, "no_name"),
               (DELETED, "deleted"))
@@ -31,8 +32,13 @@ LOSS_REASONS = {1: "ring_full", 2: "no_scratch", 3: "bpf_missed", 4: "ring_evict
                 17: "late", 18: "not_encodable", 19: "evicted", 20: "corrupt", 21: "poison", 22: "conflict",
                 23: "reenrolled", 24: "rejected"}
 GAP_REASONS = {1: "host_off", 2: "sensor_detached", 3: "sensor_stopped", 4: "sensor_failed"}
+SEVERITIES = {1: "informational", 2: "low", 3: "medium", 4: "high", 5: "critical"}
+ACTIONS = {1: "kill"}
+RESULTS = {1: "done", 2: "refused_by_policy", 3: "target_gone", 4: "protected", 5: "failed"}
 LABELS = {"registry_op": REGISTRY_OPS, "handle_op": HANDLE_OPS, "file_op": FILE_OPS, "protocol": PROTOCOLS,
-          "loss_reason": LOSS_REASONS, "gap_reason": GAP_REASONS}
+          "loss_reason": LOSS_REASONS, "gap_reason": GAP_REASONS, "severity": SEVERITIES, "action": ACTIONS,
+          "result": RESULTS}
+JSON_DEPTH = 24
 EXEC_FLAGS = ("memfd", "deleted", "no_name", "chrooted", "script", "fexecve", "setuid", "kernel_thread", "compat")
 
 
@@ -62,6 +68,13 @@ LOSS = layout(("key", "epoch"), ("str", "stream"), ("loss_reason", "reason"), ("
               ("str", "ranges"))
 GAP = layout(("str", "stream"), ("time", "from to"), ("gap_reason", "reason"))
 CLOCK = layout(("u64", "boot_ns"), ("time", "utc"), ("i64", "step_us"))
+
+ALERT = layout(("str", "alert_id rule_id rule_title rule_language"), ("severity", "severity"), ("str", "message"),
+               ("list", "tags actions"), ("time", "event_time"), ("u32", "pid"), ("key", "process_key"),
+               ("str", "image_path command_line user entity"), ("u64", "suppressed match_count"),
+               ("str", "rules_serial profile"), ("json", "evidence ancestry matched"))
+RESPONSE = layout(("str", "alert_id rule_id"), ("action", "action"), ("u32", "pid"), ("key", "process_key"),
+                  ("result", "result"), ("str", "detail"), ("u64", "duration_us"))
 
 # (code, os): (event type, fixed size, fields)
 TYPES = {
@@ -118,7 +131,8 @@ TYPES = {
 }
 for _code, _name, _size, _fields in ((64, "agent_start", 80, AGENT_START), (65, "epoch_start", 89, EPOCH_START),
                                      (66, "epoch_end", 80, EPOCH_END), (67, "telemetry_loss", 90, LOSS),
-                                     (68, "coverage_gap", 74, GAP), (69, "clock_change", 72, CLOCK)):
+                                     (68, "coverage_gap", 74, GAP), (69, "clock_change", 72, CLOCK),
+                                     (70, "alert", 214, ALERT), (71, "response", 96, RESPONSE)):
     for _os in ("linux", "windows"):
         TYPES[_code, _os] = (_name, _size, _fields)
 
@@ -132,10 +146,32 @@ def need(ok):
         raise Refused("format")
 
 
+def no_constant(_):
+    raise ValueError
+
+
+def is_json(data):
+    """One array or object, no control characters, no blanks between tokens, not too deep."""
+    try:
+        plain = data.decode("utf-8")
+        if not plain or plain[0] not in "[{" or any(c < " " for c in plain):
+            return False
+        json.loads(plain, parse_constant=no_constant, parse_int=str, parse_float=str)
+    except ValueError:
+        return False
+    depth = deepest = 0
+    for c in re.sub(r'"(?:[^"\\]|\\.)*"', "", plain):
+        if c == " ":
+            return False
+        depth += (c in "[{") - (c in "]}")
+        deepest = max(deepest, depth)
+    return deepest <= JSON_DEPTH
+
+
 def reference(rec, at, fixed, kind):
     """(bytes, flags) of a string reference."""
     offset, length, flags = struct.unpack_from("<IHH", rec, at)
-    need(flags & ~(CUT | UNREADABLE if kind == "bytes" else 0x3f) == 0)
+    need(flags & ~{"bytes": CUT | UNREADABLE, "json": 0}.get(kind, 0x3f) == 0)
     if length == 0:
         return b"", flags
     need(fixed <= offset and offset + length <= len(rec))
@@ -144,6 +180,8 @@ def reference(rec, at, fixed, kind):
     if kind == "str":
         units = struct.unpack(f"<{length // 2}H", data) if flags & UTF16 else data
         need(0 not in units)
+    if kind == "json":
+        need(is_json(data))
     return data, flags
 
 

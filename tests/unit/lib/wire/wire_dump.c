@@ -15,7 +15,7 @@ static uint8_t record[WEDR_RECORD_MAX + 32];
 static char out[JSON_MAX];
 
 static const char *const stream_names[] = {WEDR_STREAM_NAME_CRITICAL, WEDR_STREAM_NAME_BULK,
-                                           WEDR_STREAM_NAME_AGENT};
+                                           WEDR_STREAM_NAME_AGENT, WEDR_STREAM_NAME_ALERT};
 
 static void put_text(struct wedr_json *j, const char *s)
 {

@@ -54,6 +54,11 @@ fill_record(struct wedr_record *r, const struct wedr_type_info *t, uint8_t os, b
                 ip.addr[k] = (uint8_t)rnd();
             }
             (void)wedr_record_set_ip(r, f->name, ip);
+        } else if (f->kind == WEDR_KIND_JSON) {
+            static const char *const some[] = {"", "[]",
+                                               "[{\"event\":{\"raw\":{\"a\":[1,-2.5e3]}}}]"};
+            const char *s = some[rnd() % 3];
+            (void)wedr_record_set_str(r, f->name, s, strlen(s), 0);
         } else if (f->kind >= WEDR_KIND_STR && f->kind <= WEDR_KIND_BYTES) {
             set_text(r, f, os);
         } else {
@@ -92,7 +97,10 @@ static void every_line_of_the_encoder_passes_the_check(void **state)
         struct wedr_clock_pair clock = {0, TB_T0};
         assert_int_equal(wedr_encode(e, &v, clock, line, sizeof(line) - WEDR_LINE_PADDING, &len),
                          WEDR_OK);
-        const char *stream = strcmp(type->module, "agent") == 0 ? "agent" : "kernel.critical";
+        const char *stream = type->code == WEDR_EV_ALERT || type->code == WEDR_EV_RESPONSE
+                                 ? WEDR_STREAM_NAME_ALERT
+                             : strcmp(type->module, "agent") == 0 ? WEDR_STREAM_NAME_AGENT
+                                                                  : WEDR_STREAM_NAME_CRITICAL;
         int rc = wedr_line_parse(parser, line, len - 1, &l);
         rc = rc == WEDR_OK ? wedr_line_check(&l, stream, &info) : rc;
         if (rc != WEDR_OK) {

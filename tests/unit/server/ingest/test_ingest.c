@@ -213,6 +213,26 @@ static void agent_and_plugin_records_only_come_in_their_own_streams(void **state
     assert_false(line_accepted("plugin.acme", FORK(UID)));
 }
 
+static void alerts_only_come_in_their_own_stream(void **state)
+{
+    (void)state;
+#define ALERT(evidence)                                                                          \
+    "{\"ts\":\"2026-11-24T00:00:00.000001Z\",\"module\":\"agent\",\"event_type\":\"alert\","     \
+    "\"raw\":"                                                                                   \
+    "{\"alert_id\":\"00\",\"entity\":\"host\",\"event_time\":\"2026-11-24T00:00:00.000001Z\","   \
+    "\"evidence\":" evidence ",\"match_count\":1,\"rule_id\":\"r\",\"rule_language\":\"sigma\"," \
+    "\"rule_title\":\"t\",\"rules_serial\":\"1\",\"severity\":\"high\",\"severity_code\":4,"     \
+    "\"suppressed\":0},\"source\":\"agent\",\"kind\":\"Alert\",\"event_version\":7,\"seq\":1}"
+    assert_true(line_accepted("alert", ALERT("[{\"event\":{\"raw\":{\"pid\":1}},\"seq\":2}]")));
+    assert_true(line_accepted("alert", ALERT("{}")));
+    assert_false(line_accepted("alert", ALERT("\"text\"")));
+    assert_false(line_accepted("alert", ALERT("7")));
+    assert_false(line_accepted("agent", ALERT("[]")));
+    assert_false(line_accepted("kernel.critical", ALERT("[]")));
+    assert_false(line_accepted("alert", FORK(UID)));
+#undef ALERT
+}
+
 static void rejected_lines_are_marked_in_the_bitmap(void **state)
 {
     (void)state;
@@ -502,6 +522,7 @@ int main(void)
         cmocka_unit_test(nul_and_bad_utf8_reject_the_line),
         cmocka_unit_test(a_lone_surrogate_rejects_the_line),
         cmocka_unit_test(agent_and_plugin_records_only_come_in_their_own_streams),
+        cmocka_unit_test(alerts_only_come_in_their_own_stream),
         cmocka_unit_test(rejected_lines_are_marked_in_the_bitmap),
         cmocka_unit_test(a_batch_whose_seqs_or_count_lie_is_refused),
         cmocka_unit_test(a_wrong_digest_is_refused_before_anything_else),

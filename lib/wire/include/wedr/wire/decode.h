@@ -11,9 +11,9 @@
 
 /* A record that passed every check: all fields of its type lie inside fixed_size, every string
  * inside the record and behind fixed_size, no NUL in STR, UTF-16 of even length, flags known,
- * reserved parts 0, addresses of family 0, 4 or 6 with zeroes behind, BOOL 0 or 1, stream known,
- * seq not 0 for a kernel type. Label codes may be unknown; ARGV and LIST hold any bytes and may
- * lack the last NUL. Strings may share bytes. */
+ * reserved parts 0, JSON one array or object (docs/wire.md), addresses of family 0, 4 or 6 with
+ * zeroes behind, BOOL 0 or 1, stream known, seq not 0 for a kernel type. Label codes may be
+ * unknown; ARGV and LIST hold any bytes and may lack the last NUL. Strings may share bytes. */
 struct wedr_event_view {
     struct wedr_event_header h; /* copy, host order */
     struct wedr_span rec;       /* the whole record, borrowed */
@@ -49,8 +49,8 @@ struct wedr_record {
 WEDR_MUST_USE int
 wedr_record_begin(struct wedr_record *r, uint8_t *mem, size_t cap, uint16_t type, uint8_t os);
 /* WEDR_E_NOENT: no such field for this os; WEDR_E_INVAL: not of that kind, or a string that no
- * record may hold (NUL in STR, odd UTF-16, unknown flags); WEDR_E_RANGE: does not fit the field
- * (I32 takes -1 as well as 0xffffffff). */
+ * record may hold (NUL in STR, odd UTF-16, unknown flags, no JSON); WEDR_E_RANGE: does not fit the
+ * field, or JSON that would have to be cut (I32 takes -1 as well as 0xffffffff). */
 int wedr_record_set_uint(struct wedr_record *r, const char *name, uint64_t v);
 int wedr_record_set_str(
     struct wedr_record *r, const char *name, const void *s, size_t len, uint16_t flags);

@@ -19,10 +19,11 @@
 enum wedr_os { WEDR_OS_WINDOWS = 1, WEDR_OS_LINUX = 2 };
 
 /* Streams that a kernel sensor and the agent themselves own; the name is what travels and is stored. */
-enum wedr_stream { WEDR_STREAM_CRITICAL = 0, WEDR_STREAM_BULK = 1, WEDR_STREAM_AGENT = 2 };
+enum wedr_stream { WEDR_STREAM_CRITICAL = 0, WEDR_STREAM_BULK = 1, WEDR_STREAM_AGENT = 2, WEDR_STREAM_ALERT = 3 };
 #define WEDR_STREAM_NAME_CRITICAL "kernel.critical"
 #define WEDR_STREAM_NAME_BULK "kernel.bulk"
 #define WEDR_STREAM_NAME_AGENT "agent"
+#define WEDR_STREAM_NAME_ALERT "alert" /* of the agent's epoch, with its own seqs */
 #define WEDR_STREAM_NAME_MAX 48u /* with NUL; [a-z0-9._-] */
 
 enum wedr_lane { WEDR_LANE_CRITICAL = 0, WEDR_LANE_BULK = 1, WEDR_LANE_COUNT = 2 };
@@ -101,6 +102,7 @@ enum wedr_label_code {
 #define WEDR_CT_STR struct wedr_str_ref
 #define WEDR_CT_ARGV struct wedr_str_ref
 #define WEDR_CT_LIST struct wedr_str_ref
+#define WEDR_CT_JSON struct wedr_str_ref
 #define WEDR_CT_BYTES struct wedr_str_ref
 #define WEDR_CT_REGISTRY_OP uint16_t
 #define WEDR_CT_HANDLE_OP uint16_t
@@ -108,6 +110,9 @@ enum wedr_label_code {
 #define WEDR_CT_NET_PROTOCOL uint16_t
 #define WEDR_CT_LOSS_REASON uint16_t
 #define WEDR_CT_GAP_REASON uint16_t
+#define WEDR_CT_ALERT_SEVERITY uint16_t
+#define WEDR_CT_RESPONSE_ACTION uint16_t
+#define WEDR_CT_RESPONSE_RESULT uint16_t
 #define WEDR_CT_EXEC_FLAGS uint32_t
 
 #ifdef _MSC_VER

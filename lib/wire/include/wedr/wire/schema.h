@@ -12,14 +12,19 @@
 
 enum wedr_kind {
     WEDR_KIND_U8, WEDR_KIND_U16, WEDR_KIND_U32, WEDR_KIND_U64, WEDR_KIND_I32, WEDR_KIND_I64, WEDR_KIND_BOOL,
-    WEDR_KIND_KEY, WEDR_KIND_TIME, WEDR_KIND_IP, WEDR_KIND_STR, WEDR_KIND_ARGV, WEDR_KIND_LIST, WEDR_KIND_BYTES,
+    WEDR_KIND_KEY, WEDR_KIND_TIME, WEDR_KIND_IP, WEDR_KIND_STR, WEDR_KIND_ARGV, WEDR_KIND_LIST, WEDR_KIND_JSON,
+    WEDR_KIND_BYTES,
     WEDR_KIND_REGISTRY_OP, WEDR_KIND_HANDLE_OP, WEDR_KIND_FILE_OP, WEDR_KIND_NET_PROTOCOL, WEDR_KIND_LOSS_REASON,
-    WEDR_KIND_GAP_REASON, WEDR_KIND_EXEC_FLAGS,
+    WEDR_KIND_GAP_REASON, WEDR_KIND_ALERT_SEVERITY, WEDR_KIND_RESPONSE_ACTION, WEDR_KIND_RESPONSE_RESULT,
+    WEDR_KIND_EXEC_FLAGS,
     WEDR_KIND_COUNT
 };
 
 /* What a field looks like in NDJSON. */
-enum wedr_json_type { WEDR_JSON_STR, WEDR_JSON_INT, WEDR_JSON_BOOL, WEDR_JSON_LIST };
+enum wedr_json_type {
+    WEDR_JSON_STR, WEDR_JSON_INT, WEDR_JSON_BOOL, WEDR_JSON_LIST,
+    WEDR_JSON_VALUE /* array or object */
+};
 
 enum wedr_os_mask { WEDR_OSM_WINDOWS = 1, WEDR_OSM_LINUX = 2, WEDR_OSM_BOTH = 3 };
 
@@ -56,7 +61,7 @@ const struct wedr_type_info *wedr_type_by_name(const char *event_type, size_t le
 /* Wire field of that name which records of this os have; NULL when there is none (derived keys never match). */
 const struct wedr_field_info *
 wedr_type_field(const struct wedr_type_info *type, uint8_t os, const char *name);
-/* STR, ARGV, LIST and BYTES: on the wire a struct wedr_str_ref. */
+/* STR, ARGV, LIST, JSON and BYTES: on the wire a struct wedr_str_ref. */
 static inline bool wedr_kind_is_string(uint8_t kind)
 {
     return kind >= WEDR_KIND_STR && kind <= WEDR_KIND_BYTES;
