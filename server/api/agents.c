@@ -82,6 +82,12 @@ static void put_text(struct wedr_json *j, const char *key, const char *s)
     wedr_json_str(j, s, strlen(s));
 }
 
+static void put_rules_key(struct wedr_json *j, const struct wedr_server *s)
+{
+    wedr_json_key(j, "rules_key");
+    wedr_json_hex(j, s->d.rules_public, sizeof(s->d.rules_public));
+}
+
 static void answer_enrolled(struct wedr_server *s,
                             struct wedr_request *rq,
                             const char *id,
@@ -94,6 +100,7 @@ static void answer_enrolled(struct wedr_server *s,
     put_text(&j, "agent_id", id);
     put_text(&j, "cert_pem", cert_pem);
     put_text(&j, "ca_pem", wedr_ca_pem(s->d.ca));
+    put_rules_key(&j, s);
     wedr_json_key(&j, "checkin_interval_seconds");
     wedr_json_u64(&j, s->d.cfg->checkin_interval_s);
     wedr_json_obj_end(&j);
@@ -220,6 +227,7 @@ void wedr_api_renew(void *arg, struct wedr_request *rq)
         wedr_json_init(&j, mem, sizeof(mem));
         wedr_json_obj_begin(&j);
         put_text(&j, "cert_pem", (const char *)cert_pem.p);
+        put_rules_key(&j, s);
         wedr_json_obj_end(&j);
         wedr_buf_add(&rq->answer, mem, wedr_json_len(&j));
         wedr_answer_json(rq, 200);
@@ -236,7 +244,7 @@ void wedr_api_heartbeat(void *arg, struct wedr_request *rq)
 {
     struct wedr_server *s = arg;
     struct wedr_errinfo ei = {""};
-    char mem[128];
+    char mem[512];
     struct wedr_json j;
     struct wedr_fleet_heartbeat *hb = wedr_alloc(1, sizeof(*hb));
     wedr_api_adopt_certificate(s, rq);
@@ -264,6 +272,7 @@ void wedr_api_heartbeat(void *arg, struct wedr_request *rq)
     wedr_json_time_us(&j, now);
     wedr_json_key(&j, "next_checkin_seconds");
     wedr_json_u64(&j, s->d.cfg->checkin_interval_s);
+    wedr_api_rules_offer(s, rq, &j);
     wedr_json_obj_end(&j);
     wedr_buf_add(&rq->answer, mem, wedr_json_len(&j));
     wedr_answer_json(rq, 200);

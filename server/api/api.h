@@ -11,6 +11,7 @@
 #include "core/util/errinfo.h"
 #include "store/events.h"
 #include "store/state.h"
+#include "wedr/plat/pki.h"
 #include <stddef.h>
 #include <stdint.h>
 
@@ -37,8 +38,9 @@ struct wedr_server_deps {
     const struct wedr_state_ops *state_ops;
     struct wedr_state *state; /* borrowed */
     const struct wedr_events_ops *events_ops;
-    struct wedr_events *events; /* borrowed */
-    struct wedr_ca *ca;         /* borrowed */
+    struct wedr_events *events;                 /* borrowed */
+    struct wedr_ca *ca;                         /* borrowed */
+    uint8_t rules_public[WEDR_SIGN_PUBLIC_LEN]; /* of the key that signs bundles */
 };
 
 /* Listens and serves. ret_address ("127.0.0.1:8443") has room for 64 bytes. */

@@ -13,7 +13,8 @@
 struct wedr_metrics {
     _Atomic uint64_t batches, duplicates, expired, conflicts, events, rejected, bytes_z;
     _Atomic uint64_t signature_refused, overload_refused, store_failed;
-    _Atomic uint64_t enrolled, enroll_refused, enroll_limited, renewed, heartbeats, peer_refused;
+    _Atomic uint64_t enrolled, enroll_refused, enroll_limited, renewed, heartbeats, peer_refused,
+        bundles_sent;
     _Atomic uint64_t answers[6]; /* by first digit of the status */
     _Atomic uint64_t inflight_bytes;
     _Atomic uint64_t queue_jobs;

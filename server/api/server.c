@@ -53,6 +53,8 @@ const struct wedr_route wedr_routes[] = {
      NULL, wedr_api_renew},
     {"POST", "/api/v1/agents/{id}/heartbeat", WEDR_ROUTE_AGENT, WEDR_RUN_CONTROL,
      WEDR_FLEET_BODY_MAX, NULL, wedr_api_heartbeat},
+    {"GET", "/api/v1/agents/{id}/rules", WEDR_ROUTE_AGENT, WEDR_RUN_CONTROL, 0, NULL,
+     wedr_api_rules},
     {"POST", "/api/v1/agents/{id}/logs", WEDR_ROUTE_AGENT, WEDR_RUN_INGEST, WEDR_BATCH_Z_MAX,
      wedr_api_logs_begin, wedr_api_logs},
 };
@@ -266,5 +268,6 @@ void wedr_server_stop(struct wedr_server *s, uint32_t grace_ms)
     wedr_pipeline_free(s->pipeline);
     wedr_fs_close(s->listener);
     wedr_limit_free(s->enroll_limit);
+    wedr_api_rules_fini(s);
     wedr_free(s);
 }

@@ -10,6 +10,15 @@
 #include "wedr/plat/fs.h"
 
 #define WEDR_AGENT_SLOTS 1024u
+#define WEDR_BUNDLES_CACHED 8u
+
+struct wedr_json;
+
+struct wedr_cached_bundle {
+    char sha256[65];
+    struct wedr_shared *bytes;
+    uint64_t used;
+};
 
 struct wedr_server {
     struct wedr_server_deps d;
@@ -23,6 +32,8 @@ struct wedr_server {
     /* Compressed bytes in memory by hash of the agent; two agents may share a slot, which only
      * makes it stricter. */
     _Atomic uint64_t agent_bytes[WEDR_AGENT_SLOTS];
+    struct wedr_cached_bundle bundles[WEDR_BUNDLES_CACHED]; /* of the control thread */
+    uint64_t bundle_clock;
 };
 
 extern const struct wedr_route wedr_routes[];
@@ -36,6 +47,13 @@ void wedr_api_renew(void *arg, struct wedr_request *rq);
 void wedr_api_heartbeat(void *arg, struct wedr_request *rq);
 /* The certificate of a renewal was used for the first time: it becomes the current one. */
 void wedr_api_adopt_certificate(struct wedr_server *s, const struct wedr_request *rq);
+/* rules.c: the bundle of the agent's profile. */
+void wedr_api_rules(void *arg, struct wedr_request *rq);
+/* Adds "rules" to a heartbeat's answer when there is a bundle. */
+void wedr_api_rules_offer(struct wedr_server *s,
+                          const struct wedr_request *rq,
+                          struct wedr_json *j);
+void wedr_api_rules_fini(struct wedr_server *s);
 /* logs.c */
 void wedr_api_logs_begin(void *arg, struct wedr_request *rq);
 void wedr_api_logs(void *arg, struct wedr_request *rq);

@@ -96,6 +96,30 @@ check_list(const json_t *o, const char *key, const char *a, const char *b, struc
     return WEDR_OK;
 }
 
+/* What the agent matches with, or NULL. */
+static int check_rules(const json_t *o, struct wedr_errinfo *ei)
+{
+    static const char *const keys[] = {"serial", "profile",    "error",  "rules",       "matched",
+                                       "alerts", "suppressed", "events", "kill_allowed"};
+    if (!o) {
+        return WEDR_OK;
+    }
+    if (!json_is_object(o)) {
+        return wedr_fail(ei, WEDR_E_FORMAT, "\"rules\" must be an object");
+    }
+    int err = wedr_fleet_known(o, keys, WEDR_ARRAY_COUNT(keys), ei);
+    for (size_t i = 0; err == WEDR_OK && i < WEDR_ARRAY_COUNT(keys); i++) {
+        const json_t *v = json_object_get(o, keys[i]);
+        bool good = !v || (i < 3    ? json_is_string(v)
+                           : i == 8 ? json_is_boolean(v)
+                                    : json_is_integer(v) && json_integer_value(v) >= 0);
+        if (!good) {
+            err = wedr_fail(ei, WEDR_E_FORMAT, "\"%s\" of \"rules\" has the wrong type", keys[i]);
+        }
+    }
+    return err;
+}
+
 static int check_rest(const json_t *o, struct wedr_errinfo *ei)
 {
     static const char *const numbers[] = {"last_rule_version", "profile_version"};
@@ -119,7 +143,10 @@ static int check_rest(const json_t *o, struct wedr_errinfo *ei)
     if (metrics && !json_is_object(metrics)) {
         return wedr_fail(ei, WEDR_E_FORMAT, "\"metrics\" must be an object");
     }
-    int err = check_list(o, "modules_loaded", "id", "version", ei);
+    int err = check_rules(json_object_get(o, "rules"), ei);
+    if (err == WEDR_OK) {
+        err = check_list(o, "modules_loaded", "id", "version", ei);
+    }
     return err == WEDR_OK ? check_list(o, "rule_errors", "rule_name", "message", ei) : err;
 }
 
@@ -128,9 +155,10 @@ int wedr_fleet_heartbeat_parse(const void *body,
                                struct wedr_fleet_heartbeat *ret,
                                struct wedr_errinfo *ei)
 {
-    static const char *const keys[] = {"status",          "agent_version",  "last_rule_version",
-                                       "profile_version", "modules_loaded", "rule_errors",
-                                       "metrics",         "health",         "streams"};
+    static const char *const keys[] = {
+        "status",         "agent_version", "last_rule_version", "profile_version",
+        "modules_loaded", "rule_errors",   "metrics",           "health",
+        "streams",        "rules"};
     json_t *o = len <= WEDR_FLEET_BODY_MAX ? wedr_fleet_load(body, len, DEPTH_MAX, ei) : NULL;
     if (!o) {
         return WEDR_E_FORMAT;

@@ -69,16 +69,40 @@ add_header(void *cls, enum MHD_ValueKind kind, const char *name, const char *val
     return MHD_YES;
 }
 
+static void forget_shared(void *bytes)
+{
+    wedr_shared_unref(bytes);
+}
+
+/* A shared answer is not copied: MHD holds a reference of its own until it is sent. */
+static struct MHD_Response *make_response(struct wedr_request *rq)
+{
+    if (!rq->shared) {
+        return MHD_create_response_from_buffer(rq->answer.len, rq->answer.p, MHD_RESPMEM_MUST_COPY);
+    }
+    struct wedr_span s = wedr_shared_span(rq->shared);
+    struct MHD_Response *r = MHD_create_response_from_buffer_with_free_callback_cls(
+        s.len, (void *)(uintptr_t)s.p, forget_shared, wedr_shared_ref(rq->shared));
+    if (!r) {
+        wedr_shared_unref(rq->shared);
+    }
+    return r;
+}
+
 static enum MHD_Result send_answer(struct exchange *x, bool close_it)
 {
     struct wedr_request *rq = &x->rq;
     char number[16];
-    struct MHD_Response *r =
-        MHD_create_response_from_buffer(rq->answer.len, rq->answer.p, MHD_RESPMEM_MUST_COPY);
+    struct MHD_Response *r = make_response(rq);
     if (!r) {
         return MHD_NO;
     }
-    (void)MHD_add_response_header(r, "Content-Type", rq->content_type);
+    if (rq->content_type) {
+        (void)MHD_add_response_header(r, "Content-Type", rq->content_type);
+    }
+    if (rq->etag[0]) {
+        (void)MHD_add_response_header(r, "ETag", rq->etag);
+    }
     (void)MHD_add_response_header(r, "Cache-Control", "no-store");
     (void)MHD_add_response_header(r, "X-Content-Type-Options", "nosniff");
     if (rq->status == 405 && rq->route) {
@@ -263,6 +287,7 @@ static void on_completed(void *cls,
     wedr_conn_deadline(x->conn, s->cfg.keepalive_ms);
     wedr_free(x->rq.body);
     wedr_buf_fini(&x->rq.answer);
+    wedr_shared_unref(x->rq.shared);
     wedr_free(x);
     atomic_fetch_sub(&s->busy, 1);
 }

@@ -35,6 +35,14 @@ struct wedr_tls_peer {
     size_t der_len;
 };
 
+/* Bytes that several answers send at the same time. Freed with the last reference; any thread. */
+struct wedr_shared;
+/* A copy of p with one reference. NULL when out of memory. */
+WEDR_MUST_USE struct wedr_shared *wedr_shared_new(const void *p, size_t len);
+struct wedr_shared *wedr_shared_ref(struct wedr_shared *b);
+void wedr_shared_unref(struct wedr_shared *b); /* NULL is allowed */
+struct wedr_span wedr_shared_span(const struct wedr_shared *b);
+
 struct wedr_request {
     const struct wedr_route *route; /* NULL until matched */
     char path_id[WEDR_ROUTE_ID_MAX];
@@ -50,6 +58,8 @@ struct wedr_request {
     int status; /* 0: none yet */
     struct wedr_buf answer;
     const char *content_type;
+    struct wedr_shared *shared; /* takes the place of answer; a reference of the request's */
+    char etag[68];              /* header ETag with its quotes; "" none */
     uint32_t retry_after_s;
     /* For the application. */
     struct wedr_agent_row agent; /* of an agent's route, after authentication */
@@ -67,6 +77,10 @@ void wedr_answer_problem(struct wedr_request *rq, int status, const char *fmt, .
     WEDR_PRINTF(3, 4);
 /* The answer is what was put into rq->answer. */
 void wedr_answer_json(struct wedr_request *rq, int status);
+/* The answer is these bytes (a reference is taken), application/octet-stream. */
+void wedr_answer_bytes(struct wedr_request *rq, struct wedr_shared *bytes);
+/* 304: nothing but the ETag. */
+void wedr_answer_unchanged(struct wedr_request *rq);
 
 struct wedr_http_hooks {
     void *arg;

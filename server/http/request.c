@@ -111,6 +111,61 @@ void wedr_answer_json(struct wedr_request *rq, int status)
     rq->status = status;
 }
 
+struct wedr_shared {
+    _Atomic uint32_t refs;
+    size_t len;
+    uint8_t *p;
+};
+
+struct wedr_shared *wedr_shared_new(const void *p, size_t len)
+{
+    struct wedr_shared *b = wedr_alloc(1, sizeof(*b));
+    if (!b) {
+        return NULL;
+    }
+    b->p = (uint8_t *)wedr_strndup(p, len);
+    if (!b->p) {
+        wedr_free(b);
+        return NULL;
+    }
+    b->len = len;
+    atomic_store(&b->refs, 1);
+    return b;
+}
+
+struct wedr_shared *wedr_shared_ref(struct wedr_shared *b)
+{
+    atomic_fetch_add(&b->refs, 1);
+    return b;
+}
+
+void wedr_shared_unref(struct wedr_shared *b)
+{
+    if (b && atomic_fetch_sub(&b->refs, 1) == 1) {
+        wedr_free(b->p);
+        wedr_free(b);
+    }
+}
+
+struct wedr_span wedr_shared_span(const struct wedr_shared *b)
+{
+    return wedr_span(b->p, b->len);
+}
+
+void wedr_answer_bytes(struct wedr_request *rq, struct wedr_shared *bytes)
+{
+    rq->shared = wedr_shared_ref(bytes);
+    rq->content_type = "application/octet-stream";
+    rq->status = 200;
+}
+
+void wedr_answer_unchanged(struct wedr_request *rq)
+{
+    wedr_buf_truncate(&rq->answer, 0);
+    rq->content_type = NULL;
+    rq->status = 304;
+}
+
 /* Decimal digits alone, as RFC 9110 has it: no sign, no blanks, no list. */
 static bool parse_length(const char *s, uint64_t *ret)
 {

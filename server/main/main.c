@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "api/api.h"
 #include "auth/ca.h"
+#include "auth/rules_key.h"
 #include "core/base/err.h"
 #include "core/util/alloc.h"
 #include "core/util/log.h"
@@ -155,6 +156,7 @@ static int cmd_serve(const struct wedr_server_args *a)
     static struct wedr_server_cfg cfg;
     struct wedr_errinfo ei = {""};
     struct rlimit files;
+    uint8_t secret[WEDR_SIGN_SECRET_LEN];
     wedr_handle stop = WEDR_HANDLE_NONE;
     struct wedr_server_deps d = {
         .cfg = &cfg, .state_ops = &wedr_state_sqlite, .events_ops = &wedr_events_embedded};
@@ -171,6 +173,10 @@ static int cmd_serve(const struct wedr_server_args *a)
     int err = wedr_stop_signal_open(&stop);
     if (err == WEDR_OK) {
         err = wedr_ca_open(a->data, &d.ca, &ei);
+    }
+    if (err == WEDR_OK) {
+        err = wedr_rules_key_open(a->data, secret, d.rules_public, &ei);
+        wedr_wipe(secret, sizeof(secret));
     }
     if (err == WEDR_OK) {
         err = d.state_ops->open(a->data, &d.state, &ei);

@@ -7,19 +7,16 @@
 #include "core/base/err.h"
 #include "core/util/alloc.h"
 #include "core/util/obj.h"
-#include "store/state.h"
+#include "store/state/sqlite/db.h"
+#include "store/state/sqlite/rules.h"
 #include "store/state/sqlite/schema.h"
 #include "wedr/plat/fs.h"
-#include "wedr/plat/thread.h"
 #include "wedr/plat/time.h"
 #include <inttypes.h>
 #include <sodium.h>
-#include <sqlite3.h>
 #include <stdio.h>
 #include <string.h>
 
-#define STATE_MAGIC 0x57535154u
-#define TOKEN_KEY_LEN 32u
 #define TOKEN_HASH_LEN 32u
 #define TOKEN_TEXT_MAX 256u
 #define STREAMS_MAX 256u
@@ -73,59 +70,27 @@ static const char get_sql[] = "SELECT "
                               "sha256_next,sign_public,enrolled_us,"
                               "last_seen_us,revoked FROM agent WHERE agent_id=?1";
 
-struct wedr_state {
-    uint32_t magic;
-    struct wedr_mutex *write_lock, *read_lock;
-    sqlite3 *writer, *reader;
+struct wedr_state_agents {
     sqlite3_stmt *w[S_WRITER_COUNT];
     sqlite3_stmt *get;
-    uint8_t token_key[TOKEN_KEY_LEN];
 };
-
-static int map_error(int rc)
-{
-    switch (rc & 0xff) {
-    case SQLITE_OK:
-    case SQLITE_DONE:
-    case SQLITE_ROW:
-        return WEDR_OK;
-    case SQLITE_FULL:
-        return WEDR_E_NOSPC;
-    case SQLITE_NOMEM:
-        return WEDR_E_NOMEM;
-    case SQLITE_BUSY:
-    case SQLITE_LOCKED:
-        return WEDR_E_BUSY;
-    case SQLITE_CORRUPT:
-    case SQLITE_NOTADB:
-        return WEDR_E_CORRUPT;
-    case SQLITE_CONSTRAINT:
-        return WEDR_E_EXIST;
-    case SQLITE_PERM:
-    case SQLITE_READONLY:
-    case SQLITE_CANTOPEN:
-        return WEDR_E_PERM;
-    default:
-        return WEDR_E_IO;
-    }
-}
 
 static int step(sqlite3_stmt *st)
 {
     int rc = sqlite3_step(st);
     sqlite3_reset(st);
     sqlite3_clear_bindings(st);
-    return map_error(rc);
+    return wedr_state_error(rc);
 }
 
 /* Runs what was prepared between BEGIN IMMEDIATE and COMMIT; any error rolls everything back. */
 static int finish_transaction(struct wedr_state *s, int err)
 {
     if (err == WEDR_OK) {
-        err = step(s->w[S_COMMIT]);
+        err = step(s->agents->w[S_COMMIT]);
     }
     if (err != WEDR_OK && !sqlite3_get_autocommit(s->writer)) {
-        (void)step(s->w[S_ROLLBACK]);
+        (void)step(s->agents->w[S_ROLLBACK]);
     }
     return err;
 }
@@ -148,14 +113,15 @@ static int open_db(const char *path, sqlite3 **ret, struct wedr_errinfo *ei)
             NULL, NULL, NULL);
     }
     if (rc != SQLITE_OK) {
-        return wedr_fail(ei, map_error(rc), "%s: %s", path,
+        return wedr_fail(ei, wedr_state_error(rc), "%s: %s", path,
                          *ret ? sqlite3_errmsg(*ret) : sqlite3_errstr(rc));
     }
     return WEDR_OK;
 }
 
 /* Another process may make the key at the same moment: the file appears whole, and only once. */
-static int load_token_key(const char *data_dir, uint8_t key[TOKEN_KEY_LEN], struct wedr_errinfo *ei)
+static int
+load_token_key(const char *data_dir, uint8_t key[WEDR_TOKEN_KEY_LEN], struct wedr_errinfo *ei)
 {
     wedr_handle dir = WEDR_HANDLE_NONE, f = WEDR_HANDLE_NONE, lock = WEDR_HANDLE_NONE;
     size_t n = 0;
@@ -177,13 +143,13 @@ static int load_token_key(const char *data_dir, uint8_t key[TOKEN_KEY_LEN], stru
     }
     err = wedr_fs_open_at(dir, "token.key", WEDR_FS_READ, 0, &f);
     if (err == WEDR_E_NOENT) {
-        randombytes_buf(key, TOKEN_KEY_LEN);
-        err = wedr_fs_replace_at(dir, "token.key", key, TOKEN_KEY_LEN, 0600);
+        randombytes_buf(key, WEDR_TOKEN_KEY_LEN);
+        err = wedr_fs_replace_at(dir, "token.key", key, WEDR_TOKEN_KEY_LEN, 0600);
         goto out;
     }
     if (err == WEDR_OK) {
-        err = wedr_fs_pread(f, key, TOKEN_KEY_LEN, 0, &n);
-        err = err == WEDR_OK && n != TOKEN_KEY_LEN ? WEDR_E_CORRUPT : err;
+        err = wedr_fs_pread(f, key, WEDR_TOKEN_KEY_LEN, 0, &n);
+        err = err == WEDR_OK && n != WEDR_TOKEN_KEY_LEN ? WEDR_E_CORRUPT : err;
     }
 out:
     wedr_fs_close(f);
@@ -196,13 +162,13 @@ out:
 static int prepare_all(struct wedr_state *s, struct wedr_errinfo *ei)
 {
     for (int i = 0; i < S_WRITER_COUNT; i++) {
-        if (sqlite3_prepare_v3(s->writer, writer_sql[i], -1, SQLITE_PREPARE_PERSISTENT, &s->w[i],
-                               NULL) != SQLITE_OK) {
+        if (sqlite3_prepare_v3(s->writer, writer_sql[i], -1, SQLITE_PREPARE_PERSISTENT,
+                               &s->agents->w[i], NULL) != SQLITE_OK) {
             return wedr_fail(ei, WEDR_E_BUG, "state.db: %s", sqlite3_errmsg(s->writer));
         }
     }
-    if (sqlite3_prepare_v3(s->reader, get_sql, -1, SQLITE_PREPARE_PERSISTENT, &s->get, NULL) !=
-        SQLITE_OK) {
+    if (sqlite3_prepare_v3(s->reader, get_sql, -1, SQLITE_PREPARE_PERSISTENT, &s->agents->get,
+                           NULL) != SQLITE_OK) {
         return wedr_fail(ei, WEDR_E_BUG, "state.db: %s", sqlite3_errmsg(s->reader));
     }
     return WEDR_OK;
@@ -213,10 +179,13 @@ static void state_close(struct wedr_state *s)
     if (!s) {
         return;
     }
-    for (int i = 0; i < S_WRITER_COUNT; i++) {
-        (void)sqlite3_finalize(s->w[i]);
+    for (int i = 0; s->agents && i < S_WRITER_COUNT; i++) {
+        (void)sqlite3_finalize(s->agents->w[i]);
     }
-    (void)sqlite3_finalize(s->get);
+    if (s->agents) {
+        (void)sqlite3_finalize(s->agents->get);
+    }
+    wedr_free(s->agents);
     (void)sqlite3_close(s->reader);
     (void)sqlite3_close(s->writer);
     wedr_mutex_free(s->write_lock);
@@ -235,10 +204,11 @@ static int state_open(const char *data_dir, struct wedr_state **ret, struct wedr
         return wedr_fail(ei, s ? WEDR_E_INVAL : WEDR_E_NOMEM, "cannot open the state of %.100s",
                          data_dir);
     }
-    s->magic = STATE_MAGIC;
+    s->magic = WEDR_STATE_MAGIC;
     s->write_lock = wedr_mutex_new();
     s->read_lock = wedr_mutex_new();
-    int err = s->write_lock && s->read_lock ? WEDR_OK : WEDR_E_NOMEM;
+    s->agents = wedr_alloc(1, sizeof(*s->agents));
+    int err = s->write_lock && s->read_lock && s->agents ? WEDR_OK : WEDR_E_NOMEM;
     if (err == WEDR_OK) {
         err = load_token_key(data_dir, s->token_key, ei);
     }
@@ -269,7 +239,7 @@ static int token_hash(const struct wedr_state *s, const char *token, uint8_t ret
         return WEDR_E_AUTH;
     }
     return crypto_generichash(ret, TOKEN_HASH_LEN, (const uint8_t *)token, len, s->token_key,
-                              TOKEN_KEY_LEN) == 0
+                              WEDR_TOKEN_KEY_LEN) == 0
                ? WEDR_OK
                : WEDR_E_BUG;
 }
@@ -278,12 +248,12 @@ static int
 state_token_add(struct wedr_state *s, const char *token, uint32_t uses, int64_t expires_us)
 {
     uint8_t hash[TOKEN_HASH_LEN];
-    WEDR_OBJ_CHECK(s, STATE_MAGIC);
+    WEDR_OBJ_CHECK(s, WEDR_STATE_MAGIC);
     if (uses == 0 || token_hash(s, token, hash) != WEDR_OK) {
         return WEDR_E_INVAL;
     }
     wedr_mutex_lock(s->write_lock);
-    sqlite3_stmt *st = s->w[S_TOKEN_ADD];
+    sqlite3_stmt *st = s->agents->w[S_TOKEN_ADD];
     (void)sqlite3_bind_blob(st, 1, hash, sizeof(hash), SQLITE_STATIC);
     (void)sqlite3_bind_int64(st, 2, uses);
     (void)sqlite3_bind_int64(st, 3, expires_us);
@@ -294,7 +264,7 @@ state_token_add(struct wedr_state *s, const char *token, uint32_t uses, int64_t 
 
 static int put_agent(struct wedr_state *s, const struct wedr_agent_row *a)
 {
-    sqlite3_stmt *st = s->w[S_AGENT_PUT];
+    sqlite3_stmt *st = s->agents->w[S_AGENT_PUT];
     bind_text(st, 1, a->agent_id);
     bind_text(st, 2, a->hostname);
     bind_text(st, 3, a->os);
@@ -313,17 +283,17 @@ static int state_enroll(struct wedr_state *s,
                         const struct wedr_agent_row *agent)
 {
     uint8_t hash[TOKEN_HASH_LEN];
-    WEDR_OBJ_CHECK(s, STATE_MAGIC);
+    WEDR_OBJ_CHECK(s, WEDR_STATE_MAGIC);
     int err = token_hash(s, token, hash);
     if (err != WEDR_OK) {
         return err;
     }
     wedr_mutex_lock(s->write_lock);
-    err = step(s->w[S_BEGIN]);
+    err = step(s->agents->w[S_BEGIN]);
     if (err == WEDR_OK) {
-        (void)sqlite3_bind_blob(s->w[S_TOKEN_TAKE], 1, hash, sizeof(hash), SQLITE_STATIC);
-        (void)sqlite3_bind_int64(s->w[S_TOKEN_TAKE], 2, now_us);
-        err = step(s->w[S_TOKEN_TAKE]);
+        (void)sqlite3_bind_blob(s->agents->w[S_TOKEN_TAKE], 1, hash, sizeof(hash), SQLITE_STATIC);
+        (void)sqlite3_bind_int64(s->agents->w[S_TOKEN_TAKE], 2, now_us);
+        err = step(s->agents->w[S_TOKEN_TAKE]);
         if (err == WEDR_OK && sqlite3_changes(s->writer) != 1) {
             err = WEDR_E_AUTH;
         }
@@ -331,8 +301,8 @@ static int state_enroll(struct wedr_state *s,
             err = put_agent(s, agent);
         }
         if (err == WEDR_OK) {
-            (void)sqlite3_bind_int64(s->w[S_TOKEN_PURGE], 1, now_us);
-            err = step(s->w[S_TOKEN_PURGE]);
+            (void)sqlite3_bind_int64(s->agents->w[S_TOKEN_PURGE], 1, now_us);
+            err = step(s->agents->w[S_TOKEN_PURGE]);
         }
         err = finish_transaction(s, err);
     }
@@ -343,11 +313,11 @@ static int state_enroll(struct wedr_state *s,
 /* One UPDATE that must hit a row. */
 static int update_one(struct wedr_state *s, enum stmt which, const char *agent_id, const char *text)
 {
-    WEDR_OBJ_CHECK(s, STATE_MAGIC);
+    WEDR_OBJ_CHECK(s, WEDR_STATE_MAGIC);
     wedr_mutex_lock(s->write_lock);
-    bind_text(s->w[which], 1, agent_id);
-    bind_text(s->w[which], 2, text);
-    int err = step(s->w[which]);
+    bind_text(s->agents->w[which], 1, agent_id);
+    bind_text(s->agents->w[which], 2, text);
+    int err = step(s->agents->w[which]);
     if (err == WEDR_OK && sqlite3_changes(s->writer) == 0) {
         err = WEDR_E_NOENT;
     }
@@ -365,23 +335,17 @@ static int state_cert_used(struct wedr_state *s, const char *agent_id, const cha
     return update_one(s, S_CERT_USED, agent_id, cert_sha256);
 }
 
-static void copy_column(sqlite3_stmt *st, int i, char *ret, size_t cap)
-{
-    const unsigned char *t = sqlite3_column_text(st, i);
-    (void)snprintf(ret, cap, "%s", t ? (const char *)t : "");
-}
-
 static int read_agent(sqlite3_stmt *st, struct wedr_agent_row *ret)
 {
     struct wedr_agent_row a;
     memset(&a, 0, sizeof(a));
-    copy_column(st, 0, a.agent_id, sizeof(a.agent_id));
-    copy_column(st, 1, a.hostname, sizeof(a.hostname));
-    copy_column(st, 2, a.os, sizeof(a.os));
-    copy_column(st, 3, a.os_version, sizeof(a.os_version));
-    copy_column(st, 4, a.agent_version, sizeof(a.agent_version));
-    copy_column(st, 5, a.cert_sha256, sizeof(a.cert_sha256));
-    copy_column(st, 6, a.cert_sha256_next, sizeof(a.cert_sha256_next));
+    wedr_state_text(st, 0, a.agent_id, sizeof(a.agent_id));
+    wedr_state_text(st, 1, a.hostname, sizeof(a.hostname));
+    wedr_state_text(st, 2, a.os, sizeof(a.os));
+    wedr_state_text(st, 3, a.os_version, sizeof(a.os_version));
+    wedr_state_text(st, 4, a.agent_version, sizeof(a.agent_version));
+    wedr_state_text(st, 5, a.cert_sha256, sizeof(a.cert_sha256));
+    wedr_state_text(st, 6, a.cert_sha256_next, sizeof(a.cert_sha256_next));
     const void *key = sqlite3_column_blob(st, 7);
     if (!key || sqlite3_column_bytes(st, 7) != (int)sizeof(a.sign_public)) {
         return WEDR_E_CORRUPT;
@@ -396,15 +360,15 @@ static int read_agent(sqlite3_stmt *st, struct wedr_agent_row *ret)
 
 static int state_agent_get(struct wedr_state *s, const char *agent_id, struct wedr_agent_row *ret)
 {
-    WEDR_OBJ_CHECK(s, STATE_MAGIC);
+    WEDR_OBJ_CHECK(s, WEDR_STATE_MAGIC);
     wedr_mutex_lock(s->read_lock);
-    bind_text(s->get, 1, agent_id);
-    int rc = sqlite3_step(s->get);
-    int err = rc == SQLITE_ROW    ? read_agent(s->get, ret)
+    bind_text(s->agents->get, 1, agent_id);
+    int rc = sqlite3_step(s->agents->get);
+    int err = rc == SQLITE_ROW    ? read_agent(s->agents->get, ret)
               : rc == SQLITE_DONE ? WEDR_E_NOENT
-                                  : map_error(rc);
-    sqlite3_reset(s->get);
-    sqlite3_clear_bindings(s->get);
+                                  : wedr_state_error(rc);
+    sqlite3_reset(s->agents->get);
+    sqlite3_clear_bindings(s->agents->get);
     wedr_mutex_unlock(s->read_lock);
     return err;
 }
@@ -414,12 +378,12 @@ static int put_streams(struct wedr_state *s,
                        const struct wedr_agent_stream_row *streams,
                        size_t count)
 {
-    bind_text(s->w[S_STREAM_CLEAR], 1, agent_id);
-    int err = step(s->w[S_STREAM_CLEAR]);
+    bind_text(s->agents->w[S_STREAM_CLEAR], 1, agent_id);
+    int err = step(s->agents->w[S_STREAM_CLEAR]);
     for (size_t i = 0; i < count && err == WEDR_OK; i++) {
         char epoch[17];
         (void)snprintf(epoch, sizeof(epoch), "%016" PRIx64, streams[i].epoch);
-        sqlite3_stmt *st = s->w[S_STREAM_PUT];
+        sqlite3_stmt *st = s->agents->w[S_STREAM_PUT];
         bind_text(st, 1, agent_id);
         bind_text(st, 2, epoch);
         bind_text(st, 3, streams[i].stream);
@@ -437,14 +401,14 @@ static int state_heartbeat(struct wedr_state *s,
                            const struct wedr_agent_stream_row *streams,
                            size_t count)
 {
-    WEDR_OBJ_CHECK(s, STATE_MAGIC);
+    WEDR_OBJ_CHECK(s, WEDR_STATE_MAGIC);
     if (count > STREAMS_MAX || strlen(status_json) > STATUS_JSON_MAX) {
         return WEDR_E_LIMIT;
     }
     wedr_mutex_lock(s->write_lock);
-    int err = step(s->w[S_BEGIN]);
+    int err = step(s->agents->w[S_BEGIN]);
     if (err == WEDR_OK) {
-        sqlite3_stmt *st = s->w[S_HEARTBEAT];
+        sqlite3_stmt *st = s->agents->w[S_HEARTBEAT];
         bind_text(st, 1, agent_id);
         (void)sqlite3_bind_int64(st, 2, now_us);
         bind_text(st, 3, agent_version);
@@ -464,6 +428,7 @@ static int state_heartbeat(struct wedr_state *s,
 
 const struct wedr_state_ops wedr_state_sqlite = {
     .name = "sqlite",
+    .rules = &wedr_state_rules_sqlite,
     .open = state_open,
     .close = state_close,
     .token_add = state_token_add,

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "auth/rules_key.h"
+#include "core/base/err.h"
+#include "core/util/alloc.h"
+#include "wedr/plat/fs.h"
+#include "wedr/plat/time.h"
+#include <sodium.h>
+#include <stdio.h>
+#include <string.h>
+
+#define LOCK_TRIES 1000
+#define LOCK_WAIT_MS 10u
+#define FILE_NAME "rules.key"
+
+static int lock_folder(wedr_handle dir, wedr_handle *ret_lock)
+{
+    int err =
+        wedr_fs_open_at(dir, "lock", WEDR_FS_READ | WEDR_FS_WRITE | WEDR_FS_CREATE, 0600, ret_lock);
+    for (int i = 0; err == WEDR_OK && i < LOCK_TRIES; i++) {
+        err = wedr_fs_lock(*ret_lock);
+        if (err != WEDR_E_BUSY) {
+            break;
+        }
+        wedr_time_sleep_ms(LOCK_WAIT_MS);
+        err = i + 1 == LOCK_TRIES ? WEDR_E_BUSY : WEDR_OK;
+    }
+    return err;
+}
+
+/* The file holds both halves; they must belong together, or every agent would refuse every bundle.
+ */
+static int check_pair(const uint8_t secret[WEDR_SIGN_SECRET_LEN], uint8_t pub[WEDR_SIGN_PUBLIC_LEN])
+{
+    uint8_t seed[crypto_sign_SEEDBYTES], again[WEDR_SIGN_SECRET_LEN];
+    int bad = crypto_sign_ed25519_sk_to_seed(seed, secret);
+    bad |= crypto_sign_seed_keypair(pub, again, seed);
+    bad |= sodium_memcmp(again, secret, sizeof(again));
+    wedr_wipe(seed, sizeof(seed));
+    wedr_wipe(again, sizeof(again));
+    return bad ? WEDR_E_CORRUPT : WEDR_OK;
+}
+
+static int load_or_make(wedr_handle dir,
+                        uint8_t secret[WEDR_SIGN_SECRET_LEN],
+                        uint8_t pub[WEDR_SIGN_PUBLIC_LEN])
+{
+    wedr_handle f = WEDR_HANDLE_NONE;
+    struct wedr_fs_stat st;
+    size_t n = 0;
+    int err = wedr_fs_open_at(dir, FILE_NAME, WEDR_FS_READ, 0, &f);
+    if (err == WEDR_E_NOENT) {
+        wedr_sign_keypair(pub, secret);
+        return wedr_fs_replace_at(dir, FILE_NAME, secret, WEDR_SIGN_SECRET_LEN, 0600);
+    }
+    err = err == WEDR_OK ? wedr_fs_stat(f, &st) : err;
+    err = err == WEDR_OK ? wedr_fs_pread(f, secret, WEDR_SIGN_SECRET_LEN, 0, &n) : err;
+    if (err == WEDR_OK) {
+        err = n == WEDR_SIGN_SECRET_LEN && st.size == n ? check_pair(secret, pub) : WEDR_E_CORRUPT;
+    }
+    wedr_fs_close(f);
+    return err;
+}
+
+int wedr_rules_key_open(const char *data_dir,
+                        uint8_t ret_secret[WEDR_SIGN_SECRET_LEN],
+                        uint8_t ret_public[WEDR_SIGN_PUBLIC_LEN],
+                        struct wedr_errinfo *ei)
+{
+    char path[1024];
+    wedr_handle dir = WEDR_HANDLE_NONE, lock = WEDR_HANDLE_NONE;
+    uint8_t secret[WEDR_SIGN_SECRET_LEN], pub[WEDR_SIGN_PUBLIC_LEN];
+    int n = snprintf(path, sizeof(path), "%s/pki", data_dir);
+    if (n < 0 || (size_t)n >= sizeof(path)) {
+        return wedr_fail(ei, WEDR_E_INVAL, "the data folder's name is too long");
+    }
+    int err = wedr_fs_mkdir(path, 0700, UINT32_MAX);
+    err = err == WEDR_OK ? wedr_fs_open_dir(path, &dir) : err;
+    err = err == WEDR_OK ? lock_folder(dir, &lock) : err;
+    err = err == WEDR_OK ? load_or_make(dir, secret, pub) : err;
+    wedr_fs_close(lock);
+    wedr_fs_close(dir);
+    if (err == WEDR_OK) {
+        memcpy(ret_secret, secret, sizeof(secret));
+        memcpy(ret_public, pub, sizeof(pub));
+    }
+    wedr_wipe(secret, sizeof(secret));
+    return err == WEDR_OK ? err
+                          : wedr_fail(ei, err, "%s/" FILE_NAME ": %s", path, wedr_err_text(err));
+}

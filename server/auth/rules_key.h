@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * server/auth/rules_key.h — the Ed25519 key that signs rule bundles: made at first use,
+ * <data>/pki/rules.key (0600, 64 bytes: seed and public key). Agents learn the public key when they
+ * enrol. Any thread.
+ */
+#pragma once
+
+#include "core/base/attr.h"
+#include "core/util/errinfo.h"
+#include "wedr/plat/pki.h"
+#include <stdint.h>
+
+/* The secret key: wipe it. Safe when several processes make it at once. WEDR_E_CORRUPT: the file is
+ * no such key (it is never replaced: agents know its public half). */
+WEDR_MUST_USE int wedr_rules_key_open(const char *data_dir,
+                                      uint8_t ret_secret[WEDR_SIGN_SECRET_LEN],
+                                      uint8_t ret_public[WEDR_SIGN_PUBLIC_LEN],
+                                      struct wedr_errinfo *ei);
