@@ -26,12 +26,12 @@ enum wedr_ioc_kind {
 };
 
 enum wedr_ioc_outcome {
-    WEDR_IOC_LIST,           /* text: its title; the rule is in the ruleset */
-    WEDR_IOC_LIST_EXPIRED,   /* likewise, but the rule is disabled */
+    WEDR_IOC_LIST,           /* the rule is in the ruleset */
+    WEDR_IOC_LIST_EXPIRED,   /* likewise, but it is disabled: the list, or all of its entries */
     WEDR_IOC_LIST_REFUSED,   /* no rule */
     WEDR_IOC_ENTRY_REFUSED,  /* that line does not count, the others do */
     WEDR_IOC_ENTRY_EXPIRED,  /* likewise; no error */
-    WEDR_IOC_ENTRY_DUPLICATE /* likewise; the first one's comment stays */
+    WEDR_IOC_ENTRY_DUPLICATE /* likewise; the first one's comment stays. Networks: only counted */
 };
 
 struct wedr_ioc_report {
@@ -71,14 +71,15 @@ int wedr_ioc_add(struct wedr_ruleset *rs,
                  void *ctx,
                  struct wedr_ioc_stats *ret_stats);
 
+#define WEDR_IOC_SHOWN_MAX 256u
+
 /* Which entry an event has. Texts are the ruleset's or the event's. */
 struct wedr_ioc_hit {
     enum wedr_ioc_kind kind;
-    struct wedr_text field;   /* rule's name of the field */
-    struct wedr_text value;   /* of the event */
-    struct wedr_text entry;   /* as the list has it, folded; a network's text is in entry_text */
-    struct wedr_text comment; /* empty when it has none */
-    char entry_text[64];
+    struct wedr_text field;         /* rule's name of the field */
+    struct wedr_text value;         /* of the event */
+    struct wedr_text comment;       /* empty when it has none */
+    char entry[WEDR_IOC_SHOWN_MAX]; /* of the list, in lower case where case does not matter; cut */
 };
 
 /* The first entry of IOC rule `rule` that ev has; for alerts, not for matching. Works on rulesets
@@ -87,6 +88,6 @@ WEDR_MUST_USE int wedr_ioc_find(const struct wedr_ruleset *rs,
                                 uint32_t rule,
                                 struct wedr_rule_event *ev,
                                 struct wedr_ioc_hit *ret_hit);
-/* `domain bad.example: comment`, appended; control characters become blanks. */
+/* `domain bad.example: comment`, appended. */
 void wedr_ioc_describe(const struct wedr_ioc_hit *hit, struct wedr_buf *out);
 const char *wedr_ioc_kind_name(enum wedr_ioc_kind kind);
