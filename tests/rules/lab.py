@@ -120,6 +120,7 @@ def main(names, data=True, venv=True):
     parser.add_argument("tool", help="wedr-rules")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--count", type=int, default=0, help="rounds; 0: as many as the suite wants")
+    parser.add_argument("--show", type=int, default=5, help="differences to print")
     parser.add_argument("--keep", help="folder for the files of this run")
     args = parser.parse_args()
     args.tool, args.data = os.path.abspath(args.tool), data

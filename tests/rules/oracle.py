@@ -56,8 +56,9 @@ def in_network(text, cidr):
 
 @functools.lru_cache(4096)
 def compiled(pattern):
-    """Flags in the middle are an error for Python, and (?i) at the beginning is what the backend writes for `re|i`."""
-    return re.compile(pattern)
+    """As PCRE2 has it words are of ASCII; for Python that makes letters ASCII too, so not where case does not count."""
+    flags = re.match(r"\(\?([a-z]+)\)", pattern)
+    return re.compile(pattern, 0 if flags and "i" in flags.group(1) else re.ASCII)
 
 
 def regexp(pattern, text):

@@ -347,16 +347,19 @@ static void make_pattern(struct build *b, uint32_t expression)
     b->corr.expression = expression;
 }
 
-/* temporal with limits: how many of its rules fired. All of them is what temporal means. */
+/* temporal with limits: how many of its rules fired. All of them is what temporal means; in order,
+ * the limits become an expression. */
 static int count_members(struct build *b)
 {
     uint32_t nodes[2] = {0, 0};
     uint32_t count = b->corr.limit_count;
     const struct wedr_correlation_limit *l = b->corr.limits;
+    bool ordered = b->corr.kind == WEDR_CORR_TEMPORAL_ORDERED;
     int e = WEDR_OK;
-    b->corr.limit_count = 0;
+    b->corr.limit_count = ordered ? 0 : count;
     if (count == 1 && (l->op == WEDR_OP_GE || l->op == WEDR_OP_EQ) &&
         l->number.v.i == (int64_t)b->corr.member_count) {
+        b->corr.limit_count = 0;
         return WEDR_OK;
     }
     for (uint32_t i = 0; e == WEDR_OK && i < count; i++) {
@@ -367,7 +370,7 @@ static int count_members(struct build *b)
     if (n && (n->kind == WEDR_NODE_TRUE || n->kind == WEDR_NODE_FALSE)) {
         return bad(b, wedr_yaml_get(b->map, "condition"), "the condition is always the same");
     }
-    if (e == WEDR_OK) {
+    if (e == WEDR_OK && ordered) {
         make_pattern(b, nodes[0]);
     }
     return e;

@@ -233,9 +233,17 @@ static void temporal_forms(void **state)
         correlate("  type: temporal\n  rules: [a, b]\n  timespan: 2h\n  condition: {gte: 2}", NULL);
     assert_int_equal(only(rs)->kind, WEDR_CORR_TEMPORAL);
     wedr_ruleset_free(rs);
-    rs = correlate("  type: temporal\n  rules: [a, b, d]\n  timespan: 2h\n  condition: {gte: 2}",
+    rs = correlate("  type: temporal\n  rules: [a, b, d]\n  timespan: 2h\n  condition: {lt: 2}",
                    NULL);
+    assert_int_equal(only(rs)->kind, WEDR_CORR_TEMPORAL);
+    assert_int_equal(only(rs)->limits[0].op, WEDR_OP_LT);
+    assert_int_equal(only(rs)->limits[0].number.v.i, 2);
+    wedr_ruleset_free(rs);
+    rs = correlate(
+        "  type: temporal_ordered\n  rules: [a, b, d]\n  timespan: 2h\n  condition: {gte: 2}",
+        NULL);
     assert_int_equal(only(rs)->kind, WEDR_CORR_PATTERN);
+    assert_int_equal(only(rs)->limit_count, 0);
     const struct wedr_node *n = wedr_ruleset_node(rs, only(rs)->expression);
     assert_int_equal(n->kind, WEDR_NODE_AT_LEAST);
     assert_int_equal(n->arg, 2);
