@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  * bench/rules.c — what matching costs: loads Sigma rules, then runs the events of each file over
  * them from JSON lines and from decoded events, and swaps the engine while another thread matches.
- * Prints one JSON object. rules [-s SECONDS] [-j] [-d FILE] [-l LANE] RULES... -- EVENTS... RULES
- * are folders or files; an EVENTS file has one JSON event a line (rules_lanes.py makes them); -j
- * lets regexes be machine code; -d: FILE of the EVENTS is taken apart into the lanes no-match,
- * low-match (one event of 100 matches) and match-heavy (every event does); -l: nothing but this
- * lane. */
+ * Prints one JSON object. rules [-s SECONDS] [-j] [-d FILE] [-l LANE]
+ * [-p DECODED JSON] RULES... -- EVENTS... RULES are folders or files; an EVENTS file has one JSON
+ * event a line (rules_lanes.py makes them); -j lets regexes be machine code; -d: FILE of the EVENTS
+ * is taken apart into the lanes no-match, low-match (one event of 100 matches) and match-heavy
+ * (every event does); -l: nothing but this lane. */
 #include "core/base/err.h"
 #include "core/util/alloc.h"
 #include "rules_lane.h"
@@ -36,6 +36,7 @@ struct options {
     double seconds;
     bool jit;
     const char *derive, *only;
+    size_t decoded_passes, json_passes; /* nothing but this much work */
 };
 
 /* What this process used of a core: others share the machine. */
@@ -286,7 +287,13 @@ static int run(const struct options *o, int argc, char **argv)
         printf("\"lanes\":[");
         bool first = true;
         for (int i = 0; r == WEDR_OK && i < l->count; i++) {
-            if (!o->only || strcmp(o->only, l->all[i].name) == 0) {
+            if (o->only && strcmp(o->only, l->all[i].name) != 0) {
+                continue;
+            }
+            if (o->decoded_passes + o->json_passes > 0) {
+                r = bench_lane_repeat(&l->all[i], &s, o->decoded_passes, true);
+                r = r == WEDR_OK ? bench_lane_repeat(&l->all[i], &s, o->json_passes, false) : r;
+            } else {
                 r = print_lane(&l->all[i], &s, o->seconds, first);
                 first = false;
             }
@@ -315,6 +322,9 @@ int main(int argc, char **argv)
             o.derive = argv[++at];
         } else if (strcmp(argv[at], "-l") == 0 && at + 1 < argc) {
             o.only = argv[++at];
+        } else if (strcmp(argv[at], "-p") == 0 && at + 2 < argc) {
+            o.decoded_passes = (size_t)strtoul(argv[++at], NULL, 10);
+            o.json_passes = (size_t)strtoul(argv[++at], NULL, 10);
         }
     }
     int r = run(&o, argc - at, argv + at);

@@ -253,6 +253,15 @@ static int latencies(const struct bench_lane *l, struct bench_set *s, struct ben
     return r;
 }
 
+int bench_lane_repeat(const struct bench_lane *l, struct bench_set *s, size_t passes, bool decoded)
+{
+    int r = WEDR_OK;
+    for (size_t i = 0; r == WEDR_OK && i < passes; i++) {
+        r = all(l, s, decoded ? DECODED : JSON);
+    }
+    return r;
+}
+
 int bench_lane_measure(const struct bench_lane *l,
                        struct bench_set *s,
                        double seconds,

@@ -62,6 +62,8 @@ int bench_lane_measure(const struct bench_lane *l,
                        struct bench_set *s,
                        double seconds,
                        struct bench_result *ret);
+/* A fixed amount of work, for a profiler that counts instructions. */
+int bench_lane_repeat(const struct bench_lane *l, struct bench_set *s, size_t passes, bool decoded);
 int bench_read_file(const char *path, struct wedr_buf *out);
 
 void bench_set_fini(struct bench_set *s);

@@ -3,7 +3,6 @@
 #include "event/event.h"
 #include "core/base/err.h"
 #include "core/util/alloc.h"
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -246,15 +245,35 @@ static int print_double(char *to, double f)
     return n;
 }
 
+/* Decimal digits, as most numbers of events are whole ones. */
+static int print_whole(char *to, uint64_t v, bool minus)
+{
+    char digits[NUMBER_TEXT];
+    int n = 0;
+    do {
+        digits[n++] = (char)('0' + v % 10);
+        v /= 10;
+    } while (v > 0);
+    if (minus) {
+        digits[n++] = '-';
+    }
+    for (int i = 0; i < n; i++) {
+        to[i] = digits[n - 1 - i];
+    }
+    return n;
+}
+
 static struct wedr_text print_number(struct wedr_rule_event *ev, struct wedr_number n)
 {
     if (ev->memory_size - ev->memory_used < NUMBER_TEXT) {
         return wedr_text("", 0);
     }
     char *to = ev->memory + ev->memory_used;
-    int len = n.kind == WEDR_NUMBER_I64   ? snprintf(to, NUMBER_TEXT, "%" PRId64, n.v.i)
-              : n.kind == WEDR_NUMBER_U64 ? snprintf(to, NUMBER_TEXT, "%" PRIu64, n.v.u)
-                                          : print_double(to, n.v.f);
+    bool minus = n.kind == WEDR_NUMBER_I64 && n.v.i < 0;
+    int len = n.kind == WEDR_NUMBER_F64 ? print_double(to, n.v.f)
+              : n.kind == WEDR_NUMBER_U64
+                  ? print_whole(to, n.v.u, false)
+                  : print_whole(to, minus ? 0 - (uint64_t)n.v.i : (uint64_t)n.v.i, minus);
     size_t used = len < 0 ? 0 : (size_t)len;
     ev->memory_used += used;
     return wedr_text(to, used);

@@ -112,24 +112,60 @@ static inline bool fold_eight(const char *s, char *out)
     return true;
 }
 
+/* Characters that begin in front of stop. */
+static char *fold_until(const char **p, const char *stop, const char *end, char *to)
+{
+    while (*p < stop) {
+        if ((uint8_t) * *p < 0x80) {
+            *to++ = (char)wedr_fold_char((uint8_t) * (*p)++);
+            continue;
+        }
+        size_t written;
+        *p += fold_one(*p, end, to, &written);
+        to += written;
+    }
+    return to;
+}
+
+/* Four to seven bytes as two halves that overlap; false when one is high. */
+static inline bool fold_short(const char *s, size_t len, char *out)
+{
+    uint32_t half[2];
+    uint64_t w;
+    memcpy(&half[0], s, 4);
+    memcpy(&half[1], s + len - 4, 4);
+    memcpy(&w, half, 8);
+    if (w & HIGH_BITS) {
+        return false;
+    }
+    w = lower_eight(w);
+    memcpy(half, &w, 8);
+    memcpy(out, &half[0], 4);
+    memcpy(out + len - 4, &half[1], 4);
+    return true;
+}
+
 size_t wedr_fold(const char *s, size_t len, char *out)
 {
-    size_t at = 0;
-    while (len - at >= 8) {
-        if (!fold_eight(s + at, out + at)) {
-            break;
+    const char *p = s;
+    const char *end = s + len;
+    char *to = out;
+    while (end - p >= 8) {
+        if (fold_eight(p, to)) {
+            p += 8;
+            to += 8;
+        } else {
+            to = fold_until(&p, p + 8, end, to);
         }
-        at += 8;
     }
-    if (len >= 8 && len - at < 8 && fold_eight(s + len - 8, out + len - 8)) {
-        return len; /* the last eight overlap with those before */
+    size_t rest = (size_t)(end - p);
+    if (rest > 0 && len >= 8 && fold_eight(end - 8, to + rest - 8)) {
+        return (size_t)(to - out) + rest; /* the last eight overlap with those before */
     }
-    for (; at < len && (uint8_t)s[at] < 0x80; at++) {
-        uint8_t c = (uint8_t)s[at];
-        out[at] = (char)((uint8_t)(c - 'A') < 26 ? c + 32 : c);
+    if (len >= 4 && len < 8 && fold_short(s, len, out)) {
+        return len;
     }
-    s += at;
-    return at + wedr_fold_part(&s, s + (len - at), out + at, SIZE_MAX);
+    return (size_t)(fold_until(&p, end, end, to) - out);
 }
 
 /* Gives a text byte by byte, folded unless cased. */
@@ -177,9 +213,36 @@ static size_t cursor_length(struct cursor c)
     return n;
 }
 
+static inline uint8_t lower(uint8_t c)
+{
+    return (uint8_t)(c - 'A') < 26 ? (uint8_t)(c | 32) : c;
+}
+
+/* Moves both behind what they have in common up to the first high byte. False when they differ. */
+static bool skip_ascii(struct cursor *a, struct cursor *b)
+{
+    if (a->at < a->have || b->at < b->have) {
+        return true;
+    }
+    for (; a->p < a->end && b->p < b->end; a->p++, b->p++) {
+        uint8_t x = (uint8_t)*a->p;
+        uint8_t y = (uint8_t)*b->p;
+        if ((x | y) & 0x80) {
+            break;
+        }
+        if (x != y && (a->cased || lower(x) != lower(y))) {
+            return false;
+        }
+    }
+    return true;
+}
+
 /* True when want is a prefix of value (both as cursors); *ret_rest: value has more. */
 static bool cursor_starts(struct cursor value, struct cursor want, bool *ret_rest)
 {
+    if (!skip_ascii(&value, &want)) {
+        return false;
+    }
     for (;;) {
         int w = cursor_next(&want);
         if (w < 0) {

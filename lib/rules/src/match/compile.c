@@ -277,13 +277,28 @@ static bool is_whole(const struct wedr_table *t, const uint32_t *first)
            first[WEDR_PLACE_FRONT] == first[WEDR_PLACES];
 }
 
-/* Up to one automaton per table and place. */
+static int build_place(struct wedr_builder *b,
+                       struct wedr_table *t,
+                       enum wedr_place place,
+                       struct wedr_literal *l,
+                       size_t count)
+{
+    struct wedr_pool *pool = &b->e->pool;
+    t->texts = true;
+    if (place == WEDR_PLACE_ANYWHERE) {
+        t->whole = t->whole && !has_nul(l, count);
+        return wedr_grams_build(&t->grams, l, count, pool, &b->tmp);
+    }
+    return wedr_automaton_build(place == WEDR_PLACE_FRONT ? &t->front : &t->end, l, count, pool,
+                                &b->tmp);
+}
+
+/* What finds the literals of each table. */
 static int build_automata(struct wedr_builder *b)
 {
     struct wedr_engine *e = b->e;
     struct wedr_literal *sorted;
     uint32_t *first;
-    size_t before = e->pool.memory;
     int r = sort_literals(b, &sorted, &first);
     for (size_t i = 0; r == WEDR_OK && i < e->tables.count * WEDR_PLACES; i++) {
         size_t count = first[i + 1] - first[i];
@@ -292,16 +307,14 @@ static int build_automata(struct wedr_builder *b)
             table->whole = is_whole(table, first + i);
         }
         if (count > 0) {
-            enum wedr_automaton_kind kind = i % WEDR_PLACES == WEDR_PLACE_ANYWHERE
-                                                ? WEDR_AUTOMATON_ANYWHERE
-                                                : WEDR_AUTOMATON_TRIE;
-            r = wedr_automaton_build(&table->automata[i % WEDR_PLACES], kind, sorted + first[i],
-                                     count, &e->pool, &b->tmp);
-            table->texts = true;
-            table->whole = table->whole && !has_nul(sorted + first[i], count);
+            r = build_place(b, table, (enum wedr_place)(i % WEDR_PLACES), sorted + first[i], count);
+        }
+        if (i % WEDR_PLACES == WEDR_PLACES - 1) {
+            e->automaton_bytes += table->grams.bytes;
+            e->automaton_bytes +=
+                (table->front.word_count + table->end.word_count) * sizeof(uint32_t);
         }
     }
-    e->automaton_bytes = e->pool.memory - before;
     return r;
 }
 
@@ -415,9 +428,8 @@ void wedr_engine_free(struct wedr_engine *e)
     }
     for (size_t i = 0; i < e->tables.count; i++) {
         struct wedr_table *t = WEDR_VEC_AT(struct wedr_table, e->tables, i);
-        for (size_t p = 0; p < WEDR_PLACES; p++) {
-            wedr_automaton_fini(&t->automata[p], &e->pool);
-        }
+        wedr_automaton_fini(&t->front, &e->pool);
+        wedr_automaton_fini(&t->end, &e->pool);
         wedr_vec_fini(&e->pool, &t->exacts, sizeof(struct wedr_exact));
         wedr_vec_fini(&e->pool, &t->numbers, sizeof(struct wedr_exact_number));
         wedr_vec_fini(&e->pool, &t->lists, sizeof(struct wedr_list));
@@ -459,9 +471,8 @@ void wedr_engine_info(const struct wedr_engine *e, struct wedr_engine_info *ret_
                                  .table_bytes = e->pool.memory - e->automaton_bytes,
                                  .ruleset_bytes = wedr_ruleset_memory(e->rs)};
     for (size_t t = 0; t < e->tables.count; t++) {
-        for (size_t p = 0; p < WEDR_PLACES; p++) {
-            i.states += WEDR_VEC_AT(struct wedr_table, e->tables, t)->automata[p].states;
-        }
+        const struct wedr_table *table = WEDR_VEC_AT(struct wedr_table, e->tables, t);
+        i.states += table->front.states + table->end.states + table->grams.count;
     }
     i.total_bytes = sizeof(*e) + e->pool.memory + i.ruleset_bytes;
     *ret_info = i;

@@ -10,6 +10,7 @@
 
 #include "match/automaton.h"
 #include "match/eval.h"
+#include "match/grams.h"
 #include "wedr/rules/engine.h"
 
 #define WEDR_ENGINE_MAGIC 0x57454e31u
@@ -57,14 +58,15 @@ enum wedr_place { WEDR_PLACE_ANYWHERE, WEDR_PLACE_FRONT, WEDR_PLACE_END, WEDR_PL
 
 /* What is looked for in the values of one field. */
 struct wedr_table {
-    uint32_t field; /* or WEDR_FIELD_ANY */
-    bool guards;    /* guards of scopes need it: it goes first */
-    bool texts;     /* it has exacts or automata */
-    bool whole;     /* keywords that may be looked for in all values at once */
-    struct wedr_automaton automata[WEDR_PLACES];
-    struct wedr_vec exacts;  /* struct wedr_exact */
-    struct wedr_vec numbers; /* struct wedr_exact_number */
-    struct wedr_vec lists;   /* struct wedr_list */
+    uint32_t field;                   /* or WEDR_FIELD_ANY */
+    bool guards;                      /* guards of scopes need it: it goes first */
+    bool texts;                       /* it has exacts or literals */
+    bool whole;                       /* keywords that may be looked for in all values at once */
+    struct wedr_grams grams;          /* literals anywhere */
+    struct wedr_automaton front, end; /* of end: reversed */
+    struct wedr_vec exacts;           /* struct wedr_exact */
+    struct wedr_vec numbers;          /* struct wedr_exact_number */
+    struct wedr_vec lists;            /* struct wedr_list */
     struct wedr_index exact_index, number_index;
     uint64_t exact_lengths; /* bit n: of n bytes; bit 63: of 63 and more */
     uint32_t exact_longest;

@@ -11,3 +11,6 @@
 size_t wedr_needed_wildcard(struct wedr_text pattern, char *out);
 /* The same for a PCRE2 pattern. Understands only what is certain; gives up otherwise. */
 size_t wedr_needed_regex(struct wedr_text pattern, char *out);
+/* Texts that most events carry, folded: whatever lies in one of them is met all the time. NULL
+ * behind the last. */
+const char *wedr_literal_common(size_t index);

@@ -4,74 +4,111 @@
 #include "match/matcher.h"
 #include <string.h>
 
-static void hits(struct wedr_matcher *m, const struct wedr_automaton *ac, uint32_t state)
+/* A gram of that hash may stand at s + i. */
+static void check_gram(
+    struct wedr_matcher *m, const struct wedr_grams *g, const uint8_t *s, size_t i, size_t len)
 {
-    for (uint32_t o = wedr_automaton_out(ac->words, state); o != WEDR_IR_NONE;
-         o = ac->outs[o].link) {
-        wedr_matcher_set(m, ac->outs[o].atom);
-    }
-}
-
-static bool has_bit(const uint64_t *bits, uint32_t at)
-{
-    return bits[at / 64] >> (at % 64) & 1;
-}
-
-/* The first position from i on at which a literal may begin; len when there is none. */
-static size_t next_start(const struct wedr_automaton *ac, const uint8_t *s, size_t i, size_t len)
-{
-    const uint64_t *grams = ac->grams;
-    const uint64_t *pairs = ac->pairs;
-    size_t stride = ac->stride;
-    size_t low = i;
     uint32_t four;
-    uint16_t two;
-    if (!pairs) {
-        for (; i + WEDR_AC_GRAM <= len; i += stride) {
-            memcpy(&four, s + i, sizeof(four));
-            if (has_bit(grams, wedr_automaton_gram(ac, four))) {
-                return i - low < stride ? low : i - stride + 1;
-            }
-        }
-        return len;
-    }
-    for (; i + WEDR_AC_GRAM <= len; i++) {
-        memcpy(&four, s + i, sizeof(four));
-        memcpy(&two, s + i, sizeof(two));
-        if (has_bit(grams, wedr_automaton_gram(ac, four)) || has_bit(pairs, two)) {
-            return i;
+    memcpy(&four, s + i, sizeof(four));
+    uint32_t slot = wedr_gram_hash(four) >> g->slot_shift;
+    for (uint32_t at = g->first[slot]; at < g->first[slot + 1]; at++) {
+        const struct wedr_gram_entry *e = &g->entries[at];
+        if (e->gram == four && e->at <= i && e->len <= len - (i - e->at) &&
+            !wedr_matcher_has(m, e->atom) &&
+            memcmp(s + i - e->at, g->texts + e->text, e->len) == 0) {
+            wedr_matcher_spread(m, e->atom);
         }
     }
-    return i; /* a short one may begin in the last three bytes */
 }
 
-/* From a possible start until what is left could be nothing longer than the filter sees. At most a
- * few bytes are walked again then, so that the whole stays linear. */
-static void
-walk_anywhere(struct wedr_matcher *m, const struct wedr_automaton *ac, const uint8_t *s, size_t len)
+/* A literal of less than four bytes may begin at s + i. */
+static void check_short(
+    struct wedr_matcher *m, const struct wedr_grams *g, const uint8_t *s, size_t i, size_t len)
 {
-    const uint32_t *t = ac->words;
-    const uint32_t least = WEDR_AC_GRAM + ac->stride - 1;
-    size_t i = next_start(ac, s, 0, len);
-    while (i < len) {
-        size_t start = i;
-        uint32_t state = 0;
-        uint32_t depth;
-        do {
-            state = wedr_automaton_step(t, state, ac->classes[s[i++]]);
-            uint32_t h = t[state];
-            depth = h >> WEDR_AC_DEPTH_SHIFT;
-            if (h & WEDR_AC_OUT) {
-                hits(m, ac, state);
-            }
-        } while (i < len && (depth >= WEDR_AC_GRAM || i - start < least));
-        if (i < len) {
-            i = next_start(ac, s, i - depth, len);
+    if (g->single[s[i]] != WEDR_IR_NONE) {
+        wedr_matcher_set(m, g->single[s[i]]);
+    }
+    if (len - i < 2) {
+        return;
+    }
+    uint32_t two = s[i] | (uint32_t)s[i + 1] << 8;
+    uint32_t three = len - i < 3 ? two : two | (uint32_t)s[i + 2] << 16;
+    uint32_t slot = wedr_gram_hash(two) >> g->short_shift;
+    for (uint32_t at = g->short_first[slot]; at < g->short_first[slot + 1]; at++) {
+        const struct wedr_gram_entry *e = &g->shorts[at];
+        if (e->len <= len - i && e->gram == (e->len == 2 ? two : three)) {
+            wedr_matcher_set(m, e->atom);
         }
     }
 }
 
-/* Along one path of a trie. */
+static inline bool may_be_gram(const struct wedr_grams *g, const uint8_t *s)
+{
+    uint32_t four;
+    memcpy(&four, s, sizeof(four));
+    return wedr_gram_bit(g->bits, wedr_gram_hash(four) >> g->shift);
+}
+
+static inline bool may_be_short(const struct wedr_grams *g, const uint8_t *s)
+{
+    return wedr_gram_bit(g->pairs, s[0] | (uint32_t)s[1] << 8);
+}
+
+/* At every byte, grams and short literals. */
+static void
+find_both(struct wedr_matcher *m, const struct wedr_grams *g, const uint8_t *s, size_t len)
+{
+    size_t i = 0;
+    for (; i + WEDR_GRAM <= len; i++) {
+        if (may_be_gram(g, s + i)) {
+            check_gram(m, g, s, i, len);
+        }
+        if (may_be_short(g, s + i)) {
+            check_short(m, g, s, i, len);
+        }
+    }
+    for (; i < len; i++) {
+        check_short(m, g, s, i, len);
+    }
+}
+
+/* All literals in [s, s + len). */
+static void
+find_anywhere(struct wedr_matcher *m, const struct wedr_grams *g, const uint8_t *s, size_t len)
+{
+    const size_t stride = g->stride;
+    size_t i = 0;
+    if (g->pairs) {
+        find_both(m, g, s, len);
+        return;
+    }
+    /* Four places with one branch. */
+    for (; i + 3 * stride + WEDR_GRAM <= len; i += 4 * stride) {
+        bool a = may_be_gram(g, s + i);
+        bool b = may_be_gram(g, s + i + stride);
+        bool c = may_be_gram(g, s + i + 2 * stride);
+        bool d = may_be_gram(g, s + i + 3 * stride);
+        if (a | b | c | d) {
+            for (size_t k = i; k < i + 4 * stride; k += stride) {
+                check_gram(m, g, s, k, len);
+            }
+        }
+    }
+    for (; i + WEDR_GRAM <= len; i += stride) {
+        if (may_be_gram(g, s + i)) {
+            check_gram(m, g, s, i, len);
+        }
+    }
+}
+
+static inline void hit(struct wedr_matcher *m, const struct wedr_automaton *ac, uint32_t state)
+{
+    uint32_t atom = wedr_automaton_out(ac->words, state);
+    if (atom != WEDR_IR_NONE) {
+        wedr_matcher_set(m, atom);
+    }
+}
+
 static void
 walk_front(struct wedr_matcher *m, const struct wedr_automaton *ac, const uint8_t *s, size_t len)
 {
@@ -81,7 +118,7 @@ walk_front(struct wedr_matcher *m, const struct wedr_automaton *ac, const uint8_
         if (state == WEDR_AC_DEAD) {
             return;
         }
-        hits(m, ac, state);
+        hit(m, ac, state);
     }
 }
 
@@ -94,7 +131,7 @@ walk_end(struct wedr_matcher *m, const struct wedr_automaton *ac, const uint8_t 
         if (state == WEDR_AC_DEAD) {
             return;
         }
-        hits(m, ac, state);
+        hit(m, ac, state);
     }
 }
 
@@ -139,14 +176,14 @@ static void pass_folded(struct wedr_matcher *m, const struct wedr_table *t, stru
     if (t->exacts.count > 0) {
         pass_exact(m, t, folded);
     }
-    if (t->automata[WEDR_PLACE_ANYWHERE].words) {
-        walk_anywhere(m, &t->automata[WEDR_PLACE_ANYWHERE], s, folded.len);
+    if (t->grams.entries) {
+        find_anywhere(m, &t->grams, s, folded.len);
     }
-    if (t->automata[WEDR_PLACE_FRONT].words) {
-        walk_front(m, &t->automata[WEDR_PLACE_FRONT], s, folded.len);
+    if (t->front.words) {
+        walk_front(m, &t->front, s, folded.len);
     }
-    if (t->automata[WEDR_PLACE_END].words) {
-        walk_end(m, &t->automata[WEDR_PLACE_END], s, folded.len);
+    if (t->end.words) {
+        walk_end(m, &t->end, s, folded.len);
     }
 }
 
@@ -155,32 +192,32 @@ static bool inside_character(char c)
     return ((uint8_t)c & 0xC0) == 0x80;
 }
 
-/* A longer one: its front and its end, which literals of the tables do not exceed, and all of it
- * without the filter. */
+/* A longer one: its front and its end, which literals of the tables do not exceed, and all of it in
+ * parts that overlap by the longest literal. */
 static void pass_long(struct wedr_matcher *m, const struct wedr_table *t, struct wedr_text text)
 {
     char *fold = m->eval.fold;
     const char *end = text.p + text.len;
     const char *p = text.p;
-    const struct wedr_automaton *ac = &t->automata[WEDR_PLACE_ANYWHERE];
-    uint32_t state = 0;
-    for (bool first = true; p < end && (first || ac->words); first = false) {
-        size_t n = wedr_fold_part(&p, end, fold, WEDR_EVAL_FOLD_MAX);
-        if (first && t->automata[WEDR_PLACE_FRONT].words) {
-            walk_front(m, &t->automata[WEDR_PLACE_FRONT], (const uint8_t *)fold, n);
+    size_t kept = 0;
+    for (bool first = true; p < end && (first || t->grams.entries); first = false) {
+        size_t n = kept + wedr_fold_part(&p, end, fold + kept, WEDR_EVAL_FOLD_MAX - kept);
+        if (first && t->front.words) {
+            walk_front(m, &t->front, (const uint8_t *)fold, n);
         }
-        for (size_t i = 0; ac->words && i < n; i++) {
-            state = wedr_automaton_step(ac->words, state, ac->classes[(uint8_t)fold[i]]);
-            hits(m, ac, state);
+        if (t->grams.entries) {
+            find_anywhere(m, &t->grams, (const uint8_t *)fold, n);
+            kept = t->grams.longest < n ? t->grams.longest : n;
+            memmove(fold, fold + n - kept, kept);
         }
     }
-    if (t->automata[WEDR_PLACE_END].words) {
+    if (t->end.words) {
         p = end - WEDR_EVAL_FOLD_MAX;
         for (int i = 0; i < 3 && inside_character(*p); i++) {
             p++;
         }
         size_t n = wedr_fold(p, (size_t)(end - p), fold);
-        walk_end(m, &t->automata[WEDR_PLACE_END], (const uint8_t *)fold, n);
+        walk_end(m, &t->end, (const uint8_t *)fold, n);
     }
 }
 
@@ -282,9 +319,8 @@ static void pass_value(struct wedr_matcher *m,
 
 void wedr_pass_table(struct wedr_matcher *m, const struct wedr_table *t, struct wedr_rule_event *ev)
 {
-    const struct wedr_automaton *ac = &t->automata[WEDR_PLACE_ANYWHERE];
-    if (t->whole && ac->words && wedr_event_fold_all(ev)) {
-        walk_anywhere(m, ac, (const uint8_t *)ev->folded, ev->folded_used);
+    if (t->whole && t->grams.entries && wedr_event_fold_all(ev)) {
+        find_anywhere(m, &t->grams, (const uint8_t *)ev->folded, ev->folded_used);
         return;
     }
     if (t->field == WEDR_FIELD_ANY) {

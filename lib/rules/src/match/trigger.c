@@ -3,9 +3,9 @@
  */
 #include "core/base/err.h"
 #include "match/engine.h"
+#include "match/literal.h"
 #include <string.h>
 
-/* Texts that most events carry: whatever lies in one of them is met all the time. */
 static const char *const common[] = {
     "c:\\windows\\system32\\",
     "c:\\windows\\syswow64\\",
@@ -39,6 +39,11 @@ static const char *const common[] = {
     "hklm\\system\\currentcontrolset\\",
     "hklm\\software\\microsoft\\windows\\currentversion\\",
 };
+
+const char *wedr_literal_common(size_t index)
+{
+    return index < WEDR_ARRAY_COUNT(common) ? common[index] : NULL;
+}
 
 static bool is_common(struct wedr_text t)
 {

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
- * rules/engine.h — a ruleset compiled for matching. Literals of all rules are found in one pass of
- * an automaton per field; they pick the candidate rules; only these are evaluated. The engine is
- * constant and shared between threads; each thread has a matcher (scratch memory). Matching
- * allocates nothing, except that the memory of regexes grows to the largest that one needed, at
- * most regex_heap_kib_max, and stays. */
+ * rules/engine.h — a ruleset compiled for matching. One pass over a field's value finds all
+ * literals that rules look for in it; they pick the candidate rules; only these are evaluated. The
+ * engine is constant and shared between threads; each thread has a matcher (scratch memory).
+ * Matching allocates nothing, except that the memory of regexes grows to the largest that one
+ * needed, at most regex_heap_kib_max, and stays. */
 #pragma once
 
 #include "core/util/buf.h"
@@ -23,7 +23,7 @@ struct wedr_engine_info {
         rules_always; /* of them: no literal picks them, evaluated for every event of their class */
     uint32_t fields;  /* with predicates */
     uint32_t literals; /* distinct (field, text) */
-    uint32_t states;   /* of all automata */
+    uint32_t states;   /* of all automata, and entries of gram tables */
     uint32_t atoms;    /* bits that the passes decide */
     uint32_t residual; /* predicates that are evaluated one by one */
     uint32_t regexes;

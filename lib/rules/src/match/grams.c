@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * rules/src/match/grams.c — which gram a literal is known by: the one that the fewest literals, and
+ * none of the texts that most events carry, have in them. Literals are a good sample of events. */
+#include "match/grams.h"
+#include "core/base/err.h"
+#include "match/literal.h"
+#include <stdlib.h>
+
+#define SEEN_BITS_MIN 8u
+#define SEEN_BITS_MAX 16u
+#define COMMON_WEIGHT 512u /* a gram of a common text: as if so many literals had it */
+#define SLOT_WEIGHT 4u     /* of a literal that is known by a gram of the same slot already */
+#define POSITIONS_MAX 256u /* of a literal that are considered */
+#define BITS_MIN 10u
+#define BITS_MAX 18u
+#define BITS_PER_ENTRY 32u /* one of so many foreign grams has its bit set */
+#define SLOTS_MIN 4u
+
+/* A zeroed table of n elements. */
+static void *table(struct wedr_grams *g, struct wedr_pool *pool, size_t n, size_t size)
+{
+    g->bytes += n * size;
+    return wedr_pool_block(pool, n * size, 64);
+}
+
+struct picker {
+    uint16_t *seen; /* by hash: how often literals have the gram */
+    uint16_t *at;   /* by literal: of the gram that was picked */
+    uint32_t shift;
+};
+
+static uint32_t load4(const char *s)
+{
+    uint32_t four;
+    memcpy(&four, s, sizeof(four));
+    return four;
+}
+
+static uint16_t *seen_of(const struct picker *p, uint32_t gram)
+{
+    return &p->seen[wedr_gram_hash(gram) >> p->shift];
+}
+
+static void count_grams(struct picker *p, const char *s, size_t len, uint32_t weight)
+{
+    for (size_t i = 0; i + WEDR_GRAM <= len; i++) {
+        uint16_t *n = seen_of(p, load4(s + i));
+        *n = *n + weight < UINT16_MAX ? (uint16_t)(*n + weight) : UINT16_MAX;
+    }
+}
+
+static uint32_t *slot_of(struct wedr_grams *g, uint32_t gram)
+{
+    return &g->first[wedr_gram_hash(gram) >> g->slot_shift];
+}
+
+/* Shorter ones first: they have less choice. */
+static int literal_order(const void *a, const void *b)
+{
+    const struct wedr_literal *x = a;
+    const struct wedr_literal *y = b;
+    if (x->text.len != y->text.len) {
+        return x->text.len < y->text.len ? -1 : 1;
+    }
+    return memcmp(x->text.p, y->text.p, x->text.len);
+}
+
+/* Counts in g->first how many entries each slot gets. */
+static void pick(struct wedr_grams *g, const struct picker *p, struct wedr_text t, uint16_t *ret_at)
+{
+    uint32_t end = t.len - WEDR_GRAM - (g->stride - 1);
+    uint32_t best = UINT32_MAX;
+    for (uint32_t at = 0; at <= end && at < POSITIONS_MAX; at++) {
+        uint32_t score = 0;
+        for (uint32_t k = 0; k < g->stride; k++) {
+            uint32_t gram = load4(t.p + at + k);
+            score += *seen_of(p, gram) + SLOT_WEIGHT * *slot_of(g, gram);
+        }
+        if (score < best) {
+            best = score;
+            *ret_at = (uint16_t)at;
+        }
+    }
+    for (uint32_t k = 0; k < g->stride; k++) {
+        ++*slot_of(g, load4(t.p + *ret_at + k));
+    }
+}
+
+/* Counts become where each slot ends; entries are then put in from behind. */
+static void add_up(uint32_t *first, size_t slots)
+{
+    for (size_t i = 1; i <= slots; i++) {
+        first[i] += first[i - 1];
+    }
+}
+
+static void put_long(struct wedr_grams *g, const struct wedr_literal *l, uint32_t text, uint16_t at)
+{
+    for (uint32_t k = 0; k < g->stride; k++) {
+        uint32_t gram = load4(l->text.p + at + k);
+        uint32_t hash = wedr_gram_hash(gram);
+        struct wedr_gram_entry e = {.gram = gram,
+                                    .atom = l->atom,
+                                    .text = text,
+                                    .len = (uint16_t)l->text.len,
+                                    .at = (uint16_t)(at + k)};
+        g->entries[--*slot_of(g, gram)] = e;
+        g->bits[(hash >> g->shift) / 64] |= UINT64_C(1) << ((hash >> g->shift) % 64);
+    }
+}
+
+static uint32_t log2_of(size_t n, uint32_t least, uint32_t most)
+{
+    uint32_t bits = least;
+    while (bits < most && (size_t)1 << bits < n) {
+        bits++;
+    }
+    return bits;
+}
+
+static int build_long(struct wedr_grams *g,
+                      const struct wedr_literal *l,
+                      size_t count,
+                      struct wedr_pool *pool,
+                      const struct picker *p)
+{
+    size_t entries = count * g->stride;
+    size_t bytes = 0;
+    uint32_t bits = log2_of(entries * BITS_PER_ENTRY, BITS_MIN, BITS_MAX);
+    uint32_t slot_bits = log2_of(entries, SLOTS_MIN, 31);
+    for (size_t i = 0; i < count; i++) {
+        bytes += l[i].text.len;
+    }
+    g->shift = 32 - bits;
+    g->slot_shift = 32 - slot_bits;
+    g->bits = table(g, pool, ((size_t)1 << bits) / 64, sizeof(uint64_t));
+    g->first = table(g, pool, ((size_t)1 << slot_bits) + 1, sizeof(*g->first));
+    g->entries = table(g, pool, entries + 1, sizeof(*g->entries));
+    g->texts = table(g, pool, bytes + 1, 1);
+    if (!g->bits || !g->first || !g->entries || !g->texts) {
+        return WEDR_E_NOMEM;
+    }
+    for (size_t i = 0; i < count; i++) {
+        pick(g, p, l[i].text, &p->at[i]);
+    }
+    add_up(g->first, (size_t)1 << slot_bits);
+    size_t used = 0;
+    for (size_t i = 0; i < count; i++) {
+        memcpy(g->texts + used, l[i].text.p, l[i].text.len);
+        put_long(g, &l[i], (uint32_t)used, p->at[i]);
+        used += l[i].text.len;
+    }
+    return WEDR_OK;
+}
+
+static uint32_t short_slot(const struct wedr_grams *g, uint32_t pair)
+{
+    return wedr_gram_hash(pair) >> g->short_shift;
+}
+
+static uint32_t byte_of(struct wedr_text t, uint32_t at)
+{
+    return at < t.len ? (uint8_t)t.p[at] : 0;
+}
+
+static void set_pair(struct wedr_grams *g, uint32_t pair)
+{
+    g->pairs[pair / 64] |= UINT64_C(1) << (pair % 64);
+}
+
+static int alloc_short(struct wedr_grams *g, size_t count, struct wedr_pool *pool)
+{
+    uint32_t slot_bits = log2_of(count, SLOTS_MIN, 24);
+    g->short_shift = 32 - slot_bits;
+    g->pairs = table(g, pool, WEDR_GRAM_PAIRS / 64, sizeof(uint64_t));
+    g->single = table(g, pool, 256, sizeof(*g->single));
+    g->short_first = table(g, pool, ((size_t)1 << slot_bits) + 1, sizeof(*g->short_first));
+    g->shorts = table(g, pool, count + 1, sizeof(*g->shorts));
+    if (!g->pairs || !g->single || !g->short_first || !g->shorts) {
+        return WEDR_E_NOMEM;
+    }
+    memset(g->single, 0xFF, 256 * sizeof(*g->single));
+    return WEDR_OK;
+}
+
+/* Literals of one, two and three bytes. */
+static int build_short(struct wedr_grams *g,
+                       const struct wedr_literal *l,
+                       size_t count,
+                       struct wedr_pool *pool)
+{
+    int r = alloc_short(g, count, pool);
+    if (r < 0) {
+        return r;
+    }
+    for (size_t i = 0; i < count; i++) {
+        uint32_t pair = byte_of(l[i].text, 0) | byte_of(l[i].text, 1) << 8;
+        g->short_first[short_slot(g, pair)] += l[i].text.len > 1;
+    }
+    add_up(g->short_first, (size_t)1 << (32 - g->short_shift));
+    for (size_t i = 0; i < count; i++) {
+        struct wedr_text t = l[i].text;
+        uint32_t pair = byte_of(t, 0) | byte_of(t, 1) << 8;
+        if (t.len == 1) {
+            g->single[byte_of(t, 0)] = l[i].atom;
+            for (uint32_t second = 0; second < 256; second++) {
+                set_pair(g, byte_of(t, 0) | second << 8);
+            }
+            continue;
+        }
+        struct wedr_gram_entry e = {
+            .gram = pair | byte_of(t, 2) << 16, .atom = l[i].atom, .len = (uint16_t)t.len};
+        g->shorts[--g->short_first[short_slot(g, pair)]] = e;
+        set_pair(g, pair);
+    }
+    return WEDR_OK;
+}
+
+/* How many grams in a row the shortest literal has. */
+static uint32_t stride_of(const struct wedr_literal *l, size_t count)
+{
+    uint32_t stride = count > 0 ? l[0].text.len - WEDR_GRAM + 1 : 1;
+    return stride < WEDR_GRAM_STRIDE_MAX ? stride : WEDR_GRAM_STRIDE_MAX;
+}
+
+/* How often each gram is met, guessed from the literals and the texts that most events carry. */
+static int count_all(struct picker *p,
+                     const struct wedr_literal *l,
+                     size_t count,
+                     struct wedr_pool *tmp,
+                     size_t *ret_size)
+{
+    size_t bytes = 0;
+    const char *common;
+    for (size_t i = 0; i < count; i++) {
+        bytes += l[i].text.len;
+    }
+    uint32_t bits = log2_of(bytes * 4, SEEN_BITS_MIN, SEEN_BITS_MAX);
+    *ret_size = sizeof(uint16_t) << bits;
+    p->shift = 32 - bits;
+    p->seen = wedr_pool_realloc(tmp, NULL, 0, *ret_size);
+    if (!p->seen) {
+        return WEDR_E_NOMEM;
+    }
+    memset(p->seen, 0, *ret_size);
+    for (size_t i = 0; (common = wedr_literal_common(i)) != NULL; i++) {
+        count_grams(p, common, strlen(common), COMMON_WEIGHT);
+    }
+    for (size_t i = 0; i < count; i++) {
+        count_grams(p, l[i].text.p, l[i].text.len, 1);
+    }
+    return WEDR_OK;
+}
+
+int wedr_grams_build(struct wedr_grams *g,
+                     struct wedr_literal *literals,
+                     size_t count,
+                     struct wedr_pool *pool,
+                     struct wedr_pool *tmp)
+{
+    size_t seen_size = 0;
+    size_t at_size = (count + 1) * sizeof(uint16_t);
+    struct picker p = {.at = wedr_pool_realloc(tmp, NULL, 0, at_size)};
+    size_t shorts = 0;
+    qsort(literals, count, sizeof(*literals), literal_order);
+    while (shorts < count && literals[shorts].text.len < WEDR_GRAM) {
+        shorts++;
+    }
+    int r = p.at ? count_all(&p, literals, count, tmp, &seen_size) : WEDR_E_NOMEM;
+    if (r == WEDR_OK && shorts > 0) {
+        r = build_short(g, literals, shorts, pool);
+    }
+    if (r == WEDR_OK) {
+        /* With short literals every byte is looked at anyway. */
+        g->stride = shorts > 0 ? 1 : stride_of(literals, count);
+        g->longest = literals[count - 1].text.len;
+        g->count = (uint32_t)count;
+        r = build_long(g, literals + shorts, count - shorts, pool, &p);
+    }
+    wedr_pool_release(tmp, p.seen, p.seen ? seen_size : 0);
+    wedr_pool_release(tmp, p.at, p.at ? at_size : 0);
+    return r;
+}

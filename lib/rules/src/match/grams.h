@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * rules/src/match/grams.h — finds all literals of one field in one pass over a folded text. Each
+ * literal is known by the rarest four bytes in it, its gram: a bit per hash says where a gram may
+ * stand, and only there the few literals of that gram are compared. Most literals of rules share
+ * their first bytes with every event ("c:\windows\system32\"), hardly any shares its rarest ones,
+ * so that events pass by without a comparison. Literals of less than four bytes are known by their
+ * first two. Constant after building, any thread. */
+#pragma once
+
+#include "ir/ruleset.h"
+#include "match/automaton.h"
+#include <string.h>
+
+#define WEDR_GRAM 4u
+#define WEDR_GRAM_STRIDE_MAX 4u
+#define WEDR_GRAM_PAIRS 65536u
+
+struct wedr_gram_entry {
+    uint32_t gram; /* the bytes; of a short literal: all of it */
+    uint32_t atom;
+    uint32_t text; /* of the whole literal, in texts */
+    uint16_t len;
+    uint16_t at; /* of the gram in it */
+};
+
+struct wedr_grams {
+    struct wedr_gram_entry *entries; /* by slot; NULL: no literals */
+    uint32_t *first;                 /* by slot, and one more */
+    uint64_t *bits;                  /* by hash: a gram */
+    char *texts;
+    uint64_t *pairs;  /* bits by two bytes: a short literal begins so; NULL: no short ones */
+    uint32_t *single; /* by byte: the atom of that literal, or WEDR_IR_NONE */
+    struct wedr_gram_entry *shorts; /* by slot: of two and three bytes */
+    uint32_t *short_first;
+    uint32_t shift, slot_shift, short_shift;
+    uint32_t
+        stride; /* each literal has that many grams in a row: looked up at every stride-th byte */
+    uint32_t longest;
+    uint32_t count;
+    size_t bytes; /* of all tables */
+};
+
+/* Sorts the literals; tables in pool, scratch in tmp. A text occurs once. */
+WEDR_MUST_USE int wedr_grams_build(struct wedr_grams *g,
+                                   struct wedr_literal *literals,
+                                   size_t count,
+                                   struct wedr_pool *pool,
+                                   struct wedr_pool *tmp);
+
+static inline uint32_t wedr_gram_hash(uint32_t four)
+{
+    return four * 0x9E3779B1u;
+}
+static inline bool wedr_gram_bit(const uint64_t *bits, uint32_t at)
+{
+    return bits[at / 64] >> (at % 64) & 1;
+}
