@@ -40,14 +40,15 @@ struct wedr_rule_event *wedr_rule_event_new(const struct wedr_ruleset *rs,
         ev->limits.depth_max = WEDR_EVENT_DEPTH_MAX;
     }
     ev->field_count = wedr_ruleset_field_count(rs);
-    ev->memory_size = ev->limits.document_max + (size_t)ev->limits.values_max * NUMBER_TEXT;
+    ev->memory_size =
+        2 * (size_t)ev->limits.document_max + (size_t)ev->limits.values_max * NUMBER_TEXT;
     ev->first = take(ev, (size_t)ev->field_count + 1, sizeof(uint32_t));
     ev->last = take(ev, (size_t)ev->field_count + 1, sizeof(uint32_t));
     ev->touched = take(ev, (size_t)ev->field_count + 1, sizeof(uint32_t));
     ev->values = take(ev, ev->limits.values_max, sizeof(*ev->values));
     ev->memory = take(ev, ev->memory_size, 1);
     ev->folded_size =
-        WEDR_FOLD_MAX((size_t)ev->limits.document_max) + (size_t)ev->limits.values_max * 2;
+        WEDR_FOLD_MAX(2 * (size_t)ev->limits.document_max) + (size_t)ev->limits.values_max * 2;
     ev->folded = take(ev, ev->folded_size, 1);
     ev->slices = take(ev, ev->limits.values_max, sizeof(*ev->slices));
     ev->name = take(ev, (size_t)ev->limits.name_max * 2, 1);
@@ -89,7 +90,7 @@ void wedr_rule_event_clear(struct wedr_rule_event *ev)
     ev->touched_count = 0;
     ev->count = 0;
     ev->class_count = 0;
-    ev->memory_used = ev->folded_used = 0;
+    ev->memory_used = ev->folded_used = ev->composed = 0;
     ev->folded_all = false;
 }
 

@@ -25,7 +25,8 @@ struct wedr_rule_event {
     uint64_t dropped; /* values that did not fit */
     char *memory;     /* text forms that had to be made */
     size_t memory_used, memory_size;
-    char *folded; /* values folded, a NUL in front of each */
+    size_t composed; /* of it: composed values, at most limits.document_max */
+    char *folded;    /* values folded, a NUL in front of each */
     size_t folded_used, folded_size;
     struct wedr_text *slices; /* by value: in folded; p NULL: not folded yet */
     bool folded_all;
@@ -38,6 +39,13 @@ struct wedr_rule_value *wedr_event_push(struct wedr_rule_event *ev);
 /* Puts the last pushed (or any unlinked) value at the end of the field's list. */
 void wedr_event_link(struct wedr_rule_event *ev, uint32_t index, uint32_t field);
 
+#define WEDR_MAP_NAME_MAX 512u
+#define WEDR_MAP_VALUE_MAX 256u   /* bytes of a value that a selector wants, folded */
+#define WEDR_MAP_DERIVED_MAX 256u /* templates and values of one map */
+#define WEDR_MAP_PARTS_MAX 4u     /* sources of one template */
+#define WEDR_MAP_SELECTORS_MAX 16384u
+#define WEDR_SELECTOR_TRIES_MAX 64u /* values of one event that selectors are looked up by */
+
 struct wedr_map_bind {
     uint32_t view, field;
 };
@@ -46,12 +54,14 @@ struct wedr_map_source {
     struct wedr_text name;
     uint32_t identity; /* rule field of that name, or WEDR_IR_NONE */
     uint32_t bind_first, bind_count;
-    bool selects; /* a selector asks for it */
+    uint32_t derived_first, derived_count; /* found by this source */
+    bool selects;                          /* a selector looks for a value of it */
+    bool selects_there;                    /* a selector looks for its presence */
 };
 
 struct wedr_map_condition {
     uint32_t source;
-    struct wedr_text value; /* p NULL: is there */
+    struct wedr_text value; /* folded; p NULL: is there */
 };
 
 struct wedr_map_selector {
@@ -61,21 +71,42 @@ struct wedr_map_selector {
 
 struct wedr_map_pairs {
     struct wedr_text array, name_key, value_key, prefix;
+    bool dotted;                        /* name_key is: the reader does not see it */
+    uint32_t name_source, value_source; /* of a dotted one */
 };
 
 struct wedr_map_entry {
     uint32_t source, view, field;
 };
 
+struct wedr_map_part {
+    struct wedr_text before; /* literal */
+    uint32_t source;
+    bool hex;
+};
+
+/* A value that is made of others: a template, or `text` where a source has a value. */
+struct wedr_map_derived {
+    uint32_t source; /* it is found by */
+    uint32_t view, field;
+    uint32_t part_count; /* 0: no template */
+    struct wedr_map_part parts[WEDR_MAP_PARTS_MAX];
+    struct wedr_text after;    /* literal behind the last part */
+    struct wedr_text template; /* as given */
+    struct wedr_text value;    /* folded */
+    struct wedr_text text;
+};
+
 struct wedr_field_map {
     const struct wedr_ruleset *rs;
     struct wedr_pool pool;
     bool sealed;
+    bool dotted_pairs;
     struct wedr_vec sources;   /* struct wedr_map_source */
     struct wedr_vec entries;   /* struct wedr_map_entry, until sealed */
     struct wedr_vec binds;     /* struct wedr_map_bind, by source */
     struct wedr_vec selectors; /* struct wedr_map_selector */
-    struct wedr_vec keys;      /* uint32_t: sources that selectors are found by */
+    struct wedr_vec derived;   /* struct wedr_map_derived; sealed: by source */
     struct wedr_index source_index, selector_index;
     struct wedr_text prefixes[WEDR_MAP_PREFIXES_MAX];
     uint32_t prefix_count;
@@ -83,10 +114,40 @@ struct wedr_field_map {
     uint32_t pair_count;
 };
 
+static inline struct wedr_map_source *wedr_map_source_at(const struct wedr_field_map *map,
+                                                         uint32_t source)
+{
+    return WEDR_VEC_AT(struct wedr_map_source, map->sources, source);
+}
+
+static inline uint32_t wedr_map_selector_hash(uint32_t source, struct wedr_text folded)
+{
+    return folded.p ? wedr_hash_bytes(folded.p, folded.len, source + 1)
+                    : wedr_hash_mix(0x7468u, source + 1);
+}
+
 /* The source of that (stripped) name, or WEDR_IR_NONE. */
 uint32_t wedr_map_find(const struct wedr_field_map *map, const char *name, size_t len);
+WEDR_MUST_USE int
+wedr_map_source_add(struct wedr_field_map *map, struct wedr_text name, uint32_t *ret_source);
+/* A folded copy. WEDR_E_LIMIT. */
+WEDR_MUST_USE int
+wedr_map_folded(struct wedr_field_map *map, const char *value, struct wedr_text *ret_text);
 /* How many bytes the longest prefix that name begins with has. */
 size_t wedr_map_strip(const struct wedr_field_map *map, const char *name, size_t len);
+WEDR_MUST_USE int wedr_map_seal_derived(struct wedr_field_map *map);
+
+/* The value that stands for a source of a template: index, or WEDR_IR_NONE when it has none. */
+typedef uint32_t wedr_map_value_fn(const void *ctx, uint32_t source);
+/* Adds what d makes of value `index` of its source; nothing when it makes nothing. */
+WEDR_MUST_USE int wedr_map_derive(const struct wedr_map_derived *d,
+                                  struct wedr_rule_event *ev,
+                                  uint32_t index,
+                                  wedr_map_value_fn *value_of,
+                                  const void *ctx);
+/* Puts the value into the field, itself or a copy that repeats it; field WEDR_IR_NONE: nothing. */
+WEDR_MUST_USE int wedr_event_bind(struct wedr_rule_event *ev, uint32_t index, uint32_t field);
+
 /* The folded text of a value; false when there is no room. */
 bool wedr_event_folded(struct wedr_rule_event *ev, uint32_t value, struct wedr_text *ret_text);
 /* All values, one behind the other; false when there is no room. */

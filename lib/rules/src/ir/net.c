@@ -147,7 +147,7 @@ int wedr_address_parse(const char *s, size_t len, struct wedr_net *ret_net)
     return WEDR_OK;
 }
 
-static void clear_behind(struct wedr_net *n)
+void wedr_net_trim(struct wedr_net *n)
 {
     for (unsigned i = n->bits; i < 128; i++) {
         n->addr[i / 8] &= (uint8_t) ~(0x80u >> (i % 8));
@@ -176,7 +176,7 @@ int wedr_net_parse(const char *s, size_t len, struct wedr_net *ret_net)
         }
         n.bits = (uint8_t)bits;
     }
-    clear_behind(&n);
+    wedr_net_trim(&n);
     *ret_net = n;
     return WEDR_OK;
 }

@@ -123,6 +123,33 @@ static int check_rule(const struct wedr_ruleset *rs, const struct wedr_rule *rul
     return rule->class_count > WEDR_IR_CLASSES_MAX ? WEDR_E_LIMIT : WEDR_OK;
 }
 
+static struct wedr_rule *rule_at(const struct wedr_ruleset *rs, uint32_t rule)
+{
+    return rule < rs->rules.count ? WEDR_VEC_AT(struct wedr_rule, rs->rules, rule) : NULL;
+}
+
+struct id_key {
+    const struct wedr_ruleset *rs;
+    struct wedr_text id;
+};
+
+static bool same_text(struct wedr_text a, struct wedr_text b)
+{
+    return a.len == b.len && (a.len == 0 || memcmp(a.p, b.p, a.len) == 0);
+}
+
+static bool same_id(const void *ctx, uint32_t rule)
+{
+    const struct id_key *k = ctx;
+    return same_text(rule_at(k->rs, rule)->id, k->id);
+}
+
+static uint32_t find_id(const struct wedr_ruleset *rs, struct wedr_text id)
+{
+    struct id_key key = {rs, id};
+    return wedr_index_find(&rs->rule_index, wedr_hash_bytes(id.p, id.len, 0), same_id, &key);
+}
+
 static int add_rule(struct wedr_ruleset *rs, struct wedr_rule *rule, uint32_t *ret_rule)
 {
     int r = check_rule(rs, rule);
@@ -137,7 +164,8 @@ static int add_rule(struct wedr_ruleset *rs, struct wedr_rule *rule, uint32_t *r
     if (r == WEDR_OK) {
         r = wedr_vec_push(&rs->pool, &rs->rules, rule, 1, sizeof(*rule));
     }
-    if (r == WEDR_OK && rule->id.len > 0) {
+    /* The first of an id is the one that is found: equal ids never pile up in the index. */
+    if (r == WEDR_OK && rule->id.len > 0 && find_id(rs, rule->id) == WEDR_IR_NONE) {
         r = wedr_index_add(&rs->pool, &rs->rule_index, wedr_hash_bytes(rule->id.p, rule->id.len, 0),
                            id);
         rs->rules.count -= r < 0;
@@ -299,11 +327,6 @@ int wedr_ruleset_add_correlation(struct wedr_ruleset *rs,
     return r;
 }
 
-static struct wedr_rule *rule_at(const struct wedr_ruleset *rs, uint32_t rule)
-{
-    return rule < rs->rules.count ? WEDR_VEC_AT(struct wedr_rule, rs->rules, rule) : NULL;
-}
-
 int wedr_ruleset_set_condition(struct wedr_ruleset *rs, uint32_t rule, uint32_t condition)
 {
     struct wedr_rule *r = rule_at(rs, rule);
@@ -344,31 +367,15 @@ const struct wedr_rule *wedr_ruleset_rule(const struct wedr_ruleset *rs, uint32_
     return rule_at(rs, rule);
 }
 
-struct id_key {
-    const struct wedr_ruleset *rs;
-    struct wedr_text id;
-};
-
-static bool same_text(struct wedr_text a, struct wedr_text b)
-{
-    return a.len == b.len && (a.len == 0 || memcmp(a.p, b.p, a.len) == 0);
-}
-
-static bool same_id(const void *ctx, uint32_t rule)
-{
-    const struct id_key *k = ctx;
-    return same_text(rule_at(k->rs, rule)->id, k->id);
-}
-
 uint32_t wedr_ruleset_rule_find(const struct wedr_ruleset *rs, const char *id, size_t len)
 {
     if (len > WEDR_IR_TEXT_MAX) {
         return WEDR_IR_NONE;
     }
-    struct id_key key = {rs, wedr_text(id, len)};
-    uint32_t found = wedr_index_find(&rs->rule_index, wedr_hash_bytes(id, len, 0), same_id, &key);
+    struct wedr_text key = wedr_text(id, len);
+    uint32_t found = find_id(rs, key);
     for (uint32_t i = 0; found == WEDR_IR_NONE && i < rs->rules.count; i++) {
-        found = same_text(rule_at(rs, i)->title, key.id) ? i : WEDR_IR_NONE;
+        found = same_text(rule_at(rs, i)->title, key) ? i : WEDR_IR_NONE;
     }
     return found;
 }

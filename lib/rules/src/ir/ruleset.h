@@ -54,6 +54,9 @@ WEDR_MUST_USE int wedr_regex_add(struct wedr_ruleset *rs,
                                  uint32_t *ret_regex,
                                  struct wedr_errinfo *ei);
 
+/* A network into an open CIDR set. WEDR_E_INVAL, WEDR_E_LIMIT. */
+WEDR_MUST_USE int
+wedr_rs_set_add_net(struct wedr_ruleset *rs, uint32_t set, const struct wedr_net *net);
 /* Whether text is in the set (by its mode). fold: memory of WEDR_FOLD_MAX(text.len) bytes; unused
  * for CIDR. */
 bool wedr_set_has(const struct wedr_set *set, struct wedr_text text, char *fold);

@@ -118,6 +118,20 @@ int wedr_ruleset_set_add(struct wedr_ruleset *rs, uint32_t set, const char *entr
     return s->mode == WEDR_SET_CIDR ? add_net(rs, s, entry, len) : add_text(rs, s, entry, len);
 }
 
+int wedr_rs_set_add_net(struct wedr_ruleset *rs, uint32_t set, const struct wedr_net *net)
+{
+    struct wedr_set *s = WEDR_VEC_AT(struct wedr_set, rs->sets, set);
+    struct wedr_net n = *net;
+    if (n.bits > (n.family == 4 ? 32 : 128) || (n.family != 4 && n.family != 6)) {
+        return WEDR_E_INVAL;
+    }
+    if (s->nets.count >= WEDR_IR_SET_MAX) {
+        return WEDR_E_LIMIT;
+    }
+    wedr_net_trim(&n);
+    return wedr_vec_push(&rs->pool, &s->nets, &n, 1, sizeof(n));
+}
+
 static int net_order(const void *a, const void *b)
 {
     const struct wedr_net *x = a;

@@ -10,6 +10,8 @@ uint32_t wedr_number_hash(struct wedr_number n);
 /* An IPv4 or IPv6 address (a zone behind % is ignored; ::ffff:a.b.c.d becomes IPv4) into ret_net
  * with all its bits; WEDR_E_FORMAT. */
 WEDR_MUST_USE int wedr_address_parse(const char *s, size_t len, struct wedr_net *ret_net);
+/* Clears the bits behind the prefix. */
+void wedr_net_trim(struct wedr_net *n);
 /* True when the address lies in net. */
 bool wedr_net_has(const struct wedr_net *net, const struct wedr_net *address);
 

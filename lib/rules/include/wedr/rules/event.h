@@ -109,13 +109,13 @@ WEDR_MUST_USE int wedr_field_map_pairs(struct wedr_field_map *map,
  * holds and the first {source} has a value; another source that has none is left out with the
  * literal in front of it. Of several values of a source the first counts. A source that is only in
  * templates keeps its own name. WEDR_E_FORMAT: a bad template (at least one source; at most 4);
- * WEDR_E_LIMIT: more than 64 templates. */
+ * WEDR_E_LIMIT: more than 512 bytes, or more than 256 templates and values that rules know. */
 WEDR_MUST_USE int wedr_field_map_compose(struct wedr_field_map *map,
                                          uint32_t view,
                                          const char *template,
                                          const char *field_name);
 /* The field has `text` when the source has a value that equals `value` (uncased): "raw.direction"
- * "outbound" -> Initiated "true". At most 64. */
+ * "outbound" -> Initiated "true". WEDR_E_LIMIT as above. */
 WEDR_MUST_USE int wedr_field_map_value(struct wedr_field_map *map,
                                        uint32_t view,
                                        const char *source,

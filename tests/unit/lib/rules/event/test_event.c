@@ -221,7 +221,7 @@ static void views_and_classes_come_from_selectors(void **state)
     assert_int_equal(wedr_field_map_select(f->map, create, 2, 1, "create"), WEDR_OK);
     assert_int_equal(wedr_field_map_select(f->map, load, 2, 2, "load"), WEDR_OK);
     assert_int_equal(wedr_field_map_select(f->map, load, 1, 1, "unknown"), WEDR_OK);
-    assert_int_equal(wedr_field_map_select(f->map, load + 1, 1, 1, "load"), WEDR_E_INVAL);
+    assert_int_equal(wedr_field_map_select(f->map, load, 0, 1, "load"), WEDR_E_INVAL);
     assert_int_equal(wedr_field_map_seal(f->map), WEDR_OK);
     assert_int_equal(wedr_field_map_add(f->map, 0, "a", "Image"), WEDR_E_STATE);
 
@@ -280,6 +280,119 @@ static void prefixes_and_pairs_reach_nested_forms(void **state)
     assert_string_equal(values(f, COMMAND_LINE), "after");
 }
 
+static void a_class_may_ask_only_that_a_key_is_there(void **state)
+{
+    struct fixture *f = *state;
+    const struct wedr_selector_condition there[] = {{"Channel", NULL}};
+    const struct wedr_selector_condition both[] = {{"Channel", NULL}, {"kind", "Load"}};
+    assert_int_equal(wedr_field_map_select(f->map, there, 1, 1, "create"), WEDR_OK);
+    assert_int_equal(wedr_field_map_select(f->map, both, 2, 2, "load"), WEDR_OK);
+    assert_int_equal(wedr_field_map_add(f->map, 1, "path", "Image"), WEDR_OK);
+    assert_int_equal(wedr_field_map_seal(f->map), WEDR_OK);
+    read_ok(f, "{\"Channel\":[null,\"Security\",\"x\"],\"path\":\"p\"}");
+    assert_int_equal(wedr_rule_event_class_count(f->ev), 1);
+    assert_int_equal(wedr_rule_event_class(f->ev, 0), f->create);
+    assert_string_equal(values(f, IMAGE), "p");
+    read_ok(f, "{\"Channel\":0,\"kind\":\"LOAD\"}");
+    assert_int_equal(wedr_rule_event_class_count(f->ev), 2);
+    read_ok(f, "{\"Channel\":null,\"kind\":\"load\",\"path\":\"p\"}");
+    assert_int_equal(wedr_rule_event_class_count(f->ev), 0);
+    assert_string_equal(values(f, IMAGE), "");
+}
+
+static void values_are_composed_of_others(void **state)
+{
+    struct fixture *f = *state;
+    static const char *const bad[] = {"",         "no source",      "{a", "{}", "{:hex}",
+                                      "{a}{{b}}", "{a}{b}{c}{d}{e}"};
+    for (size_t i = 0; i < WEDR_ARRAY_COUNT(bad); i++) {
+        assert_int_equal(wedr_field_map_compose(f->map, 0, bad[i], "Image"), WEDR_E_FORMAT);
+    }
+    const struct wedr_selector_condition one[] = {{"kind", "one"}};
+    assert_int_equal(wedr_field_map_select(f->map, one, 1, 1, "create"), WEDR_OK);
+    assert_int_equal(wedr_field_map_compose(f->map, 1, "{raw.key}\\{raw.value}", "Target.Name"),
+                     WEDR_OK);
+    assert_int_equal(wedr_field_map_compose(f->map, 1, "SHA256={sha},X={n:hex}.", "Hashes"),
+                     WEDR_OK);
+    assert_int_equal(wedr_field_map_compose(f->map, 0, "{n:hex}", "EventID"), WEDR_OK);
+    assert_int_equal(wedr_field_map_compose(f->map, 0, "{n}", "NoRuleHasIt"), WEDR_OK);
+    assert_int_equal(wedr_field_map_seal(f->map), WEDR_OK);
+    read_ok(f,
+            "{\"raw\":{\"value\":\"v\\u00e9\",\"key\":\"HKLM\\\\k\"},\"kind\":\"ONE\",\"n\":4660,"
+            "\"sha\":[null,\"ab\",\"cd\"]}");
+    assert_string_equal(values(f, TARGET_NAME), "HKLM\\k\\v\xC3\xA9");
+    assert_string_equal(values(f, HASHES), "SHA256=ab,X=0x1234.");
+    assert_string_equal(values(f, EVENT_ID), "0x1234");
+    /* What is missing takes the literal before it along; the first one has to be there. */
+    read_ok(f, "{\"raw\":{\"key\":\"k\"},\"kind\":\"one\",\"n\":\"0x1F\",\"sha\":\"\"}");
+    assert_string_equal(values(f, TARGET_NAME), "k");
+    assert_string_equal(values(f, HASHES), "SHA256=,X=0x1F.");
+    assert_string_equal(values(f, EVENT_ID), "0x1F");
+    read_ok(f, "{\"raw\":{\"value\":\"v\"},\"kind\":\"one\",\"n\":-1,\"sha\":null}");
+    assert_int_equal(wedr_rule_event_first(f->ev, TARGET_NAME), WEDR_IR_NONE);
+    assert_int_equal(wedr_rule_event_first(f->ev, HASHES), WEDR_IR_NONE);
+    assert_string_equal(values(f, EVENT_ID), "-1");
+    read_ok(f, "{\"raw\":{\"key\":\"k\"},\"kind\":\"two\",\"sha\":\"x\",\"n\":\"16\"}");
+    assert_int_equal(wedr_rule_event_first(f->ev, TARGET_NAME), WEDR_IR_NONE);
+    assert_string_equal(values(f, EVENT_ID), "0x10");
+}
+
+static void a_value_may_be_said_in_other_words(void **state)
+{
+    struct fixture *f = *state;
+    assert_int_equal(wedr_field_map_value(f->map, 0, "way", "Outbound", "Image", "true"), WEDR_OK);
+    assert_int_equal(wedr_field_map_value(f->map, 0, "way", "inbound", "Image", "false"), WEDR_OK);
+    assert_int_equal(wedr_field_map_value(f->map, 7, "way", "inbound", "Hashes", "view"), WEDR_OK);
+    assert_int_equal(wedr_field_map_value(f->map, 0, "port", "53", "CommandLine", "dns"), WEDR_OK);
+    assert_int_equal(wedr_field_map_seal(f->map), WEDR_OK);
+    read_ok(f, "{\"way\":\"OUTBOUND\",\"port\":53}");
+    assert_string_equal(values(f, IMAGE), "true");
+    assert_string_equal(values(f, COMMAND_LINE), "dns");
+    read_ok(f, "{\"way\":[\"inbound\",\"outbound\",null]}");
+    assert_string_equal(values(f, IMAGE), "false|true");
+    assert_int_equal(wedr_rule_event_first(f->ev, HASHES), WEDR_IR_NONE);
+    read_ok(f, "{\"way\":\"both\"}");
+    assert_int_equal(wedr_rule_event_first(f->ev, IMAGE), WEDR_IR_NONE);
+}
+
+static void composed_texts_never_outgrow_their_memory(void **state)
+{
+    struct fixture *f = *state;
+    char json[4096];
+    assert_int_equal(wedr_field_map_compose(f->map, 0, "{a}{a}{a}{a}", "Image"), WEDR_OK);
+    assert_int_equal(wedr_field_map_compose(f->map, 0, "{a}", "Hashes"), WEDR_OK);
+    assert_int_equal(wedr_field_map_seal(f->map), WEDR_OK);
+    memset(json, 'x', sizeof(json));
+    memcpy(json, "{\"a\":\"", 6);
+    memcpy(json + sizeof(json) - 3, "\"}", 3);
+    read_ok(f, json); /* four times as much is more than a document may be */
+    assert_int_equal(wedr_rule_event_first(f->ev, IMAGE), WEDR_IR_NONE);
+    assert_int_equal(wedr_rule_event_text(f->ev, wedr_rule_event_first(f->ev, HASHES)).len,
+                     sizeof(json) - 9);
+}
+
+static void pairs_may_name_their_value_one_level_deeper(void **state)
+{
+    struct fixture *f = *state;
+    assert_int_equal(wedr_field_map_prefix(f->map, "Event.EventData."), WEDR_OK);
+    assert_int_equal(wedr_field_map_pairs(f->map, "Event.EventData.Data", "#attributes.Name",
+                                          "#text", "Event.EventData."),
+                     WEDR_OK);
+    assert_int_equal(wedr_field_map_seal(f->map), WEDR_OK);
+    read_ok(
+        f,
+        "{\"Event\":{\"EventData\":{\"Data\":["
+        "{\"#attributes\":{\"Name\":\"Image\"},\"#text\":\"a\"},"
+        "{\"#attributes\":{\"Name\":\"EventID\"}},"
+        "{\"#attributes\":{\"Name\":\"Comm\\u0061ndLine\"},\"#text\":\"b\"},{\"#text\":\"c\"}]}}}");
+    assert_string_equal(values(f, IMAGE), "a");
+    assert_string_equal(values(f, COMMAND_LINE), "b");
+    assert_int_equal(wedr_rule_event_first(f->ev, EVENT_ID), WEDR_IR_NONE);
+    read_ok(f, "{\"Event\":{\"EventData\":{\"Data\":"
+               "{\"#attributes\":{\"Name\":\"Image\"},\"#text\":\"one\"}}}}");
+    assert_string_equal(values(f, IMAGE), "one");
+}
+
 static void setters_make_text_when_asked(void **state)
 {
     struct fixture *f = *state;
@@ -321,10 +434,19 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
-        TEST(keys_that_are_fields_need_no_entry),    TEST(escapes_and_types_are_resolved),
-        TEST(malformed_documents_leave_nothing),     TEST(limits_are_refused_and_named),
-        TEST(views_and_classes_come_from_selectors), TEST(prefixes_and_pairs_reach_nested_forms),
-        TEST(setters_make_text_when_asked),          TEST(nothing_is_allocated_per_event),
+        TEST(keys_that_are_fields_need_no_entry),
+        TEST(escapes_and_types_are_resolved),
+        TEST(malformed_documents_leave_nothing),
+        TEST(limits_are_refused_and_named),
+        TEST(views_and_classes_come_from_selectors),
+        TEST(prefixes_and_pairs_reach_nested_forms),
+        TEST(a_class_may_ask_only_that_a_key_is_there),
+        TEST(values_are_composed_of_others),
+        TEST(a_value_may_be_said_in_other_words),
+        TEST(composed_texts_never_outgrow_their_memory),
+        TEST(pairs_may_name_their_value_one_level_deeper),
+        TEST(setters_make_text_when_asked),
+        TEST(nothing_is_allocated_per_event),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
