@@ -62,11 +62,11 @@ class Generator:
                 return self.r.choice(classes)
             if k < 0.85:
                 return "(" + alternatives(depth + 1) + ")"
-            return "(?:" + alternatives(depth + 1) + ")" + self.r.choice(["", "?", "*", "{1,2}"])
+            return "(?:" + alternatives(depth + 1) + ")" + self.r.choice(["", "?", "{1,2}"])  # * of * takes Python years
 
         def sequence(depth):
             atoms = [atom(depth) for _ in range(self.r.randint(1, 3))]
-            return "".join(a if a[-1] in "?*}" and len(a) > 2 else a + self.r.choice(["", "", "", "?", "*", "+", "{2}"])
+            return "".join(a if len(a) > 2 and a[-1] in "?}" else a + self.r.choice(["", "", "", "?", "{2}"] + ["*", "+"] * (len(a) < 7))
                            for a in atoms)
 
         def alternatives(depth):

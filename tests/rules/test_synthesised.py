@@ -1,0 +1,132 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""test_synthesised.py WEDR_RULES: for each rule of SigmaHQ an event made from the rule matches it, and the same event with
+one field changed does not."""
+import collections
+import json
+import os
+import random
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import lab as lab_module  # noqa: E402
+from test_oracle import load  # noqa: E402
+
+PIPELINES = os.path.join(lab_module.ROOT, "lib", "rules", "pipelines")
+# Rules that no event could be made for, by reason, at most.
+WITHOUT_MAX = {"a placeholder has no list": 25,
+               # of the log that was cleared, which shares the name of the one that says so
+               "a62b37e0-45d3-48d9-a517-90c1a1b0186b has no event": 1}
+SYSMON = {"EventID": "1", "Channel": "Microsoft-Windows-Sysmon/Operational"}
+GUID = "{7940ACF8-60BA-4213-A7C3-F3B400EE266D}"
+# By hand. Its command line is one text and holds another, which only several values can.
+BY_HAND = {"53d4bb30-3f36-4e8a-b078-69d36c4a79ff": (dict(SYSMON, CommandLine=["RunWizard", GUID]),
+                                                    "CommandLine", dict(SYSMON, CommandLine=["RunWizard", "8"]))}
+
+
+def templates_of(pipelines):
+    """{product/category/service: [{key: texts}]} of everything that pipelines recognise."""
+    import pipeline
+    out = {}
+    for p in pipelines.all:
+        for e in p.events:
+            form = p.forms[0]
+            template = {form.get(k, k): pipeline.as_list(v) for k, v in e["when"].items()}
+            for c in pipeline.Event([], [], pipeline.as_list(e.get("sources", []))).classes():
+                out.setdefault(c, []).append(template)
+    return out
+
+
+def stated(classes):
+    """A pipeline for events that say their log source themselves, for those that ours do not know."""
+    lines = ["name: stated", "events:"]
+    for c in sorted(classes):
+        lines += [f"  - when: {{log_source: '{c}'}}", f"    sources: '{c}'"]
+    return "\n".join(lines) + "\n"
+
+
+class Made:
+    """An event that matches and one that does not, for every rule that allows it."""
+
+    def __init__(self, lab):
+        import pipeline
+        import synthesise
+        rules = [r for r in (load(f)[0] for f in lab.rule_files())]
+        sources = {r.id: pipeline.rule_class({k: getattr(r.logsource, k) for k in ("product", "category", "service")}) for r in rules}
+        known = templates_of(pipeline.Pipelines(PIPELINES))
+        self.own = {c for c in sources.values() if c not in known}
+        self.pipeline = lab.put("stated.yml", stated(self.own))
+        pipelines = pipeline.Pipelines(PIPELINES, [self.pipeline])
+        templates = dict(known, **{c: [{"log_source": [c]}] for c in self.own})
+        maker = synthesise.Maker(pipelines, lambda c: templates[c], lambda e: json.dumps(e, ensure_ascii=False))
+        self.without, self.rules, self.match, self.differ, self.changed = collections.Counter(), [], [], [], []
+        for rule in rules:
+            self.make(maker, rule, sources[rule.id])
+        self.outside = sum(sources[r.id] in self.own for r in self.rules)
+
+    def make(self, maker, rule, source):
+        if any("expand" in m for m in modifiers(rule.detection.to_dict() if hasattr(rule.detection, "to_dict") else {})):
+            self.without["a placeholder has no list"] += 1
+            return
+        if str(rule.id) in BY_HAND:
+            event, field, other = BY_HAND[str(rule.id)]
+        else:
+            event = maker.matching(rule, source, random.Random(str(rule.id)))
+            field, other = event and maker.changed(rule, source, event) or (None, None)
+        if not other:
+            self.without[f"{rule.id} has no event"] += 1
+            return
+        self.rules.append(rule)
+        self.match.append(event)
+        self.changed.append(field)
+        self.differ.append(other)
+
+
+def modifiers(x):
+    if isinstance(x, dict):
+        for k, v in x.items():
+            yield from str(k).split("|")[1:]
+            yield from modifiers(v)
+    elif isinstance(x, list):
+        for v in x:
+            yield from modifiers(v)
+
+
+def made(lab):
+    if not hasattr(lab, "made"):
+        lab.made = Made(lab)
+    return lab.made
+
+
+def scan(lab, name, events):
+    return lab.scan(lab.rule_folders(), lab.put_events(name, events), [made(lab).pipeline] if lab.has("--pipeline") else [])
+
+
+def judged(lab):
+    """Indexes of the rules with events; without the test's pipeline only those of log sources that ours know."""
+    return [i for i, e in enumerate(made(lab).match) if lab.has("--pipeline") or "log_source" not in e]
+
+
+def test_an_event_is_made_for_every_rule(lab):
+    m = made(lab)
+    print(f"  {len(m.rules)} rules with events, {m.outside} of them of log sources that only the test's pipeline knows; "
+          f"without: {dict(m.without)}")
+    assert all(n <= WITHOUT_MAX.get(k, 0) for k, n in m.without.items()), dict(m.without)
+
+
+def test_each_rule_matches_the_event_made_for_it(lab):
+    m = made(lab)
+    found = scan(lab, "match.ndjson", m.match)
+    missed = [(m.rules[i].title, m.match[i]) for i in judged(lab) if i not in found.get(str(m.rules[i].id), ())]
+    assert not missed, f"{len(missed)}: {json.dumps(missed[:lab.args.show])}"
+
+
+def test_no_rule_matches_the_event_with_one_field_changed(lab):
+    m = made(lab)
+    found = scan(lab, "differ.ndjson", m.differ)
+    wrong = [(m.rules[i].title, m.changed[i], m.differ[i]) for i in judged(lab) if i in found.get(str(m.rules[i].id), ())]
+    assert not wrong, f"{len(wrong)}: {json.dumps(wrong[:lab.args.show])}"
+
+
+if __name__ == "__main__":
+    lab_module.main(globals())
