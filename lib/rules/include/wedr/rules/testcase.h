@@ -77,8 +77,8 @@ WEDR_MUST_USE struct wedr_testrunner *wedr_testrunner_new(const struct wedr_engi
 void wedr_testrunner_free(struct wedr_testrunner *t);
 /* Runs one case from a clean state: all its events in order, through the matcher and the
  * correlations; a rule fires when it matches and is not hidden, or when it correlates. Times are
- * those of `at` (from a fixed moment on), else the event's own `timestamp` (@timestamp, UtcTime,
- * TimeCreated), else 1 ms after the one before. open may be NULL when no case names a file.
+ * those of `at` (from a fixed moment on), else the event's own (ts, @timestamp, UtcTime,
+ * TimeCreated, ...), else 1 ms after the one before. open may be NULL when no case names a file.
  * *ret_passed: nothing was found wrong. WEDR_E_NOMEM; all else is a finding. */
 WEDR_MUST_USE int wedr_testrunner_run(struct wedr_testrunner *t,
                                       const struct wedr_testcase *c,
