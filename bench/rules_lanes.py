@@ -28,7 +28,7 @@ SYSTEM = {"EventID", "Level", "Task", "Keywords", "Channel", "Hostname", "Source
 
 # Command lines of a busy Linux host; a few of them are what rules look for.
 COMMANDS = [
-    "/usr/bin/ls -la /var/log", "/usr/bin/cat /proc/loadavg", "/usr/bin/grep -r TODO src include",
+    "/usr/bin/ls -la /var/log", "/usr/bin/cat /proc/loadavg", "/usr/bin/grep -rn open_file src include",
     "/usr/bin/python3 /usr/lib/update-notifier/apt-check --human-readable", "/usr/bin/git -C /srv/app fetch --all --prune",
     "/usr/bin/gcc -std=c11 -O2 -Wall -Wextra -Iinclude -c src/main.c -o build/main.o", "/usr/bin/cc1 -quiet -I include main.c",
     "/usr/bin/as --64 -o build/main.o /tmp/ccQx81.s", "/usr/bin/ld -o build/app build/main.o build/net.o -lpthread",

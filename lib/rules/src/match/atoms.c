@@ -35,7 +35,8 @@ int wedr_build_table(struct wedr_builder *b, uint32_t field, uint32_t *ret_table
                                .exists = WEDR_IR_NONE,
                                .empty = WEDR_IR_NONE,
                                .yes = WEDR_IR_NONE,
-                               .no = WEDR_IR_NONE};
+                               .no = WEDR_IR_NONE,
+                               .lazy = WEDR_IR_NONE};
         uint32_t id = (uint32_t)e->tables.count;
         int r = wedr_vec_push(&e->pool, &e->tables, &t, 1, sizeof(t));
         if (r == WEDR_OK && field == WEDR_FIELD_ANY) {

@@ -175,7 +175,7 @@ static int build_scopes(struct wedr_builder *b)
 static int build_scope_tables(struct wedr_builder *b)
 {
     struct wedr_engine *e = b->e;
-    e->table_words = (uint32_t)((e->tables.count + 63) / 64);
+    e->table_words = (e->field_tables + 63) / 64;
     size_t words = (size_t)e->table_words * (e->scopes.count + 1);
     e->scope_tables = wedr_pool_block(&e->pool, (words + 1) * sizeof(uint64_t), 8);
     if (!e->scope_tables) {
@@ -200,8 +200,33 @@ static int build_scope_tables(struct wedr_builder *b)
     }
     for (size_t t = 0; t < e->tables.count; t++) {
         struct wedr_table *table = WEDR_VEC_AT(struct wedr_table, e->tables, t);
-        table->guards = guards[t / 64] >> (t % 64) & 1;
+        table->guards = t < e->field_tables && (guards[t / 64] >> (t % 64) & 1);
         table->texts = table->exacts.count > 0;
+    }
+    return WEDR_OK;
+}
+
+static bool is_idle(const struct wedr_table *t)
+{
+    return !t->texts && t->numbers.count == 0 && t->lists.count == 0 && t->exists == WEDR_IR_NONE &&
+           t->empty == WEDR_IR_NONE && t->yes == WEDR_IR_NONE && t->no == WEDR_IR_NONE;
+}
+
+/* Fields of which passes need to know nothing are not looked at. */
+static int drop_idle(struct wedr_builder *b)
+{
+    struct wedr_engine *e = b->e;
+    for (uint32_t t = 0; t < e->field_tables; t++) {
+        const struct wedr_table *table = WEDR_VEC_AT(struct wedr_table, e->tables, t);
+        if (is_idle(table) && table->field != WEDR_FIELD_ANY) {
+            e->table_of_field[table->field] = WEDR_IR_NONE;
+        }
+    }
+    for (size_t s = 0; s < e->scopes.count; s++) {
+        uint32_t any = scope_at(e, (uint32_t)s)->any;
+        if (any != WEDR_IR_NONE && is_idle(WEDR_VEC_AT(struct wedr_table, e->tables, any))) {
+            scope_at(e, (uint32_t)s)->any = WEDR_IR_NONE;
+        }
     }
     return WEDR_OK;
 }
@@ -350,11 +375,17 @@ static void builder_fini(struct wedr_builder *b)
     wedr_pool_fini(&b->tmp);
 }
 
+static int split_tables(struct wedr_builder *b)
+{
+    b->e->field_tables = (uint32_t)b->e->tables.count;
+    return wedr_build_lazy(b);
+}
+
 static int build(struct wedr_builder *b)
 {
     static int (*const steps[])(struct wedr_builder *) = {
-        builder_init,       build_rules,   build_always,  build_scopes,
-        build_scope_tables, build_effects, build_automata};
+        builder_init,       build_rules,   build_always,   build_scopes, split_tables,
+        build_scope_tables, build_effects, build_automata, drop_idle};
     int r = WEDR_OK;
     for (size_t i = 0; r == WEDR_OK && i < WEDR_ARRAY_COUNT(steps); i++) {
         r = steps[i](b);
@@ -445,6 +476,7 @@ void wedr_engine_free(struct wedr_engine *e)
     wedr_vec_fini(&e->pool, &e->scopes, sizeof(struct wedr_scope));
     wedr_vec_fini(&e->pool, &e->always, sizeof(uint32_t));
     wedr_vec_fini(&e->pool, &e->effects, sizeof(uint32_t));
+    wedr_vec_fini(&e->pool, &e->lazy_tables, sizeof(uint32_t));
     wedr_vec_fini(&e->pool, &e->open_scopes, sizeof(uint32_t));
     wedr_vec_fini(&e->pool, &e->class_scopes, sizeof(uint32_t));
     wedr_pool_fini(&e->pool);
@@ -462,7 +494,7 @@ void wedr_engine_info(const struct wedr_engine *e, struct wedr_engine_info *ret_
 {
     struct wedr_engine_info i = {.rules = (uint32_t)e->rules.count,
                                  .rules_always = (uint32_t)e->always.count,
-                                 .fields = (uint32_t)e->tables.count,
+                                 .fields = e->field_tables,
                                  .literals = e->literal_count,
                                  .atoms = e->atom_count,
                                  .residual = (uint32_t)e->residuals.count,

@@ -58,11 +58,12 @@ enum wedr_place { WEDR_PLACE_ANYWHERE, WEDR_PLACE_FRONT, WEDR_PLACE_END, WEDR_PL
 
 /* What is looked for in the values of one field. */
 struct wedr_table {
-    uint32_t field;                   /* or WEDR_FIELD_ANY */
-    bool guards;                      /* guards of scopes need it: it goes first */
-    bool texts;                       /* it has exacts or literals */
-    bool whole;                       /* keywords that may be looked for in all values at once */
-    struct wedr_grams grams;          /* literals anywhere */
+    uint32_t field;          /* or WEDR_FIELD_ANY */
+    bool guards;             /* guards of scopes need it: it goes first */
+    bool texts;              /* it has exacts or literals */
+    bool whole;              /* keywords that may be looked for in all values at once */
+    uint32_t lazy;           /* its twin that is passed on demand; WEDR_IR_NONE: it is one */
+    struct wedr_grams grams; /* literals anywhere */
     struct wedr_automaton front, end; /* of end: reversed */
     struct wedr_vec exacts;           /* struct wedr_exact */
     struct wedr_vec numbers;          /* struct wedr_exact_number */
@@ -109,8 +110,11 @@ struct wedr_engine {
     struct wedr_vec scopes;    /* struct wedr_scope */
     struct wedr_vec always;    /* uint32_t: engine rules */
     uint32_t atom_count, literal_count;
-    uint32_t *effect_first;      /* by atom, and one more */
-    struct wedr_vec effects;     /* uint32_t: enum wedr_effect << 30 | id */
+    uint32_t *effect_first;  /* by atom, and one more */
+    struct wedr_vec effects; /* uint32_t: enum wedr_effect << 30 | id */
+    uint32_t *lazy_first;    /* by atom, and one more: tables that must be passed before it is */
+    struct wedr_vec lazy_tables; /* known, as uint32_t */
+    uint32_t field_tables;       /* the first of the tables; twins follow */
     uint32_t table_words;        /* 64-bit words of a set of tables */
     uint64_t *scope_tables;      /* by scope: tables that its rules look at */
     struct wedr_vec open_scopes; /* uint32_t: scopes that no trigger picks and no class restricts */
@@ -157,7 +161,8 @@ struct wedr_builder {
     uint8_t *keywords;   /* by node: 0 not known, 1 none below it, 2 some */
     uint32_t *x_of_node; /* WEDR_IR_NONE: not compiled */
     uint32_t *x_of_pred;
-    char *fold; /* WEDR_FOLD_MAX(WEDR_IR_TEXT_MAX) bytes */
+    uint8_t *eager; /* by atom: passes must know it */
+    char *fold;     /* WEDR_FOLD_MAX(WEDR_IR_TEXT_MAX) bytes */
 };
 
 /* Keywords have a table for each scope, so that those of one log source cost nothing in another:
@@ -191,6 +196,8 @@ static inline uint32_t wedr_build_cost(const struct wedr_builder *b, uint32_t x)
 WEDR_MUST_USE int wedr_build_trigger(struct wedr_builder *b, uint32_t x, uint32_t effect);
 /* How often a text of that kind is met in a value. */
 uint32_t wedr_literal_cost(struct wedr_text folded, uint8_t pred_kind);
+/* Moves what need not be known of every event into the tables' twins (lazy.c). */
+WEDR_MUST_USE int wedr_build_lazy(struct wedr_builder *b);
 /* Tables of all predicates below node, as bits; any: that of keywords. */
 void wedr_build_tables(const struct wedr_builder *b, uint32_t node, uint32_t any, uint64_t *bits);
 /* What was compiled for the scope at hand, or WEDR_IR_NONE; and the note that it was. */

@@ -28,13 +28,14 @@ struct wedr_matcher *wedr_matcher_new(const struct wedr_engine *e)
     m->scopes = take(m, e->scopes.count + 1, sizeof(uint32_t));
     m->needed = take(m, (size_t)e->table_words + 1, sizeof(uint64_t));
     m->keywords = take(m, e->scopes.count + 1, sizeof(uint32_t));
+    m->passed = take(m, e->tables.count + 1, sizeof(uint32_t));
     m->memo = take(m, e->residuals.count + 1, sizeof(uint32_t));
     m->matches = take(m, e->rules.count + 1, sizeof(uint32_t));
     const struct wedr_eval_limits limits = {e->opts.regex_match_limit, e->opts.regex_heap_kib_max,
                                             e->opts.regex_value_max};
     int r = wedr_eval_init(&m->eval, e->rs, &limits);
     if (r < 0 || !m->atoms || !m->touched || !m->candidates || !m->scope_state || !m->scopes ||
-        !m->needed || !m->keywords || !m->memo || !m->matches) {
+        !m->needed || !m->keywords || !m->passed || !m->memo || !m->matches) {
         wedr_matcher_free(m);
         return NULL;
     }
@@ -52,6 +53,7 @@ void wedr_matcher_free(struct wedr_matcher *m)
         wedr_free(m->scopes);
         wedr_free(m->needed);
         wedr_free(m->keywords);
+        wedr_free(m->passed);
         wedr_free(m->memo);
         wedr_free(m->matches);
         m->magic = 0;
@@ -94,10 +96,32 @@ void wedr_matcher_spread(struct wedr_matcher *m, uint32_t atom)
     }
 }
 
+/* Passes the twins that decide the atom. */
+static bool demand(struct wedr_matcher *m, uint32_t atom, struct wedr_rule_event *ev)
+{
+    const struct wedr_engine *e = m->e;
+    for (uint32_t i = e->lazy_first[atom]; i < e->lazy_first[atom + 1]; i++) {
+        uint32_t table = *WEDR_VEC_AT(const uint32_t, e->lazy_tables, i);
+        if (m->passed[table] != m->epoch) {
+            m->passed[table] = m->epoch;
+            wedr_pass_table(m, WEDR_VEC_AT(const struct wedr_table, e->tables, table), ev);
+            if (wedr_matcher_has(m, atom)) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+static inline bool atom_holds(struct wedr_matcher *m, uint32_t atom, struct wedr_rule_event *ev)
+{
+    return wedr_matcher_has(m, atom) || demand(m, atom, ev);
+}
+
 static bool residual_holds(struct wedr_matcher *m, uint32_t id, struct wedr_rule_event *ev)
 {
     const struct wedr_residual *r = WEDR_VEC_AT(const struct wedr_residual, m->e->residuals, id);
-    if (r->gate != WEDR_IR_NONE && !wedr_matcher_has(m, r->gate)) {
+    if (r->gate != WEDR_IR_NONE && !atom_holds(m, r->gate, ev)) {
         return false;
     }
     if (m->memo[id] / 2 != m->epoch) {
@@ -118,7 +142,7 @@ static bool x_holds(struct wedr_matcher *m, uint32_t id, struct wedr_rule_event 
     case WEDR_X_TRUE:
         return true;
     case WEDR_X_ATOM:
-        return wedr_matcher_has(m, x->arg);
+        return atom_holds(m, x->arg, ev);
     case WEDR_X_RESIDUAL:
         return residual_holds(m, x->arg, ev);
     case WEDR_X_NOT:
@@ -269,6 +293,7 @@ static void begin(struct wedr_matcher *m, const struct wedr_engine *e)
     m->touched_count = m->scope_count = m->keyword_count = 0;
     if (++m->epoch > INT32_MAX / 2) {
         memset(m->memo, 0, (e->residuals.count + 1) * sizeof(uint32_t));
+        memset(m->passed, 0, (e->tables.count + 1) * sizeof(uint32_t));
         m->epoch = 1;
     }
 }

@@ -20,7 +20,8 @@ struct wedr_matcher {
     uint64_t *needed;   /* bits of tables */
     uint32_t *keywords; /* tables of keywords of the scopes that are on */
     uint32_t keyword_count;
-    uint32_t *memo; /* by residual: epoch * 2 + truth */
+    uint32_t *passed; /* by table: epoch in which the twin was passed */
+    uint32_t *memo;   /* by residual: epoch * 2 + truth */
     uint32_t epoch;
     uint32_t *matches;
     size_t bytes;
