@@ -5,6 +5,7 @@ import glob
 import itertools
 import json
 import os
+import re
 
 import yaml
 
@@ -45,6 +46,40 @@ def as_list(x):
     return x if isinstance(x, list) else [x]
 
 
+class Names:
+    """What keys are called in rules: names[key], words[key] = [(field, {value: text})], templates = [(template, fields)]."""
+
+    def __init__(self, tree, keep=False):
+        self.names, self.words, self.templates = {}, {}, []
+        for key, to in tree.items():
+            if isinstance(to, dict):
+                self.words[key] = list(to.items())
+            elif "{" in key:
+                self.templates.append((key, as_list(to)))
+            else:
+                self.names[key] = as_list(to) + ([key] if keep else [])
+
+    def made(self, named):
+        """(field, value) that are composed or said in other words; named: (name, value) of an event."""
+        first = {}
+        for name, v in named:
+            if v is not None:
+                first.setdefault(name, v)
+        for name, v in named:
+            for field, words in self.words.get(name, []):
+                yield from ((field, t) for w, t in words.items() if v is not None and fold(w) == fold(text_of(v)))
+        for template, fields in self.templates:
+            parts = re.findall(r"([^{}]*)\{([^{}]+?)(:hex)?\}", template)
+            if parts[0][1] in first:
+                text = "".join(before + self.part(first[source], as_hex) for before, source, as_hex in parts if source in first)
+                yield from ((f, text + template[template.rindex("}") + 1:]) for f in fields)
+
+    @staticmethod
+    def part(value, as_hex):
+        text = text_of(value)
+        return f"0x{int(text):x}" if as_hex and re.fullmatch(r"\d+", text) else text
+
+
 class Pipeline:
     def __init__(self, path):
         with open(path, encoding="utf-8") as f:
@@ -53,8 +88,9 @@ class Pipeline:
         self.prefixes = as_list(tree.get("prefixes", []))
         self.pairs = tree.get("pairs", [])
         self.forms = tree.get("forms", [{}])
-        self.fields = {k: as_list(v) for k, v in tree.get("fields", {}).items()}
-        self.views = {v: {k: as_list(f) for k, f in m.items()} for v, m in tree.get("views", {}).items()}
+        keep = tree.get("keep_names") == "true"
+        self.fields = Names(tree.get("fields", {}), keep)
+        self.views = {v: Names(m, keep) for v, m in tree.get("views", {}).items()}
         self.events = tree.get("events", [])
 
     def fits(self, when, values):
@@ -91,6 +127,7 @@ class Pipelines:
         for p in (q for pipeline in self.all for q in pipeline.pairs if q["array"] == path):
             for o in objects:
                 o = dict(o[1]) if isinstance(o, tuple) else {}
+                o |= {f"{k}.{n}": x for k, v in o.items() if isinstance(v, tuple) for n, x in v[1]}
                 if p["name"] in o and p["value"] in o and not isinstance(o[p["value"]], (tuple, list)):
                     yield p.get("prefix", "") + o[p["name"]], o[p["value"]]
 
@@ -121,9 +158,12 @@ class Pipelines:
                     sources += as_list(e.get("sources", []))
                     view = view or (e.get("view") and p.views[e["view"]])
         fields = []
+        view = view or Names({})
         for name, v in named:
-            to = [f for p in self.all for f in p.fields.get(name, [])] + (view or {}).get(name, [])
+            to = [f for p in self.all for f in p.fields.names.get(name, [])] + view.names.get(name, [])
             fields += [(f, v) for f in to or [name]]
+        for names in [p.fields for p in self.all] + [view]:
+            fields += names.made(named)
         return Event(named, fields, sources)
 
 
@@ -137,6 +177,9 @@ class Event:
         """Every product/category/service that a rule may ask for and this event belongs to."""
         out = set()
         for s in self.sources:
+            if s.startswith("waza:"):
+                out.add(s)
+                continue
             parts = s.split("/")
             for keep in itertools.product([True, False], repeat=3):
                 out.add("/".join(p if k else "*" for p, k in zip(parts, keep)))

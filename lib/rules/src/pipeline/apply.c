@@ -13,6 +13,7 @@ struct apply {
     struct wedr_field_map *map;
     const struct wedr_ruleset *rs;
     const struct wedr_yaml *tree;
+    bool keep_names;
     uint32_t view_base; /* views of this pipeline are view_base + 1 ... */
     struct wedr_selector_condition conditions[WEDR_SELECTOR_CONDITIONS_MAX];
     uint32_t view;
@@ -20,18 +21,41 @@ struct apply {
     uint32_t class_count;
 };
 
-static int add_fields(struct apply *a, uint32_t view, const struct wedr_yaml *map)
+static int add_words(struct apply *a, uint32_t view, const struct wedr_yaml *y)
 {
-    for (const struct wedr_yaml *y = map ? map->first : NULL; y; y = y->next) {
-        const struct wedr_yaml *f = y->kind == WEDR_YAML_LIST ? y->first : y;
-        for (; f; f = y->kind == WEDR_YAML_LIST ? f->next : NULL) {
-            int e = wedr_field_map_add(a->map, view, y->key.p, f->text.p);
-            if (e < 0) {
-                return e;
-            }
+    int e = WEDR_OK;
+    for (const struct wedr_yaml *f = y->first; e == WEDR_OK && f; f = f->next) {
+        for (const struct wedr_yaml *w = f->first; e == WEDR_OK && w; w = w->next) {
+            e = wedr_field_map_value(a->map, view, y->key.p, w->key.p, f->key.p, w->text.p);
         }
     }
-    return WEDR_OK;
+    return e;
+}
+
+/* What one key is called; a key with braces is a template. */
+static int add_field(struct apply *a, uint32_t view, const struct wedr_yaml *y)
+{
+    bool template = strchr(y->key.p, '{') != NULL;
+    const struct wedr_yaml *f = y->kind == WEDR_YAML_LIST ? y->first : y;
+    int e = WEDR_OK;
+    for (; e == WEDR_OK && f; f = y->kind == WEDR_YAML_LIST ? f->next : NULL) {
+        e = template ? wedr_field_map_compose(a->map, view, y->key.p, f->text.p)
+                     : wedr_field_map_add(a->map, view, y->key.p, f->text.p);
+    }
+    if (e == WEDR_OK && a->keep_names && !template &&
+        wedr_ruleset_field_find(a->rs, y->key.p, y->key.len) != WEDR_IR_NONE) {
+        e = wedr_field_map_add(a->map, view, y->key.p, y->key.p);
+    }
+    return e;
+}
+
+static int add_fields(struct apply *a, uint32_t view, const struct wedr_yaml *map)
+{
+    int e = WEDR_OK;
+    for (const struct wedr_yaml *y = map ? map->first : NULL; e == WEDR_OK && y; y = y->next) {
+        e = y->kind == WEDR_YAML_MAP ? add_words(a, view, y) : add_field(a, view, y);
+    }
+    return e;
 }
 
 static int add_prefixes(struct apply *a)
@@ -57,10 +81,27 @@ static int add_prefixes(struct apply *a)
     return WEDR_OK;
 }
 
+static void add_class(struct apply *a, const char *name, size_t len)
+{
+    bool wanted = len > 0 && a->class_count < CLASSES_MAX &&
+                  wedr_ruleset_class_find(a->rs, name, len) != WEDR_IR_NONE;
+    for (uint32_t i = 0; wanted && i < a->class_count; i++) {
+        wanted = strcmp(a->classes[i], name) != 0;
+    }
+    if (wanted) {
+        memcpy(a->classes[a->class_count++], name, len + 1);
+    }
+}
+
 /* The class and, as rules may say less than an event does, every class that leaves parts out. */
 static void add_classes(struct apply *a, const char *source)
 {
     struct wedr_text parts[3];
+    char name[WEDR_SIGMA_CLASS_MAX];
+    if (wedr_pipeline_is_waza(source)) {
+        add_class(a, source, strlen(source) < sizeof(name) ? strlen(source) : 0);
+        return;
+    }
     for (size_t i = 0; i < 3; i++) {
         size_t len = strcspn(source, "/");
         parts[i] = wedr_text(source, len == 1 && *source == '*' ? 0 : len);
@@ -73,16 +114,9 @@ static void add_classes(struct apply *a, const char *source)
             some[i] = keep >> i & 1 ? parts[i] : wedr_text("", 0);
             said &= !(keep >> i & 1) || parts[i].len > 0;
         }
-        if (!said || a->class_count == CLASSES_MAX) {
-            continue;
+        if (said) {
+            add_class(a, name, wedr_sigma_class_name(some[0], some[1], some[2], name));
         }
-        char *name = a->classes[a->class_count];
-        size_t len = wedr_sigma_class_name(some[0], some[1], some[2], name);
-        bool wanted = len > 0 && wedr_ruleset_class_find(a->rs, name, len) != WEDR_IR_NONE;
-        for (uint32_t i = 0; wanted && i < a->class_count; i++) {
-            wanted = strcmp(a->classes[i], name) != 0;
-        }
-        a->class_count += wanted;
     }
 }
 
@@ -167,7 +201,9 @@ static int apply(struct apply *a)
 {
     const struct wedr_yaml *views = wedr_yaml_get(a->tree, "views");
     const struct wedr_yaml *events = wedr_yaml_get(a->tree, "events");
+    const struct wedr_yaml *keep = wedr_yaml_get(a->tree, "keep_names");
     uint32_t view = a->view_base;
+    a->keep_names = keep && wedr_text_is(keep->text, "true");
     int e = add_prefixes(a);
     e = e < 0 ? e : add_fields(a, 0, wedr_yaml_get(a->tree, "fields"));
     for (const struct wedr_yaml *v = views ? views->first : NULL; e == WEDR_OK && v; v = v->next) {

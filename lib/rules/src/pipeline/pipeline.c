@@ -33,13 +33,29 @@ static bool is_texts(const struct wedr_yaml *y)
     return y->count > 0;
 }
 
+/* Field of rules: {value of the key: text that the field has then}. */
+static bool is_words(const struct wedr_yaml *y)
+{
+    for (const struct wedr_yaml *field = y->first; field; field = field->next) {
+        if (field->key.len == 0 || field->kind != WEDR_YAML_MAP || field->count == 0) {
+            return false;
+        }
+        for (const struct wedr_yaml *w = field->first; w; w = w->next) {
+            if (w->key.len == 0 || !is_text(w)) {
+                return false;
+            }
+        }
+    }
+    return y->count > 0;
+}
+
 static int check_fields(const struct wedr_yaml *map, struct wedr_errinfo *ei)
 {
     if (map->kind != WEDR_YAML_MAP) {
         return fail(ei, map, "a map of keys to rule fields was expected");
     }
     for (const struct wedr_yaml *y = map->first; y; y = y->next) {
-        if (y->key.len == 0 || !is_texts(y)) {
+        if (y->key.len == 0 || !(y->kind == WEDR_YAML_MAP ? is_words(y) : is_texts(y))) {
             return fail(ei, y, "a rule field or a list of them was expected");
         }
     }
@@ -59,20 +75,20 @@ static int check_maps(const struct wedr_yaml *list, const char *what, struct wed
     return WEDR_OK;
 }
 
-/* product/category/service, * for any. */
+/* product/category/service, * for any; or waza:module/event_type. */
 static bool is_source(const struct wedr_yaml *y)
 {
     unsigned slashes = 0;
     for (uint32_t i = 0; i < y->text.len; i++) {
         slashes += y->text.p[i] == '/';
     }
-    return slashes == 2 && strcmp(y->text.p, "*/*/*") != 0;
+    return wedr_pipeline_is_waza(y->text.p) ? slashes == 1
+                                            : slashes == 2 && strcmp(y->text.p, "*/*/*") != 0;
 }
 
-/* Values, null for "is there", or a list of alternatives; at least one names a value. */
+/* Values, null for "is there", or a list of alternatives. */
 static bool is_when(const struct wedr_yaml *when)
 {
-    bool value = false;
     for (const struct wedr_yaml *y = when->first; y; y = y->next) {
         if (y->kind == WEDR_YAML_SCALAR && y->plain && wedr_text_is(y->text, "~")) {
             continue;
@@ -80,9 +96,8 @@ static bool is_when(const struct wedr_yaml *when)
         if (!is_texts(y)) {
             return false;
         }
-        value = true;
     }
-    return value && when->count <= WEDR_SELECTOR_CONDITIONS_MAX;
+    return when->count > 0 && when->count <= WEDR_SELECTOR_CONDITIONS_MAX;
 }
 
 static int
@@ -97,7 +112,7 @@ check_event(const struct wedr_yaml *e, const struct wedr_yaml *views, struct wed
         }
     }
     if (!when || when->kind != WEDR_YAML_MAP || !is_when(when)) {
-        return fail(ei, when ? when : e, "when needs keys with values, up to six");
+        return fail(ei, when ? when : e, "when needs one to six keys");
     }
     if ((!sources && !view) || (sources && !is_texts(sources))) {
         return fail(ei, sources ? sources : e, "sources or a view are missing");
@@ -149,6 +164,10 @@ check_top(const struct wedr_yaml *y, const struct wedr_yaml *tree, struct wedr_e
     int e = WEDR_OK;
     if (wedr_text_is(y->key, "name") || wedr_text_is(y->key, "description")) {
         return is_text(y) ? WEDR_OK : fail(ei, y, "a text was expected");
+    }
+    if (wedr_text_is(y->key, "keep_names")) {
+        bool ok = is_text(y) && (wedr_text_is(y->text, "true") || wedr_text_is(y->text, "false"));
+        return ok ? WEDR_OK : fail(ei, y, "true or false was expected");
     }
     if (wedr_text_is(y->key, "fields")) {
         return check_fields(y, ei);
@@ -250,9 +269,9 @@ static void
 each_field(const struct wedr_yaml *map, const char *view, wedr_pipeline_field_fn *fn, void *ctx)
 {
     for (const struct wedr_yaml *y = map ? map->first : NULL; y; y = y->next) {
-        const struct wedr_yaml *f = y->kind == WEDR_YAML_LIST ? y->first : y;
-        for (; f; f = y->kind == WEDR_YAML_LIST ? f->next : NULL) {
-            fn(ctx, view, y->key.p, f->text.p);
+        const struct wedr_yaml *f = y->kind == WEDR_YAML_SCALAR ? y : y->first;
+        for (; f; f = y->kind == WEDR_YAML_SCALAR ? NULL : f->next) {
+            fn(ctx, view, y->key.p, y->kind == WEDR_YAML_MAP ? f->key.p : f->text.p);
         }
     }
 }

@@ -34,10 +34,12 @@ WEDR_MUST_USE int wedr_pipeline_map(const struct wedr_ruleset *rs,
                                     struct wedr_field_map **ret_map,
                                     struct wedr_errinfo *ei);
 
-/* For documents and tests. view: NULL for fields of every view. */
+/* For documents and tests. view: NULL for fields of every view. source: the key, or the template
+ * that the field is made with ("SHA256={raw.sha256}"). */
 typedef void
 wedr_pipeline_field_fn(void *ctx, const char *view, const char *source, const char *field);
 void wedr_pipeline_fields(const struct wedr_pipeline *p, wedr_pipeline_field_fn *fn, void *ctx);
-/* Each log source, product/category/service with a star for any, with the view of its events. */
+/* Each log source, product/category/service with a star for any, or waza:module/event_type, with
+ * the view of its events. */
 typedef void wedr_pipeline_source_fn(void *ctx, const char *source, const char *view);
 void wedr_pipeline_sources(const struct wedr_pipeline *p, wedr_pipeline_source_fn *fn, void *ctx);

@@ -65,6 +65,18 @@ static bool in_schema(const char *view, const char *source, const char *field)
     return false;
 }
 
+/* The key that a field is made of: the first one of a template. */
+static const char *key_in(const char *source)
+{
+    static char key[128];
+    const char *open = strchr(source, '{');
+    if (!open) {
+        return source;
+    }
+    snprintf(key, sizeof(key), "%.*s", (int)strcspn(open + 1, ":}"), open + 1);
+    return key;
+}
+
 static size_t seen;
 
 static void check_field(void *ctx, const char *view, const char *source, const char *field)
@@ -72,7 +84,7 @@ static void check_field(void *ctx, const char *view, const char *source, const c
     (void)ctx;
     seen++;
     assert_non_null(view);
-    if (!in_schema(view, source, field)) {
+    if (!in_schema(view, key_in(source), field)) {
         fail_msg("%s: %s -> %s is not in schema.def", view, source, field);
     }
 }
@@ -85,7 +97,7 @@ struct wanted {
 static void find_field(void *ctx, const char *view, const char *source, const char *field)
 {
     struct wanted *w = ctx;
-    w->found |= strcmp(view, w->view) == 0 && strcmp(source, w->source) == 0 &&
+    w->found |= strcmp(view, w->view) == 0 && strcmp(key_in(source), w->source) == 0 &&
                 strcmp(field, w->field) == 0;
 }
 
@@ -110,6 +122,35 @@ static void our_fields_are_those_of_the_schema_and_all_of_them(void **state)
             if (!w.found) {
                 fail_msg("%s: %s -> %s is missing in wedr.yml", w.view, w.source, w.field);
             }
+        }
+    }
+    wedr_pipeline_free(p);
+}
+
+struct waza_wanted {
+    char source[128];
+    bool found;
+};
+
+static void find_source(void *ctx, const char *source, const char *view)
+{
+    struct waza_wanted *w = ctx;
+    w->found |= strcmp(source, w->source) == 0;
+    assert_true(strncmp(source, "waza:", 5) != 0 || view == NULL);
+}
+
+static void every_type_of_the_schema_has_its_waza_class(void **state)
+{
+    (void)state;
+    struct wedr_pipeline *p = builtin("wedr");
+    size_t count;
+    const struct wedr_type_info *types = wedr_types(&count);
+    for (size_t t = 0; t < count; t++) {
+        struct waza_wanted w = {.found = false};
+        snprintf(w.source, sizeof(w.source), "waza:%s/%s", types[t].module, types[t].event_type);
+        wedr_pipeline_sources(p, find_source, &w);
+        if (!w.found) {
+            fail_msg("%s is missing in wedr.yml", w.source);
         }
     }
     wedr_pipeline_free(p);
@@ -209,7 +250,8 @@ static void sysmon_in_every_form(void **state)
                      0x4);
     assert_int_equal(
         run(windows, NULL, 0, "{\"EventID\":1,\"Channel\":\"Other\",\"Image\":\"C:\\\\a.exe\"}"),
-        0);
+        0x4); /* of Windows, that is all */
+    assert_int_equal(run(windows, NULL, 0, "{\"EventID\":1,\"Image\":\"C:\\\\a.exe\"}"), 0);
 }
 
 static void system_fields_and_user_data(void **state)
@@ -244,6 +286,93 @@ static void system_fields_and_user_data(void **state)
             "{\"winlog\":{\"event_id\":7045,\"channel\":\"System\",\"provider_name\":\"P\","
             "\"computer_name\":\"c\"}}"),
         4);
+}
+
+/* Whether a rule of `class_name` that wants field == text matches. */
+static bool waza(const char *class_name, const char *field_name, const char *text, const char *json)
+{
+    struct wedr_ruleset *rs = wedr_ruleset_new(1u << 20);
+    struct wedr_rule rule = wedr_rule_init();
+    struct wedr_engine *e = NULL;
+    struct wedr_field_map *map = NULL;
+    struct wedr_errinfo ei = {{0}};
+    uint32_t field;
+    uint32_t classes[1];
+    uint32_t id;
+    assert_int_equal(wedr_ruleset_field(rs, field_name, strlen(field_name), &field), WEDR_OK);
+    assert_int_equal(wedr_ruleset_class(rs, class_name, strlen(class_name), classes), WEDR_OK);
+    assert_int_equal(wedr_ir_text(rs, field, WEDR_PRED_EQUALS, wedr_text(text, strlen(text)), 0,
+                                  &rule.condition, &ei),
+                     WEDR_OK);
+    rule.classes = classes;
+    rule.class_count = 1;
+    assert_int_equal(wedr_ruleset_add_rule(rs, &rule, &id), WEDR_OK);
+    assert_int_equal(wedr_engine_new_take(rs, NULL, &e, &ei), WEDR_OK);
+    assert_int_equal(wedr_pipeline_map(rs, NULL, 0, true, &map, &ei), WEDR_OK);
+    struct wedr_rule_event *ev = wedr_rule_event_new(rs, NULL);
+    struct wedr_matcher *m = wedr_matcher_new(e);
+    const uint32_t *v;
+    size_t n = 0;
+    assert_int_equal(wedr_rule_event_read_json(ev, map, json, strlen(json), &ei), WEDR_OK);
+    assert_int_equal(wedr_matcher_run(m, ev, &v, &n), WEDR_OK);
+    wedr_matcher_free(m);
+    wedr_rule_event_free(ev);
+    wedr_field_map_free(map);
+    wedr_engine_free(e);
+    return n == 1;
+}
+
+#define OURS(type, rest) \
+    "{\"module\":\"kernel_callback\",\"event_type\":\"" type "\",\"ts_ft_100ns\":1," rest "}"
+
+static void waza_rules_see_our_keys_and_those_of_sysmon(void **state)
+{
+    (void)state;
+    static const char create[] = "waza:kernel_callback/process_create";
+    static const char ours[] =
+        OURS("process_create", "\"process\":{\"path\":\"p\"},\"raw\":{\"pid\":7,"
+                               "\"image_path\":\"/bin/a\",\"uid\":0}");
+    static const char sysmon[] =
+        "{\"EventID\":1,\"Channel\":\"" SYSMON "\",\"Image\":\"C:\\\\a.exe\",\"ProcessId\":\"12\"}";
+    static const char evtx[] =
+        "{\"Event\":{\"System\":{\"EventID\":13,\"Channel\":\"" SYSMON
+        "\"},\"EventData\":{\"Data\":["
+        "{\"#attributes\":{\"Name\":\"EventType\"},\"#text\":\"SetValue\"},"
+        "{\"#attributes\":{\"Name\":\"TargetObject\"},\"#text\":\"HKLM\\\\x\"}]}}}";
+    assert_true(waza(create, "raw.image_path", "/bin/a", ours));
+    assert_true(waza(create, "Image", "/bin/a", ours));
+    assert_true(waza(create, "raw.pid", "7", ours));
+    assert_true(waza(create, "process.path", "p", ours));
+    assert_true(waza(create, "event_type", "process_create", ours));
+    assert_false(waza("waza:kernel_callback/file_write", "raw.pid", "7", ours));
+    assert_true(waza(create, "raw.image_path", "c:\\a.exe", sysmon));
+    assert_true(waza(create, "Image", "c:\\a.exe", sysmon));
+    assert_true(waza(create, "raw.pid", "12", sysmon));
+    assert_true(waza("waza:kernel_callback/registry_write", "raw.key_path", "hklm\\x", evtx));
+    assert_true(waza("windows/registry_set/*", "TargetObject", "hklm\\x", evtx));
+}
+
+static void composed_fields_are_those_of_sysmon(void **state)
+{
+    (void)state;
+    static const char set[] =
+        OURS("registry_write",
+             "\"raw\":{\"key_path\":\"HKLM\\\\Run\",\"op\":\"SetValue\",\"value_name\":\"x\"}");
+    static const char add[] =
+        OURS("registry_write", "\"raw\":{\"key_path\":\"HKLM\\\\Run\",\"op\":\"CreateKey\"}");
+    assert_true(waza("windows/registry_set/*", "TargetObject", "HKLM\\Run\\x", set));
+    assert_true(waza("windows/registry_add/*", "TargetObject", "HKLM\\Run", add));
+    assert_true(waza("windows/process_access/*", "GrantedAccess", "0x1fffff",
+                     OURS("process_handle_access", "\"raw\":{\"desired_access\":2097151}")));
+    assert_true(waza("windows/network_connection/*", "Initiated", "true",
+                     OURS("network_connect", "\"raw\":{\"direction\":\"outbound\"}")));
+    assert_true(waza("windows/network_connection/*", "Initiated", "false",
+                     OURS("network_accept", "\"raw\":{\"direction\":\"inbound\"}")));
+    assert_true(waza("windows/process_creation/*", "Hashes", "SHA256=ab",
+                     OURS("process_create", "\"raw\":{\"sha256\":\"ab\"}")));
+    /* Any channel is Windows. */
+    assert_true(waza("windows/*/*", "x", "1", "{\"Channel\":\"Some Vendor/Operational\",\"x\":1}"));
+    assert_false(waza("windows/*/*", "x", "1", "{\"channel\":\"y\",\"x\":1}"));
 }
 
 static void security_4688_is_a_process_creation_too(void **state)
@@ -361,7 +490,10 @@ static void mistakes_name_their_line(void **state)
         {"name: x\nfields: [a]\n", "line 2: a map"},
         {"name: x\nfields:\n  a: {b: c}\n", "line 3: a rule field"},
         {"name: x\nevents:\n  - sources: a/b/c\n", "line 3: when"},
-        {"name: x\nevents:\n  - when: {a: ~}\n    sources: a/b/c\n", "line 3: when"},
+        {"name: x\nevents:\n  - when: {}\n    sources: a/b/c\n", "line 3: when"},
+        {"name: x\nevents:\n  - when: {a: 1}\n    sources: 'waza:a/b/c'\n", "line 4: product"},
+        {"name: x\nkeep_names: 1\n", "line 2: true or false"},
+        {"name: x\nfields:\n  a: {b: {}}\n", "line 3: a rule field"},
         {"name: x\nevents:\n  - when: {a: 1}\n    sources: a/b\n",
          "line 4: product/category/service"},
         {"name: x\nevents:\n  - when: {a: 1}\n    view: v\n", "line 4: the view"},
@@ -386,6 +518,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(our_fields_are_those_of_the_schema_and_all_of_them),
+        cmocka_unit_test(every_type_of_the_schema_has_its_waza_class),
+        cmocka_unit_test(waza_rules_see_our_keys_and_those_of_sysmon),
+        cmocka_unit_test(composed_fields_are_those_of_sysmon),
         cmocka_unit_test(sysmon_in_every_form),
         cmocka_unit_test(system_fields_and_user_data),
         cmocka_unit_test(security_4688_is_a_process_creation_too),
