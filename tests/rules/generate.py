@@ -49,9 +49,10 @@ class Generator:
                 value = value.swapcase()
         self.pool[field].append(value)
 
-    def pattern(self, uncased=False):
+    def pattern(self, uncased=False, lines=False):
         """A regular expression that Python and PCRE2 read alike: without case Python knows words of all scripts or of
-        ASCII only, PCRE2 letters of all scripts and words of ASCII."""
+        ASCII only, PCRE2 letters of all scripts and words of ASCII; only for Python a line begins behind the last
+        line feed."""
         classes = ["[abc]", "[^a]", ".", "[B-k]"] + ([] if uncased else [r"[\w.]", r"\d", r"\s", r"\W"])
 
         def atom(depth):
@@ -72,7 +73,7 @@ class Generator:
         def alternatives(depth):
             return "|".join(sequence(depth) for _ in range(self.r.randint(1, 2)))
 
-        return self.r.choice(["", "", "^", ".*", "" if uncased else r"\b"]) + alternatives(0) + self.r.choice(["", "", "$"])
+        return self.r.choice(["", "", "" if lines else "^", ".*", "" if uncased else r"\b"]) + alternatives(0) + self.r.choice(["", "", "$"])
 
     # --- one entry of a detection: (key, value)
 
@@ -103,7 +104,7 @@ class Generator:
     def item_re(self):
         field = self.r.choice(TEXT_FIELDS + ["m"])
         flags = [f for f in self.r.choice([[], ["i"], ["s"], ["m"], ["i", "m", "s"], ["ignorecase"], ["dotall"]])]
-        value = self.values(lambda: self.pattern("i" in "".join(flags[:1])), 2)
+        value = self.values(lambda: self.pattern(flags[:1] in (["i"], ["ignorecase"]), "m" in flags), 2)
         if isinstance(value, list) and self.r.random() < 0.3:
             flags.append("all")
         self.pool[field].append(self.text(9))
@@ -146,7 +147,7 @@ class Generator:
 
     def item_compare(self):
         value = self.number()
-        self.pool["n"].append(self.r.choice([value, str(value), value + 1, -value]))
+        self.pool["n"].append(self.r.choice([value, str(value), value + (value < 2 ** 60), -value]))
         return "n|" + self.r.choice(["lt", "lte", "gt", "gte"]), value
 
     def item_net(self):
