@@ -1,0 +1,297 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "api/pipeline.h"
+#include "core/base/err.h"
+#include "core/util/alloc.h"
+#include "core/util/log.h"
+#include "wedr/plat/thread.h"
+#include "wedr/plat/time.h"
+#include <string.h>
+
+#define QUEUE_MAX 1024u
+#define WORKERS_MAX 64u
+#define COMMIT_MAX 256u
+#define TICK_MS 1000u
+
+struct queue {
+    struct wedr_mutex *lock;
+    struct wedr_cond *filled;
+    struct wedr_request *head, *tail;
+    unsigned count;
+    bool stop;
+};
+
+struct ready {
+    struct wedr_request *rq;
+    struct wedr_prepared *prepared;
+    wedr_commit_done done;
+};
+
+struct wedr_pipeline {
+    struct wedr_pipeline_cfg cfg;
+    struct queue control, ingest;
+    struct wedr_thread *control_thread, *workers[WORKERS_MAX], *committer;
+    struct wedr_mutex *lock; /* of the ring below */
+    struct wedr_cond *filled, *drained;
+    struct ready ring[COMMIT_MAX];
+    unsigned head, count;
+    unsigned checking; /* workers with a batch in hand: company for a commit may come */
+    bool stop;
+};
+
+static int queue_init(struct queue *q)
+{
+    q->lock = wedr_mutex_new();
+    q->filled = wedr_cond_new();
+    return q->lock && q->filled ? WEDR_OK : WEDR_E_NOMEM;
+}
+
+static void queue_fini(struct queue *q)
+{
+    wedr_cond_free(q->filled);
+    wedr_mutex_free(q->lock);
+}
+
+static void queue_stop(struct queue *q)
+{
+    wedr_mutex_lock(q->lock);
+    q->stop = true;
+    wedr_cond_broadcast(q->filled);
+    wedr_mutex_unlock(q->lock);
+}
+
+/* NULL when stopped and empty. */
+static struct wedr_request *queue_pop(struct queue *q)
+{
+    wedr_mutex_lock(q->lock);
+    while (!q->head && !q->stop) {
+        (void)wedr_cond_wait(q->filled, q->lock, UINT32_MAX);
+    }
+    struct wedr_request *rq = q->head;
+    if (rq) {
+        q->head = rq->next;
+        q->tail = q->head ? q->tail : NULL;
+        q->count--;
+    }
+    wedr_mutex_unlock(q->lock);
+    return rq;
+}
+
+bool wedr_pipeline_submit(struct wedr_pipeline *p, struct wedr_request *rq)
+{
+    struct queue *q = rq->route->lane == WEDR_RUN_INGEST ? &p->ingest : &p->control;
+    rq->next = NULL;
+    wedr_mutex_lock(q->lock);
+    bool room = q->count < QUEUE_MAX && !q->stop;
+    if (room) {
+        if (q->tail) {
+            q->tail->next = rq;
+        } else {
+            q->head = rq;
+        }
+        q->tail = rq;
+        q->count++;
+        atomic_fetch_add(&p->cfg.metrics->queue_jobs, 1);
+        wedr_cond_signal(q->filled);
+    }
+    wedr_mutex_unlock(q->lock);
+    return room;
+}
+
+static void count_checking(struct wedr_pipeline *p, bool more)
+{
+    wedr_mutex_lock(p->lock);
+    p->checking = more ? p->checking + 1 : p->checking - 1;
+    if (!more) {
+        wedr_cond_signal(p->filled);
+    }
+    wedr_mutex_unlock(p->lock);
+}
+
+static void control_loop(void *arg)
+{
+    struct wedr_pipeline *p = arg;
+    for (struct wedr_request *rq; (rq = queue_pop(&p->control)) != NULL;) {
+        atomic_fetch_sub(&p->cfg.metrics->queue_jobs, 1);
+        rq->route->run(p->cfg.arg, rq);
+        wedr_request_finish(rq);
+    }
+}
+
+static void worker_loop(void *arg)
+{
+    struct wedr_pipeline *p = arg;
+    for (struct wedr_request *rq; (rq = queue_pop(&p->ingest)) != NULL;) {
+        atomic_fetch_sub(&p->cfg.metrics->queue_jobs, 1);
+        count_checking(p, true);
+        /* When it was passed on to the committer, rq may be gone when run returns: the route's run
+         * finishes it. */
+        rq->route->run(p->cfg.arg, rq);
+        count_checking(p, false);
+    }
+}
+
+void wedr_pipeline_commit(struct wedr_pipeline *p,
+                          struct wedr_request *rq,
+                          struct wedr_prepared *prepared,
+                          wedr_commit_done done)
+{
+    wedr_mutex_lock(p->lock);
+    while (p->count == COMMIT_MAX) {
+        (void)wedr_cond_wait(p->drained, p->lock, UINT32_MAX);
+    }
+    struct ready *r = &p->ring[(p->head + p->count) % COMMIT_MAX];
+    r->rq = rq;
+    r->prepared = prepared;
+    r->done = done;
+    p->count++;
+    wedr_cond_signal(p->filled);
+    wedr_mutex_unlock(p->lock);
+}
+
+/* With the lock held: enough for a commit, or no company to wait for. */
+static bool group_is_whole(const struct wedr_pipeline *p, uint64_t since_ns)
+{
+    uint64_t bytes = 0;
+    if (p->count >= p->cfg.commit_batches || p->checking == 0 || p->stop) {
+        return true;
+    }
+    for (unsigned i = 0; i < p->count; i++) {
+        bytes += p->ring[(p->head + i) % COMMIT_MAX].rq->body_len;
+    }
+    return bytes >= p->cfg.commit_bytes ||
+           wedr_time_mono_ns() - since_ns >= p->cfg.commit_wait_us * 1000;
+}
+
+/* The next group; 0 on a time-out (housekeeping is due) or at the end. */
+static unsigned take_group(struct wedr_pipeline *p, struct ready *ret, bool *ret_stop)
+{
+    unsigned n = 0;
+    uint64_t bytes = 0;
+    wedr_mutex_lock(p->lock);
+    if (p->count == 0 && !p->stop) {
+        (void)wedr_cond_wait(p->filled, p->lock, TICK_MS);
+    }
+    uint64_t since = wedr_time_mono_ns();
+    while (p->count && !group_is_whole(p, since)) {
+        (void)wedr_cond_wait(p->filled, p->lock, (uint32_t)(p->cfg.commit_wait_us / 1000 + 1));
+    }
+    while (p->count && n < p->cfg.commit_batches && (n == 0 || bytes < p->cfg.commit_bytes)) {
+        ret[n] = p->ring[p->head];
+        bytes += ret[n].rq->body_len;
+        n++;
+        p->head = (p->head + 1) % COMMIT_MAX;
+        p->count--;
+    }
+    *ret_stop = p->stop && p->count == 0 && n == 0;
+    wedr_cond_broadcast(p->drained);
+    wedr_mutex_unlock(p->lock);
+    return n;
+}
+
+static void commit_group(struct wedr_pipeline *p, const struct ready *group, unsigned n)
+{
+    struct wedr_commit commits[COMMIT_MAX];
+    struct wedr_errinfo ei = {""};
+    for (unsigned i = 0; i < n; i++) {
+        commits[i].p = group[i].prepared;
+        commits[i].outcome = 0;
+    }
+    uint64_t begin = wedr_time_mono_ns();
+    int err = p->cfg.events_ops->commit(p->cfg.events, commits, n, &ei);
+    wedr_metrics_commit(p->cfg.metrics, (wedr_time_mono_ns() - begin) / 1000);
+    if (err != WEDR_OK) {
+        wedr_log(ERROR, "ingest.commit_failed", WEDR_ERR(err), WEDR_STR("why", ei.text),
+                 WEDR_U64("batches", n));
+    }
+    for (unsigned i = 0; i < n; i++) {
+        group[i].done(p->cfg.arg, group[i].rq, group[i].prepared, err, commits[i].outcome);
+        wedr_prepared_free(group[i].prepared);
+        wedr_request_finish(group[i].rq);
+    }
+}
+
+static void commit_loop(void *arg)
+{
+    struct wedr_pipeline *p = arg;
+    struct ready group[COMMIT_MAX];
+    uint64_t ticked = wedr_time_mono_ms();
+    for (bool stop = false; !stop;) {
+        unsigned n = take_group(p, group, &stop);
+        if (n) {
+            commit_group(p, group, n);
+        }
+        if (wedr_time_mono_ms() - ticked >= TICK_MS) {
+            ticked = wedr_time_mono_ms();
+            p->cfg.events_ops->tick(p->cfg.events);
+        }
+    }
+}
+
+int wedr_pipeline_new(const struct wedr_pipeline_cfg *cfg, struct wedr_pipeline **ret)
+{
+    struct wedr_pipeline *p = wedr_alloc(1, sizeof(*p));
+    if (!p) {
+        return WEDR_E_NOMEM;
+    }
+    p->cfg = *cfg;
+    p->lock = wedr_mutex_new();
+    p->filled = wedr_cond_new();
+    p->drained = wedr_cond_new();
+    int err = p->lock && p->filled && p->drained ? queue_init(&p->control) : WEDR_E_NOMEM;
+    if (err == WEDR_OK) {
+        err = queue_init(&p->ingest);
+    }
+    if (err == WEDR_OK) {
+        err = wedr_thread_new(&p->committer, "commit", commit_loop, p);
+    }
+    if (err == WEDR_OK) {
+        err = wedr_thread_new(&p->control_thread, "control", control_loop, p);
+    }
+    for (unsigned i = 0; err == WEDR_OK && i < cfg->workers && i < WORKERS_MAX; i++) {
+        err = wedr_thread_new(&p->workers[i], "ingest", worker_loop, p);
+    }
+    if (err != WEDR_OK) {
+        wedr_pipeline_free(p);
+        return err;
+    }
+    *ret = p;
+    return WEDR_OK;
+}
+
+void wedr_pipeline_stop(struct wedr_pipeline *p)
+{
+    if (p->control.lock) {
+        queue_stop(&p->control);
+        wedr_thread_join(p->control_thread);
+        p->control_thread = NULL;
+    }
+    if (p->ingest.lock) {
+        queue_stop(&p->ingest);
+        for (unsigned i = 0; i < WORKERS_MAX; i++) {
+            wedr_thread_join(p->workers[i]);
+            p->workers[i] = NULL;
+        }
+    }
+    if (p->lock) {
+        wedr_mutex_lock(p->lock);
+        p->stop = true;
+        wedr_cond_broadcast(p->filled);
+        wedr_mutex_unlock(p->lock);
+        wedr_thread_join(p->committer);
+        p->committer = NULL;
+    }
+}
+
+void wedr_pipeline_free(struct wedr_pipeline *p)
+{
+    if (!p) {
+        return;
+    }
+    wedr_pipeline_stop(p);
+    queue_fini(&p->control);
+    queue_fini(&p->ingest);
+    wedr_cond_free(p->filled);
+    wedr_cond_free(p->drained);
+    wedr_mutex_free(p->lock);
+    wedr_free(p);
+}

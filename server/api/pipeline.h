@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * server/api/pipeline.h — the threads behind the listener: one for control work (state store), some
+ * that check batches, one that commits groups of them. Queues are bounded; whoever puts something
+ * in has taken a place before.
+ */
+#pragma once
+
+#include "api/metrics.h"
+#include "core/base/attr.h"
+#include "http/http.h"
+#include "store/events.h"
+#include <stdbool.h>
+#include <stdint.h>
+
+struct wedr_pipeline;
+
+struct wedr_pipeline_cfg {
+    unsigned workers;
+    unsigned commit_batches;
+    uint64_t commit_bytes, commit_wait_us;
+    const struct wedr_events_ops *events_ops;
+    struct wedr_events *events;
+    struct wedr_metrics *metrics;
+    void *arg; /* of route->run */
+};
+
+WEDR_MUST_USE int wedr_pipeline_new(const struct wedr_pipeline_cfg *cfg,
+                                    struct wedr_pipeline **ret);
+/* Runs rq->route->run on a thread of the route's lane. A control route is finished after it; an
+ * ingest route finishes itself or calls wedr_pipeline_commit as its last act. False: the queue is
+ * full or stopped, rq stays the caller's. */
+bool wedr_pipeline_submit(struct wedr_pipeline *p, struct wedr_request *rq);
+/* Called on the committing thread; outcome counts when err is WEDR_OK. */
+typedef void (*wedr_commit_done)(void *arg,
+                                 struct wedr_request *rq,
+                                 const struct wedr_prepared *prepared,
+                                 int err,
+                                 enum wedr_commit_outcome outcome);
+/* From route->run, as its last act: commits `prepared` (taken) together with others, then calls
+ * done and finishes rq. Waits while the commit queue is full. */
+void wedr_pipeline_commit(struct wedr_pipeline *p,
+                          struct wedr_request *rq,
+                          struct wedr_prepared *prepared,
+                          wedr_commit_done done);
+/* Finishes what is queued, ends the threads; submit takes nothing any more. */
+void wedr_pipeline_stop(struct wedr_pipeline *p);
+/* After the last submit. Stops first when that is still to be done. NULL is allowed. */
+void wedr_pipeline_free(struct wedr_pipeline *p);
