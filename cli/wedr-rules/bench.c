@@ -21,12 +21,11 @@ struct held {
     size_t count, cap;
 };
 
-static int
-hold(void *ctx, const char *path, uint64_t index, struct wedr_rule_event *ev, struct wedr_text json)
+static int hold(void *ctx, const char *path, const struct wedr_doc *doc, struct wedr_rule_event *ev)
 {
     struct held *h = ctx;
+    struct wedr_text json = wedr_text(doc->json, doc->len);
     (void)path;
-    (void)index;
     (void)ev;
     if (h->count == HELD_EVENTS_MAX || json.len > HELD_BYTES_MAX - h->text.len) {
         (void)fprintf(stderr, "only the first %zu events are used: at most 2^20 of 256 MiB\n",
@@ -110,11 +109,11 @@ static int measure(const struct wedr_load *l, const struct held *h, bool json)
 int wedr_rules_bench(const struct wedr_rules_args *args)
 {
     struct wedr_errinfo ei = {""};
-    struct wedr_load l = {.failed_fn = NULL};
+    struct wedr_load l = {.args = args};
     struct held h = {.count = 0};
     struct wedr_events e = {.load = &l, .fn = hold, .ctx = &h};
     wedr_buf_init(&h.text, HELD_BYTES_MAX);
-    int r = wedr_load_rules(&l, args->rules, args->rule_count, &ei);
+    int r = wedr_load_rules(&l, &ei);
     if (r == WEDR_OK) {
         r = wedr_events_run(&e, args->more, args->more_count);
     }

@@ -9,3 +9,4 @@ int wedr_rules_validate(const struct wedr_rules_args *args);
 int wedr_rules_scan(const struct wedr_rules_args *args);
 int wedr_rules_explain(const struct wedr_rules_args *args);
 int wedr_rules_bench(const struct wedr_rules_args *args);
+int wedr_rules_list(const struct wedr_rules_args *args);

@@ -2,7 +2,6 @@
 #include "docs.h"
 
 #include "core/base/err.h"
-#include "core/util/alloc.h"
 
 #define DEPTH_KNOWN 64u /* brackets whose kind is remembered; far beyond what an event may have */
 
@@ -29,7 +28,8 @@ void wedr_docs_fini(struct wedr_docs *d)
 
 static int tell_bad(struct wedr_docs *d, const char *why, enum state next)
 {
-    struct wedr_doc doc = {.index = d->index++, .line = d->start_line, .bad = why};
+    struct wedr_doc doc = {
+        .index = d->index++, .line = d->start_line, .offset = d->start_offset, .bad = why};
     if (next == LOST && d->in_array) {
         d->in_array = false;
         d->array_lost = true;
@@ -45,7 +45,8 @@ static int tell_bad(struct wedr_docs *d, const char *why, enum state next)
 static int tell(struct wedr_docs *d, const char *from, const char *end)
 {
     size_t n = (size_t)(end - from);
-    struct wedr_doc doc = {.json = from, .len = n, .line = d->start_line};
+    struct wedr_doc doc = {
+        .json = from, .len = n, .line = d->start_line, .offset = d->start_offset};
     if (d->too_big || d->held.len + n > WEDR_DOCS_BYTES_MAX) {
         return tell_bad(d, "larger than 1 MiB", BETWEEN);
     }
@@ -90,10 +91,16 @@ static bool value_may_begin(const struct wedr_docs *d)
     return d->last == ':' || (inner_is_array(d) && (d->last == ',' || d->last == '['));
 }
 
-static void begin(struct wedr_docs *d)
+static void start(struct wedr_docs *d, const char *at)
+{
+    d->start_line = d->line;
+    d->start_offset = d->offset + (uint64_t)(at - d->piece);
+}
+
+static void begin(struct wedr_docs *d, const char *at)
 {
     d->state = INSIDE;
-    d->start_line = d->line;
+    start(d, at);
     d->depth = 1;
     d->arrays = 0;
     d->last = '{';
@@ -111,11 +118,11 @@ static bool bracket(struct wedr_docs *d, char c)
     return --d->depth == 0;
 }
 
-static int between(struct wedr_docs *d, char c)
+static int between(struct wedr_docs *d, char c, const char *at)
 {
-    d->start_line = d->line;
+    start(d, at);
     if (c == '{') {
-        begin(d);
+        begin(d, at);
     } else if (c == '[' && !d->in_array) {
         d->in_array = true;
     } else if (c == ']' && d->in_array) {
@@ -137,7 +144,7 @@ inside(struct wedr_docs *d, char c, bool first_in_line, const char *at, const ch
     } else if (open && !value_may_begin(d)) {
         int r = tell_bad(d, "cut off", LOST);
         if (r == WEDR_OK && first_in_line && c == '{') {
-            begin(d);
+            begin(d, at);
             *from = at;
         }
         return r;
@@ -178,7 +185,7 @@ static int step(struct wedr_docs *d, const char *at, const char **from)
     case BETWEEN:
         *from = at;
         d->state = BETWEEN;
-        return between(d, c);
+        return between(d, c, at);
     case INSIDE:
         return inside(d, c, first, at, from);
     case STRING:
@@ -216,11 +223,36 @@ static bool is_mark(struct wedr_docs *d, char c)
     return false;
 }
 
+/* Past bytes that change nothing in a document but `last`: texts and scalars are most of it. */
+static const char *skip(struct wedr_docs *d, const char *at, const char *end)
+{
+    const char *from = at;
+    if (d->state == STRING) {
+        while (at < end && *at != '"' && *at != '\\' && *at != '\n') {
+            at++;
+        }
+    } else if (d->state == INSIDE) {
+        while (at < end && *at != '"' && *at != '{' && *at != '}' && *at != '[' && *at != ']' &&
+               *at != '\n') {
+            at++;
+        }
+        for (const char *p = at; p > from; p--) {
+            if (p[-1] != ' ' && p[-1] != '\t' && p[-1] != '\r') {
+                d->last = p[-1];
+                d->line_begun = true;
+                break;
+            }
+        }
+    }
+    return at;
+}
+
 int wedr_docs_feed(struct wedr_docs *d, const char *p, size_t n)
 {
     const char *end = p + n;
     const char *from = p; /* of the open document in this piece */
-    for (const char *at = p; at < end; at++) {
+    d->piece = p;
+    for (const char *at = skip(d, p, end); at < end; at = skip(d, at + 1, end)) {
         char c = *at;
         int r = WEDR_OK;
         if (d->bom < 3 && is_mark(d, c)) {
@@ -236,6 +268,8 @@ int wedr_docs_feed(struct wedr_docs *d, const char *p, size_t n)
             return r;
         }
     }
+    d->offset += n;
+    d->piece = end;
     return document_open(d) ? hold(d, from, end) : WEDR_OK;
 }
 
@@ -247,28 +281,8 @@ int wedr_docs_end(struct wedr_docs *d)
     if (d->in_array) {
         d->in_array = false;
         d->start_line = d->line;
+        d->start_offset = d->offset;
         return tell_bad(d, "the file ends inside an array", BETWEEN);
     }
     return WEDR_OK;
-}
-
-int wedr_docs_read(wedr_handle h, wedr_docs_fn *fn, void *ctx)
-{
-    struct wedr_docs d;
-    size_t n = 0;
-    int r = WEDR_OK;
-    char *chunk = wedr_alloc(1, WEDR_DOCS_CHUNK);
-    if (!chunk) {
-        return WEDR_E_NOMEM;
-    }
-    wedr_docs_init(&d, fn, ctx);
-    do {
-        r = wedr_fs_read(h, chunk, WEDR_DOCS_CHUNK, &n);
-        if (r == WEDR_OK) {
-            r = n > 0 ? wedr_docs_feed(&d, chunk, n) : wedr_docs_end(&d);
-        }
-    } while (r == WEDR_OK && n > 0);
-    wedr_docs_fini(&d);
-    wedr_free(chunk);
-    return r;
 }

@@ -6,10 +6,8 @@
 #pragma once
 
 #include "core/util/buf.h"
-#include "wedr/plat/fs.h"
 
 #define WEDR_DOCS_BYTES_MAX ((size_t)1 << 20) /* of one document */
-#define WEDR_DOCS_CHUNK ((size_t)1 << 16)     /* bytes that are read at once */
 
 /* Borrowed during the call. */
 struct wedr_doc {
@@ -17,7 +15,10 @@ struct wedr_doc {
     size_t len;
     uint64_t index;  /* in the file, from 0; broken ones count too */
     uint64_t line;   /* where it begins, from 1 */
+    uint64_t offset; /* likewise, in bytes from 0 */
     const char *bad; /* why it is none, else NULL; then json is NULL */
+    bool timed;      /* time_us is known besides what the text says */
+    int64_t time_us; /* since 1970 */
 };
 /* Other than 0 stops. */
 typedef int wedr_docs_fn(void *ctx, const struct wedr_doc *doc);
@@ -27,6 +28,8 @@ struct wedr_docs {
     void *ctx;
     struct wedr_buf held; /* beginning of a document whose end did not come yet */
     uint64_t index, line, start_line;
+    uint64_t offset, start_offset; /* bytes in front of the piece at hand, of the document */
+    const char *piece;
     uint64_t arrays; /* kind of the open brackets, bit 0 the innermost: 1 for [ */
     unsigned depth;  /* open brackets of the document; 0 between documents */
     uint8_t state;
@@ -44,5 +47,3 @@ WEDR_MUST_USE int wedr_docs_feed(struct wedr_docs *d, const char *p, size_t n);
 /* Tells what was still open. */
 WEDR_MUST_USE int wedr_docs_end(struct wedr_docs *d);
 void wedr_docs_fini(struct wedr_docs *d);
-/* All of a file. Errors of reading too. */
-WEDR_MUST_USE int wedr_docs_read(wedr_handle h, wedr_docs_fn *fn, void *ctx);

@@ -3,6 +3,7 @@
 
 #include "core/base/err.h"
 #include "events.h"
+#include "note.h"
 #include "show.h"
 #include <inttypes.h>
 #include <stdlib.h>
@@ -11,6 +12,8 @@
 #define OUT_MAX ((size_t)256 << 20)
 #define VALUE_COLUMNS 200u
 #define PATH_BYTES 4096u
+#define NOTE_MAX ((size_t)1 << 16)
+#define DEPTH_MAX 16u /* correlations of correlations */
 #define FOUND 1
 
 struct explain {
@@ -21,6 +24,7 @@ struct explain {
     uint32_t rule, part; /* part: of the last step */
     bool begun;          /* a step was told */
     uint64_t index;      /* of the event */
+    unsigned depth;      /* correlations around the rule at hand */
     struct wedr_buf out;
 };
 
@@ -123,9 +127,10 @@ static void add_classes(struct explain *x, const uint32_t *ids, uint32_t count)
     }
 }
 
-static void add_head(struct explain *x, const char *path, const struct wedr_rule_event *ev)
+static void
+add_head(struct explain *x, uint32_t index, const char *path, const struct wedr_rule_event *ev)
 {
-    const struct wedr_rule *rule = wedr_ruleset_rule(x->rs, x->rule);
+    const struct wedr_rule *rule = wedr_ruleset_rule(x->rs, index);
     struct wedr_text file = wedr_text(path, strlen(path));
     uint32_t classes[WEDR_EVENT_CLASSES_MAX];
     uint32_t count = wedr_rule_event_class_count(ev);
@@ -143,7 +148,7 @@ static void add_head(struct explain *x, const char *path, const struct wedr_rule
         add_classes(x, rule->classes, rule->class_count);
         wedr_buf_adds(&x->out, "],\"event_log_sources\":[");
         add_classes(x, classes, count);
-        wedr_buf_adds(&x->out, "],\"steps\":[");
+        wedr_buf_adds(&x->out, "]");
         return;
     }
     wedr_show_text(&x->out, rule->title, 0);
@@ -158,22 +163,88 @@ static void add_head(struct explain *x, const char *path, const struct wedr_rule
     wedr_buf_adds(&x->out, "\n");
 }
 
-static int on_event(
-    void *ctx, const char *path, uint64_t index, struct wedr_rule_event *ev, struct wedr_text json)
+static int explain_rule(struct explain *x,
+                        uint32_t index,
+                        const char *path,
+                        struct wedr_rule_event *ev,
+                        bool *ret_match);
+
+/* A correlation: each rule that it counts. ret_match: the event counts for one of them. */
+static int explain_members(struct explain *x,
+                           const struct wedr_correlation *c,
+                           const char *path,
+                           struct wedr_rule_event *ev,
+                           bool *ret_match)
+{
+    static const char *const kinds[] = {"event_count", "value_count", "temporal",
+                                        "temporal_ordered", "pattern"};
+    int r = x->depth < DEPTH_MAX ? WEDR_OK : WEDR_E_LIMIT;
+    const char *kind = kinds[c->kind < WEDR_ARRAY_COUNT(kinds) ? c->kind : 0];
+    *ret_match = false;
+    x->depth++;
+    wedr_buf_addf(&x->out, x->json ? ",\"correlation\":\"%s\",\"members\":[" : "correlation: %s\n",
+                  kind);
+    for (uint32_t i = 0; r == WEDR_OK && i < c->member_count; i++) {
+        bool match = false;
+        if (x->json) {
+            wedr_buf_adds(&x->out, i > 0 ? "," : "");
+        } else {
+            wedr_buf_addf(&x->out, "\nmember %" PRIu32 " of %" PRIu32 ": ", i + 1, c->member_count);
+        }
+        r = explain_rule(x, c->members[i], path, ev, &match);
+        *ret_match = *ret_match || match;
+    }
+    x->depth--;
+    wedr_buf_adds(&x->out, x->json ? "]" : "\n");
+    return r;
+}
+
+static int explain_rule(struct explain *x,
+                        uint32_t index,
+                        const char *path,
+                        struct wedr_rule_event *ev,
+                        bool *ret_match)
+{
+    const struct wedr_rule *rule = wedr_ruleset_rule(x->rs, index);
+    int r = WEDR_OK;
+    add_head(x, index, path, ev);
+    if (rule->correlation != WEDR_IR_NONE) {
+        r = explain_members(x, wedr_ruleset_correlation(x->rs, rule->correlation), path, ev,
+                            ret_match);
+    } else {
+        x->begun = false;
+        wedr_buf_adds(&x->out, x->json ? ",\"steps\":[" : "");
+        r = wedr_engine_explain(x->m, index, ev, on_step, x, ret_match);
+        wedr_buf_adds(&x->out, x->json ? "]" : "");
+    }
+    if (x->json) {
+        wedr_buf_addf(&x->out, ",\"match\":%s}", *ret_match ? "true" : "false");
+    } else if (rule->correlation != WEDR_IR_NONE) {
+        wedr_buf_adds(&x->out, *ret_match ? "the event counts for it\n"
+                                          : "the event does not count for it\n");
+    } else {
+        wedr_buf_adds(&x->out, *ret_match ? "match" : "no match");
+        struct wedr_buf note;
+        wedr_buf_init(&note, NOTE_MAX);
+        wedr_note(x->rs, index, ev, &note);
+        wedr_buf_adds(&x->out, note.len > 0 ? ": " : "");
+        wedr_show_text(&x->out, wedr_text((const char *)note.p, note.len), 0);
+        wedr_buf_fini(&note);
+        wedr_buf_adds(&x->out, "\n");
+    }
+    return r;
+}
+
+static int
+on_event(void *ctx, const char *path, const struct wedr_doc *doc, struct wedr_rule_event *ev)
 {
     struct explain *x = ctx;
     bool match = false;
-    (void)json;
-    if (index != x->index) {
+    if (doc->index != x->index) {
         return WEDR_OK;
     }
-    add_head(x, path, ev);
-    int r = wedr_engine_explain(x->m, x->rule, ev, on_step, x, &match);
-    if (x->json) {
-        wedr_buf_addf(&x->out, "],\"match\":%s}\n", match ? "true" : "false");
-    } else {
-        wedr_buf_addf(&x->out, "%s\n", match ? "match" : "no match");
-    }
+    int r = explain_rule(x, x->rule, path, ev, &match);
+    wedr_buf_adds(&x->out, x->json ? "\n" : "");
     return r < 0 ? r : FOUND;
 }
 
@@ -204,9 +275,6 @@ static int explain(struct explain *x, const char *place, struct wedr_errinfo *ei
     char path[PATH_BYTES];
     char *paths[] = {path};
     struct wedr_events e = {.load = x->load, .fn = on_event, .ctx = x};
-    if (wedr_ruleset_rule(x->rs, x->rule)->condition == WEDR_IR_NONE) {
-        return wedr_fail(ei, WEDR_E_UNSUP, "a correlation is not about one event");
-    }
     if (!parse_place(place, path, &x->index)) {
         return wedr_fail(ei, WEDR_E_LIMIT, "path longer than 4,095 bytes");
     }
@@ -226,8 +294,8 @@ static int explain(struct explain *x, const char *place, struct wedr_errinfo *ei
 int wedr_rules_explain(const struct wedr_rules_args *args)
 {
     struct wedr_errinfo ei = {""};
-    struct wedr_load l = {.failed_fn = NULL};
-    int r = wedr_load_rules(&l, args->rules, args->rule_count, &ei);
+    struct wedr_load l = {.args = args};
+    int r = wedr_load_rules(&l, &ei);
     if (r == WEDR_OK) {
         struct explain x = {.load = &l, .rs = wedr_engine_ruleset(l.engine), .json = args->json};
         wedr_buf_init(&x.out, OUT_MAX);

@@ -3,219 +3,218 @@
 
 #include "core/base/err.h"
 #include "core/util/alloc.h"
-#include "events.h"
+#include "ir/value.h"
+#include "progress.h"
+#include "report.h"
 #include "show.h"
+#include "wedr/plat/term.h"
+#include "wedr/plat/thread.h"
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define PLACES_MAX 3u                     /* events shown of a rule */
-#define PLACE_COLUMNS 100u                /* of the text of an event */
-#define PLACE_BYTES_MAX ((size_t)1 << 16) /* of all that is shown of a rule */
-#define LINE_MAX_BYTES ((size_t)1 << 20)
-
-struct tally {
-    uint64_t count;
-    struct wedr_buf places; /* lines, made for a terminal; empty until the first match */
-};
+#define OUT_MAX ((size_t)64 << 20)
 
 struct scan {
-    bool json;
-    bool lost; /* standard output did not take everything */
-    const struct wedr_ruleset *rs;
-    struct wedr_matcher *m;
-    struct tally *tallies; /* of each rule */
-    struct wedr_buf line;
-    uint64_t matches;
+    const struct wedr_rules_args *args;
+    struct wedr_report report;
+    const struct wedr_report_form *form;
+    struct wedr_counting *counting; /* NULL: no correlations */
+    struct wedr_progress progress;
+    bool out_is_terminal;
 };
 
-static void
-print_json(struct scan *s, const struct wedr_rule *rule, const char *path, uint64_t index)
+static int flush(struct scan *s)
 {
-    const char *severity = wedr_severity_name(rule->severity);
-    wedr_buf_adds(&s->line, "{\"rule_id\":");
-    wedr_show_json(&s->line, rule->id);
-    wedr_buf_adds(&s->line, ",\"rule_title\":");
-    wedr_show_json(&s->line, rule->title);
-    wedr_buf_addf(&s->line, ",\"severity\":\"%s\",\"file\":", severity);
-    wedr_show_json(&s->line, wedr_text(path, strlen(path)));
-    wedr_buf_addf(&s->line, ",\"event_index\":%" PRIu64 "}\n", index);
-    s->lost = !wedr_show_flush(&s->line) || s->lost;
+    if (s->report.out.len > 0 && s->out_is_terminal) {
+        wedr_progress_clear(&s->progress);
+    }
+    return wedr_show_flush(&s->report.out) ? WEDR_OK : WEDR_E_IO;
 }
 
-/* What a person recognises an event by: the first of these that it has. */
-static struct wedr_text gist(const struct scan *s, struct wedr_rule_event *ev)
+static int report(struct scan *s, const struct wedr_match *m)
 {
-    static const char *const fields[] = {
-        "CommandLine", "ScriptBlockText", "TargetObject", "TargetFilename", "ImageLoaded",
-        "QueryName",   "DestinationIp",   "Image",        "proctitle",      "exe"};
-    for (size_t i = 0; i < WEDR_ARRAY_COUNT(fields); i++) {
-        uint32_t field = wedr_ruleset_field_find(s->rs, fields[i], strlen(fields[i]));
-        uint32_t value = field == WEDR_IR_NONE ? field : wedr_rule_event_first(ev, field);
-        struct wedr_text t =
-            value == WEDR_IR_NONE ? wedr_text("", 0) : wedr_rule_event_text(ev, value);
-        if (t.p && t.len > 0) {
-            return t;
-        }
-    }
-    return wedr_text("", 0);
+    s->report.matches++;
+    s->report.tallies[m->rule]++;
+    s->progress.matches++;
+    s->progress.severe += m->r->severity >= WEDR_SEVERITY_HIGH;
+    int r = s->form->match(&s->report, m);
+    return r == WEDR_OK ? flush(s) : r;
 }
 
-static void keep_place(const struct scan *s,
-                       struct tally *t,
-                       const char *path,
-                       uint64_t index,
-                       struct wedr_rule_event *ev)
-{
-    if (t->count == 1) {
-        wedr_buf_init(&t->places, PLACE_BYTES_MAX);
-    }
-    if (t->count <= PLACES_MAX) {
-        wedr_buf_adds(&t->places, "                         ");
-        wedr_show_text(&t->places, wedr_text(path, strlen(path)), 0);
-        wedr_buf_addf(&t->places, ":%" PRIu64 "  ", index);
-        wedr_show_text(&t->places, gist(s, ev), PLACE_COLUMNS);
-        wedr_buf_adds(&t->places, "\n");
-    }
-}
-
-static int on_event(
-    void *ctx, const char *path, uint64_t index, struct wedr_rule_event *ev, struct wedr_text json)
+static int on_hit(void *ctx, const struct wedr_hit *hit)
 {
     struct scan *s = ctx;
-    const uint32_t *rules;
-    size_t count;
-    (void)json;
-    int r = wedr_matcher_run(s->m, ev, &rules, &count);
-    for (size_t i = 0; r == WEDR_OK && i < count; i++) {
-        const struct wedr_rule *rule = wedr_ruleset_rule(s->rs, rules[i]);
+    int r = WEDR_OK;
+    for (size_t i = 0; r == WEDR_OK && i < hit->count; i++) {
+        const struct wedr_rule *rule = wedr_ruleset_rule(s->report.rs, hit->rules[i]);
+        struct wedr_match m = {.rule = hit->rules[i], .r = rule, .place = hit->place};
         if ((rule->flags & WEDR_RULE_HIDDEN) != 0) {
             continue;
         }
-        s->matches++;
-        s->tallies[rules[i]].count++;
-        if (s->json) {
-            print_json(s, rule, path, index);
-        } else {
-            keep_place(s, &s->tallies[rules[i]], path, index, ev);
-        }
+        memcpy(m.facts, hit->facts, sizeof(m.facts));
+        memcpy(m.more, hit->more, sizeof(m.more));
+        m.note = wedr_hit_note(hit, i);
+        r = report(s, &m);
     }
-    return r == WEDR_OK && s->lost ? WEDR_E_IO : r;
+    return r == WEDR_OK && s->counting ? wedr_counting_add(s->counting, hit) : r;
 }
 
-struct row {
-    const struct wedr_rule *rule;
-    const struct tally *tally;
-};
-
-static int compare_text(struct wedr_text a, struct wedr_text b)
+static int on_counted(void *ctx, const struct wedr_counted *c)
 {
-    uint32_t len = a.len < b.len ? a.len : b.len;
-    int c = len > 0 ? memcmp(a.p, b.p, len) : 0;
-    return c ? c : (a.len > b.len) - (a.len < b.len);
+    struct wedr_match m = {.rule = c->rule, .place = c->place, .counted = c};
+    struct scan *s = ctx;
+    m.r = wedr_ruleset_rule(s->report.rs, c->rule);
+    memcpy(m.facts, c->facts, sizeof(m.facts));
+    memcpy(m.more, c->more, sizeof(m.more));
+    return report(s, &m);
 }
 
-/* The severest first, then the most frequent. */
-static int by_rank(const void *pa, const void *pb)
+static void on_progress(void *ctx, const struct wedr_crew_stats *stats)
 {
-    const struct row *a = pa;
-    const struct row *b = pb;
-    if (a->rule->severity != b->rule->severity) {
-        return a->rule->severity < b->rule->severity ? 1 : -1;
-    }
-    if (a->tally->count != b->tally->count) {
-        return a->tally->count < b->tally->count ? 1 : -1;
-    }
-    int c = compare_text(a->rule->title, b->rule->title);
-    return c ? c : compare_text(a->rule->id, b->rule->id);
+    struct scan *s = ctx;
+    wedr_progress_show(&s->progress, stats);
 }
 
-static void print_row(struct scan *s, const struct row *row)
+static const struct wedr_report_form *form_of(const struct wedr_rules_args *args)
 {
-    wedr_buf_addf(&s->line, "%-13s  %8" PRIu64 "  ", wedr_severity_name(row->rule->severity),
-                  row->tally->count);
-    wedr_show_text(&s->line, row->rule->title, 0);
-    if (row->rule->id.len > 0) {
-        wedr_buf_adds(&s->line, "  ");
-        wedr_show_text(&s->line, row->rule->id, 0);
-    }
-    wedr_buf_adds(&s->line, "\n");
-    wedr_buf_add(&s->line, row->tally->places.p, row->tally->places.len);
-    if (row->tally->count > PLACES_MAX) {
-        wedr_buf_addf(&s->line, "                         and %" PRIu64 " more\n",
-                      row->tally->count - PLACES_MAX);
-    }
-    s->lost = !wedr_show_flush(&s->line) || s->lost;
+    return args->json       ? &wedr_report_json
+           : args->sarif    ? &wedr_report_sarif
+           : args->timeline ? &wedr_report_timeline
+           : args->summary  ? &wedr_report_summary
+                            : &wedr_report_table;
 }
 
-static int print_table(struct scan *s, const struct wedr_events *e)
+static bool wants_color(const struct wedr_rules_args *args)
 {
-    uint32_t count = wedr_ruleset_rule_count(s->rs);
-    struct row *rows = wedr_alloc((size_t)count + 1, sizeof(*rows));
-    size_t used = 0;
-    if (!rows) {
-        return WEDR_E_NOMEM;
+    const char *none = getenv("NO_COLOR"); /* NOLINT(concurrency-mt-unsafe): one thread yet */
+    return args->color ||
+           (!args->no_color && !args->output && !(none && none[0]) && wedr_term_out());
+}
+
+static int parse_time(
+    const char *name, const char *text, bool *ret_set, int64_t *ret_us, struct wedr_errinfo *ei)
+{
+    if (text && wedr_time_parse(text, strlen(text), ret_us) != WEDR_OK) {
+        return wedr_fail(ei, WEDR_E_INVAL, "%s: %.64s is no time (2026-01-31T08:00:00Z)", name,
+                         text);
     }
-    for (uint32_t i = 0; i < count; i++) {
-        if (s->tallies[i].count > 0) {
-            rows[used++] = (struct row){wedr_ruleset_rule(s->rs, i), &s->tallies[i]};
-        }
-    }
-    qsort(rows, used, sizeof(*rows), by_rank);
-    if (used > 0) {
-        (void)printf("%-13s  %8s  %s\n", "SEVERITY", "MATCHES", "RULE");
-    }
-    for (size_t i = 0; i < used; i++) {
-        print_row(s, &rows[i]);
-    }
-    (void)printf("%" PRIu64 " matches of %zu rules; %" PRIu64 " events in %" PRIu64
-                 " files, %" PRIu64 " from no log source of the rules, %" PRIu64 " unreadable\n",
-                 s->matches, used, e->events, e->files, e->unknown, e->failed);
-    wedr_free(rows);
+    *ret_set = text != NULL;
     return WEDR_OK;
 }
 
-static int scan(const struct wedr_load *l, const struct wedr_rules_args *args, bool *ret_clean)
+/* What the numbers alone do not say. */
+static void tell_counting(const struct scan *s)
 {
-    struct scan s = {.json = args->json, .rs = wedr_engine_ruleset(l->engine)};
-    struct wedr_events e = {.load = l, .fn = on_event, .ctx = &s};
-    uint32_t count = wedr_ruleset_rule_count(s.rs);
-    int r = WEDR_E_NOMEM;
-    wedr_buf_init(&s.line, LINE_MAX_BYTES);
-    s.m = wedr_matcher_new(l->engine);
-    s.tallies = wedr_alloc((size_t)count + 1, sizeof(*s.tallies));
-    if (s.m && s.tallies) {
-        r = wedr_events_run(&e, args->more, args->more_count);
+    struct wedr_counting_stats st;
+    if (!s->counting) {
+        return;
     }
-    if (r == WEDR_OK && !s.json) {
-        r = print_table(&s, &e);
+    wedr_counting_stats(s->counting, &st);
+    if (st.undated > 0) {
+        (void)fprintf(stderr,
+                      "correlations: %" PRIu64 " of %" PRIu64
+                      " events had no time and were counted at that of the one before\n",
+                      st.undated, st.kept);
     }
-    for (uint32_t i = 0; s.tallies && i < count; i++) {
-        wedr_buf_fini(&s.tallies[i].places);
+    if (st.early || st.evicted > 0) {
+        (void)fprintf(stderr,
+                      "correlations: too many events for memory: %s, %" PRIu64
+                      " fell out of their window\n",
+                      st.early ? "counted in parts" : "counted at once", st.evicted);
     }
-    wedr_free(s.tallies);
-    wedr_matcher_free(s.m);
-    wedr_buf_fini(&s.line);
-    *ret_clean = e.failed == 0 && !s.lost;
+}
+
+static int run(struct scan *s, struct wedr_crew *crew, struct wedr_errinfo *ei)
+{
+    char *const *paths = s->args->more;
+    size_t count = s->args->more_count;
+    int r = s->form->open(&s->report);
+    if (r == WEDR_OK) {
+        r = flush(s);
+    }
+    if (r == WEDR_OK) {
+        r = wedr_crew_run(crew, paths, count);
+    }
+    if (r == WEDR_OK && s->counting) {
+        r = wedr_counting_finish(s->counting);
+    }
+    wedr_progress_clear(&s->progress);
+    if (r == WEDR_OK) {
+        r = s->form->end(&s->report, &crew->stats);
+    }
+    if (r == WEDR_OK) {
+        r = flush(s);
+    }
+    if (r == WEDR_E_LIMIT) {
+        return wedr_fail(ei, r, "more matches than can be held: choose fewer rules or events");
+    }
+    tell_counting(s);
+    return r == WEDR_E_IO ? wedr_fail(ei, r, "standard output cannot be written") : r;
+}
+
+static int scan(const struct wedr_load *l,
+                const struct wedr_rules_args *args,
+                bool *ret_clean,
+                struct wedr_errinfo *ei)
+{
+    int processors = wedr_cpu_count();
+    struct scan s = {.args = args, .form = form_of(args), .out_is_terminal = wedr_term_out()};
+    struct wedr_crew crew = {.load = l, .hit = on_hit, .progress = on_progress, .ctx = &s};
+    uint32_t count = wedr_ruleset_rule_count(wedr_engine_ruleset(l->engine));
+    bool *wanted = wedr_alloc((size_t)count + 1, sizeof(*wanted));
+    bool *feeds = wedr_alloc((size_t)count + 1, sizeof(*feeds));
+    s.report = (struct wedr_report){.args = args, .rs = wedr_engine_ruleset(l->engine)};
+    s.report.color = wants_color(args);
+    s.report.tallies = wedr_alloc((size_t)count + 1, sizeof(*s.report.tallies));
+    wedr_buf_init(&s.report.out, OUT_MAX);
+    crew.threads = args->threads    ? (unsigned)args->threads
+                   : processors > 0 ? (unsigned)processors
+                                    : 1;
+    crew.threads = crew.threads < WEDR_RULES_THREADS_MAX ? crew.threads : WEDR_RULES_THREADS_MAX;
+    crew.wanted = wanted;
+    int r = parse_time("--since", args->since, &crew.since_set, &crew.since_us, ei);
+    if (r == WEDR_OK) {
+        r = parse_time("--until", args->until, &crew.until_set, &crew.until_us, ei);
+    }
+    if (r == WEDR_OK && (!wanted || !feeds || !s.report.tallies)) {
+        r = WEDR_E_NOMEM;
+    }
+    if (r == WEDR_OK) {
+        r = wedr_counting_new(l, feeds, on_counted, &s, &s.counting);
+    }
+    for (uint32_t i = 0; r == WEDR_OK && i < count; i++) {
+        wanted[i] = feeds[i] || (wedr_ruleset_rule(s.report.rs, i)->flags & WEDR_RULE_HIDDEN) == 0;
+    }
+    if (r == WEDR_OK) {
+        wedr_progress_init(&s.progress, !args->quiet, args->more, args->more_count);
+        r = run(&s, &crew, ei);
+        s.form->close(&s.report);
+    }
+    *ret_clean = crew.stats.failed == 0;
+    wedr_crew_fini(&crew);
+    wedr_counting_free(s.counting);
+    wedr_buf_fini(&s.report.out);
+    wedr_free(s.report.tallies);
+    wedr_free(wanted);
+    wedr_free(feeds);
     return r;
 }
 
 int wedr_rules_scan(const struct wedr_rules_args *args)
 {
     struct wedr_errinfo ei = {""};
-    struct wedr_load l = {.failed_fn = NULL};
+    struct wedr_load l = {.args = args, .want_facts = true};
     bool clean = false;
-    int r = wedr_load_rules(&l, args->rules, args->rule_count, &ei);
+    int r = wedr_load_rules(&l, &ei);
     if (r == WEDR_OK) {
-        if (l.correlations > 0) {
-            (void)fprintf(stderr, "%" PRIu64 " correlations are not counted over the events\n",
-                          l.correlations);
-        }
-        r = scan(&l, args, &clean);
+        r = scan(&l, args, &clean, &ei);
     }
     if (r < 0) {
         wedr_show_problem("", 0, ei.text[0] ? ei.text : wedr_err_text(r));
     }
     wedr_load_fini(&l);
-    return r < 0 || !clean || l.failed > 0 ? WEDR_EXIT_FAILED : WEDR_EXIT_DONE;
+    return r == WEDR_E_INVAL                 ? WEDR_EXIT_USAGE
+           : r < 0 || !clean || l.failed > 0 ? WEDR_EXIT_FAILED
+                                             : WEDR_EXIT_DONE;
 }

@@ -8,9 +8,11 @@
 
 #define FAILED_MAX ((size_t)256 << 20) /* bytes of the list of failures */
 
-static void on_failed(void *ctx, const char *file, uint32_t line, const char *reason)
+static void
+on_failed(void *ctx, const char *file, uint32_t line, const char *reason, const char *shown)
 {
     struct wedr_buf *out = ctx;
+    (void)shown;
     wedr_buf_adds(out, out->len > 0 ? ",{\"file\":" : "{\"file\":");
     wedr_show_json(out, wedr_text(file, strlen(file)));
     wedr_buf_addf(out, ",\"line\":%" PRIu32 ",\"reason\":", line);
@@ -26,6 +28,9 @@ static void print_text(const struct wedr_load *l)
     if (l->need_list > 0) {
         (void)printf("%" PRIu64 " of them cannot match: a placeholder has no list\n", l->need_list);
     }
+    if (l->expired > 0) {
+        (void)printf("%" PRIu64 " lists or entries of lists have expired\n", l->expired);
+    }
 }
 
 int wedr_rules_validate(const struct wedr_rules_args *args)
@@ -33,9 +38,9 @@ int wedr_rules_validate(const struct wedr_rules_args *args)
     struct wedr_errinfo ei = {""};
     struct wedr_buf failed;
     wedr_buf_init(&failed, FAILED_MAX);
-    struct wedr_load l = {.failed_fn = args->json ? on_failed : NULL, .ctx = &failed};
+    struct wedr_load l = {.args = args, .failed_fn = args->json ? on_failed : NULL, .ctx = &failed};
     bool whole = true;
-    int r = wedr_load_rules(&l, args->rules, args->rule_count, &ei);
+    int r = wedr_load_rules(&l, &ei);
     if (r < 0) {
         wedr_show_problem("", 0, ei.text);
     }

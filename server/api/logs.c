@@ -189,5 +189,5 @@ void wedr_api_logs(void *arg, struct wedr_request *rq)
     }
     wedr_prepared_counts(prepared, &ok, &rejected);
     answer_stored(rq, &b.id, ok, rejected);
-    wedr_pipeline_commit(s->pipeline, rq, prepared, committed);
+    wedr_stages_commit(s->stages, rq, prepared, committed);
 }

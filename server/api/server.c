@@ -74,7 +74,7 @@ static void on_begin(void *arg, struct wedr_request *rq)
 static void on_submit(void *arg, struct wedr_request *rq)
 {
     struct wedr_server *s = arg;
-    if (!wedr_pipeline_submit(s->pipeline, rq)) {
+    if (!wedr_stages_submit(s->stages, rq)) {
         atomic_fetch_add(&s->metrics.overload_refused, 1);
         rq->retry_after_s = 2;
         wedr_answer_problem(rq, 429, "too many requests are waiting");
@@ -198,15 +198,15 @@ int wedr_server_start(const struct wedr_server_deps *deps,
     atomic_store(&s->store_ok, true);
     s->enroll_limit =
         wedr_limit_new((uint32_t)c->enroll_attempts_per_minute, (uint32_t)c->enrolments_per_minute);
-    struct wedr_pipeline_cfg pc = {.workers = (unsigned)c->workers,
-                                   .commit_batches = (unsigned)c->commit_batches,
-                                   .commit_bytes = c->commit_bytes,
-                                   .commit_wait_us = c->commit_wait_us,
-                                   .events_ops = deps->events_ops,
-                                   .events = deps->events,
-                                   .metrics = &s->metrics,
-                                   .arg = s};
-    int err = s->enroll_limit ? wedr_pipeline_new(&pc, &s->pipeline) : WEDR_E_NOMEM;
+    struct wedr_stages_cfg pc = {.workers = (unsigned)c->workers,
+                                 .commit_batches = (unsigned)c->commit_batches,
+                                 .commit_bytes = c->commit_bytes,
+                                 .commit_wait_us = c->commit_wait_us,
+                                 .events_ops = deps->events_ops,
+                                 .events = deps->events,
+                                 .metrics = &s->metrics,
+                                 .arg = s};
+    int err = s->enroll_limit ? wedr_stages_new(&pc, &s->stages) : WEDR_E_NOMEM;
     if (err == WEDR_OK) {
         err = wedr_net_listen(c->listen, 1024, &s->listener, ei);
     }
@@ -261,11 +261,11 @@ void wedr_server_stop(struct wedr_server *s, uint32_t grace_ms)
     }
     /* Answers what is still queued; then the listener, when nothing is suspended any more. A body
      * that ends in between finds a pipeline that refuses it. */
-    if (s->pipeline) {
-        wedr_pipeline_stop(s->pipeline);
+    if (s->stages) {
+        wedr_stages_stop(s->stages);
     }
     wedr_http_server_stop(s->http);
-    wedr_pipeline_free(s->pipeline);
+    wedr_stages_free(s->stages);
     wedr_fs_close(s->listener);
     wedr_limit_free(s->enroll_limit);
     wedr_api_rules_fini(s);

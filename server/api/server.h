@@ -4,7 +4,7 @@
 
 #include "api/api.h"
 #include "api/metrics.h"
-#include "api/pipeline.h"
+#include "api/stages.h"
 #include "auth/limit.h"
 #include "http/http.h"
 #include "wedr/plat/fs.h"
@@ -23,7 +23,7 @@ struct wedr_cached_bundle {
 struct wedr_server {
     struct wedr_server_deps d;
     struct wedr_http_server *http;
-    struct wedr_pipeline *pipeline;
+    struct wedr_stages *stages;
     struct wedr_limit *enroll_limit;
     struct wedr_metrics metrics;
     wedr_handle listener;

@@ -45,7 +45,7 @@ static unsigned days_in_month(unsigned y, unsigned m)
     return days[m - 1u] + (m == 2 && leap ? 1u : 0u);
 }
 
-bool wedr_time_parse(const char *s, size_t len, int64_t *ret_us)
+bool wedr_line_time_parse(const char *s, size_t len, int64_t *ret_us)
 {
     unsigned y, mo, d, h, mi, sec, us;
     if (len != 27 || s[4] != '-' || s[7] != '-' || s[10] != 'T' || s[13] != ':' || s[16] != ':' ||

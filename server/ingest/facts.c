@@ -109,7 +109,7 @@ static bool read_reason(const struct wedr_line *line, uint8_t kind, struct wedr_
 static bool read_time(const struct wedr_line *line, const char *key, int64_t *ret)
 {
     const struct wedr_lp_member *m = wedr_line_raw(line, key);
-    return m != NULL && wedr_time_parse(m->s, m->s_len, ret);
+    return m != NULL && wedr_line_time_parse(m->s, m->s_len, ret);
 }
 
 static bool read_start(const struct wedr_line *line, struct wedr_fact *f)

@@ -38,7 +38,7 @@ static bool text_ok(const struct wedr_schema_slot *s, const struct wedr_lp_membe
     case WEDR_RULE_HEX16:
         return m->s_len == 16 && lower_hex(m->s, m->s_len);
     case WEDR_RULE_TIME:
-        return wedr_time_parse(m->s, m->s_len, &t);
+        return wedr_line_time_parse(m->s, m->s_len, &t);
     case WEDR_RULE_IP:
         return ip_text(m->s, m->s_len);
     case WEDR_RULE_HEX:
@@ -348,7 +348,7 @@ int wedr_line_check(const struct wedr_line *line, const char *stream, struct wed
         env[ENV_EVENT_TYPE] == NULL || env[ENV_RAW] == NULL || env[ENV_KIND] == NULL ||
         env[ENV_VERSION] == NULL || env[ENV_VERSION]->v != WEDR_WIRE_VERSION ||
         !name_text(env[ENV_SOURCE]) ||
-        !wedr_time_parse(env[ENV_TS]->s, env[ENV_TS]->s_len, &ret->ts_us)) {
+        !wedr_line_time_parse(env[ENV_TS]->s, env[ENV_TS]->s_len, &ret->ts_us)) {
         return WEDR_E_FORMAT;
     }
     bool plugin = member_is(env[ENV_MODULE], "plugin");
@@ -382,7 +382,7 @@ int wedr_line_read(const struct wedr_line *line, struct wedr_line_info *ret)
     memset(ret, 0, sizeof(*ret));
     (void)read_envelope(line, env);
     if (env[ENV_SEQ] == NULL || env[ENV_TS] == NULL || env[ENV_EVENT_TYPE] == NULL ||
-        !wedr_time_parse(env[ENV_TS]->s, env[ENV_TS]->s_len, &ret->ts_us)) {
+        !wedr_line_time_parse(env[ENV_TS]->s, env[ENV_TS]->s_len, &ret->ts_us)) {
         return WEDR_E_FORMAT;
     }
     ret->has_seq = true;

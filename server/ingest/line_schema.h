@@ -59,7 +59,7 @@ WEDR_MUST_USE int wedr_line_read(const struct wedr_line *line, struct wedr_line_
 /* Member of the raw object by name; NULL when there is none. */
 const struct wedr_lp_member *wedr_line_raw(const struct wedr_line *line, const char *key);
 /* "2026-11-23T20:34:17.123456Z" exactly, years 1970 .. 9999. */
-bool wedr_time_parse(const char *s, size_t len, int64_t *ret_us);
+bool wedr_line_time_parse(const char *s, size_t len, int64_t *ret_us);
 /* Number of days since 1970-01-01, and back. */
 int64_t wedr_days_from_civil(int64_t y, unsigned m, unsigned d);
 void wedr_civil_from_days(int64_t days, int *ret_y, unsigned *ret_m, unsigned *ret_d);

@@ -6,7 +6,9 @@
 #include "core/util/alloc.h"
 #include "core/util/log.h"
 #include "core/util/sha256.h"
+#include "detect/publish.h"
 #include "main/args.h"
+#include "main/commands.h"
 #include "store/events.h"
 #include "store/state.h"
 #include "wedr/plat/fs.h"
@@ -24,20 +26,20 @@
 #define CONFIG_MAX (1u << 20)
 #define TOKEN_BYTES 24u
 
-static int fail(const char *what, int err, const struct wedr_errinfo *ei)
+int wedr_main_fail(const char *what, int err, const struct wedr_errinfo *ei)
 {
     (void)fprintf(stderr, "wedr-server: %s: %s\n", what,
                   ei && ei->text[0] ? ei->text : wedr_err_text(err));
     return 1;
 }
 
-static int make_data_dir(const char *dir)
+int wedr_main_data_dir(const char *dir)
 {
     int err = wedr_fs_mkdir(dir, 0700, UINT32_MAX);
-    return err == WEDR_OK ? 0 : fail(dir, err, NULL);
+    return err == WEDR_OK ? 0 : wedr_main_fail(dir, err, NULL);
 }
 
-static int load_config(const struct wedr_server_args *a, struct wedr_server_cfg *cfg)
+int wedr_main_config(const struct wedr_server_args *a, struct wedr_server_cfg *cfg)
 {
     struct wedr_errinfo ei = {""};
     struct wedr_buf text;
@@ -72,7 +74,7 @@ static int load_config(const struct wedr_server_args *a, struct wedr_server_cfg 
             cfg->names[used] = '\0';
         }
     }
-    return err == WEDR_OK ? 0 : fail(a->config ? a->config : "configuration", err, &ei);
+    return err == WEDR_OK ? 0 : wedr_main_fail(a->config ? a->config : "configuration", err, &ei);
 }
 
 static enum wedr_log_level log_level(const char *name)
@@ -135,7 +137,7 @@ serve_opened(const struct wedr_server_args *a, struct wedr_server_deps *d, wedr_
     struct wedr_server *s = NULL;
     int err = wedr_server_start(d, address, &s, &ei);
     if (err != WEDR_OK) {
-        return fail("cannot start", err, &ei);
+        return wedr_main_fail("cannot start", err, &ei);
     }
     err = announce(a->data, address);
     if (err != WEDR_OK) {
@@ -151,6 +153,38 @@ serve_opened(const struct wedr_server_args *a, struct wedr_server_deps *d, wedr_
     return 0;
 }
 
+static void log_problem(void *ctx, const struct wedr_problem *p)
+{
+    (void)ctx;
+    if (!p->warning) {
+        wedr_log(ERROR, "rules.refused", WEDR_STR("file", p->file), WEDR_U64("line", p->line),
+                 WEDR_STR("why", p->text));
+    }
+}
+
+static void log_published(void *ctx, const struct wedr_bundle_row *row)
+{
+    (void)ctx;
+    wedr_log(INFO, "rules.published", WEDR_STR("profile", row->profile), WEDR_STR("os", row->os),
+             WEDR_U64("serial", row->serial), WEDR_U64("rules", row->rules));
+}
+
+/* Serving goes on without: agents keep the rules that they have. */
+static void publish_builtin(const struct wedr_server_deps *d, const uint8_t *secret)
+{
+    struct wedr_errinfo ei = {""};
+    struct wedr_publish p = {.ops = d->state_ops,
+                             .state = d->state,
+                             .secret = secret,
+                             .now_us = wedr_time_utc_us(),
+                             .problem = log_problem,
+                             .published = log_published};
+    int err = wedr_publish_builtin(&p, &ei);
+    if (err != WEDR_OK) {
+        wedr_log(ERROR, "rules.not_published", WEDR_ERR(err), WEDR_STR("why", ei.text));
+    }
+}
+
 static int cmd_serve(const struct wedr_server_args *a)
 {
     static struct wedr_server_cfg cfg;
@@ -160,7 +194,7 @@ static int cmd_serve(const struct wedr_server_args *a)
     wedr_handle stop = WEDR_HANDLE_NONE;
     struct wedr_server_deps d = {
         .cfg = &cfg, .state_ops = &wedr_state_sqlite, .events_ops = &wedr_events_embedded};
-    if (load_config(a, &cfg) != 0 || make_data_dir(a->data) != 0) {
+    if (wedr_main_config(a, &cfg) != 0 || wedr_main_data_dir(a->data) != 0) {
         return 1;
     }
     (void)signal(SIGPIPE, SIG_IGN);
@@ -176,7 +210,6 @@ static int cmd_serve(const struct wedr_server_args *a)
     }
     if (err == WEDR_OK) {
         err = wedr_rules_key_open(a->data, secret, d.rules_public, &ei);
-        wedr_wipe(secret, sizeof(secret));
     }
     if (err == WEDR_OK) {
         err = d.state_ops->open(a->data, &d.state, &ei);
@@ -185,9 +218,13 @@ static int cmd_serve(const struct wedr_server_args *a)
         err = d.events_ops->open(a->data, &d.events, &ei);
     }
     if (err == WEDR_OK) {
+        publish_builtin(&d, secret);
+    }
+    wedr_wipe(secret, sizeof(secret));
+    if (err == WEDR_OK) {
         code = serve_opened(a, &d, stop);
     } else {
-        (void)fail("cannot open the data folder", err, &ei);
+        (void)wedr_main_fail("cannot open the data folder", err, &ei);
     }
     if (d.events) {
         d.events_ops->close(d.events);
@@ -206,16 +243,16 @@ static int cmd_token_create(const struct wedr_server_args *a)
     struct wedr_state *state = NULL;
     uint8_t raw[TOKEN_BYTES];
     char token[2 * TOKEN_BYTES + 1];
-    if (make_data_dir(a->data) != 0) {
+    if (wedr_main_data_dir(a->data) != 0) {
         return 1;
     }
     int err = wedr_state_sqlite.open(a->data, &state, &ei);
     if (err != WEDR_OK) {
-        return fail("cannot open the state", err, &ei);
+        return wedr_main_fail("cannot open the state", err, &ei);
     }
     wedr_random(raw, sizeof(raw));
     wedr_hex(raw, sizeof(raw), token);
-    err = wedr_state_sqlite.token_add(state, token, a->uses,
+    err = wedr_state_sqlite.token_add(state, token, (uint32_t)a->uses,
                                       wedr_time_utc_us() + (int64_t)a->ttl_s * 1000000);
     wedr_state_sqlite.close(state);
     if (err == WEDR_OK) {
@@ -223,19 +260,19 @@ static int cmd_token_create(const struct wedr_server_args *a)
     }
     wedr_wipe(raw, sizeof(raw));
     wedr_wipe(token, sizeof(token));
-    return err == WEDR_OK ? 0 : fail("cannot store the token", err, NULL);
+    return err == WEDR_OK ? 0 : wedr_main_fail("cannot store the token", err, NULL);
 }
 
 static int cmd_ca_fingerprint(const struct wedr_server_args *a)
 {
     struct wedr_errinfo ei = {""};
     struct wedr_ca *ca = NULL;
-    if (make_data_dir(a->data) != 0) {
+    if (wedr_main_data_dir(a->data) != 0) {
         return 1;
     }
     int err = wedr_ca_open(a->data, &ca, &ei);
     if (err != WEDR_OK) {
-        return fail("cannot open the CA", err, &ei);
+        return wedr_main_fail("cannot open the CA", err, &ei);
     }
     (void)printf("%s\n", wedr_ca_fingerprint(ca));
     wedr_ca_close(ca);
@@ -246,19 +283,20 @@ static int cmd_sql(const struct wedr_server_args *a)
 {
     static struct wedr_server_cfg cfg;
     struct wedr_errinfo ei = {""};
-    if (load_config(a, &cfg) != 0) {
+    if (wedr_main_config(a, &cfg) != 0) {
         return 1;
     }
-    int err = wedr_sql_run(a->data, a->sql, a->json, (uint32_t)cfg.sql_time_limit_ms, stdout, &ei);
-    return err == WEDR_OK ? 0 : fail("sql", err, &ei);
+    int err =
+        wedr_sql_run(a->data, a->words[0], a->json, (uint32_t)cfg.sql_time_limit_ms, stdout, &ei);
+    return err == WEDR_OK ? 0 : wedr_main_fail("sql", err, &ei);
 }
 
 int main(int argc, char **argv)
 {
-    struct wedr_server_args a;
+    static struct wedr_server_args a;
     struct wedr_errinfo ei = {""};
     (void)umask(077);
-    if (wedr_server_args_parse(argc, argv, &a, &ei) != WEDR_OK) {
+    if (wedr_server_args_parse(argc, argv, wedr_time_utc_us(), &a, &ei) != WEDR_OK) {
         (void)fprintf(stderr, "wedr-server: %s (see wedr-server help)\n", ei.text);
         return 2;
     }
@@ -271,12 +309,35 @@ int main(int argc, char **argv)
         return cmd_ca_fingerprint(&a);
     case WEDR_CMD_SQL:
         return cmd_sql(&a);
+    case WEDR_CMD_RULES_ADD:
+    case WEDR_CMD_RULES_LIST:
+    case WEDR_CMD_RULES_SHOW:
+    case WEDR_CMD_RULES_REMOVE:
+    case WEDR_CMD_RULES_ENABLE:
+    case WEDR_CMD_RULES_DISABLE:
+    case WEDR_CMD_RULES_VALIDATE:
+    case WEDR_CMD_RULES_PUBLISH:
+        return wedr_cmd_rules(&a);
+    case WEDR_CMD_LISTS_SET:
+    case WEDR_CMD_LISTS_LIST:
+    case WEDR_CMD_LISTS_REMOVE:
+        return wedr_cmd_lists(&a);
+    case WEDR_CMD_PROFILE_LIST:
+    case WEDR_CMD_PROFILE_SET:
+    case WEDR_CMD_PROFILE_ASSIGN:
+        return wedr_cmd_profile(&a);
+    case WEDR_CMD_ALERTS:
+        return wedr_cmd_alerts(&a);
+    case WEDR_CMD_HUNT:
+        return wedr_cmd_hunt(&a);
     case WEDR_CMD_VERSION:
         (void)puts("wedr-server " WEDR_SERVER_VERSION);
         return 0;
     case WEDR_CMD_HELP:
         wedr_server_help(stdout);
         return 0;
+    case WEDR_CMD_COUNT:
+        break;
     }
     return 2;
 }

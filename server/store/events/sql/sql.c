@@ -2,8 +2,8 @@
 #include "store/events/sql/sql.h"
 
 #include "core/base/err.h"
-#include "core/base/utf16.h"
 #include "store/events.h"
+#include "store/print.h"
 #include <float.h>
 #include <string.h>
 
@@ -60,40 +60,6 @@ static int on_progress(void *arg)
     return wedr_sql_timed_out(arg) ? 1 : 0;
 }
 
-/* A query can make text that is no UTF-8 (CAST of a blob, char(0xd800)); JSON must be. Returns how
- * many bytes it took. */
-static size_t put_json_multibyte(FILE *out, const unsigned char *s, size_t len)
-{
-    uint8_t text[4];
-    uint32_t cp = 0;
-    bool good = false;
-    size_t used = wedr_utf8_next(s, len, &cp, &good);
-    size_t n = wedr_utf8_put(cp, text);
-    for (size_t i = 0; i < n; i++) {
-        (void)fputc(text[i], out);
-    }
-    return used;
-}
-
-static void put_json_text(FILE *out, const unsigned char *s, int len)
-{
-    (void)fputc('"', out);
-    for (int i = 0; i < len; i++) {
-        unsigned char c = s[i];
-        if (c >= 0x80) {
-            i += (int)put_json_multibyte(out, s + i, (size_t)(len - i)) - 1;
-        } else if (c == '"' || c == '\\') {
-            (void)fputc('\\', out);
-            (void)fputc(c, out);
-        } else if (c < 0x20 || c == 0x7f) {
-            (void)fprintf(out, "\\u%04x", c);
-        } else {
-            (void)fputc(c, out);
-        }
-    }
-    (void)fputc('"', out);
-}
-
 static void put_hex(FILE *out, const unsigned char *p, int len)
 {
     for (int i = 0; i < len; i++) {
@@ -119,7 +85,7 @@ static void put_json_value(FILE *out, sqlite3_stmt *st, int i)
     }
     case SQLITE_TEXT: {
         const unsigned char *s = sqlite3_column_text(st, i);
-        put_json_text(out, s, sqlite3_column_bytes(st, i));
+        wedr_print_json(out, s, (size_t)sqlite3_column_bytes(st, i));
         break;
     }
     case SQLITE_BLOB: {
@@ -142,25 +108,11 @@ static void put_json_row(FILE *out, sqlite3_stmt *st, bool first)
         const char *name = sqlite3_column_name(st, i);
         name = name == NULL ? "" : name;
         (void)fputs(i == 0 ? "" : ",", out);
-        put_json_text(out, (const unsigned char *)name, (int)strlen(name));
+        wedr_print_json(out, name, strlen(name));
         (void)fputc(':', out);
         put_json_value(out, st, i);
     }
     (void)fputc('}', out);
-}
-
-/* Text for a terminal: what an endpoint sent must not move the cursor or break the columns. */
-static void put_plain_text(FILE *out, const unsigned char *s, int len)
-{
-    for (int i = 0; i < len; i++) {
-        unsigned char c = s[i];
-        bool c1 = c == 0xC2 && i + 1 < len && s[i + 1] >= 0x80 && s[i + 1] <= 0x9F;
-        if (c < 0x20 || c == 0x7f || c1 || c == '\\') {
-            (void)fprintf(out, c == '\\' ? "\\\\" : "\\x%02x", c);
-        } else {
-            (void)fputc(c, out);
-        }
-    }
 }
 
 static void put_plain_row(FILE *out, sqlite3_stmt *st)
@@ -171,7 +123,7 @@ static void put_plain_row(FILE *out, sqlite3_stmt *st)
             put_hex(out, sqlite3_column_blob(st, i), sqlite3_column_bytes(st, i));
         } else if (sqlite3_column_type(st, i) != SQLITE_NULL) {
             const unsigned char *s = sqlite3_column_text(st, i);
-            put_plain_text(out, s, s == NULL ? 0 : sqlite3_column_bytes(st, i));
+            wedr_print_text(out, s, s == NULL ? 0 : (size_t)sqlite3_column_bytes(st, i));
         }
     }
     (void)fputc('\n', out);
@@ -182,7 +134,7 @@ static void put_plain_header(FILE *out, sqlite3_stmt *st)
     for (int i = 0; i < sqlite3_column_count(st); i++) {
         const char *name = sqlite3_column_name(st, i);
         (void)fputs(i == 0 ? "" : "\t", out);
-        put_plain_text(out, (const unsigned char *)name, name == NULL ? 0 : (int)strlen(name));
+        wedr_print_text(out, name, name == NULL ? 0 : strlen(name));
     }
     (void)fputc('\n', out);
 }

@@ -156,9 +156,11 @@ def test_scan_prints_a_sorted_table_without_terminal_escapes(box):
     lines = out.splitlines()
     assert code == 0 and re.match(r"SEVERITY +MATCHES +RULE", lines[0]), out
     assert re.match(r"high +1 +Who am I +11111111-", lines[1]), out
-    assert lines[2].strip() == f"{event}:4  whoami \\x1b]0;title\\x07\\x9b2J\\u202e", out
-    assert re.match(r"low +4 +Net user ", lines[3]) and lines[7].strip() == "and 1 more", out
-    assert lines[-1].startswith("5 matches of 2 rules; 5 events in 1 files, 0 from no log source of the rules, 0 unreadable"), out
+    assert lines[2].split() == ["no", "time", f"{event}:4"], out
+    assert lines[3].strip() == "C:\\x.exe: whoami \\x1b]0;title\\x07\\x9b2J\\u202e", out
+    assert re.match(r"low +4 +Net user ", lines[4]) and lines[11].strip() == "and 1 more", out
+    assert lines[-1] == ("5 matches of 2 rules (1 high, 4 low); 5 events in 1 files, 0 from no log source of the rules, "
+                         "0 unreadable"), out
 
 
 def test_scan_goes_on_behind_what_it_cannot_read(box):
@@ -206,7 +208,7 @@ def test_wrong_usage_and_lost_output_have_their_exit_codes(box):
         assert code == 2 and not out and err, (args, code, out)
     for args in (["--help"], ["help"], ["scan", "--help"]):
         code, out, _ = run(*args)
-        assert code == 0 and "validate" in out and "--json" in out and "1 MiB" in out, out
+        assert code == 0 and "wedr-rules scan" in out and "--json" in out and "1 MiB" in out, out
     assert run("--version")[0] == 0
     with open("/dev/full", "wb") as full:
         assert run("scan", "--json", folder, "--", event, stdout=full)[0] == 1

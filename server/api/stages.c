@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "api/pipeline.h"
+#include "api/stages.h"
 #include "core/base/err.h"
 #include "core/util/alloc.h"
 #include "core/util/log.h"
@@ -26,8 +26,8 @@ struct ready {
     wedr_commit_done done;
 };
 
-struct wedr_pipeline {
-    struct wedr_pipeline_cfg cfg;
+struct wedr_stages {
+    struct wedr_stages_cfg cfg;
     struct queue control, ingest;
     struct wedr_thread *control_thread, *workers[WORKERS_MAX], *committer;
     struct wedr_mutex *lock; /* of the ring below */
@@ -76,7 +76,7 @@ static struct wedr_request *queue_pop(struct queue *q)
     return rq;
 }
 
-bool wedr_pipeline_submit(struct wedr_pipeline *p, struct wedr_request *rq)
+bool wedr_stages_submit(struct wedr_stages *p, struct wedr_request *rq)
 {
     struct queue *q = rq->route->lane == WEDR_RUN_INGEST ? &p->ingest : &p->control;
     rq->next = NULL;
@@ -97,7 +97,7 @@ bool wedr_pipeline_submit(struct wedr_pipeline *p, struct wedr_request *rq)
     return room;
 }
 
-static void count_checking(struct wedr_pipeline *p, bool more)
+static void count_checking(struct wedr_stages *p, bool more)
 {
     wedr_mutex_lock(p->lock);
     p->checking = more ? p->checking + 1 : p->checking - 1;
@@ -109,7 +109,7 @@ static void count_checking(struct wedr_pipeline *p, bool more)
 
 static void control_loop(void *arg)
 {
-    struct wedr_pipeline *p = arg;
+    struct wedr_stages *p = arg;
     for (struct wedr_request *rq; (rq = queue_pop(&p->control)) != NULL;) {
         atomic_fetch_sub(&p->cfg.metrics->queue_jobs, 1);
         rq->route->run(p->cfg.arg, rq);
@@ -119,7 +119,7 @@ static void control_loop(void *arg)
 
 static void worker_loop(void *arg)
 {
-    struct wedr_pipeline *p = arg;
+    struct wedr_stages *p = arg;
     for (struct wedr_request *rq; (rq = queue_pop(&p->ingest)) != NULL;) {
         atomic_fetch_sub(&p->cfg.metrics->queue_jobs, 1);
         count_checking(p, true);
@@ -130,10 +130,10 @@ static void worker_loop(void *arg)
     }
 }
 
-void wedr_pipeline_commit(struct wedr_pipeline *p,
-                          struct wedr_request *rq,
-                          struct wedr_prepared *prepared,
-                          wedr_commit_done done)
+void wedr_stages_commit(struct wedr_stages *p,
+                        struct wedr_request *rq,
+                        struct wedr_prepared *prepared,
+                        wedr_commit_done done)
 {
     wedr_mutex_lock(p->lock);
     while (p->count == COMMIT_MAX) {
@@ -149,7 +149,7 @@ void wedr_pipeline_commit(struct wedr_pipeline *p,
 }
 
 /* With the lock held: enough for a commit, or no company to wait for. */
-static bool group_is_whole(const struct wedr_pipeline *p, uint64_t since_ns)
+static bool group_is_whole(const struct wedr_stages *p, uint64_t since_ns)
 {
     uint64_t bytes = 0;
     if (p->count >= p->cfg.commit_batches || p->checking == 0 || p->stop) {
@@ -163,7 +163,7 @@ static bool group_is_whole(const struct wedr_pipeline *p, uint64_t since_ns)
 }
 
 /* The next group; 0 on a time-out (housekeeping is due) or at the end. */
-static unsigned take_group(struct wedr_pipeline *p, struct ready *ret, bool *ret_stop)
+static unsigned take_group(struct wedr_stages *p, struct ready *ret, bool *ret_stop)
 {
     unsigned n = 0;
     uint64_t bytes = 0;
@@ -188,7 +188,7 @@ static unsigned take_group(struct wedr_pipeline *p, struct ready *ret, bool *ret
     return n;
 }
 
-static void commit_group(struct wedr_pipeline *p, const struct ready *group, unsigned n)
+static void commit_group(struct wedr_stages *p, const struct ready *group, unsigned n)
 {
     struct wedr_commit commits[COMMIT_MAX];
     struct wedr_errinfo ei = {""};
@@ -212,7 +212,7 @@ static void commit_group(struct wedr_pipeline *p, const struct ready *group, uns
 
 static void commit_loop(void *arg)
 {
-    struct wedr_pipeline *p = arg;
+    struct wedr_stages *p = arg;
     struct ready group[COMMIT_MAX];
     uint64_t ticked = wedr_time_mono_ms();
     for (bool stop = false; !stop;) {
@@ -227,9 +227,9 @@ static void commit_loop(void *arg)
     }
 }
 
-int wedr_pipeline_new(const struct wedr_pipeline_cfg *cfg, struct wedr_pipeline **ret)
+int wedr_stages_new(const struct wedr_stages_cfg *cfg, struct wedr_stages **ret)
 {
-    struct wedr_pipeline *p = wedr_alloc(1, sizeof(*p));
+    struct wedr_stages *p = wedr_alloc(1, sizeof(*p));
     if (!p) {
         return WEDR_E_NOMEM;
     }
@@ -251,14 +251,14 @@ int wedr_pipeline_new(const struct wedr_pipeline_cfg *cfg, struct wedr_pipeline 
         err = wedr_thread_new(&p->workers[i], "ingest", worker_loop, p);
     }
     if (err != WEDR_OK) {
-        wedr_pipeline_free(p);
+        wedr_stages_free(p);
         return err;
     }
     *ret = p;
     return WEDR_OK;
 }
 
-void wedr_pipeline_stop(struct wedr_pipeline *p)
+void wedr_stages_stop(struct wedr_stages *p)
 {
     if (p->control.lock) {
         queue_stop(&p->control);
@@ -282,12 +282,12 @@ void wedr_pipeline_stop(struct wedr_pipeline *p)
     }
 }
 
-void wedr_pipeline_free(struct wedr_pipeline *p)
+void wedr_stages_free(struct wedr_stages *p)
 {
     if (!p) {
         return;
     }
-    wedr_pipeline_stop(p);
+    wedr_stages_stop(p);
     queue_fini(&p->control);
     queue_fini(&p->ingest);
     wedr_cond_free(p->filled);

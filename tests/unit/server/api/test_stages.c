@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "api/metrics.h"
-#include "api/pipeline.h"
+#include "api/stages.h"
 #include "core/base/err.h"
 #include "store/events.h"
 // clang-format off
@@ -31,22 +31,22 @@ static void a_stopped_pipeline_refuses_what_still_comes(void **state)
     static struct wedr_metrics metrics;
     const struct wedr_route control = {.lane = WEDR_RUN_CONTROL, .run = run};
     const struct wedr_route ingest = {.lane = WEDR_RUN_INGEST, .run = run};
-    struct wedr_pipeline_cfg cfg = {.workers = 2,
-                                    .commit_batches = 8,
-                                    .commit_bytes = 1 << 20,
-                                    .events_ops = &quiet_store,
-                                    .metrics = &metrics};
-    struct wedr_pipeline *p = NULL;
+    struct wedr_stages_cfg cfg = {.workers = 2,
+                                  .commit_batches = 8,
+                                  .commit_bytes = 1 << 20,
+                                  .events_ops = &quiet_store,
+                                  .metrics = &metrics};
+    struct wedr_stages *p = NULL;
     struct wedr_request *rq = calloc(1, sizeof(*rq));
     assert_non_null(rq);
-    assert_int_equal(wedr_pipeline_new(&cfg, &p), WEDR_OK);
-    wedr_pipeline_stop(p);
+    assert_int_equal(wedr_stages_new(&cfg, &p), WEDR_OK);
+    wedr_stages_stop(p);
     rq->route = &control;
-    assert_false(wedr_pipeline_submit(p, rq));
+    assert_false(wedr_stages_submit(p, rq));
     rq->route = &ingest;
-    assert_false(wedr_pipeline_submit(p, rq));
-    wedr_pipeline_stop(p);
-    wedr_pipeline_free(p);
+    assert_false(wedr_stages_submit(p, rq));
+    wedr_stages_stop(p);
+    wedr_stages_free(p);
     free(rq);
 }
 

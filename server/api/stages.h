@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * server/api/pipeline.h — the threads behind the listener: one for control work (state store), some
+ * server/api/stages.h — the threads behind the listener: one for control work (state store), some
  * that check batches, one that commits groups of them. Queues are bounded; whoever puts something
  * in has taken a place before.
  */
@@ -13,9 +13,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-struct wedr_pipeline;
+struct wedr_stages;
 
-struct wedr_pipeline_cfg {
+struct wedr_stages_cfg {
     unsigned workers;
     unsigned commit_batches;
     uint64_t commit_bytes, commit_wait_us;
@@ -25,12 +25,11 @@ struct wedr_pipeline_cfg {
     void *arg; /* of route->run */
 };
 
-WEDR_MUST_USE int wedr_pipeline_new(const struct wedr_pipeline_cfg *cfg,
-                                    struct wedr_pipeline **ret);
+WEDR_MUST_USE int wedr_stages_new(const struct wedr_stages_cfg *cfg, struct wedr_stages **ret);
 /* Runs rq->route->run on a thread of the route's lane. A control route is finished after it; an
- * ingest route finishes itself or calls wedr_pipeline_commit as its last act. False: the queue is
+ * ingest route finishes itself or calls wedr_stages_commit as its last act. False: the queue is
  * full or stopped, rq stays the caller's. */
-bool wedr_pipeline_submit(struct wedr_pipeline *p, struct wedr_request *rq);
+bool wedr_stages_submit(struct wedr_stages *p, struct wedr_request *rq);
 /* Called on the committing thread; outcome counts when err is WEDR_OK. */
 typedef void (*wedr_commit_done)(void *arg,
                                  struct wedr_request *rq,
@@ -39,11 +38,11 @@ typedef void (*wedr_commit_done)(void *arg,
                                  enum wedr_commit_outcome outcome);
 /* From route->run, as its last act: commits `prepared` (taken) together with others, then calls
  * done and finishes rq. Waits while the commit queue is full. */
-void wedr_pipeline_commit(struct wedr_pipeline *p,
-                          struct wedr_request *rq,
-                          struct wedr_prepared *prepared,
-                          wedr_commit_done done);
+void wedr_stages_commit(struct wedr_stages *p,
+                        struct wedr_request *rq,
+                        struct wedr_prepared *prepared,
+                        wedr_commit_done done);
 /* Finishes what is queued, ends the threads; submit takes nothing any more. */
-void wedr_pipeline_stop(struct wedr_pipeline *p);
+void wedr_stages_stop(struct wedr_stages *p);
 /* After the last submit. Stops first when that is still to be done. NULL is allowed. */
-void wedr_pipeline_free(struct wedr_pipeline *p);
+void wedr_stages_free(struct wedr_stages *p);

@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "detect/publish.h"
+#include "core/base/err.h"
+#include "core/util/alloc.h"
+#include "core/util/sha256.h"
+#include "detect/profile.h"
+#include "wedr/rules/bundle.h"
+#include <stdio.h>
+#include <string.h>
+
+#define PROFILES_MAX 1024u
+#define OS_SERVER "server"
+
+struct work {
+    const struct wedr_publish *p;
+    struct wedr_profile *profiles;
+    size_t count;
+    const struct wedr_ruleset *rs;
+    const struct wedr_field_map *map;
+    struct wedr_errinfo *ei;
+};
+
+static int add_profile(void *ctx, const struct wedr_profile *p, uint32_t agents)
+{
+    struct work *w = ctx;
+    (void)agents;
+    if (w->count == PROFILES_MAX) {
+        return WEDR_E_LIMIT;
+    }
+    struct wedr_profile *v = wedr_realloc(w->profiles, w->count + 1, sizeof(*v));
+    if (!v) {
+        return WEDR_E_NOMEM;
+    }
+    w->profiles = v;
+    v[w->count++] = *p;
+    return WEDR_OK;
+}
+
+static bool keep_for_profile(void *ctx, const struct wedr_ruleset *rs, uint32_t rule)
+{
+    const struct wedr_rule *r = wedr_ruleset_rule(rs, rule);
+    return (r->flags & WEDR_RULE_HIDDEN) != 0 || wedr_profile_has(ctx, r);
+}
+
+/* What the server runs counts for every host: a rule that any profile has. */
+static bool keep_for_server(void *ctx, const struct wedr_ruleset *rs, uint32_t rule)
+{
+    const struct work *w = ctx;
+    const struct wedr_rule *r = wedr_ruleset_rule(rs, rule);
+    const uint16_t off = WEDR_RULE_DISABLED | WEDR_RULE_NEEDS_LIST | WEDR_RULE_HIDDEN;
+    if (!wedr_rule_is_servers(r) || (r->flags & off) != 0) {
+        return false;
+    }
+    for (size_t i = 0; i < w->count; i++) {
+        if (wedr_profile_has(&w->profiles[i], r)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Serials rise even when the clock went back. */
+static int
+next_serial(const struct wedr_publish *p, const char *profile, const char *os, uint64_t *serial)
+{
+    struct wedr_bundle_row row;
+    int err = p->ops->rules->bundle_newest(p->state, profile, os, &row, NULL);
+    if (err == WEDR_OK && row.serial >= *serial) {
+        *serial = row.serial + 1;
+    }
+    return err == WEDR_E_NOENT ? WEDR_OK : err;
+}
+
+static int write_bundle(const struct work *w,
+                        const char *profile,
+                        const char *os,
+                        const struct wedr_bundle_options *options)
+{
+    struct wedr_bundle_row row = {.created_us = w->p->now_us};
+    struct wedr_bundle_info info;
+    struct wedr_buf bytes;
+    struct wedr_bundle_options o = *options;
+    o.profile = profile;
+    o.serial = (uint64_t)w->p->now_us;
+    wedr_buf_init(&bytes, WEDR_BUNDLE_MAX);
+    int err = next_serial(w->p, profile, os, &o.serial);
+    if (err == WEDR_OK) {
+        err = wedr_bundle_write(w->rs, w->map, &o, w->p->secret, &bytes, &info, w->ei);
+    }
+    if (err == WEDR_OK) {
+        (void)snprintf(row.profile, sizeof(row.profile), "%s", profile);
+        (void)snprintf(row.os, sizeof(row.os), "%s", os);
+        row.serial = o.serial;
+        row.size = bytes.len;
+        row.rules = info.rules;
+        wedr_hex(info.sha256, sizeof(info.sha256), row.sha256);
+        err = w->p->ops->rules->bundle_put(w->p->state, &row, bytes.p, bytes.len);
+    }
+    if (err == WEDR_OK && w->p->published) {
+        w->p->published(w->p->ctx, &row);
+    }
+    wedr_buf_fini(&bytes);
+    return err;
+}
+
+static int publish_profile(const struct work *w, struct wedr_profile *p)
+{
+    struct wedr_bundle_options o = {.policy = p->kill_allowed ? WEDR_BUNDLE_KILL_ALLOWED : 0,
+                                    .keep = keep_for_profile,
+                                    .keep_ctx = p};
+    o.parts = WEDR_BUNDLE_AGENT | WEDR_BUNDLE_LINUX;
+    int err = write_bundle(w, p->name, "linux", &o);
+    o.parts = WEDR_BUNDLE_AGENT | WEDR_BUNDLE_WINDOWS;
+    return err == WEDR_OK ? write_bundle(w, p->name, "windows", &o) : err;
+}
+
+static int publish_all(struct work *w)
+{
+    struct wedr_bundle_options server = {.keep = keep_for_server, .keep_ctx = w};
+    bool found = w->p->profile == NULL;
+    int err = WEDR_OK;
+    for (size_t i = 0; err == WEDR_OK && i < w->count; i++) {
+        if (!w->p->profile || strcmp(w->p->profile, w->profiles[i].name) == 0) {
+            err = publish_profile(w, &w->profiles[i]);
+            found = true;
+        }
+    }
+    if (err == WEDR_OK && !found) {
+        return wedr_fail(w->ei, WEDR_E_NOENT, "there is no profile %.64s", w->p->profile);
+    }
+    return err == WEDR_OK ? write_bundle(w, WEDR_PROFILE_SERVER, OS_SERVER, &server) : err;
+}
+
+int wedr_publish(const struct wedr_publish *p, uint32_t *ret_refused, struct wedr_errinfo *ei)
+{
+    struct wedr_sources sources;
+    struct wedr_ruleset *rs = NULL;
+    struct wedr_field_map *map = NULL;
+    struct work w = {.p = p, .ei = ei};
+    uint32_t refused = 0;
+    int err = wedr_sources_load(&sources, p->ops, p->state, ei);
+    if (err != WEDR_OK) {
+        return err;
+    }
+    err = p->ops->rules->profile_each(p->state, add_profile, &w);
+    if (err == WEDR_OK) {
+        err =
+            wedr_sources_compile(&sources, p->now_us, p->problem, p->ctx, &rs, &map, &refused, ei);
+    }
+    if (err == WEDR_OK && refused) {
+        err =
+            wedr_fail(ei, WEDR_E_FORMAT,
+                      "%u rules do not compile: what was published before stays in force", refused);
+    } else if (err == WEDR_OK) {
+        w.rs = rs;
+        w.map = map;
+        err = publish_all(&w);
+    }
+    *ret_refused = refused;
+    wedr_field_map_free(map);
+    wedr_ruleset_free(rs);
+    wedr_free(w.profiles);
+    wedr_sources_fini(&sources);
+    return err;
+}

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * server/main/commands.h — commands beside main.c, a file per subject. Each returns the program's
+ * exit code: 0 done, 1 something failed (and was said on standard error), 2 wrong words. */
+#pragma once
+
+#include "api/api.h"
+#include "main/args.h"
+
+/* "wedr-server: what: why" on standard error; 1. */
+int wedr_main_fail(const char *what, int err, const struct wedr_errinfo *ei);
+/* The data folder, made when it is missing. 0 or 1. */
+int wedr_main_data_dir(const char *dir);
+int wedr_main_config(const struct wedr_server_args *a, struct wedr_server_cfg *cfg);
+int wedr_cmd_rules(const struct wedr_server_args *a);
+int wedr_cmd_profile(const struct wedr_server_args *a);
+int wedr_cmd_lists(const struct wedr_server_args *a);
+int wedr_cmd_alerts(const struct wedr_server_args *a);
+int wedr_cmd_hunt(const struct wedr_server_args *a);
