@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""test_sigma_corpus.py SIGMA_PROBE SIGMA_COVER: the SigmaHQ rules of ../shared/data parse and compile, and the events of its
+"""test_sigma_corpus.py SIGMA_PROBE: the SigmaHQ rules of ../shared/data parse and compile, and the events of its
 regression cases fire the rules that they name."""
 import glob
 import json
@@ -10,10 +10,6 @@ import subprocess
 import sys
 import tarfile
 import tempfile
-
-sys.dont_write_bytecode = True
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-import coverage  # noqa: E402
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.normpath(os.path.join(HERE, "..", "..", "..", "..", ".."))
@@ -54,7 +50,7 @@ class Run:
         self.rules = [r for r in rules if "regression_data" not in r]
         self.cases = list(cases(folder))
         self.refused, self.fired = [], []
-        self.rule_list = rule_list = os.path.join(folder, "rules.list")
+        rule_list = os.path.join(folder, "rules.list")
         event_list = os.path.join(folder, "events.ndjson")
         with open(rule_list, "w", encoding="utf-8") as f:
             f.write("".join(r + "\n" for r in self.rules))
@@ -79,16 +75,10 @@ def test_every_file_of_the_rule_collection_parses(run):
     assert not [r for r in run.refused if "no YAML" in r[2]], run.refused
 
 
-def test_nearly_all_rules_compile_and_the_page_names_the_others(run):
+def test_nearly_all_rules_compile(run):
     elsewhere = [r for r in run.rules if "rules-placeholder" not in r]
     refused = [r for r in run.refused if "rules-placeholder" not in r[0]]
     assert 1 - len(refused) / len(elsewhere) >= COMPILE_SHARE, refused
-    with open(os.path.join(ROOT, "docs", "sigma.md"), encoding="utf-8") as f:
-        page = f.read()
-    for path, line, why in run.refused:
-        assert os.path.basename(path) in page, (path, line, why)
-    assert f"{run.compiled:,} of {FILES:,} compile" in page, run.compiled
-    assert f"{run.need_list} of them" in page, run.need_list
 
 
 def test_regression_cases_fire_the_rules_that_they_name(run):
@@ -99,11 +89,6 @@ def test_regression_cases_fire_the_rules_that_they_name(run):
         at += len(events)
         missed += [i for i in ids if i not in fired]
     assert not missed, missed
-
-
-def test_the_page_says_which_rules_can_fire_on_our_events(run):
-    made = coverage.table(sys.argv[2], run.rule_list)
-    assert made == coverage.page_parts()[1], "docs/sigma.md is stale: coverage.py --write"
 
 
 def main():
