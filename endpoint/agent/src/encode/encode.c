@@ -4,8 +4,8 @@
 #include "core/base/endian.h"
 #include "core/base/err.h"
 #include "core/util/alloc.h"
+#include "encode/notes.h"
 #include "encode/proctab.h"
-#include "encode/program.h"
 #include "encode/values.h"
 
 #define FILETIME_EPOCH_US 11644473600000000 /* 1601 to 1970 */
@@ -15,15 +15,20 @@ struct wedr_encoder {
     struct wedr_program *programs; /* one per type and system */
     uint8_t index[2][CODE_LIMIT];  /* [os - 1][type] -> 1 + index in programs, 0: none */
     struct wedr_proctab *table;
-    struct wedr_second second; /* of ts */
-    struct wedr_second other;  /* of times inside records */
+    struct wedr_second second;       /* of ts */
+    struct wedr_second other;        /* of times inside records */
+    const struct wedr_program *last; /* that wrote the last line */
+    uint32_t note_count;
+    struct wedr_note notes[WEDR_NOTES_MAX];
 };
 
 /* One line while it is written. */
 struct line {
     struct wedr_encoder *e;
     const struct wedr_event_view *v;
-    struct wedr_text t;
+    struct wedr_line_text t;
+    char *begin;
+    uint16_t id; /* of the key that the step writes */
 };
 
 int wedr_encoder_new(struct wedr_encoder **ret)
@@ -71,6 +76,23 @@ void wedr_encoder_free(struct wedr_encoder *e)
     }
 }
 
+const struct wedr_program *
+wedr_encoder_program(const struct wedr_encoder *e, uint8_t os, uint16_t type)
+{
+    uint8_t index =
+        os < WEDR_OS_WINDOWS || os > WEDR_OS_LINUX ? 0 : e->index[os - 1][type % CODE_LIMIT];
+    return index == 0 ? NULL : &e->programs[index - 1];
+}
+
+const struct wedr_note *wedr_encoder_notes(const struct wedr_encoder *e,
+                                           const struct wedr_program **ret_program,
+                                           size_t *ret_count)
+{
+    *ret_program = e->last;
+    *ret_count = e->note_count;
+    return e->notes;
+}
+
 struct ref {
     struct wedr_span s;
     uint16_t flags;
@@ -84,17 +106,31 @@ static struct ref string_at(const struct line *l, uint16_t offset)
                         wedr_le16(r + 6)};
 }
 
-/* Key of a step with a suffix: ,"name_hex": */
-static void key_with(struct line *l, const struct wedr_step *s, const char *suffix, size_t n)
+/* A value begins here, behind key_len bytes of its key. */
+static void note(struct line *l, unsigned id, size_t key_len)
 {
+    struct wedr_encoder *e = l->e;
+    e->notes[e->note_count++] =
+        (struct wedr_note){(uint32_t)(l->t.p - l->begin), (uint16_t)id, (uint8_t)key_len};
+}
+
+/* Key of a step with a suffix: ,"name_hex": */
+static void key_with(struct line *l, const struct wedr_step *s, enum wedr_note_suffix suffix)
+{
+    static const struct {
+        char text[8];
+        uint8_t len;
+    } suffixes[] = {{"", 0}, {"_cut", 4}, {"_hex", 4}, {"_code", 5}};
     text_copy(&l->t, s->key, (size_t)s->key_len - 2);
-    text_copy(&l->t, suffix, n);
+    text_copy(&l->t, suffixes[suffix].text, suffixes[suffix].len);
     text_copy(&l->t, "\":", 2);
+    note(l, l->id + (unsigned)suffix, (size_t)s->key_len + suffixes[suffix].len);
 }
 
 static void key(struct line *l, const struct wedr_step *s)
 {
     text_copy(&l->t, s->key, s->key_len);
+    note(l, l->id, s->key_len);
 }
 
 static void
@@ -104,7 +140,7 @@ add_bytes_hex(struct line *l, const struct wedr_step *s, struct wedr_span bytes,
         return;
     }
     if (suffix) {
-        key_with(l, s, "_hex", 4);
+        key_with(l, s, WEDR_NOTE_HEX);
     } else {
         key(l, s);
     }
@@ -155,7 +191,7 @@ static void step_string(struct line *l, const struct wedr_step *s)
         return;
     }
     if ((r.flags & (WEDR_SF_CUT | WEDR_SF_HEAD_CUT)) != 0) {
-        key_with(l, s, "_cut", 4);
+        key_with(l, s, WEDR_NOTE_CUT);
         text_copy(&l->t, "true", 4);
     }
     if (!valid) {
@@ -178,7 +214,7 @@ static void step_label(struct line *l, const struct wedr_step *s)
     text_copy(&l->t, text, strlen(text));
     *l->t.p++ = '"';
     if (s->exact) {
-        key_with(l, s, "_code", 5);
+        key_with(l, s, WEDR_NOTE_CODE);
         text_u64(&l->t, code);
     }
 }
@@ -373,12 +409,15 @@ static void step_derived(struct line *l, const struct wedr_step *s)
     }
 }
 
-/* Each step writes its key with a comma before it; the first comma becomes the opening brace. */
-static void run_steps(struct line *l, const struct wedr_step *steps, size_t count)
+/* Each step writes its key with a comma before it; the first comma becomes the opening brace. A
+ * step has `stride` ids, from `first` on. */
+static void run_steps(
+    struct line *l, const struct wedr_step *steps, size_t count, unsigned first, unsigned stride)
 {
     char *begin = l->t.p;
     for (size_t i = 0; i < count; i++) {
         const struct wedr_step *s = &steps[i];
+        l->id = (uint16_t)(first + i * stride);
         if (!text_fits(&l->t, 0)) {
             return;
         }
@@ -397,6 +436,7 @@ static void run_steps(struct line *l, const struct wedr_step *steps, size_t coun
     } else {
         *begin = '{';
     }
+    note(l, WEDR_NOTE_END, 0);
     if (text_fits(&l->t, 0)) {
         *l->t.p++ = '}';
     }
@@ -444,25 +484,31 @@ static void learn(struct line *l)
 
 static void end_of_line(struct line *l, const struct wedr_program *p)
 {
-    struct wedr_text *t = &l->t;
+    struct wedr_line_text *t = &l->t;
     const struct wedr_event_header *h = &l->v->h;
     if (!text_fits(t, sizeof(p->tail))) {
         return;
     }
     if (h->os == WEDR_OS_WINDOWS) {
         text_copy(t, ",\"ts_ft_100ns\":", 15);
+        note(l, WEDR_NOTE_TS_FILETIME, 15);
         text_i64(t, h->time);
+        note(l, WEDR_NOTE_END, 0);
     }
     text_copy(t, p->tail, p->tail_len);
+    note(l, WEDR_NOTE_SEQ, 0);
     text_u64(t, h->seq);
     if (h->drop_count != 0) {
         text_copy(t, ",\"drop_count\":", 14);
+        note(l, WEDR_NOTE_DROP_COUNT, 14);
         text_u64(t, h->drop_count);
     }
     if (h->trunc_count != 0) {
         text_copy(t, ",\"trunc_count\":", 15);
+        note(l, WEDR_NOTE_TRUNC_COUNT, 15);
         text_u64(t, h->trunc_count);
     }
+    note(l, WEDR_NOTE_END, 0);
     text_copy(t, "}\n", 2);
 }
 
@@ -473,26 +519,31 @@ int wedr_encode(struct wedr_encoder *e,
                 size_t cap,
                 size_t *ret_len)
 {
-    uint8_t index = e->index[v->h.os - 1][v->h.type % CODE_LIMIT];
-    struct line l = {e, v, {out, out + cap, false}};
-    if (index == 0) {
+    const struct wedr_program *p = wedr_encoder_program(e, v->h.os, v->h.type);
+    struct line l = {e, v, {out, out + cap, false}, out, 0};
+    if (!p) {
         return WEDR_E_VERSION;
     }
-    const struct wedr_program *p = &e->programs[index - 1];
+    e->last = p;
+    e->note_count = 0;
     if (!text_fits(&l.t, sizeof(p->head))) {
         return WEDR_E_LIMIT;
     }
     learn(&l);
-    text_copy(&l.t, "{\"ts\":\"", 7);
+    text_copy(&l.t, "{\"ts\":", 6);
+    note(&l, WEDR_NOTE_TS, 0);
+    *l.t.p++ = '"';
     wedr_value_time(&l.t, &e->second, utc_of(v, clock));
-    text_copy(&l.t, p->head, p->head_len);
+    text_copy(&l.t, p->head, 2);
+    note(&l, WEDR_NOTE_END, 0);
+    text_copy(&l.t, p->head + 2, (size_t)p->head_len - 2);
     if (p->pid_offset != 0 && wedr_le32(v->rec.p + p->pid_offset) != 0) {
         text_copy(&l.t, ",\"process\":", 11);
-        run_steps(&l, p->process, p->process_count);
+        run_steps(&l, p->process, p->process_count, WEDR_NOTE_PROCESS(0), 1);
     }
     if (text_fits(&l.t, 0)) {
         text_copy(&l.t, ",\"raw\":", 7);
-        run_steps(&l, p->raw, p->raw_count);
+        run_steps(&l, p->raw, p->raw_count, 0, 4);
     }
     end_of_line(&l, p);
     if (l.t.overflow) {

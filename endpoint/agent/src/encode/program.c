@@ -199,6 +199,11 @@ static int process_steps(const struct wedr_type_info *t, uint8_t os, struct wedr
     return WEDR_OK;
 }
 
+const char *wedr_program_source(const struct wedr_type_info *type)
+{
+    return type->code >= WEDR_EV_AGENT_START ? "agent" : "kernel";
+}
+
 int wedr_program_make(const struct wedr_type_info *type, uint8_t os, struct wedr_program *ret)
 {
     memset(ret, 0, sizeof(*ret));
@@ -211,8 +216,7 @@ int wedr_program_make(const struct wedr_type_info *type, uint8_t os, struct wedr
     ret->head_len = (uint16_t)n;
     n = snprintf(ret->tail, sizeof(ret->tail),
                  ",\"source\":\"%s\",\"kind\":\"%s\",\"event_version\":%d,\"seq\":",
-                 type->code >= WEDR_EV_AGENT_START ? "agent" : "kernel", type->kind,
-                 WEDR_WIRE_VERSION);
+                 wedr_program_source(type), type->kind, WEDR_WIRE_VERSION);
     if (n <= 0 || (size_t)n >= sizeof(ret->tail)) {
         return WEDR_E_BUG;
     }

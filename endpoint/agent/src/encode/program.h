@@ -77,3 +77,5 @@ struct wedr_program {
 /* WEDR_E_BUG when schema.def has something this table does not know. */
 WEDR_MUST_USE int
 wedr_program_make(const struct wedr_type_info *type, uint8_t os, struct wedr_program *ret);
+/* What stands under "source": the kernel or the agent itself. */
+const char *wedr_program_source(const struct wedr_type_info *type);

@@ -4,7 +4,8 @@
  * writes a line it notes where each key's value begins, and the tap, which knows from the start
  * which keys rules ask for, hands just these values to the matcher. What it gives is what
  * wedr_rule_event_read_json would give for the line, as far as rules of the event's classes can see
- * it. One per ruleset; constant after new, any thread.
+ * it. Records that carry JSON of their own (alert, response) are never matched. One per ruleset;
+ * constant after new, any thread.
  */
 #pragma once
 

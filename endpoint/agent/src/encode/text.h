@@ -13,14 +13,14 @@
 
 #define WEDR_TEXT_SLACK 128u /* room that one put_* of a bounded value needs at most */
 
-struct wedr_text {
+struct wedr_line_text {
     char *p;
     char *end;
     bool overflow;
 };
 
 /* True when n more bytes and the slack fit. */
-static inline bool text_fits(struct wedr_text *t, size_t n)
+static inline bool text_fits(struct wedr_line_text *t, size_t n)
 {
     if ((size_t)(t->end - t->p) >= n + WEDR_TEXT_SLACK) {
         return true;
@@ -30,13 +30,13 @@ static inline bool text_fits(struct wedr_text *t, size_t n)
 }
 
 /* Callers of the following four made sure of the room. */
-static inline void text_copy(struct wedr_text *t, const char *s, size_t n)
+static inline void text_copy(struct wedr_line_text *t, const char *s, size_t n)
 {
     memcpy(t->p, s, n);
     t->p += n;
 }
 
-static inline void text_u64(struct wedr_text *t, uint64_t v)
+static inline void text_u64(struct wedr_line_text *t, uint64_t v)
 {
     static const char pairs[] =
         "00010203040506070809101112131415161718192021222324252627282930313233343536373839"
@@ -58,7 +58,7 @@ static inline void text_u64(struct wedr_text *t, uint64_t v)
     text_copy(t, q, (size_t)(b + sizeof(b) - q));
 }
 
-static inline void text_i64(struct wedr_text *t, int64_t v)
+static inline void text_i64(struct wedr_line_text *t, int64_t v)
 {
     if (v < 0) {
         *t->p++ = '-';
@@ -68,7 +68,7 @@ static inline void text_i64(struct wedr_text *t, int64_t v)
     }
 }
 
-static inline void text_hex(struct wedr_text *t, const uint8_t *p, size_t n)
+static inline void text_hex(struct wedr_line_text *t, const uint8_t *p, size_t n)
 {
     static const char digits[] = "0123456789abcdef";
     for (size_t i = 0; i < n; i++) {
@@ -77,7 +77,7 @@ static inline void text_hex(struct wedr_text *t, const uint8_t *p, size_t n)
     }
 }
 
-static inline void text_key64(struct wedr_text *t, uint64_t v)
+static inline void text_key64(struct wedr_line_text *t, uint64_t v)
 {
     uint8_t b[8];
     for (unsigned i = 0; i < 8; i++) {
@@ -99,7 +99,7 @@ static inline uint64_t text_special(uint64_t w)
 }
 
 /* Plain text in quotes; false and nothing written when it needs escapes or is not ASCII. */
-static inline bool text_plain(struct wedr_text *t, const uint8_t *s, size_t n)
+static inline bool text_plain(struct wedr_line_text *t, const uint8_t *s, size_t n)
 {
     if ((size_t)(t->end - t->p) < n + WEDR_TEXT_SLACK) {
         return false;
@@ -127,7 +127,7 @@ static inline bool text_plain(struct wedr_text *t, const uint8_t *s, size_t n)
 }
 
 /* Any bytes (UTF-8 or UTF-16LE) as a JSON string; false when they were not valid text. */
-static inline bool text_str(struct wedr_text *t, const uint8_t *s, size_t n, bool utf16)
+static inline bool text_str(struct wedr_line_text *t, const uint8_t *s, size_t n, bool utf16)
 {
     if (!utf16 && text_plain(t, s, n)) {
         return true;

@@ -5,7 +5,7 @@
 #include "wedr/wire/schema.h"
 #include <stddef.h>
 
-void wedr_value_time(struct wedr_text *t, struct wedr_second *cache, int64_t unix_us)
+void wedr_value_time(struct wedr_line_text *t, struct wedr_second *cache, int64_t unix_us)
 {
     const int64_t last = 253402300799999999; /* 9999-12-31T23:59:59.999999 */
     unix_us = unix_us < 0 ? 0 : unix_us > last ? last : unix_us;
@@ -33,7 +33,7 @@ static unsigned group(const uint8_t *a, int i)
     return (unsigned)p[0] << 8 | p[1];
 }
 
-static void ip6(struct wedr_text *t, const uint8_t *a)
+static void ip6(struct wedr_line_text *t, const uint8_t *a)
 {
     int best = -1;
     int best_len = 1; /* one group of zeroes is not shortened */
@@ -69,7 +69,7 @@ static void ip6(struct wedr_text *t, const uint8_t *a)
     }
 }
 
-void wedr_value_ip(struct wedr_text *t, const uint8_t *ip)
+void wedr_value_ip(struct wedr_line_text *t, const uint8_t *ip)
 {
     *t->p++ = '"';
     if (ip[0] == 4) {
@@ -94,7 +94,7 @@ static struct wedr_span without_last_nul(struct wedr_span s)
 }
 
 /* Plain text with NULs turned into blanks, in one pass; false when a byte needs more than that. */
-static bool joined_plain(struct wedr_text *t, struct wedr_span s)
+static bool joined_plain(struct wedr_line_text *t, struct wedr_span s)
 {
     if ((size_t)(t->end - t->p) < s.len + WEDR_TEXT_SLACK) {
         return false;
@@ -115,7 +115,7 @@ static bool joined_plain(struct wedr_text *t, struct wedr_span s)
 
 /* Each argument is text of its own: an argument that ends inside a character must not borrow from
  * the next one. */
-bool wedr_value_joined(struct wedr_text *t, struct wedr_span list)
+bool wedr_value_joined(struct wedr_line_text *t, struct wedr_span list)
 {
     struct wedr_span s = without_last_nul(list);
     if (joined_plain(t, s)) {
@@ -143,7 +143,7 @@ bool wedr_value_joined(struct wedr_text *t, struct wedr_span list)
     return valid;
 }
 
-void wedr_value_list(struct wedr_text *t, struct wedr_span list, bool utf16)
+void wedr_value_list(struct wedr_line_text *t, struct wedr_span list, bool utf16)
 {
     struct wedr_span s = without_last_nul(list);
     size_t at = 0;
@@ -171,7 +171,7 @@ void wedr_value_list(struct wedr_text *t, struct wedr_span list, bool utf16)
     }
 }
 
-void wedr_value_flags(struct wedr_text *t, uint8_t kind, uint32_t bits)
+void wedr_value_flags(struct wedr_line_text *t, uint8_t kind, uint32_t bits)
 {
     bool first = true;
     *t->p++ = '[';

@@ -16,16 +16,16 @@ struct wedr_second {
 };
 
 /* 2026-11-23T20:34:17.123456, without quotes and Z; years 1970..9999, clamped. */
-void wedr_value_time(struct wedr_text *t, struct wedr_second *cache, int64_t unix_us);
+void wedr_value_time(struct wedr_line_text *t, struct wedr_second *cache, int64_t unix_us);
 /* In quotes. */
-void wedr_value_ip(struct wedr_text *t, const uint8_t *ip);
+void wedr_value_ip(struct wedr_line_text *t, const uint8_t *ip);
 /* NUL-terminated strings one after another: joined by one blank, in quotes; false when they were
  * not valid text. */
-bool wedr_value_joined(struct wedr_text *t, struct wedr_span list);
+bool wedr_value_joined(struct wedr_line_text *t, struct wedr_span list);
 /* The same as an array. */
-void wedr_value_list(struct wedr_text *t, struct wedr_span list, bool utf16);
+void wedr_value_list(struct wedr_line_text *t, struct wedr_span list, bool utf16);
 /* Array of the texts of the bits of a flag kind. */
-void wedr_value_flags(struct wedr_text *t, uint8_t kind, uint32_t bits);
+void wedr_value_flags(struct wedr_line_text *t, uint8_t kind, uint32_t bits);
 /* What stands behind the last separator. */
 struct wedr_span wedr_value_basename(struct wedr_span path, bool utf16);
 /* The 64 hex digits by which a container runtime names a cgroup; false when it is none. */

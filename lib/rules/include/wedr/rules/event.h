@@ -151,8 +151,8 @@ WEDR_MUST_USE int wedr_field_map_seal(struct wedr_field_map *map);
 /* One key of such documents; its place in the array is its id. */
 struct wedr_form_key {
     const char *name;     /* dotted, as read_json would call it: "raw.image_path" */
-    const char *constant; /* the text that each document of the form has there; NULL: it varies, or
-                             may be missing */
+    const char *constant; /* JSON text of the scalar that each document of the form has there,
+                             without escapes; NULL: it varies, or may be missing */
 };
 
 /* A value of one document: JSON text of a scalar, or of an array of scalars. */
@@ -166,7 +166,8 @@ struct wedr_form;
 
 /* Keys are copied; they come in the order that documents have them in. The map is sealed and
  * outlives the form. WEDR_E_INVAL: a key that the map takes for an array of pairs; WEDR_E_NOMEM;
- * WEDR_E_LIMIT: more than 1024 keys. */
+ * WEDR_E_LIMIT: more than 512 keys, 16 classes, 31 views or 64 conditions that such a document can
+ * have: read_json is for those. */
 WEDR_MUST_USE int wedr_form_new(const struct wedr_field_map *map,
                                 const struct wedr_form_key *keys,
                                 size_t count,
@@ -177,9 +178,9 @@ size_t wedr_form_memory(const struct wedr_form *f);
 bool wedr_form_wanted(const struct wedr_form *f);
 /* Whether fill may look at that key at all: others need not be given. */
 bool wedr_form_wants(const struct wedr_form *f, uint32_t key);
-/* Clears ev and fills it. values: in the order of the document, constant keys left out. Texts are
- * borrowed until the next clear. *ret_any false: no rule can match and ev is empty. Values are
- * trusted to be JSON. WEDR_E_LIMIT (values_max): ev is empty. */
+/* Clears ev and fills it. values: in the order of the keys, each key at most once, constant ones
+ * left out. Texts are borrowed until the next clear. *ret_any false: no rule can match and ev is
+ * empty. Values are trusted to be JSON. WEDR_E_LIMIT (values_max): ev is empty. */
 WEDR_MUST_USE int wedr_form_fill(const struct wedr_form *f,
                                  const struct wedr_form_value *values,
                                  size_t count,
