@@ -8,6 +8,8 @@
 /* Name ("linux/reverse_shell.yml"; .yml Sigma, .waza, .ioc) and text by index; NULL behind the
  * last. Constant. */
 const char *wedr_pack_file(size_t index, const char **ret_text, size_t *ret_len);
+/* Likewise the test cases beside them ("linux/reverse_shell.test.yml"), see testcase.h. */
+const char *wedr_pack_test_file(size_t index, const char **ret_text, size_t *ret_len);
 
 /* Fires on any process whose command line contains WEDR_PACK_MARKER: shows that events, rules and
  * alerts work from end to end. Harmless. */
