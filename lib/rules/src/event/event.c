@@ -91,7 +91,6 @@ void wedr_rule_event_clear(struct wedr_rule_event *ev)
     ev->count = 0;
     ev->class_count = 0;
     ev->memory_used = ev->folded_used = ev->composed = 0;
-    ev->folded_all = false;
 }
 
 struct wedr_rule_value *wedr_event_push(struct wedr_rule_event *ev)
@@ -105,7 +104,6 @@ struct wedr_rule_value *wedr_event_push(struct wedr_rule_event *ev)
     v->name = wedr_text(NULL, 0);
     v->field = v->next = v->source = WEDR_IR_NONE;
     ev->slices[ev->count].p = NULL;
-    ev->folded_all = false;
     v->origin = ev->count++;
     v->kind = WEDR_VALUE_NULL;
     v->boolean = v->escaped = false;
@@ -314,34 +312,22 @@ uint32_t wedr_rule_event_class(const struct wedr_rule_event *ev, uint32_t index)
     return index < ev->class_count ? ev->classes[index] : WEDR_IR_NONE;
 }
 
-bool wedr_event_folded(struct wedr_rule_event *ev, uint32_t value, struct wedr_text *ret_text)
+bool wedr_event_plain(struct wedr_rule_event *ev, uint32_t value, struct wedr_text *ret_text)
 {
     uint32_t origin = ev->values[value].origin;
     struct wedr_text *s = &ev->slices[origin];
     if (!s->p) {
         struct wedr_text t = wedr_rule_event_text(ev, origin);
-        if (WEDR_FOLD_MAX((size_t)t.len) + 1 > ev->folded_size - ev->folded_used) {
+        if (t.len == 0 || !wedr_text_has_high(t.p, t.len)) {
+            *s = t.p ? t : wedr_text("", 0);
+        } else if (WEDR_FOLD_MAX((size_t)t.len) <= ev->folded_size - ev->folded_used) {
+            char *to = ev->folded + ev->folded_used;
+            *s = wedr_text(to, wedr_fold(t.p, t.len, to));
+            ev->folded_used += s->len;
+        } else {
             return false;
         }
-        char *to = ev->folded + ev->folded_used;
-        *to++ = '\0';
-        size_t len = t.len ? wedr_fold(t.p, t.len, to) : 0;
-        *s = wedr_text(to, len);
-        ev->folded_used += len + 1;
     }
     *ret_text = *s;
-    return true;
-}
-
-bool wedr_event_fold_all(struct wedr_rule_event *ev)
-{
-    struct wedr_text t;
-    for (uint32_t v = 0; !ev->folded_all && v < ev->count; v++) {
-        if (ev->values[v].origin == v && ev->values[v].kind != WEDR_VALUE_NULL &&
-            !wedr_event_folded(ev, v, &t)) {
-            return false;
-        }
-    }
-    ev->folded_all = true;
     return true;
 }

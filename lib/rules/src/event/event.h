@@ -26,10 +26,9 @@ struct wedr_rule_event {
     char *memory;     /* text forms that had to be made */
     size_t memory_used, memory_size;
     size_t composed; /* of it: composed values, at most limits.document_max */
-    char *folded;    /* values folded, a NUL in front of each */
+    char *folded;    /* values that are not ASCII, folded */
     size_t folded_used, folded_size;
-    struct wedr_text *slices; /* by value: in folded; p NULL: not folded yet */
-    bool folded_all;
+    struct wedr_text *slices; /* by value: what wedr_event_plain gave; p NULL: not asked yet */
     char *name; /* twice limits.name_max bytes: where the reader builds dotted names */
     size_t bytes;
 };
@@ -148,10 +147,9 @@ WEDR_MUST_USE int wedr_map_derive(const struct wedr_map_derived *d,
 /* Puts the value into the field, itself or a copy that repeats it; field WEDR_IR_NONE: nothing. */
 WEDR_MUST_USE int wedr_event_bind(struct wedr_rule_event *ev, uint32_t index, uint32_t field);
 
-/* The folded text of a value; false when there is no room. */
-bool wedr_event_folded(struct wedr_rule_event *ev, uint32_t value, struct wedr_text *ret_text);
-/* All values, one behind the other; false when there is no room. */
-bool wedr_event_fold_all(struct wedr_rule_event *ev);
+/* The text of a value in which a folded literal can be found by comparing ASCII letters uncased:
+ * the text itself when it is ASCII, else folded. False when there is no room for that. */
+bool wedr_event_plain(struct wedr_rule_event *ev, uint32_t value, struct wedr_text *ret_text);
 /* After reading: classes, view and rule fields of all values. WEDR_E_LIMIT. */
 WEDR_MUST_USE int wedr_map_bind(const struct wedr_field_map *map, struct wedr_rule_event *ev);
 

@@ -43,20 +43,20 @@ uint32_t wedr_fold_char(uint32_t c)
 
 bool wedr_text_has_high(const char *s, size_t len)
 {
-    size_t i = 0;
-    for (; i + 8 <= len; i += 8) {
-        uint64_t w;
+    uint64_t w = 0;
+    uint64_t all = 0;
+    if (len < 8) {
+        for (size_t i = 0; i < len; i++) {
+            all |= (uint8_t)s[i];
+        }
+        return all & 0x80;
+    }
+    for (size_t i = 0; i + 8 <= len; i += 8) {
         memcpy(&w, s + i, 8);
-        if (w & HIGH_BITS) {
-            return true;
-        }
+        all |= w;
     }
-    for (; i < len; i++) {
-        if ((uint8_t)s[i] & 0x80) {
-            return true;
-        }
-    }
-    return false;
+    memcpy(&w, s + len - 8, 8); /* overlaps */
+    return (all | w) & HIGH_BITS;
 }
 
 /* Folds the character at p; writes 1 to 4 bytes to out, which never is longer than 3/2 of it. */

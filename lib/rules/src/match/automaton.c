@@ -98,7 +98,7 @@ static int order_all(struct trie *t)
     return r;
 }
 
-/* Classes of the bytes that occur. */
+/* Classes of the bytes that occur; a letter in either case has one. */
 static void classify(struct trie *t)
 {
     bool used[256] = {false};
@@ -108,6 +108,9 @@ static void classify(struct trie *t)
     t->class_count = 1;
     for (unsigned b = 0; b < 256; b++) {
         t->classes[b] = used[b] ? (uint8_t)t->class_count++ : 0;
+    }
+    for (unsigned b = 'a'; b <= 'z'; b++) {
+        t->classes[b - 'a' + 'A'] = t->classes[b];
     }
 }
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
- * rules/src/match/automaton.h — finds all literals that a folded text begins with, or, reversed,
- * ends with: a trie in one array of words, rows where states branch much, lists elsewhere. What
- * stands anywhere in a text is found by grams.h. Constant after building, any thread. */
+ * rules/src/match/automaton.h — finds all literals that a text begins with, or, reversed, ends
+ * with (ASCII letters in either case): a trie in one array of words, rows where states branch much,
+ * lists elsewhere. What stands anywhere in a text is found by grams.h. Constant after building, any
+ * thread. */
 #pragma once
 
 #include "ir/ruleset.h"
@@ -15,7 +16,7 @@ struct wedr_automaton {
     uint32_t *words; /* NULL: no literals */
     size_t word_count;
     uint32_t states;
-    uint8_t classes[256]; /* byte of a folded text -> class; 0: in no literal */
+    uint8_t classes[256]; /* byte of a text -> class; 0: in no literal */
 };
 
 /* A state is the index of its header word; the atom of the literal that ends there comes next, then

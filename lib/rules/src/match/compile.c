@@ -171,6 +171,21 @@ static int build_scopes(struct wedr_builder *b)
     return r;
 }
 
+/* It could stand in the text of a number. */
+static bool is_numeric(struct wedr_text t)
+{
+    static const char *const words[] = {"-inf", "-nan"};
+    uint32_t digits = 0;
+    while (digits < t.len && t.p[digits] && strchr("0123456789+-.e", t.p[digits])) {
+        digits++;
+    }
+    bool numeric = digits == t.len;
+    for (size_t i = 0; i < WEDR_ARRAY_COUNT(words); i++) {
+        numeric |= wedr_text_contains(wedr_text(words[i], 4), t, true);
+    }
+    return numeric;
+}
+
 /* Which tables the rules of each scope look at, and which the guards. */
 static int build_scope_tables(struct wedr_builder *b)
 {
@@ -202,6 +217,10 @@ static int build_scope_tables(struct wedr_builder *b)
         struct wedr_table *table = WEDR_VEC_AT(struct wedr_table, e->tables, t);
         table->guards = t < e->field_tables && (guards[t / 64] >> (t % 64) & 1);
         table->texts = table->exacts.count > 0;
+        const struct wedr_exact *x = table->exacts.p;
+        for (size_t i = 0; !table->numeric && i < table->exacts.count; i++) {
+            table->numeric = is_numeric(x[i].text);
+        }
     }
     return WEDR_OK;
 }
@@ -283,17 +302,6 @@ sort_literals(struct wedr_builder *b, struct wedr_literal **ret_sorted, uint32_t
     return WEDR_OK;
 }
 
-static bool has_nul(const struct wedr_literal *l, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        if (memchr(l[i].text.p, 0, l[i].text.len)) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* Nothing but literals anywhere: none of them has a NUL, which stands between the values. */
 static bool is_whole(const struct wedr_table *t, const uint32_t *first)
 {
     return t->field == WEDR_FIELD_ANY && t->exacts.count == 0 && t->numbers.count == 0 &&
@@ -310,8 +318,10 @@ static int build_place(struct wedr_builder *b,
 {
     struct wedr_pool *pool = &b->e->pool;
     t->texts = true;
+    for (size_t i = 0; !t->numeric && i < count; i++) {
+        t->numeric = is_numeric(l[i].text);
+    }
     if (place == WEDR_PLACE_ANYWHERE) {
-        t->whole = t->whole && !has_nul(l, count);
         return wedr_grams_build(&t->grams, l, count, pool, &b->tmp);
     }
     return wedr_automaton_build(place == WEDR_PLACE_FRONT ? &t->front : &t->end, l, count, pool,

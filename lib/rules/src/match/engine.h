@@ -61,7 +61,8 @@ struct wedr_table {
     uint32_t field;          /* or WEDR_FIELD_ANY */
     bool guards;             /* guards of scopes need it: it goes first */
     bool texts;              /* it has exacts or literals */
-    bool whole;              /* keywords that may be looked for in all values at once */
+    bool whole;              /* nothing but literals anywhere */
+    bool numeric;            /* one of its texts could be one of a number */
     uint32_t lazy;           /* its twin that is passed on demand; WEDR_IR_NONE: it is one */
     struct wedr_grams grams; /* literals anywhere */
     struct wedr_automaton front, end; /* of end: reversed */

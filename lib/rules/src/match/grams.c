@@ -29,13 +29,6 @@ struct picker {
     uint32_t shift;
 };
 
-static uint32_t load4(const char *s)
-{
-    uint32_t four;
-    memcpy(&four, s, sizeof(four));
-    return four;
-}
-
 static uint16_t *seen_of(const struct picker *p, uint32_t gram)
 {
     return &p->seen[wedr_gram_hash(gram) >> p->shift];
@@ -44,7 +37,7 @@ static uint16_t *seen_of(const struct picker *p, uint32_t gram)
 static void count_grams(struct picker *p, const char *s, size_t len, uint32_t weight)
 {
     for (size_t i = 0; i + WEDR_GRAM <= len; i++) {
-        uint16_t *n = seen_of(p, load4(s + i));
+        uint16_t *n = seen_of(p, wedr_gram_at(s + i));
         *n = *n + weight < UINT16_MAX ? (uint16_t)(*n + weight) : UINT16_MAX;
     }
 }
@@ -73,7 +66,7 @@ static void pick(struct wedr_grams *g, const struct picker *p, struct wedr_text 
     for (uint32_t at = 0; at <= end && at < POSITIONS_MAX; at++) {
         uint32_t score = 0;
         for (uint32_t k = 0; k < g->stride; k++) {
-            uint32_t gram = load4(t.p + at + k);
+            uint32_t gram = wedr_gram_at(t.p + at + k);
             score += *seen_of(p, gram) + SLOT_WEIGHT * *slot_of(g, gram);
         }
         if (score < best) {
@@ -82,7 +75,7 @@ static void pick(struct wedr_grams *g, const struct picker *p, struct wedr_text 
         }
     }
     for (uint32_t k = 0; k < g->stride; k++) {
-        ++*slot_of(g, load4(t.p + *ret_at + k));
+        ++*slot_of(g, wedr_gram_at(t.p + *ret_at + k));
     }
 }
 
@@ -97,7 +90,7 @@ static void add_up(uint32_t *first, size_t slots)
 static void put_long(struct wedr_grams *g, const struct wedr_literal *l, uint32_t text, uint16_t at)
 {
     for (uint32_t k = 0; k < g->stride; k++) {
-        uint32_t gram = load4(l->text.p + at + k);
+        uint32_t gram = wedr_gram_at(l->text.p + at + k);
         uint32_t hash = wedr_gram_hash(gram);
         struct wedr_gram_entry e = {.gram = gram,
                                     .atom = l->atom,
@@ -163,9 +156,20 @@ static uint32_t byte_of(struct wedr_text t, uint32_t at)
     return at < t.len ? (uint8_t)t.p[at] : 0;
 }
 
-static void set_pair(struct wedr_grams *g, uint32_t pair)
+static uint32_t upper(uint32_t c)
 {
-    g->pairs[pair / 64] |= UINT64_C(1) << (pair % 64);
+    return c - 'a' < 26 ? c - 32 : c;
+}
+
+/* In all ways to write it. */
+static void set_pair(struct wedr_grams *g, uint32_t first, uint32_t second)
+{
+    const uint32_t a[2] = {first, upper(first)};
+    const uint32_t b[2] = {second << 8, upper(second) << 8};
+    for (unsigned i = 0; i < 4; i++) {
+        uint32_t pair = a[i & 1] | b[i >> 1];
+        g->pairs[pair / 64] |= UINT64_C(1) << (pair % 64);
+    }
 }
 
 static int alloc_short(struct wedr_grams *g, size_t count, struct wedr_pool *pool)
@@ -202,16 +206,16 @@ static int build_short(struct wedr_grams *g,
         struct wedr_text t = l[i].text;
         uint32_t pair = byte_of(t, 0) | byte_of(t, 1) << 8;
         if (t.len == 1) {
-            g->single[byte_of(t, 0)] = l[i].atom;
+            g->single[byte_of(t, 0)] = g->single[upper(byte_of(t, 0))] = l[i].atom;
             for (uint32_t second = 0; second < 256; second++) {
-                set_pair(g, byte_of(t, 0) | second << 8);
+                set_pair(g, byte_of(t, 0), second);
             }
             continue;
         }
         struct wedr_gram_entry e = {
             .gram = pair | byte_of(t, 2) << 16, .atom = l[i].atom, .len = (uint16_t)t.len};
         g->shorts[--g->short_first[short_slot(g, pair)]] = e;
-        set_pair(g, pair);
+        set_pair(g, byte_of(t, 0), byte_of(t, 1));
     }
     return WEDR_OK;
 }
@@ -273,6 +277,7 @@ int wedr_grams_build(struct wedr_grams *g,
     if (r == WEDR_OK) {
         /* With short literals every byte is looked at anyway. */
         g->stride = shorts > 0 ? 1 : stride_of(literals, count);
+        g->shortest = literals[0].text.len;
         g->longest = literals[count - 1].text.len;
         g->count = (uint32_t)count;
         r = build_long(g, literals + shorts, count - shorts, pool, &p);

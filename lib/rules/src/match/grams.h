@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
- * rules/src/match/grams.h — finds all literals of one field in one pass over a folded text. Each
- * literal is known by the rarest four bytes in it, its gram: a bit per hash says where a gram may
- * stand, and only there the few literals of that gram are compared. Most literals of rules share
- * their first bytes with every event ("c:\windows\system32\"), hardly any shares its rarest ones,
- * so that events pass by without a comparison. Literals of less than four bytes are known by their
- * first two. Constant after building, any thread. */
+ * rules/src/match/grams.h — finds all literals of one field in one pass over a text, ASCII letters
+ * in either case (wedr_event_plain). Each literal is known by the rarest four bytes in it, its
+ * gram: a bit per hash says where a gram may stand, and only there the few literals of that gram
+ * are compared. Most literals of rules share their first bytes with every event
+ * ("c:\windows\system32\"), hardly any shares its rarest ones, so that events pass by without a
+ * comparison. Literals of less than four bytes are known by their first two. Constant after
+ * building, any thread. */
 #pragma once
 
 #include "ir/ruleset.h"
@@ -12,11 +13,12 @@
 #include <string.h>
 
 #define WEDR_GRAM 4u
-#define WEDR_GRAM_STRIDE_MAX 4u
+#define WEDR_GRAM_UNCASED 0x20202020u /* makes letters small, and others others: on both sides */
+#define WEDR_GRAM_STRIDE_MAX 8u
 #define WEDR_GRAM_PAIRS 65536u
 
 struct wedr_gram_entry {
-    uint32_t gram; /* the bytes; of a short literal: all of it */
+    uint32_t gram; /* the bytes, uncased; of a short literal: all of it */
     uint32_t atom;
     uint32_t text; /* of the whole literal, in texts */
     uint16_t len;
@@ -35,7 +37,7 @@ struct wedr_grams {
     uint32_t shift, slot_shift, short_shift;
     uint32_t
         stride; /* each literal has that many grams in a row: looked up at every stride-th byte */
-    uint32_t longest;
+    uint32_t shortest, longest;
     uint32_t count;
     size_t bytes; /* of all tables */
 };
@@ -50,6 +52,13 @@ WEDR_MUST_USE int wedr_grams_build(struct wedr_grams *g,
 static inline uint32_t wedr_gram_hash(uint32_t four)
 {
     return four * 0x9E3779B1u;
+}
+/* The gram at s. */
+static inline uint32_t wedr_gram_at(const void *s)
+{
+    uint32_t four;
+    memcpy(&four, s, sizeof(four));
+    return four | WEDR_GRAM_UNCASED;
 }
 static inline bool wedr_gram_bit(const uint64_t *bits, uint32_t at)
 {

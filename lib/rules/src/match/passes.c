@@ -4,18 +4,55 @@
 #include "match/matcher.h"
 #include <string.h>
 
+/* Eight bytes with A-Z made small. */
+static inline uint64_t small_eight(const void *p)
+{
+    const uint64_t ones = UINT64_C(0x0101010101010101);
+    uint64_t w;
+    memcpy(&w, p, sizeof(w));
+    uint64_t low = w & ones * 0x7F;
+    uint64_t from_a = low + ones * (0x80 - 'A');
+    uint64_t behind_z = low + ones * (0x7F - 'Z');
+    return w | ((from_a ^ behind_z) & ~w & ones * 0x80) >> 2;
+}
+
+static inline uint8_t small(uint8_t c)
+{
+    return (uint8_t)(c - 'A') < 26 ? (uint8_t)(c | 32) : c;
+}
+
+/* A folded literal of at least four bytes stands at s. */
+static bool stands_at(const uint8_t *s, const char *literal, size_t len)
+{
+    uint64_t w;
+    if (len < 8) {
+        for (size_t i = 0; i < len; i++) {
+            if (small(s[i]) != (uint8_t)literal[i]) {
+                return false;
+            }
+        }
+        return true;
+    }
+    for (size_t i = 0; i + 8 < len; i += 8) {
+        memcpy(&w, literal + i, sizeof(w));
+        if (small_eight(s + i) != w) {
+            return false;
+        }
+    }
+    memcpy(&w, literal + len - 8, sizeof(w));
+    return small_eight(s + len - 8) == w;
+}
+
 /* A gram of that hash may stand at s + i. */
 static void check_gram(
     struct wedr_matcher *m, const struct wedr_grams *g, const uint8_t *s, size_t i, size_t len)
 {
-    uint32_t four;
-    memcpy(&four, s + i, sizeof(four));
-    uint32_t slot = wedr_gram_hash(four) >> g->slot_shift;
+    uint32_t gram = wedr_gram_at(s + i);
+    uint32_t slot = wedr_gram_hash(gram) >> g->slot_shift;
     for (uint32_t at = g->first[slot]; at < g->first[slot + 1]; at++) {
         const struct wedr_gram_entry *e = &g->entries[at];
-        if (e->gram == four && e->at <= i && e->len <= len - (i - e->at) &&
-            !wedr_matcher_has(m, e->atom) &&
-            memcmp(s + i - e->at, g->texts + e->text, e->len) == 0) {
+        if (e->gram == gram && e->at <= i && e->len <= len - (i - e->at) &&
+            !wedr_matcher_has(m, e->atom) && stands_at(s + i - e->at, g->texts + e->text, e->len)) {
             wedr_matcher_spread(m, e->atom);
         }
     }
@@ -31,8 +68,8 @@ static void check_short(
     if (len - i < 2) {
         return;
     }
-    uint32_t two = s[i] | (uint32_t)s[i + 1] << 8;
-    uint32_t three = len - i < 3 ? two : two | (uint32_t)s[i + 2] << 16;
+    uint32_t two = small(s[i]) | (uint32_t)small(s[i + 1]) << 8;
+    uint32_t three = len - i < 3 ? two : two | (uint32_t)small(s[i + 2]) << 16;
     uint32_t slot = wedr_gram_hash(two) >> g->short_shift;
     for (uint32_t at = g->short_first[slot]; at < g->short_first[slot + 1]; at++) {
         const struct wedr_gram_entry *e = &g->shorts[at];
@@ -44,9 +81,7 @@ static void check_short(
 
 static inline bool may_be_gram(const struct wedr_grams *g, const uint8_t *s)
 {
-    uint32_t four;
-    memcpy(&four, s, sizeof(four));
-    return wedr_gram_bit(g->bits, wedr_gram_hash(four) >> g->shift);
+    return wedr_gram_bit(g->bits, wedr_gram_hash(wedr_gram_at(s)) >> g->shift);
 }
 
 static inline bool may_be_short(const struct wedr_grams *g, const uint8_t *s)
@@ -155,11 +190,16 @@ static bool same_number(const void *ctx, uint32_t id)
                                k->number) == 0;
 }
 
-static void pass_exact(struct wedr_matcher *m, const struct wedr_table *t, struct wedr_text folded)
+static void pass_exact(struct wedr_matcher *m, const struct wedr_table *t, struct wedr_text plain)
 {
-    uint64_t bit = UINT64_C(1) << (folded.len < 63 ? folded.len : 63);
-    if (!(t->exact_lengths & bit) || folded.len > t->exact_longest) {
+    uint64_t bit = UINT64_C(1) << (plain.len < 63 ? plain.len : 63);
+    if (!(t->exact_lengths & bit) || plain.len > t->exact_longest) {
         return;
+    }
+    char *fold = m->eval.fold;
+    struct wedr_text folded = wedr_text(fold, plain.len);
+    if (plain.p != fold) {
+        folded.len = (uint32_t)wedr_fold(plain.p, plain.len, fold);
     }
     struct exact_key key = {.t = t, .text = folded};
     uint32_t id = wedr_index_find(&t->exact_index, wedr_hash_bytes(folded.p, folded.len, 0),
@@ -169,21 +209,21 @@ static void pass_exact(struct wedr_matcher *m, const struct wedr_table *t, struc
     }
 }
 
-/* A value that fits the scratch memory, folded. */
-static void pass_folded(struct wedr_matcher *m, const struct wedr_table *t, struct wedr_text folded)
+/* A value that is ASCII or folded. */
+static void pass_plain(struct wedr_matcher *m, const struct wedr_table *t, struct wedr_text plain)
 {
-    const uint8_t *s = (const uint8_t *)folded.p;
+    const uint8_t *s = (const uint8_t *)plain.p;
     if (t->exacts.count > 0) {
-        pass_exact(m, t, folded);
+        pass_exact(m, t, plain);
     }
     if (t->grams.entries) {
-        find_anywhere(m, &t->grams, s, folded.len);
+        find_anywhere(m, &t->grams, s, plain.len);
     }
     if (t->front.words) {
-        walk_front(m, &t->front, s, folded.len);
+        walk_front(m, &t->front, s, plain.len);
     }
     if (t->end.words) {
-        walk_end(m, &t->end, s, folded.len);
+        walk_end(m, &t->end, s, plain.len);
     }
 }
 
@@ -224,16 +264,18 @@ static void pass_long(struct wedr_matcher *m, const struct wedr_table *t, struct
 static void pass_text(struct wedr_matcher *m,
                       const struct wedr_table *t,
                       struct wedr_rule_event *ev,
-                      uint32_t value,
-                      struct wedr_text text)
+                      uint32_t value)
 {
-    struct wedr_text folded;
+    struct wedr_text plain;
+    if (wedr_event_plain(ev, value, &plain)) {
+        pass_plain(m, t, plain);
+        return;
+    }
+    struct wedr_text text = wedr_rule_event_text(ev, value);
     if (text.len > WEDR_EVAL_FOLD_MAX) {
         pass_long(m, t, text);
-    } else if (wedr_event_folded(ev, value, &folded)) {
-        pass_folded(m, t, folded);
     } else {
-        pass_folded(m, t, wedr_text(m->eval.fold, wedr_fold(text.p, text.len, m->eval.fold)));
+        pass_plain(m, t, wedr_text(m->eval.fold, wedr_fold(text.p, text.len, m->eval.fold)));
     }
 }
 
@@ -299,14 +341,14 @@ static void pass_value(struct wedr_matcher *m,
     if (t->exists != WEDR_IR_NONE) {
         wedr_matcher_set(m, t->exists);
     }
-    bool ready = v->text.p && !v->escaped;
-    struct wedr_text text = ready ? v->text : wedr_rule_event_text(ev, value);
-    if (text.len == 0) {
-        if (t->empty != WEDR_IR_NONE) {
+    struct wedr_text text = v->text;
+    if (v->kind != WEDR_VALUE_NUMBER || t->numeric) {
+        text = text.p && !v->escaped ? text : wedr_rule_event_text(ev, value);
+        if (text.len > 0 && t->texts) {
+            pass_text(m, t, ev, value);
+        } else if (text.len == 0 && t->empty != WEDR_IR_NONE) {
             wedr_matcher_set(m, t->empty);
         }
-    } else if (t->texts) {
-        pass_text(m, t, ev, value, text);
     }
     if (t->numbers.count > 0) {
         pass_number(m, t, v, text);
@@ -317,10 +359,25 @@ static void pass_value(struct wedr_matcher *m,
     pass_lists(m, t, ev, value);
 }
 
+/* Literals anywhere in any value. */
+static void
+pass_keywords(struct wedr_matcher *m, const struct wedr_table *t, struct wedr_rule_event *ev)
+{
+    for (uint32_t v = 0; v < ev->count; v++) {
+        const struct wedr_rule_value *value = &ev->values[v];
+        if (value->origin != v || value->kind == WEDR_VALUE_NULL ||
+            (value->kind == WEDR_VALUE_NUMBER ? !t->numeric
+                                              : value->text.len < t->grams.shortest)) {
+            continue; /* escapes only make it shorter */
+        }
+        pass_text(m, t, ev, v);
+    }
+}
+
 void wedr_pass_table(struct wedr_matcher *m, const struct wedr_table *t, struct wedr_rule_event *ev)
 {
-    if (t->whole && t->grams.entries && wedr_event_fold_all(ev)) {
-        find_anywhere(m, &t->grams, (const uint8_t *)ev->folded, ev->folded_used);
+    if (t->whole) {
+        pass_keywords(m, t, ev);
         return;
     }
     if (t->field == WEDR_FIELD_ANY) {
