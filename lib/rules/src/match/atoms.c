@@ -86,13 +86,12 @@ static bool same_literal(const void *ctx, uint32_t id)
     const struct literal_key *k = ctx;
     const struct wedr_literal_entry *have =
         WEDR_VEC_AT(struct wedr_literal_entry, k->b->literals, id);
-    return have->table == k->table && have->place == k->place &&
+    return have->table == k->table && have->literal.place == k->place &&
            have->literal.text.len == k->text.len &&
            memcmp(have->literal.text.p, k->text.p, k->text.len) == 0;
 }
 
-/* The atom of a folded text somewhere, in front, or at the end of the field's values; at the end it
- * is b->fold, which is reversed. */
+/* The atom of a folded text somewhere, in front, or at the end of the field's values. */
 static int literal_atom(struct wedr_builder *b,
                         uint32_t field,
                         uint8_t pred_kind,
@@ -104,11 +103,6 @@ static int literal_atom(struct wedr_builder *b,
                 : pred_kind == WEDR_PRED_SUFFIX ? WEDR_PLACE_END
                                                 : WEDR_PLACE_ANYWHERE;
     uint32_t cost = wedr_literal_cost(t, pred_kind);
-    for (uint32_t i = 0; key.place == WEDR_PLACE_END && i < t.len / 2; i++) {
-        char swap = b->fold[i];
-        b->fold[i] = b->fold[t.len - 1 - i];
-        b->fold[t.len - 1 - i] = swap;
-    }
     key.text = t;
     int r = wedr_build_table(b, field, &key.table);
     if (r < 0) {
@@ -120,7 +114,7 @@ static int literal_atom(struct wedr_builder *b,
         *ret_atom = WEDR_VEC_AT(struct wedr_literal_entry, b->literals, id)->literal.atom;
         return WEDR_OK;
     }
-    struct wedr_literal_entry l = {.table = key.table, .place = key.place};
+    struct wedr_literal_entry l = {.literal.place = key.place, .table = key.table};
     r = wedr_pool_text(&b->tmp, t, &l.literal.text);
     if (r == WEDR_OK) {
         r = wedr_build_atom(b, cost, &l.literal.atom);

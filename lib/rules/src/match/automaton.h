@@ -7,9 +7,13 @@
 
 #include "ir/ruleset.h"
 
+/* Where in a value a literal stands. */
+enum wedr_place { WEDR_PLACE_ANYWHERE, WEDR_PLACE_FRONT, WEDR_PLACE_END, WEDR_PLACES };
+
 struct wedr_literal {
     struct wedr_text text; /* folded, not empty */
     uint32_t atom;         /* what a hit sets */
+    uint8_t place;         /* enum wedr_place */
 };
 
 struct wedr_automaton {

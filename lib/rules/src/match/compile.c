@@ -171,21 +171,6 @@ static int build_scopes(struct wedr_builder *b)
     return r;
 }
 
-/* It could stand in the text of a number. */
-static bool is_numeric(struct wedr_text t)
-{
-    static const char *const words[] = {"-inf", "-nan"};
-    uint32_t digits = 0;
-    while (digits < t.len && t.p[digits] && strchr("0123456789+-.e", t.p[digits])) {
-        digits++;
-    }
-    bool numeric = digits == t.len;
-    for (size_t i = 0; i < WEDR_ARRAY_COUNT(words); i++) {
-        numeric |= wedr_text_contains(wedr_text(words[i], 4), t, true);
-    }
-    return numeric;
-}
-
 /* Which tables the rules of each scope look at, and which the guards. */
 static int build_scope_tables(struct wedr_builder *b)
 {
@@ -216,11 +201,6 @@ static int build_scope_tables(struct wedr_builder *b)
     for (size_t t = 0; t < e->tables.count; t++) {
         struct wedr_table *table = WEDR_VEC_AT(struct wedr_table, e->tables, t);
         table->guards = t < e->field_tables && (guards[t / 64] >> (t % 64) & 1);
-        table->texts = table->exacts.count > 0;
-        const struct wedr_exact *x = table->exacts.p;
-        for (size_t i = 0; !table->numeric && i < table->exacts.count; i++) {
-            table->numeric = is_numeric(x[i].text);
-        }
     }
     return WEDR_OK;
 }
@@ -276,83 +256,6 @@ static int build_effects(struct wedr_builder *b)
     return WEDR_OK;
 }
 
-/* Literals by table and place: `first` gets where each begins, and one more. */
-static int
-sort_literals(struct wedr_builder *b, struct wedr_literal **ret_sorted, uint32_t **ret_first)
-{
-    size_t bins = b->e->tables.count * WEDR_PLACES;
-    const struct wedr_literal_entry *all = b->literals.p;
-    struct wedr_literal *sorted =
-        wedr_pool_block(&b->tmp, (b->literals.count + 1) * sizeof(*sorted), 16);
-    uint32_t *first = wedr_pool_block(&b->tmp, (bins + 2) * sizeof(*first), 8);
-    if (!sorted || !first) {
-        return WEDR_E_NOMEM;
-    }
-    for (size_t i = 0; i < b->literals.count; i++) {
-        first[(size_t)all[i].table * WEDR_PLACES + all[i].place + 2]++;
-    }
-    for (size_t t = 0; t < bins; t++) {
-        first[t + 1] += first[t];
-    }
-    for (size_t i = 0; i < b->literals.count; i++) {
-        sorted[first[(size_t)all[i].table * WEDR_PLACES + all[i].place + 1]++] = all[i].literal;
-    }
-    *ret_sorted = sorted;
-    *ret_first = first;
-    return WEDR_OK;
-}
-
-static bool is_whole(const struct wedr_table *t, const uint32_t *first)
-{
-    return t->field == WEDR_FIELD_ANY && t->exacts.count == 0 && t->numbers.count == 0 &&
-           t->lists.count == 0 && t->exists == WEDR_IR_NONE && t->empty == WEDR_IR_NONE &&
-           t->yes == WEDR_IR_NONE && t->no == WEDR_IR_NONE &&
-           first[WEDR_PLACE_FRONT] == first[WEDR_PLACES];
-}
-
-static int build_place(struct wedr_builder *b,
-                       struct wedr_table *t,
-                       enum wedr_place place,
-                       struct wedr_literal *l,
-                       size_t count)
-{
-    struct wedr_pool *pool = &b->e->pool;
-    t->texts = true;
-    for (size_t i = 0; !t->numeric && i < count; i++) {
-        t->numeric = is_numeric(l[i].text);
-    }
-    if (place == WEDR_PLACE_ANYWHERE) {
-        return wedr_grams_build(&t->grams, l, count, pool, &b->tmp);
-    }
-    return wedr_automaton_build(place == WEDR_PLACE_FRONT ? &t->front : &t->end, l, count, pool,
-                                &b->tmp);
-}
-
-/* What finds the literals of each table. */
-static int build_automata(struct wedr_builder *b)
-{
-    struct wedr_engine *e = b->e;
-    struct wedr_literal *sorted;
-    uint32_t *first;
-    int r = sort_literals(b, &sorted, &first);
-    for (size_t i = 0; r == WEDR_OK && i < e->tables.count * WEDR_PLACES; i++) {
-        size_t count = first[i + 1] - first[i];
-        struct wedr_table *table = WEDR_VEC_AT(struct wedr_table, e->tables, i / WEDR_PLACES);
-        if (i % WEDR_PLACES == 0) {
-            table->whole = is_whole(table, first + i);
-        }
-        if (count > 0) {
-            r = build_place(b, table, (enum wedr_place)(i % WEDR_PLACES), sorted + first[i], count);
-        }
-        if (i % WEDR_PLACES == WEDR_PLACES - 1) {
-            e->automaton_bytes += table->grams.bytes;
-            e->automaton_bytes +=
-                (table->front.word_count + table->end.word_count) * sizeof(uint32_t);
-        }
-    }
-    return r;
-}
-
 static int builder_init(struct wedr_builder *b)
 {
     size_t nodes = (size_t)wedr_ruleset_node_count(b->rs) + 1;
@@ -394,8 +297,8 @@ static int split_tables(struct wedr_builder *b)
 static int build(struct wedr_builder *b)
 {
     static int (*const steps[])(struct wedr_builder *) = {
-        builder_init,       build_rules,   build_always,   build_scopes, split_tables,
-        build_scope_tables, build_effects, build_automata, drop_idle};
+        builder_init,       build_rules,   build_always,       build_scopes, split_tables,
+        build_scope_tables, build_effects, wedr_build_finders, drop_idle};
     int r = WEDR_OK;
     for (size_t i = 0; r == WEDR_OK && i < WEDR_ARRAY_COUNT(steps); i++) {
         r = steps[i](b);

@@ -53,9 +53,6 @@ struct wedr_list {
     uint32_t set, atom;
 };
 
-/* Where in a value a literal stands. */
-enum wedr_place { WEDR_PLACE_ANYWHERE, WEDR_PLACE_FRONT, WEDR_PLACE_END, WEDR_PLACES };
-
 /* What is looked for in the values of one field. */
 struct wedr_table {
     uint32_t field;          /* or WEDR_FIELD_ANY */
@@ -64,7 +61,7 @@ struct wedr_table {
     bool whole;              /* nothing but literals anywhere */
     bool numeric;            /* one of its texts could be one of a number */
     uint32_t lazy;           /* its twin that is passed on demand; WEDR_IR_NONE: it is one */
-    struct wedr_grams grams; /* literals anywhere */
+    struct wedr_grams grams; /* literals anywhere, and others that cost nothing beside them */
     struct wedr_automaton front, end; /* of end: reversed */
     struct wedr_vec exacts;           /* struct wedr_exact */
     struct wedr_vec numbers;          /* struct wedr_exact_number */
@@ -141,9 +138,8 @@ struct wedr_edge {
 };
 
 struct wedr_literal_entry {
-    struct wedr_literal literal; /* END: reversed */
+    struct wedr_literal literal;
     uint32_t table;
-    uint8_t place; /* enum wedr_place */
 };
 
 struct wedr_builder {
@@ -199,6 +195,8 @@ WEDR_MUST_USE int wedr_build_trigger(struct wedr_builder *b, uint32_t x, uint32_
 uint32_t wedr_literal_cost(struct wedr_text folded, uint8_t pred_kind);
 /* Moves what need not be known of every event into the tables' twins (lazy.c). */
 WEDR_MUST_USE int wedr_build_lazy(struct wedr_builder *b);
+/* What finds the literals of each table (finders.c). */
+WEDR_MUST_USE int wedr_build_finders(struct wedr_builder *b);
 /* Tables of all predicates below node, as bits; any: that of keywords. */
 void wedr_build_tables(const struct wedr_builder *b, uint32_t node, uint32_t any, uint64_t *bits);
 /* What was compiled for the scope at hand, or WEDR_IR_NONE; and the note that it was. */

@@ -10,7 +10,7 @@
 #define SEEN_BITS_MAX 16u
 #define COMMON_WEIGHT 512u /* a gram of a common text: as if so many literals had it */
 #define SLOT_WEIGHT 4u     /* of a literal that is known by a gram of the same slot already */
-#define POSITIONS_MAX 256u /* of a literal that are considered */
+#define POSITIONS_MAX 240u /* of a literal that are considered */
 #define BITS_MIN 10u
 #define BITS_MAX 18u
 #define BITS_PER_ENTRY 32u /* one of so many foreign grams has its bit set */
@@ -25,7 +25,7 @@ static void *table(struct wedr_grams *g, struct wedr_pool *pool, size_t n, size_
 
 struct picker {
     uint16_t *seen; /* by hash: how often literals have the gram */
-    uint16_t *at;   /* by literal: of the gram that was picked */
+    uint8_t *at;    /* by literal: of the gram that was picked */
     uint32_t shift;
 };
 
@@ -59,7 +59,7 @@ static int literal_order(const void *a, const void *b)
 }
 
 /* Counts in g->first how many entries each slot gets. */
-static void pick(struct wedr_grams *g, const struct picker *p, struct wedr_text t, uint16_t *ret_at)
+static void pick(struct wedr_grams *g, const struct picker *p, struct wedr_text t, uint8_t *ret_at)
 {
     uint32_t end = t.len - WEDR_GRAM - (g->stride - 1);
     uint32_t best = UINT32_MAX;
@@ -71,7 +71,7 @@ static void pick(struct wedr_grams *g, const struct picker *p, struct wedr_text 
         }
         if (score < best) {
             best = score;
-            *ret_at = (uint16_t)at;
+            *ret_at = (uint8_t)at;
         }
     }
     for (uint32_t k = 0; k < g->stride; k++) {
@@ -87,7 +87,7 @@ static void add_up(uint32_t *first, size_t slots)
     }
 }
 
-static void put_long(struct wedr_grams *g, const struct wedr_literal *l, uint32_t text, uint16_t at)
+static void put_long(struct wedr_grams *g, const struct wedr_literal *l, uint32_t text, uint8_t at)
 {
     for (uint32_t k = 0; k < g->stride; k++) {
         uint32_t gram = wedr_gram_at(l->text.p + at + k);
@@ -96,7 +96,8 @@ static void put_long(struct wedr_grams *g, const struct wedr_literal *l, uint32_
                                     .atom = l->atom,
                                     .text = text,
                                     .len = (uint16_t)l->text.len,
-                                    .at = (uint16_t)(at + k)};
+                                    .at = (uint8_t)(at + k),
+                                    .place = l->place};
         g->entries[--*slot_of(g, gram)] = e;
         g->bits[(hash >> g->shift) / 64] |= UINT64_C(1) << ((hash >> g->shift) % 64);
     }
@@ -172,52 +173,55 @@ static void set_pair(struct wedr_grams *g, uint32_t first, uint32_t second)
     }
 }
 
-static int alloc_short(struct wedr_grams *g, size_t count, struct wedr_pool *pool)
+static uint32_t pair_of(struct wedr_text t)
 {
-    uint32_t slot_bits = log2_of(count, SLOTS_MIN, 24);
-    g->short_shift = 32 - slot_bits;
-    g->pairs = table(g, pool, WEDR_GRAM_PAIRS / 64, sizeof(uint64_t));
-    g->single = table(g, pool, 256, sizeof(*g->single));
-    g->short_first = table(g, pool, ((size_t)1 << slot_bits) + 1, sizeof(*g->short_first));
-    g->shorts = table(g, pool, count + 1, sizeof(*g->shorts));
-    if (!g->pairs || !g->single || !g->short_first || !g->shorts) {
-        return WEDR_E_NOMEM;
-    }
-    memset(g->single, 0xFF, 256 * sizeof(*g->single));
-    return WEDR_OK;
+    return byte_of(t, 0) | byte_of(t, 1) << 8;
 }
 
-/* Literals of one, two and three bytes. */
+static struct wedr_gram_entry short_entry(const struct wedr_literal *l)
+{
+    struct wedr_gram_entry e = {.gram = pair_of(l->text) | byte_of(l->text, 2) << 16,
+                                .atom = l->atom,
+                                .len = (uint16_t)l->text.len};
+    return e;
+}
+
+/* Literals of two and three bytes. */
 static int build_short(struct wedr_grams *g,
                        const struct wedr_literal *l,
                        size_t count,
                        struct wedr_pool *pool)
 {
-    int r = alloc_short(g, count, pool);
-    if (r < 0) {
-        return r;
+    uint32_t slot_bits = log2_of(count, SLOTS_MIN, 24);
+    g->short_shift = 32 - slot_bits;
+    g->pairs = table(g, pool, WEDR_GRAM_PAIRS / 64, sizeof(uint64_t));
+    g->short_first = table(g, pool, ((size_t)1 << slot_bits) + 1, sizeof(*g->short_first));
+    g->shorts = table(g, pool, count + 1, sizeof(*g->shorts));
+    if (!g->pairs || !g->short_first || !g->shorts) {
+        return WEDR_E_NOMEM;
     }
     for (size_t i = 0; i < count; i++) {
-        uint32_t pair = byte_of(l[i].text, 0) | byte_of(l[i].text, 1) << 8;
-        g->short_first[short_slot(g, pair)] += l[i].text.len > 1;
+        g->short_first[short_slot(g, pair_of(l[i].text))]++;
     }
-    add_up(g->short_first, (size_t)1 << (32 - g->short_shift));
+    add_up(g->short_first, (size_t)1 << slot_bits);
     for (size_t i = 0; i < count; i++) {
-        struct wedr_text t = l[i].text;
-        uint32_t pair = byte_of(t, 0) | byte_of(t, 1) << 8;
-        if (t.len == 1) {
-            g->single[byte_of(t, 0)] = g->single[upper(byte_of(t, 0))] = l[i].atom;
-            for (uint32_t second = 0; second < 256; second++) {
-                set_pair(g, byte_of(t, 0), second);
-            }
-            continue;
-        }
-        struct wedr_gram_entry e = {
-            .gram = pair | byte_of(t, 2) << 16, .atom = l[i].atom, .len = (uint16_t)t.len};
-        g->shorts[--g->short_first[short_slot(g, pair)]] = e;
-        set_pair(g, byte_of(t, 0), byte_of(t, 1));
+        g->shorts[--g->short_first[short_slot(g, pair_of(l[i].text))]] = short_entry(&l[i]);
+        set_pair(g, byte_of(l[i].text, 0), byte_of(l[i].text, 1));
     }
     return WEDR_OK;
+}
+
+static int build_singles(struct wedr_grams *g,
+                         const struct wedr_literal *l,
+                         size_t count,
+                         struct wedr_pool *pool)
+{
+    g->singles = table(g, pool, count + 1, sizeof(*g->singles));
+    for (size_t i = 0; g->singles && i < count; i++) {
+        g->singles[i] = short_entry(&l[i]);
+    }
+    g->single_count = (uint32_t)count;
+    return g->singles ? WEDR_OK : WEDR_E_NOMEM;
 }
 
 /* How many grams in a row the shortest literal has. */
@@ -263,20 +267,24 @@ int wedr_grams_build(struct wedr_grams *g,
                      struct wedr_pool *tmp)
 {
     size_t seen_size = 0;
-    size_t at_size = (count + 1) * sizeof(uint16_t);
+    size_t at_size = count + 1;
     struct picker p = {.at = wedr_pool_realloc(tmp, NULL, 0, at_size)};
+    size_t singles = 0;
     size_t shorts = 0;
     qsort(literals, count, sizeof(*literals), literal_order);
     while (shorts < count && literals[shorts].text.len < WEDR_GRAM) {
+        singles += literals[shorts].text.len == 1;
         shorts++;
     }
     int r = p.at ? count_all(&p, literals, count, tmp, &seen_size) : WEDR_E_NOMEM;
-    if (r == WEDR_OK && shorts > 0) {
-        r = build_short(g, literals, shorts, pool);
+    if (r == WEDR_OK && singles > 0) {
+        r = build_singles(g, literals, singles, pool);
+    }
+    if (r == WEDR_OK && shorts > singles) {
+        r = build_short(g, literals + singles, shorts - singles, pool);
     }
     if (r == WEDR_OK) {
-        /* With short literals every byte is looked at anyway. */
-        g->stride = shorts > 0 ? 1 : stride_of(literals, count);
+        g->stride = stride_of(literals + shorts, count - shorts);
         g->shortest = literals[0].text.len;
         g->longest = literals[count - 1].text.len;
         g->count = (uint32_t)count;

@@ -22,7 +22,8 @@ struct wedr_gram_entry {
     uint32_t atom;
     uint32_t text; /* of the whole literal, in texts */
     uint16_t len;
-    uint16_t at; /* of the gram in it */
+    uint8_t at;    /* of the gram in it */
+    uint8_t place; /* enum wedr_place */
 };
 
 struct wedr_grams {
@@ -30,13 +31,14 @@ struct wedr_grams {
     uint32_t *first;                 /* by slot, and one more */
     uint64_t *bits;                  /* by hash: a gram */
     char *texts;
-    uint64_t *pairs;  /* bits by two bytes: a short literal begins so; NULL: no short ones */
-    uint32_t *single; /* by byte: the atom of that literal, or WEDR_IR_NONE */
-    struct wedr_gram_entry *shorts; /* by slot: of two and three bytes */
+    uint64_t *pairs; /* bits by two bytes: a short literal begins so; NULL: no short ones */
+    struct wedr_gram_entry *singles; /* of one byte */
+    struct wedr_gram_entry *shorts;  /* by slot: of two and three bytes */
     uint32_t *short_first;
     uint32_t shift, slot_shift, short_shift;
     uint32_t
         stride; /* each literal has that many grams in a row: looked up at every stride-th byte */
+    uint32_t single_count;
     uint32_t shortest, longest;
     uint32_t count;
     size_t bytes; /* of all tables */

@@ -28,6 +28,7 @@ struct wedr_matcher *wedr_matcher_new(const struct wedr_engine *e)
     m->scopes = take(m, e->scopes.count + 1, sizeof(uint32_t));
     m->needed = take(m, (size_t)e->table_words + 1, sizeof(uint64_t));
     m->keywords = take(m, e->scopes.count + 1, sizeof(uint32_t));
+    m->plains = take(m, WEDR_MATCHER_PLAINS, sizeof(*m->plains));
     m->passed = take(m, e->tables.count + 1, sizeof(uint32_t));
     m->memo = take(m, e->residuals.count + 1, sizeof(uint32_t));
     m->matches = take(m, e->rules.count + 1, sizeof(uint32_t));
@@ -35,7 +36,7 @@ struct wedr_matcher *wedr_matcher_new(const struct wedr_engine *e)
                                             e->opts.regex_value_max};
     int r = wedr_eval_init(&m->eval, e->rs, &limits);
     if (r < 0 || !m->atoms || !m->touched || !m->candidates || !m->scope_state || !m->scopes ||
-        !m->needed || !m->keywords || !m->passed || !m->memo || !m->matches) {
+        !m->needed || !m->keywords || !m->plains || !m->passed || !m->memo || !m->matches) {
         wedr_matcher_free(m);
         return NULL;
     }
@@ -53,6 +54,7 @@ void wedr_matcher_free(struct wedr_matcher *m)
         wedr_free(m->scopes);
         wedr_free(m->needed);
         wedr_free(m->keywords);
+        wedr_free(m->plains);
         wedr_free(m->passed);
         wedr_free(m->memo);
         wedr_free(m->matches);
@@ -291,6 +293,7 @@ static void begin(struct wedr_matcher *m, const struct wedr_engine *e)
         m->scope_state[m->scopes[i]] = WEDR_SCOPE_IDLE;
     }
     m->touched_count = m->scope_count = m->keyword_count = 0;
+    m->gathered = false;
     if (++m->epoch > INT32_MAX / 2) {
         memset(m->memo, 0, (e->residuals.count + 1) * sizeof(uint32_t));
         memset(m->passed, 0, (e->tables.count + 1) * sizeof(uint32_t));

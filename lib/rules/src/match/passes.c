@@ -43,38 +43,40 @@ static bool stands_at(const uint8_t *s, const char *literal, size_t len)
     return small_eight(s + len - 8) == w;
 }
 
-/* A gram of that hash may stand at s + i. */
-static void check_gram(
-    struct wedr_matcher *m, const struct wedr_grams *g, const uint8_t *s, size_t i, size_t len)
+/* What is searched: a value that is ASCII or folded, or a part of one. */
+struct piece {
+    const uint8_t *s;
+    size_t len;
+    bool front, end; /* the value begins, ends with it */
+};
+
+/* A literal with its gram at i stands where it must. */
+static bool entry_holds(const struct wedr_grams *g,
+                        const struct wedr_gram_entry *e,
+                        const struct piece *p,
+                        size_t i)
 {
-    uint32_t gram = wedr_gram_at(s + i);
+    if (e->at > i || e->len > p->len - (i - e->at)) {
+        return false;
+    }
+    size_t from = i - e->at;
+    if ((e->place == WEDR_PLACE_FRONT && !(p->front && from == 0)) ||
+        (e->place == WEDR_PLACE_END && !(p->end && from + e->len == p->len))) {
+        return false;
+    }
+    return stands_at(p->s + from, g->texts + e->text, e->len);
+}
+
+/* The bit of the gram at i is set. */
+static void
+check_gram(struct wedr_matcher *m, const struct wedr_grams *g, const struct piece *p, size_t i)
+{
+    uint32_t gram = wedr_gram_at(p->s + i);
     uint32_t slot = wedr_gram_hash(gram) >> g->slot_shift;
     for (uint32_t at = g->first[slot]; at < g->first[slot + 1]; at++) {
         const struct wedr_gram_entry *e = &g->entries[at];
-        if (e->gram == gram && e->at <= i && e->len <= len - (i - e->at) &&
-            !wedr_matcher_has(m, e->atom) && stands_at(s + i - e->at, g->texts + e->text, e->len)) {
+        if (e->gram == gram && !wedr_matcher_has(m, e->atom) && entry_holds(g, e, p, i)) {
             wedr_matcher_spread(m, e->atom);
-        }
-    }
-}
-
-/* A literal of less than four bytes may begin at s + i. */
-static void check_short(
-    struct wedr_matcher *m, const struct wedr_grams *g, const uint8_t *s, size_t i, size_t len)
-{
-    if (g->single[s[i]] != WEDR_IR_NONE) {
-        wedr_matcher_set(m, g->single[s[i]]);
-    }
-    if (len - i < 2) {
-        return;
-    }
-    uint32_t two = small(s[i]) | (uint32_t)small(s[i + 1]) << 8;
-    uint32_t three = len - i < 3 ? two : two | (uint32_t)small(s[i + 2]) << 16;
-    uint32_t slot = wedr_gram_hash(two) >> g->short_shift;
-    for (uint32_t at = g->short_first[slot]; at < g->short_first[slot + 1]; at++) {
-        const struct wedr_gram_entry *e = &g->shorts[at];
-        if (e->len <= len - i && e->gram == (e->len == 2 ? two : three)) {
-            wedr_matcher_set(m, e->atom);
         }
     }
 }
@@ -84,55 +86,73 @@ static inline bool may_be_gram(const struct wedr_grams *g, const uint8_t *s)
     return wedr_gram_bit(g->bits, wedr_gram_hash(wedr_gram_at(s)) >> g->shift);
 }
 
-static inline bool may_be_short(const struct wedr_grams *g, const uint8_t *s)
-{
-    return wedr_gram_bit(g->pairs, s[0] | (uint32_t)s[1] << 8);
-}
-
-/* At every byte, grams and short literals. */
-static void
-find_both(struct wedr_matcher *m, const struct wedr_grams *g, const uint8_t *s, size_t len)
-{
-    size_t i = 0;
-    for (; i + WEDR_GRAM <= len; i++) {
-        if (may_be_gram(g, s + i)) {
-            check_gram(m, g, s, i, len);
-        }
-        if (may_be_short(g, s + i)) {
-            check_short(m, g, s, i, len);
-        }
-    }
-    for (; i < len; i++) {
-        check_short(m, g, s, i, len);
-    }
-}
-
-/* All literals in [s, s + len). */
-static void
-find_anywhere(struct wedr_matcher *m, const struct wedr_grams *g, const uint8_t *s, size_t len)
+/* Four places with one branch. */
+static void find_grams(struct wedr_matcher *m, const struct wedr_grams *g, const struct piece *p)
 {
     const size_t stride = g->stride;
+    const uint8_t *s = p->s;
     size_t i = 0;
-    if (g->pairs) {
-        find_both(m, g, s, len);
-        return;
-    }
-    /* Four places with one branch. */
-    for (; i + 3 * stride + WEDR_GRAM <= len; i += 4 * stride) {
-        bool a = may_be_gram(g, s + i);
-        bool b = may_be_gram(g, s + i + stride);
-        bool c = may_be_gram(g, s + i + 2 * stride);
-        bool d = may_be_gram(g, s + i + 3 * stride);
-        if (a | b | c | d) {
-            for (size_t k = i; k < i + 4 * stride; k += stride) {
-                check_gram(m, g, s, k, len);
+    for (; i + 3 * stride + WEDR_GRAM <= p->len; i += 4 * stride) {
+        bool at[4] = {may_be_gram(g, s + i), may_be_gram(g, s + i + stride),
+                      may_be_gram(g, s + i + 2 * stride), may_be_gram(g, s + i + 3 * stride)};
+        if (at[0] | at[1] | at[2] | at[3]) {
+            for (size_t k = 0; k < 4; k++) {
+                if (at[k]) {
+                    check_gram(m, g, p, i + k * stride);
+                }
             }
         }
     }
-    for (; i + WEDR_GRAM <= len; i += stride) {
+    for (; i + WEDR_GRAM <= p->len; i += stride) {
         if (may_be_gram(g, s + i)) {
-            check_gram(m, g, s, i, len);
+            check_gram(m, g, p, i);
         }
+    }
+}
+
+/* Literals of two and three bytes. */
+static void find_shorts(struct wedr_matcher *m, const struct wedr_grams *g, const struct piece *p)
+{
+    const uint8_t *s = p->s;
+    for (size_t i = 0; i + 2 <= p->len; i++) {
+        if (!wedr_gram_bit(g->pairs, s[i] | (uint32_t)s[i + 1] << 8)) {
+            continue;
+        }
+        uint32_t two = small(s[i]) | (uint32_t)small(s[i + 1]) << 8;
+        uint32_t three = p->len - i < 3 ? two : two | (uint32_t)small(s[i + 2]) << 16;
+        uint32_t slot = wedr_gram_hash(two) >> g->short_shift;
+        for (uint32_t at = g->short_first[slot]; at < g->short_first[slot + 1]; at++) {
+            const struct wedr_gram_entry *e = &g->shorts[at];
+            if (e->len <= p->len - i && e->gram == (e->len == 2 ? two : three)) {
+                wedr_matcher_set(m, e->atom);
+            }
+        }
+    }
+}
+
+/* Literals of one byte. */
+static void find_singles(struct wedr_matcher *m, const struct wedr_grams *g, const struct piece *p)
+{
+    uint64_t there[4] = {0};
+    for (size_t i = 0; i < p->len; i++) {
+        uint8_t c = small(p->s[i]);
+        there[c / 64] |= UINT64_C(1) << (c % 64);
+    }
+    for (uint32_t i = 0; i < g->single_count; i++) {
+        if (wedr_gram_bit(there, g->singles[i].gram)) {
+            wedr_matcher_set(m, g->singles[i].atom);
+        }
+    }
+}
+
+static void find(struct wedr_matcher *m, const struct wedr_grams *g, const struct piece *p)
+{
+    find_grams(m, g, p);
+    if (g->pairs) {
+        find_shorts(m, g, p);
+    }
+    if (g->single_count > 0) {
+        find_singles(m, g, p);
     }
 }
 
@@ -217,7 +237,8 @@ static void pass_plain(struct wedr_matcher *m, const struct wedr_table *t, struc
         pass_exact(m, t, plain);
     }
     if (t->grams.entries) {
-        find_anywhere(m, &t->grams, s, plain.len);
+        const struct piece all = {s, plain.len, true, true};
+        find(m, &t->grams, &all);
     }
     if (t->front.words) {
         walk_front(m, &t->front, s, plain.len);
@@ -246,7 +267,8 @@ static void pass_long(struct wedr_matcher *m, const struct wedr_table *t, struct
             walk_front(m, &t->front, (const uint8_t *)fold, n);
         }
         if (t->grams.entries) {
-            find_anywhere(m, &t->grams, (const uint8_t *)fold, n);
+            const struct piece part = {(const uint8_t *)fold, n, first, p == end};
+            find(m, &t->grams, &part);
             kept = t->grams.longest < n ? t->grams.longest : n;
             memmove(fold, fold + n - kept, kept);
         }
@@ -359,18 +381,48 @@ static void pass_value(struct wedr_matcher *m,
     pass_lists(m, t, ev, value);
 }
 
+/* Gathers the values that are no numbers, once for all tables of keywords of an event. False when
+ * there are too many. */
+static bool gather(struct wedr_matcher *m, struct wedr_rule_event *ev)
+{
+    if (m->gathered) {
+        return true;
+    }
+    m->plain_count = 0;
+    for (uint32_t v = 0; v < ev->count; v++) {
+        const struct wedr_rule_value *value = &ev->values[v];
+        if (value->origin != v || value->kind == WEDR_VALUE_NULL ||
+            value->kind == WEDR_VALUE_NUMBER || value->text.len == 0) {
+            continue;
+        }
+        if (m->plain_count == WEDR_MATCHER_PLAINS ||
+            !wedr_event_plain(ev, v, &m->plains[m->plain_count])) {
+            return false;
+        }
+        m->plain_count++;
+    }
+    m->gathered = true;
+    return true;
+}
+
 /* Literals anywhere in any value. */
 static void
 pass_keywords(struct wedr_matcher *m, const struct wedr_table *t, struct wedr_rule_event *ev)
 {
-    for (uint32_t v = 0; v < ev->count; v++) {
-        const struct wedr_rule_value *value = &ev->values[v];
-        if (value->origin != v || value->kind == WEDR_VALUE_NULL ||
-            (value->kind == WEDR_VALUE_NUMBER ? !t->numeric
-                                              : value->text.len < t->grams.shortest)) {
-            continue; /* escapes only make it shorter */
+    if (!t->numeric && gather(m, ev)) {
+        for (uint32_t i = 0; i < m->plain_count; i++) {
+            if (m->plains[i].len >= t->grams.shortest) {
+                const struct piece all = {(const uint8_t *)m->plains[i].p, m->plains[i].len, true,
+                                          true};
+                find(m, &t->grams, &all);
+            }
         }
-        pass_text(m, t, ev, v);
+        return;
+    }
+    for (uint32_t v = 0; v < ev->count; v++) {
+        if (ev->values[v].origin == v) {
+            pass_value(m, t, ev, v);
+        }
     }
 }
 
