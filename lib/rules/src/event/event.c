@@ -50,10 +50,12 @@ struct wedr_rule_event *wedr_rule_event_new(const struct wedr_ruleset *rs,
     ev->folded_size =
         WEDR_FOLD_MAX(2 * (size_t)ev->limits.document_max) + (size_t)ev->limits.values_max * 2;
     ev->folded = take(ev, ev->folded_size, 1);
+    ev->gathered_size = ev->folded_size + ev->limits.values_max;
+    ev->gathered = take(ev, ev->gathered_size, 1);
     ev->slices = take(ev, ev->limits.values_max, sizeof(*ev->slices));
     ev->name = take(ev, (size_t)ev->limits.name_max * 2, 1);
     if (!ev->first || !ev->last || !ev->touched || !ev->values || !ev->memory || !ev->folded ||
-        !ev->slices || !ev->name) {
+        !ev->gathered || !ev->slices || !ev->name) {
         wedr_rule_event_free(ev);
         return NULL;
     }
@@ -70,6 +72,7 @@ void wedr_rule_event_free(struct wedr_rule_event *ev)
         wedr_free(ev->values);
         wedr_free(ev->memory);
         wedr_free(ev->folded);
+        wedr_free(ev->gathered);
         wedr_free(ev->slices);
         wedr_free(ev->name);
         ev->magic = 0;
@@ -91,6 +94,8 @@ void wedr_rule_event_clear(struct wedr_rule_event *ev)
     ev->count = 0;
     ev->class_count = 0;
     ev->memory_used = ev->folded_used = ev->composed = 0;
+    ev->gathered_count = 0;
+    ev->ascii = false;
 }
 
 struct wedr_rule_value *wedr_event_push(struct wedr_rule_event *ev)
@@ -104,6 +109,7 @@ struct wedr_rule_value *wedr_event_push(struct wedr_rule_event *ev)
     v->name = wedr_text(NULL, 0);
     v->field = v->next = v->source = WEDR_IR_NONE;
     ev->slices[ev->count].p = NULL;
+    ev->ascii = false;
     v->origin = ev->count++;
     v->kind = WEDR_VALUE_NULL;
     v->boolean = v->escaped = false;
@@ -318,7 +324,7 @@ bool wedr_event_plain(struct wedr_rule_event *ev, uint32_t value, struct wedr_te
     struct wedr_text *s = &ev->slices[origin];
     if (!s->p) {
         struct wedr_text t = wedr_rule_event_text(ev, origin);
-        if (t.len == 0 || !wedr_text_has_high(t.p, t.len)) {
+        if (ev->ascii || t.len == 0 || !wedr_text_has_high(t.p, t.len)) {
             *s = t.p ? t : wedr_text("", 0);
         } else if (WEDR_FOLD_MAX((size_t)t.len) <= ev->folded_size - ev->folded_used) {
             char *to = ev->folded + ev->folded_used;
@@ -329,5 +335,85 @@ bool wedr_event_plain(struct wedr_rule_event *ev, uint32_t value, struct wedr_te
         }
     }
     *ret_text = *s;
+    return true;
+}
+
+/* Copies in steps of 16 bytes where both sides have room for that: most values are short. */
+static void copy_short(char *to, const char *from, size_t len)
+{
+    if (len < 16) {
+        memcpy(to, from, len);
+        return;
+    }
+    for (size_t i = 0; i + 16 < len; i += 16) {
+        memcpy(to + i, from + i, 16);
+    }
+    memcpy(to + len - 16, from + len - 16, 16);
+}
+
+/* Whether text could be gathered: not a number, nor nothing. */
+static bool is_gathered(const struct wedr_rule_event *ev, uint32_t v)
+{
+    return ev->values[v].origin == v && ev->values[v].kind != WEDR_VALUE_NULL &&
+           ev->values[v].kind != WEDR_VALUE_NUMBER && ev->values[v].text.len > 0;
+}
+
+/* As they are; false when there is no room. */
+static bool gather_texts(struct wedr_rule_event *ev)
+{
+    size_t used = 0;
+    for (uint32_t v = 0; v < ev->count; v++) {
+        if (!is_gathered(ev, v)) {
+            continue;
+        }
+        struct wedr_text t =
+            ev->values[v].escaped ? wedr_rule_event_text(ev, v) : ev->values[v].text;
+        if (t.len + 1 > ev->gathered_size - used) {
+            return false;
+        }
+        ev->gathered[used++] = '\0';
+        copy_short(ev->gathered + used, t.p, t.len);
+        used += t.len;
+    }
+    ev->gathered_used = used;
+    return true;
+}
+
+/* Folded where they are not ASCII. */
+static bool gather_plain(struct wedr_rule_event *ev)
+{
+    size_t used = 0;
+    for (uint32_t v = 0; v < ev->count; v++) {
+        struct wedr_text t;
+        if (!is_gathered(ev, v)) {
+            continue;
+        }
+        if (!wedr_event_plain(ev, v, &t) || t.len + 1 > ev->gathered_size - used) {
+            return false;
+        }
+        ev->gathered[used++] = '\0';
+        copy_short(ev->gathered + used, t.p, t.len);
+        used += t.len;
+    }
+    ev->gathered_used = used;
+    return true;
+}
+
+bool wedr_event_gather(struct wedr_rule_event *ev)
+{
+    if (ev->gathered_count == ev->count + 1) {
+        return true;
+    }
+    if (!gather_texts(ev)) {
+        return false;
+    }
+    if (!ev->ascii && wedr_text_has_high(ev->gathered, ev->gathered_used)) {
+        if (!gather_plain(ev)) {
+            return false;
+        }
+    } else {
+        ev->ascii = true;
+    }
+    ev->gathered_count = ev->count + 1;
     return true;
 }

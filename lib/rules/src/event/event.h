@@ -29,7 +29,11 @@ struct wedr_rule_event {
     char *folded;    /* values that are not ASCII, folded */
     size_t folded_used, folded_size;
     struct wedr_text *slices; /* by value: what wedr_event_plain gave; p NULL: not asked yet */
-    char *name; /* twice limits.name_max bytes: where the reader builds dotted names */
+    char *gathered;           /* values that are no numbers, plain, a NUL in front of each */
+    size_t gathered_used, gathered_size;
+    uint32_t gathered_count; /* of the values when it was filled, + 1; 0: not yet */
+    bool ascii;              /* every text is known to be */
+    char *name;              /* twice limits.name_max bytes: where the reader builds dotted names */
     size_t bytes;
 };
 
@@ -150,6 +154,8 @@ WEDR_MUST_USE int wedr_event_bind(struct wedr_rule_event *ev, uint32_t index, ui
 /* The text of a value in which a folded literal can be found by comparing ASCII letters uncased:
  * the text itself when it is ASCII, else folded. False when there is no room for that. */
 bool wedr_event_plain(struct wedr_rule_event *ev, uint32_t value, struct wedr_text *ret_text);
+/* Fills ev->gathered, once. False when there is no room. */
+bool wedr_event_gather(struct wedr_rule_event *ev);
 /* After reading: classes, view and rule fields of all values. WEDR_E_LIMIT. */
 WEDR_MUST_USE int wedr_map_bind(const struct wedr_field_map *map, struct wedr_rule_event *ev);
 

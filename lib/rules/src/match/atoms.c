@@ -39,9 +39,6 @@ int wedr_build_table(struct wedr_builder *b, uint32_t field, uint32_t *ret_table
                                .lazy = WEDR_IR_NONE};
         uint32_t id = (uint32_t)e->tables.count;
         int r = wedr_vec_push(&e->pool, &e->tables, &t, 1, sizeof(t));
-        if (r == WEDR_OK && field == WEDR_FIELD_ANY) {
-            r = wedr_vec_push(&e->pool, &e->any_tables, &id, 1, sizeof(id));
-        }
         if (r < 0) {
             return r;
         }

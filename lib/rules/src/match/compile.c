@@ -198,11 +198,15 @@ static int build_scope_tables(struct wedr_builder *b)
             wedr_build_tables(b, r->guard, scope_at(e, rules[i].scope)->any, guards);
         }
     }
-    for (size_t t = 0; t < e->tables.count; t++) {
-        struct wedr_table *table = WEDR_VEC_AT(struct wedr_table, e->tables, t);
-        table->guards = t < e->field_tables && (guards[t / 64] >> (t % 64) & 1);
+    e->guard_tables = guards;
+    int r = WEDR_OK;
+    for (uint32_t t = 0; r == WEDR_OK && t < e->field_tables; t++) {
+        if (WEDR_VEC_AT(struct wedr_table, e->tables, t)->field == WEDR_FIELD_ANY &&
+            (guards[t / 64] >> (t % 64) & 1)) {
+            r = wedr_vec_push(&e->pool, &e->guard_keywords, &t, 1, sizeof(t));
+        }
     }
-    return WEDR_OK;
+    return r;
 }
 
 static bool is_idle(const struct wedr_table *t)
@@ -381,7 +385,7 @@ void wedr_engine_free(struct wedr_engine *e)
         wedr_index_fini(&e->pool, &t->number_index);
     }
     wedr_vec_fini(&e->pool, &e->tables, sizeof(struct wedr_table));
-    wedr_vec_fini(&e->pool, &e->any_tables, sizeof(uint32_t));
+    wedr_vec_fini(&e->pool, &e->guard_keywords, sizeof(uint32_t));
     wedr_vec_fini(&e->pool, &e->xs, sizeof(struct wedr_x));
     wedr_vec_fini(&e->pool, &e->kids, sizeof(uint32_t));
     wedr_vec_fini(&e->pool, &e->residuals, sizeof(struct wedr_residual));

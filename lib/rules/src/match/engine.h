@@ -56,7 +56,6 @@ struct wedr_list {
 /* What is looked for in the values of one field. */
 struct wedr_table {
     uint32_t field;          /* or WEDR_FIELD_ANY */
-    bool guards;             /* guards of scopes need it: it goes first */
     bool texts;              /* it has exacts or literals */
     bool whole;              /* nothing but literals anywhere */
     bool numeric;            /* one of its texts could be one of a number */
@@ -97,24 +96,24 @@ struct wedr_engine {
     struct wedr_ruleset *rs; /* owned */
     struct wedr_pool pool;
     struct wedr_engine_options opts;
-    struct wedr_vec tables;   /* struct wedr_table */
-    uint32_t *table_of_field; /* field count; WEDR_IR_NONE */
-    struct wedr_vec
-        any_tables; /* uint32_t: tables of WEDR_FIELD_ANY, one for each scope that has keywords */
-    struct wedr_vec xs;        /* struct wedr_x */
-    struct wedr_vec kids;      /* uint32_t */
-    struct wedr_vec residuals; /* struct wedr_residual */
-    struct wedr_vec rules;     /* struct wedr_engine_rule, by rule */
-    struct wedr_vec scopes;    /* struct wedr_scope */
-    struct wedr_vec always;    /* uint32_t: engine rules */
+    struct wedr_vec tables;         /* struct wedr_table */
+    uint32_t *table_of_field;       /* field count; WEDR_IR_NONE */
+    struct wedr_vec guard_keywords; /* uint32_t: tables of keywords that guards of scopes have */
+    struct wedr_vec xs;             /* struct wedr_x */
+    struct wedr_vec kids;           /* uint32_t */
+    struct wedr_vec residuals;      /* struct wedr_residual */
+    struct wedr_vec rules;          /* struct wedr_engine_rule, by rule */
+    struct wedr_vec scopes;         /* struct wedr_scope */
+    struct wedr_vec always;         /* uint32_t: engine rules */
     uint32_t atom_count, literal_count;
     uint32_t *effect_first;  /* by atom, and one more */
     struct wedr_vec effects; /* uint32_t: enum wedr_effect << 30 | id */
     uint32_t *lazy_first;    /* by atom, and one more: tables that must be passed before it is */
-    struct wedr_vec lazy_tables; /* known, as uint32_t */
-    uint32_t field_tables;       /* the first of the tables; twins follow */
-    uint32_t table_words;        /* 64-bit words of a set of tables */
-    uint64_t *scope_tables;      /* by scope: tables that its rules look at */
+    struct wedr_vec lazy_tables;  /* known, as uint32_t */
+    uint32_t field_tables;        /* the first of the tables; twins follow */
+    uint32_t table_words;         /* 64-bit words of a set of tables */
+    const uint64_t *guard_tables; /* those that guards look at: they go first */
+    uint64_t *scope_tables;       /* by scope: tables that its rules look at */
     struct wedr_vec open_scopes; /* uint32_t: scopes that no trigger picks and no class restricts */
     struct wedr_vec class_scopes; /* uint32_t: scopes by class, that no trigger picks */
     uint32_t *class_first;        /* by class, and one more */

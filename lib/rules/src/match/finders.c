@@ -36,7 +36,8 @@ static void note_texts(struct wedr_table *t, const struct wedr_literal *l, size_
     }
     for (size_t i = 0; i < count; i++) {
         t->numeric = t->numeric || is_numeric(l[i].text);
-        anywhere = anywhere && l[i].place == WEDR_PLACE_ANYWHERE;
+        anywhere = anywhere && l[i].place == WEDR_PLACE_ANYWHERE &&
+                   !memchr(l[i].text.p, 0, l[i].text.len); /* which stands between the values */
     }
     t->whole = t->field == WEDR_FIELD_ANY && count > 0 && anywhere && t->exacts.count == 0 &&
                t->numbers.count == 0 && t->lists.count == 0 && t->exists == WEDR_IR_NONE &&

@@ -28,7 +28,6 @@ struct wedr_matcher *wedr_matcher_new(const struct wedr_engine *e)
     m->scopes = take(m, e->scopes.count + 1, sizeof(uint32_t));
     m->needed = take(m, (size_t)e->table_words + 1, sizeof(uint64_t));
     m->keywords = take(m, e->scopes.count + 1, sizeof(uint32_t));
-    m->plains = take(m, WEDR_MATCHER_PLAINS, sizeof(*m->plains));
     m->passed = take(m, e->tables.count + 1, sizeof(uint32_t));
     m->memo = take(m, e->residuals.count + 1, sizeof(uint32_t));
     m->matches = take(m, e->rules.count + 1, sizeof(uint32_t));
@@ -36,7 +35,7 @@ struct wedr_matcher *wedr_matcher_new(const struct wedr_engine *e)
                                             e->opts.regex_value_max};
     int r = wedr_eval_init(&m->eval, e->rs, &limits);
     if (r < 0 || !m->atoms || !m->touched || !m->candidates || !m->scope_state || !m->scopes ||
-        !m->needed || !m->keywords || !m->plains || !m->passed || !m->memo || !m->matches) {
+        !m->needed || !m->keywords || !m->passed || !m->memo || !m->matches) {
         wedr_matcher_free(m);
         return NULL;
     }
@@ -54,7 +53,6 @@ void wedr_matcher_free(struct wedr_matcher *m)
         wedr_free(m->scopes);
         wedr_free(m->needed);
         wedr_free(m->keywords);
-        wedr_free(m->plains);
         wedr_free(m->passed);
         wedr_free(m->memo);
         wedr_free(m->matches);
@@ -221,31 +219,35 @@ static void open_scopes(struct wedr_matcher *m, struct wedr_rule_event *ev)
             m->candidates[rule / 64] |= UINT64_C(1) << (rule % 64);
         }
     }
-}
-
-static void pass(struct wedr_matcher *m, struct wedr_rule_event *ev, uint32_t table, bool guards)
-{
-    const struct wedr_table *t = WEDR_VEC_AT(const struct wedr_table, m->e->tables, table);
-    if (t->guards == guards && (guards || (m->needed[table / 64] >> (table % 64) & 1))) {
-        wedr_pass_table(m, t, ev);
+    for (uint32_t w = 0; w < e->table_words; w++) {
+        m->needed[w] &= ~e->guard_tables[w]; /* passed already */
     }
 }
 
-/* The fields of the event, and the tables that stand for all of them. */
-static void pass_all(struct wedr_matcher *m, struct wedr_rule_event *ev, bool guards)
+static void
+pass(struct wedr_matcher *m, struct wedr_rule_event *ev, uint32_t table, const uint64_t *wanted)
+{
+    if (wanted[table / 64] >> (table % 64) & 1) {
+        wedr_pass_table(m, WEDR_VEC_AT(const struct wedr_table, m->e->tables, table), ev);
+    }
+}
+
+/* The tables of keywords, then the fields of the event. */
+static void pass_all(struct wedr_matcher *m,
+                     struct wedr_rule_event *ev,
+                     const uint32_t *keywords,
+                     size_t keyword_count,
+                     const uint64_t *wanted)
 {
     const struct wedr_engine *e = m->e;
+    for (size_t i = 0; i < keyword_count; i++) {
+        pass(m, ev, keywords[i], wanted);
+    }
     for (uint32_t i = 0; i < ev->touched_count; i++) {
         uint32_t table = e->table_of_field[ev->touched[i]];
         if (table != WEDR_IR_NONE) {
-            pass(m, ev, table, guards);
+            pass(m, ev, table, wanted);
         }
-    }
-    for (size_t i = 0; guards && i < e->any_tables.count; i++) {
-        pass(m, ev, *WEDR_VEC_AT(const uint32_t, e->any_tables, i), true);
-    }
-    for (uint32_t i = 0; !guards && i < m->keyword_count; i++) {
-        pass(m, ev, m->keywords[i], false);
     }
 }
 
@@ -293,7 +295,6 @@ static void begin(struct wedr_matcher *m, const struct wedr_engine *e)
         m->scope_state[m->scopes[i]] = WEDR_SCOPE_IDLE;
     }
     m->touched_count = m->scope_count = m->keyword_count = 0;
-    m->gathered = false;
     if (++m->epoch > INT32_MAX / 2) {
         memset(m->memo, 0, (e->residuals.count + 1) * sizeof(uint32_t));
         memset(m->passed, 0, (e->tables.count + 1) * sizeof(uint32_t));
@@ -312,9 +313,10 @@ int wedr_matcher_run(struct wedr_matcher *m,
         return WEDR_E_BUG;
     }
     begin(m, m->e);
-    pass_all(m, ev, true);
+    const struct wedr_engine *e = m->e;
+    pass_all(m, ev, e->guard_keywords.p, e->guard_keywords.count, e->guard_tables);
     open_scopes(m, ev);
-    pass_all(m, ev, false);
+    pass_all(m, ev, m->keywords, m->keyword_count, m->needed);
     size_t count = evaluate(m, ev);
     m->events++;
     m->match_count += count;

@@ -5,7 +5,6 @@
 #include "match/engine.h"
 
 #define WEDR_MATCHER_MAGIC 0x574d5431u
-#define WEDR_MATCHER_PLAINS 512u
 
 struct wedr_matcher {
     uint32_t magic;
@@ -21,9 +20,6 @@ struct wedr_matcher {
     uint64_t *needed;   /* bits of tables */
     uint32_t *keywords; /* tables of keywords of the scopes that are on */
     uint32_t keyword_count;
-    struct wedr_text *plains; /* values that keywords are looked for in */
-    uint32_t plain_count;
-    bool gathered;
     uint32_t *passed; /* by table: epoch in which the twin was passed */
     uint32_t *memo;   /* by residual: epoch * 2 + truth */
     uint32_t epoch;

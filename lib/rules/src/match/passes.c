@@ -86,26 +86,34 @@ static inline bool may_be_gram(const struct wedr_grams *g, const uint8_t *s)
     return wedr_gram_bit(g->bits, wedr_gram_hash(wedr_gram_at(s)) >> g->shift);
 }
 
-/* Four places with one branch. */
+static inline size_t lesser(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
+/* Four places with one branch; at the end the last place takes the part of those behind it. */
 static void find_grams(struct wedr_matcher *m, const struct wedr_grams *g, const struct piece *p)
 {
     const size_t stride = g->stride;
     const uint8_t *s = p->s;
-    size_t i = 0;
-    for (; i + 3 * stride + WEDR_GRAM <= p->len; i += 4 * stride) {
-        bool at[4] = {may_be_gram(g, s + i), may_be_gram(g, s + i + stride),
-                      may_be_gram(g, s + i + 2 * stride), may_be_gram(g, s + i + 3 * stride)};
-        if (at[0] | at[1] | at[2] | at[3]) {
-            for (size_t k = 0; k < 4; k++) {
-                if (at[k]) {
-                    check_gram(m, g, p, i + k * stride);
-                }
-            }
-        }
+    if (p->len < WEDR_GRAM) {
+        return;
     }
-    for (; i + WEDR_GRAM <= p->len; i += stride) {
-        if (may_be_gram(g, s + i)) {
-            check_gram(m, g, p, i);
+    size_t last = p->len - WEDR_GRAM;
+    for (size_t i = 0; i <= last; i += 4 * stride) {
+        size_t b = lesser(i + stride, last);
+        size_t c = lesser(i + 2 * stride, last);
+        size_t d = lesser(i + 3 * stride, last);
+        unsigned at = (unsigned)may_be_gram(g, s + i) | (unsigned)may_be_gram(g, s + b) << 1 |
+                      (unsigned)may_be_gram(g, s + c) << 2 | (unsigned)may_be_gram(g, s + d) << 3;
+        if (at == 0) {
+            continue;
+        }
+        const size_t places[4] = {i, b, c, d};
+        for (size_t k = 0; k < 4; k++) {
+            if (at >> k & 1) {
+                check_gram(m, g, p, places[k]);
+            }
         }
     }
 }
@@ -381,42 +389,13 @@ static void pass_value(struct wedr_matcher *m,
     pass_lists(m, t, ev, value);
 }
 
-/* Gathers the values that are no numbers, once for all tables of keywords of an event. False when
- * there are too many. */
-static bool gather(struct wedr_matcher *m, struct wedr_rule_event *ev)
-{
-    if (m->gathered) {
-        return true;
-    }
-    m->plain_count = 0;
-    for (uint32_t v = 0; v < ev->count; v++) {
-        const struct wedr_rule_value *value = &ev->values[v];
-        if (value->origin != v || value->kind == WEDR_VALUE_NULL ||
-            value->kind == WEDR_VALUE_NUMBER || value->text.len == 0) {
-            continue;
-        }
-        if (m->plain_count == WEDR_MATCHER_PLAINS ||
-            !wedr_event_plain(ev, v, &m->plains[m->plain_count])) {
-            return false;
-        }
-        m->plain_count++;
-    }
-    m->gathered = true;
-    return true;
-}
-
 /* Literals anywhere in any value. */
 static void
 pass_keywords(struct wedr_matcher *m, const struct wedr_table *t, struct wedr_rule_event *ev)
 {
-    if (!t->numeric && gather(m, ev)) {
-        for (uint32_t i = 0; i < m->plain_count; i++) {
-            if (m->plains[i].len >= t->grams.shortest) {
-                const struct piece all = {(const uint8_t *)m->plains[i].p, m->plains[i].len, true,
-                                          true};
-                find(m, &t->grams, &all);
-            }
-        }
+    if (!t->numeric && wedr_event_gather(ev)) {
+        const struct piece all = {(const uint8_t *)ev->gathered, ev->gathered_used, true, true};
+        find(m, &t->grams, &all);
         return;
     }
     for (uint32_t v = 0; v < ev->count; v++) {
