@@ -84,10 +84,6 @@ class Lab:
     def put_events(self, name, events):
         return self.put(name, "".join(json.dumps(e, ensure_ascii=False) + "\n" for e in events))
 
-    def has(self, option):
-        """Does wedr-rules know it?"""
-        return option in subprocess.run([self.args.tool, "--help"], capture_output=True, text=True, check=True).stdout
-
     def scan(self, rules, events, pipelines=()):
         """{rule id: {indexes of the events of the one file that it matches}} as wedr-rules says."""
         options = [a for p in pipelines for a in ("--pipeline", p)]
