@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * bench/agent_replay.c — events a second and core: a synthetic capture through the engine (reorder,
- * decode, encode, spool with sync and zstd), and decode+encode alone. Prints JSON. agent_replay
- * [EVENTS [FOLDER]]
+ * decode, encode, spool with sync and zstd), and decode+encode alone; with RULES (Sigma files) also
+ * decode, encode and match, and what the replay would come to with the difference added. Prints
+ * JSON. agent_replay [EVENTS [FOLDER [RULES]]]
  */
+#include "agent_rules.h"
 #include "capture.h"
 #include "encode/encode.h"
 #include "engine.h"
@@ -32,7 +34,13 @@ static void die(const char *what, int err)
     exit(1);
 }
 
-static void encode_alone(const char *path, uint64_t *ret_events, uint64_t *ret_bytes, double *ret_s)
+/* rules: NULL, or what is run over each line. */
+static void encode_alone(const char *path,
+                         const char *rules,
+                         struct agent_rules_info *ret_rules,
+                         uint64_t *ret_events,
+                         uint64_t *ret_bytes,
+                         double *ret_s)
 {
     struct wedr_buf buf;
     struct wedr_encoder *enc;
@@ -47,6 +55,10 @@ static void encode_alone(const char *path, uint64_t *ret_events, uint64_t *ret_b
         die("read", err);
     }
     wedr_fs_close(h);
+    struct agent_rules *r = rules ? agent_rules_open(rules, enc) : NULL;
+    if (rules && !r) {
+        exit(1);
+    }
     double begin = cpu_s();
     size_t at = sizeof(struct wedr_capture_header);
     while (at < buf.len && wedr_event_decode(wedr_span(buf.p + at, buf.len - at), &v) == WEDR_OK) {
@@ -55,10 +67,17 @@ static void encode_alone(const char *path, uint64_t *ret_events, uint64_t *ret_b
             WEDR_OK) {
             *ret_bytes += len;
             ++*ret_events;
+            if (r) {
+                agent_rules_run(r, enc, &v, line, len);
+            }
         }
         at += v.h.size;
     }
     *ret_s = cpu_s() - begin;
+    if (r) {
+        agent_rules_info(r, ret_rules);
+    }
+    agent_rules_free(r);
     wedr_encoder_free(enc);
     wedr_buf_fini(&buf);
     wedr_free(line);
@@ -110,6 +129,21 @@ static void replay(const char *path,
     wedr_engine_close(e);
 }
 
+/* What matching costs on top, and what is left of the replay with it. */
+static void
+print_rules(const struct agent_rules_info *i, uint64_t n, double match_s, double cpu_s_all)
+{
+    double events = (double)n;
+    (void)printf(
+        ",\"rules\":%u,\"bundle_bytes\":%zu,\"bundle_write_ms\":%.1f,\"bundle_check_ms\":%.1f,"
+        "\"bundle_load_ms\":%.1f,\"compile_ms\":%.1f,\"rule_memory_bytes\":%zu,"
+        "\"events_with_rules\":%.3f,\"events_of_a_class\":%.3f,\"matches\":%" PRIu64
+        ",\"match_ns_per_event\":%.0f,\"replay_with_rules_events_per_core_s\":%.0f",
+        (unsigned)i->rules, i->bundle_bytes, i->write_ms, i->check_ms, i->load_ms, i->compile_ms,
+        i->memory_bytes, (double)i->wanted / events, (double)i->filled / events, i->matches,
+        match_s * 1e9 / events, events / (cpu_s_all + match_s));
+}
+
 int main(int argc, char **argv)
 {
     uint64_t events = argc > 1 ? strtoull(argv[1], NULL, 10) : 1000000;
@@ -136,13 +170,25 @@ int main(int argc, char **argv)
     if (err != WEDR_OK) {
         die(ei.text, err);
     }
-    encode_alone(path, &n, &bytes, &encode_s);
+    struct agent_rules_info rules = {0};
+    double match_s = 0;
+    encode_alone(path, NULL, &rules, &n, &bytes, &encode_s);
+    if (argc > 3) {
+        uint64_t again = 0;
+        uint64_t again_bytes = 0;
+        encode_alone(path, argv[3], &rules, &again, &again_bytes, &match_s);
+        match_s -= encode_s;
+    }
     replay(path, spool, &st, &cpu, &wall);
     (void)printf("{\"bench\":\"agent_replay\",\"events\":%" PRIu64 ",\"line_bytes\":%.0f,"
                  "\"decode_encode_events_per_core_s\":%.0f,\"replay_events_per_core_s\":%.0f,"
-                 "\"replay_events_per_s\":%.0f,\"batches\":%" PRIu64 "}\n",
+                 "\"replay_events_per_s\":%.0f,\"batches\":%" PRIu64,
                  events, (double)bytes / (double)(n > 0 ? n : 1), (double)n / encode_s,
                  (double)events / cpu, (double)events / wall, st.batches_sealed);
+    if (argc > 3) {
+        print_rules(&rules, events, match_s, cpu);
+    }
+    (void)printf("}\n");
     char command[320];
     (void)snprintf(command, sizeof(command), "rm -rf '%s'", dir);
     return system(command) == 0 ? 0 : 1;
