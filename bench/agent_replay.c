@@ -3,7 +3,7 @@
  * bench/agent_replay.c — events a second and core: a synthetic capture through the engine (reorder,
  * decode, encode, spool with sync and zstd), and decode+encode alone; with RULES (Sigma files) also
  * decode, encode and match, and what the replay would come to with the difference added. Prints
- * JSON. agent_replay [EVENTS [FOLDER [RULES]]]
+ * JSON. agent_replay [EVENTS [FOLDER [RULES [linux|windows|all]]]]
  */
 #include "agent_rules.h"
 #include "capture.h"
@@ -37,6 +37,7 @@ static void die(const char *what, int err)
 /* rules: NULL, or what is run over each line. */
 static void encode_alone(const char *path,
                          const char *rules,
+                         uint32_t parts,
                          struct agent_rules_info *ret_rules,
                          uint64_t *ret_events,
                          uint64_t *ret_bytes,
@@ -55,7 +56,7 @@ static void encode_alone(const char *path,
         die("read", err);
     }
     wedr_fs_close(h);
-    struct agent_rules *r = rules ? agent_rules_open(rules, enc) : NULL;
+    struct agent_rules *r = rules ? agent_rules_open(rules, parts, enc) : NULL;
     if (rules && !r) {
         exit(1);
     }
@@ -172,11 +173,15 @@ int main(int argc, char **argv)
     }
     struct agent_rules_info rules = {0};
     double match_s = 0;
-    encode_alone(path, NULL, &rules, &n, &bytes, &encode_s);
+    uint32_t parts = agent_rules_parts(argc > 4 ? argv[4] : "linux");
+    if (parts == UINT32_MAX) {
+        die("linux, windows or all", WEDR_E_INVAL);
+    }
+    encode_alone(path, NULL, 0, &rules, &n, &bytes, &encode_s);
     if (argc > 3) {
         uint64_t again = 0;
         uint64_t again_bytes = 0;
-        encode_alone(path, argv[3], &rules, &again, &again_bytes, &match_s);
+        encode_alone(path, argv[3], parts, &rules, &again, &again_bytes, &match_s);
         match_s -= encode_s;
     }
     replay(path, spool, &st, &cpu, &wall);

@@ -75,13 +75,12 @@ static int add_path(struct wedr_sigma *s, const char *path)
 }
 
 /* The bundle that a server would make of the files. */
-static int
-make_bundle(const char *path, struct wedr_buf *out, uint8_t public_key[32], double *ret_ms)
+static int make_bundle(
+    const char *path, uint32_t parts, struct wedr_buf *out, uint8_t public_key[32], double *ret_ms)
 {
     static const uint8_t seed[32] = {1};
     uint8_t secret_key[64];
-    const struct wedr_bundle_options o = {
-        .serial = 1, .profile = "bench", .parts = WEDR_BUNDLE_AGENT | WEDR_BUNDLE_LINUX};
+    const struct wedr_bundle_options o = {.serial = 1, .profile = "bench", .parts = parts};
     const char *yaml;
     size_t len;
     struct wedr_pipeline *p = NULL;
@@ -96,7 +95,7 @@ make_bundle(const char *path, struct wedr_buf *out, uint8_t public_key[32], doub
     (void)wedr_pipeline_builtin(0, &yaml, &len);
     err = err < 0 ? err : wedr_pipeline_read(yaml, len, &p, NULL);
     const struct wedr_pipeline *const given[] = {p};
-    err = err < 0 ? err : wedr_pipeline_map(rs, given, 1, false, &map, NULL);
+    err = err < 0 ? err : wedr_pipeline_map(rs, given, 1, parts == 0, &map, NULL);
     (void)crypto_sign_seed_keypair(public_key, secret_key, seed);
     double begin = cpu_ms();
     err = err < 0 ? err : wedr_bundle_write(rs, map, &o, secret_key, out, NULL, NULL);
@@ -136,13 +135,14 @@ open_bundle(struct agent_rules *r, const struct wedr_buf *b, const uint8_t publi
     return err;
 }
 
-struct agent_rules *agent_rules_open(const char *path, const struct wedr_encoder *enc)
+struct agent_rules *
+agent_rules_open(const char *path, uint32_t parts, const struct wedr_encoder *enc)
 {
     uint8_t public_key[32];
     struct wedr_buf b;
     struct agent_rules *r = wedr_alloc(1, sizeof(*r));
     wedr_buf_init(&b, WEDR_BUNDLE_MAX);
-    int err = r ? make_bundle(path, &b, public_key, &r->info.write_ms) : WEDR_E_NOMEM;
+    int err = r ? make_bundle(path, parts, &b, public_key, &r->info.write_ms) : WEDR_E_NOMEM;
     err = err < 0 ? err : open_bundle(r, &b, public_key);
     wedr_buf_fini(&b);
     err = err < 0 ? err : wedr_tap_new(enc, r->map, &r->tap);
@@ -160,6 +160,14 @@ struct agent_rules *agent_rules_open(const char *path, const struct wedr_encoder
         return NULL;
     }
     return r;
+}
+
+uint32_t agent_rules_parts(const char *word)
+{
+    return strcmp(word, "all") == 0       ? 0
+           : strcmp(word, "linux") == 0   ? WEDR_BUNDLE_AGENT | WEDR_BUNDLE_LINUX
+           : strcmp(word, "windows") == 0 ? WEDR_BUNDLE_AGENT | WEDR_BUNDLE_WINDOWS
+                                          : UINT32_MAX;
 }
 
 void agent_rules_free(struct agent_rules *r)

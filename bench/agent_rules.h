@@ -14,8 +14,12 @@ struct agent_rules_info {
     uint64_t wanted, filled, matches;               /* events: of a type with rules, of a class */
 };
 
-/* Sigma files of a folder or file, as the bundle of a Linux agent; NULL with a text on stderr. */
-struct agent_rules *agent_rules_open(const char *path, const struct wedr_encoder *enc);
+/* Sigma files of a folder or file as a bundle; parts: enum wedr_bundle_part. NULL with a text on
+ * stderr. */
+struct agent_rules *
+agent_rules_open(const char *path, uint32_t parts, const struct wedr_encoder *enc);
+/* "linux", "windows" (agents) or "all"; UINT32_MAX for another word. */
+uint32_t agent_rules_parts(const char *word);
 void agent_rules_free(struct agent_rules *r);
 /* The line that the encoder wrote last. */
 void agent_rules_run(struct agent_rules *r,

@@ -114,6 +114,14 @@ static void note(struct line *l, unsigned id, size_t key_len)
         (struct wedr_note){(uint32_t)(l->t.p - l->begin), (uint16_t)id, (uint8_t)key_len};
 }
 
+/* The first n bytes of a key. As many as any key has are copied, because a copy of constant size is
+ * a few moves; the slack has room for what is too much. */
+static void copy_key(struct line *l, const struct wedr_step *s, size_t n)
+{
+    memcpy(l->t.p, s->key, sizeof(s->key));
+    l->t.p += n;
+}
+
 /* Key of a step with a suffix: ,"name_hex": */
 static void key_with(struct line *l, const struct wedr_step *s, enum wedr_note_suffix suffix)
 {
@@ -121,15 +129,16 @@ static void key_with(struct line *l, const struct wedr_step *s, enum wedr_note_s
         char text[8];
         uint8_t len;
     } suffixes[] = {{"", 0}, {"_cut", 4}, {"_hex", 4}, {"_code", 5}};
-    text_copy(&l->t, s->key, (size_t)s->key_len - 2);
-    text_copy(&l->t, suffixes[suffix].text, suffixes[suffix].len);
+    copy_key(l, s, (size_t)s->key_len - 2);
+    memcpy(l->t.p, suffixes[suffix].text, sizeof(suffixes[suffix].text));
+    l->t.p += suffixes[suffix].len;
     text_copy(&l->t, "\":", 2);
     note(l, l->id + (unsigned)suffix, (size_t)s->key_len + suffixes[suffix].len);
 }
 
 static void key(struct line *l, const struct wedr_step *s)
 {
-    text_copy(&l->t, s->key, s->key_len);
+    copy_key(l, s, s->key_len);
     note(l, l->id, s->key_len);
 }
 
