@@ -30,8 +30,12 @@ class Seen:
         self.number, self.time, self.rule, self.event = number, time, rule, event
 
 
+LATE_MAX = 8  # events older than the window in a row; then the clock of the newest was wrong
+
+
 class Correlation:
-    """A document of type correlation. `feed` takes what one event was, in order of the documents."""
+    """A document of type correlation. `feed` takes what one event was, in order of the documents. Events may come out of
+    order: the window ends at the newest of its group, and what is older than the window does not count."""
 
     def __init__(self, document):
         c = document["correlation"]
@@ -40,7 +44,7 @@ class Correlation:
         self.condition = c.get("condition")
         self.rules = c.get("rules") or sorted(set(re.findall(r"\w+", self.condition)) - {"and", "or", "not"})
         self.group_by, self.aliases = c.get("group-by", []), c.get("aliases", {})
-        self.past = []
+        self.past, self.late = [], {}
 
     def group(self, seen):
         """The values of the group-by fields, or None when one is missing."""
@@ -51,12 +55,29 @@ class Correlation:
     def feed(self, now):
         """now: the Seen of one event. Yields (group, count) of each group in which the correlation fires."""
         now = [s for s in now if s.rule in self.rules and self.group(s) is not None]
-        self.past += now
         for group in dict.fromkeys(self.group(s) for s in sorted(now, key=lambda s: self.rules.index(s.rule))):
-            window = [s for s in self.past if self.group(s) == group and s.time >= now[0].time - self.span]
-            fires, count = getattr(self, self.kind)(window, [s for s in now if self.group(s) == group])
+            mine = [s for s in now if self.group(s) == group]
+            if self.forget(group, mine):
+                continue
+            self.past += mine
+            window = sorted((s for s in self.past if self.group(s) == group), key=lambda s: (s.time, s.number))
+            window = [s for s in window if s.time >= window[-1].time - self.span]
+            fires, count = getattr(self, self.kind)(window, mine)
             if fires:
                 yield group, count
+
+    def forget(self, group, mine):
+        """Is the event too late for its group? The eighth in a row starts the group anew."""
+        newest = max((s.time for s in self.past if self.group(s) == group), default=None)
+        if newest is None or mine[0].time >= newest - self.span:
+            self.late[group] = 0
+            return False
+        self.late[group] = self.late.get(group, 0) + 1
+        if self.late[group] < LATE_MAX:
+            return True
+        self.past = [s for s in self.past if self.group(s) != group]
+        self.late[group] = 0
+        return False
 
     def holds(self, count):
         return all(LIMITS[op](count, n) for op, n in self.condition.items() if op != "field")
@@ -86,9 +107,9 @@ class Correlation:
         """One event of each rule, each later than the one before, the last of them this one."""
         if self.rules[-1] not in {s.rule for s in now}:
             return False, None
-        at = now[0].number
+        at = now[0].time, now[0].number
         for rule in reversed(self.rules[:-1]):
-            at = max((s.number for s in window if s.rule == rule and s.number < at), default=None)
+            at = max(((s.time, s.number) for s in window if s.rule == rule and (s.time, s.number) < at), default=None)
             if at is None:
                 return False, None
         return True, None

@@ -12,7 +12,7 @@ import sys
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import lab as lab_module  # noqa: E402
 
-ROUNDS, CORRELATIONS, EVENTS = 60, 12, 150
+ROUNDS, CORRELATIONS, EVENTS = 120, 12, 150
 BASE = {"alpha": "a", "beta": "b", "gamma": "c", "delta": "d"}
 
 
@@ -62,7 +62,8 @@ def correlation(r, name, earlier):
 
 
 def stream(r):
-    now, out = 1700000000000000, []
+    """In order, or with every tenth event late by less than any timespan."""
+    now, out, late = 1700000000000000, [], r.random() < 0.5
     for _ in range(EVENTS):
         now += r.choice([0, 0, 1, 300000, 1000000, 1000000, 5000000, 20000000])
         e = {"Channel": "Application", "what": "".join(r.choice("abcd") for _ in range(r.choice([0, 1, 1, 1, 2])))}
@@ -71,7 +72,7 @@ def stream(r):
                 e[f] = r.choice(values)
         if r.random() < 0.7:
             e["list"] = [r.choice(["x", "y", "z", None, 1]) for _ in range(r.randint(0, 3))]
-        out.append((now, e))
+        out.append((now - r.choice([1, 1000, 300000, 900000]) if late and r.random() < 0.1 else now, e))
     return out
 
 

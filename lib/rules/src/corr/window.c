@@ -103,11 +103,12 @@ static void evict_window(struct wedr_correlate *c, uint32_t window)
     free_window(c, window);
 }
 
+/* One timespan longer than its events count: an event of another host may come that much later. */
 void wedr_corr_expire(struct wedr_correlate *c, uint32_t kind)
 {
     const struct wedr_corr_kind *k = &c->kinds[kind];
     while (k->least_used != WEDR_CORR_NONE &&
-           c->windows[k->least_used].newest_us < c->now_us - k->span_us) {
+           c->windows[k->least_used].newest_us < c->now_us - 2 * k->span_us) {
         c->stats.expired++;
         free_window(c, k->least_used);
     }

@@ -286,9 +286,10 @@ static void many_open_correlations_stay_bounded_and_are_counted(void **state)
     assert_int_equal(s.windows, 10000);
     assert_int_equal(s.evicted_windows, 5001);
     assert_int_equal(s.memory_bytes, before);
-    feed(&r, c, 99999, INT64_C(7200) * 1000000); /* two hours later all the others have run out */
+    feed(&r, c, 99999,
+         INT64_C(10800) * 1000000); /* three hours later all the others have run out */
     for (int i = 0; i < 3; i++) {
-        feed(&r, c, 99999, INT64_C(7201) * 1000000);
+        feed(&r, c, 99999, INT64_C(10801) * 1000000);
     }
     wedr_correlate_stats(c, &s);
     assert_int_equal(s.windows, 1);
