@@ -64,6 +64,21 @@ int wedr_bundle_check_body(const void *bytes, size_t len, struct wedr_errinfo *e
                : wedr_fail(ei, WEDR_E_CORRUPT, "a rule bundle whose checksum is wrong");
 }
 
+int wedr_bundle_peek(const void *bytes,
+                     size_t len,
+                     struct wedr_bundle_info *ret_info,
+                     struct wedr_errinfo *ei)
+{
+    struct wedr_bundle_info info;
+    int r = wedr_bundle_read_header(bytes, len, &info, ei);
+    r = r < 0 ? r : wedr_bundle_check_body(bytes, len, ei);
+    if (r == WEDR_OK) {
+        wedr_sha256(bytes, len, info.sha256);
+        *ret_info = info;
+    }
+    return r;
+}
+
 int wedr_bundle_check(const void *bytes,
                       size_t len,
                       const uint8_t public_key[WEDR_BUNDLE_PUBLIC_KEY_LEN],
@@ -84,10 +99,5 @@ int wedr_bundle_check(const void *bytes,
     if (crypto_sign_verify_detached(h + signed_len, h, signed_len, public_key) != 0) {
         return wedr_fail(ei, WEDR_E_AUTH, "a rule bundle that this server did not sign");
     }
-    r = wedr_bundle_check_body(bytes, len, ei);
-    if (r == WEDR_OK) {
-        wedr_sha256(bytes, len, info.sha256);
-        *ret_info = info;
-    }
-    return r;
+    return wedr_bundle_peek(bytes, len, ret_info, ei);
 }

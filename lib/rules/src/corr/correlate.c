@@ -52,6 +52,9 @@ static void init_kind(const struct wedr_correlate *c,
     k->span_us = (int64_t)ms * MS_US;
     k->entries_max = entries_needed(c, from);
     k->least_used = k->most_used = WEDR_CORR_NONE;
+    struct wedr_text id = wedr_ruleset_rule(rs, from->rule)->id;
+    k->seed = id.len > 0 ? wedr_corr_hash(id, 1)
+                         : (uint64_t)(from->rule + 1) * UINT64_C(0x9E3779B97F4A7C15);
     k->negated = wedr_corr_negated(rs, from);
 }
 

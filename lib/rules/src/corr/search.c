@@ -169,6 +169,18 @@ static bool choose(struct search *s, uint32_t at)
     return !any && choose(s, at + 1);
 }
 
+/* Takes back choices that the pattern holds without: they are no evidence of it. */
+static void drop_idle(struct search *s)
+{
+    for (uint32_t m = 0; m < s->kind->c->member_count; m++) {
+        uint32_t entry = s->chosen[m];
+        s->chosen[m] = WEDR_CORR_NONE;
+        if (entry != WEDR_CORR_NONE && !accept(s)) {
+            s->chosen[m] = entry;
+        }
+    }
+}
+
 bool wedr_corr_search(struct wedr_correlate *c, uint32_t window, uint32_t *chosen)
 {
     struct search s = {.c = c, .w = &c->windows[window], .chosen = chosen};
@@ -183,6 +195,9 @@ bool wedr_corr_search(struct wedr_correlate *c, uint32_t window, uint32_t *chose
     }
     memset(chosen, 0xFF, s.kind->c->member_count * sizeof(*chosen));
     bool found = choose(&s, 0);
+    if (found) {
+        drop_idle(&s);
+    }
     c->stats.searches_limited += s.steps > WEDR_CORR_STEPS_MAX;
     return found;
 }

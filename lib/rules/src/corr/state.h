@@ -40,6 +40,7 @@ struct wedr_corr_window {
 struct wedr_corr_kind {
     const struct wedr_correlation *c;
     bool on;
+    uint64_t seed; /* of the hashes of its windows: the same for the same rule id */
     int64_t span_us;
     uint32_t entries_max;
     uint32_t least_used, most_used; /* windows */
@@ -86,6 +87,11 @@ uint32_t wedr_corr_window(struct wedr_correlate *c,
                           uint32_t kind,
                           uint32_t member,
                           struct wedr_rule_event *ev);
+/* The same window for a correlation that goes on with another's: no entries yet. */
+uint32_t
+wedr_corr_window_like(struct wedr_correlate *c, uint32_t kind, const struct wedr_corr_window *like);
+/* An entry behind the newest; the caller fills it. */
+uint32_t wedr_corr_append(struct wedr_correlate *c, uint32_t window);
 /* Puts an entry at its place in time and gives back those that are too old or too many.
  * WEDR_CORR_NONE when it is late. */
 uint32_t wedr_corr_add(struct wedr_correlate *c, uint32_t window, int64_t time_us);

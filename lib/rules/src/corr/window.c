@@ -160,13 +160,27 @@ static uint32_t take_window(struct wedr_correlate *c)
     return id;
 }
 
+/* A window without entries, the most recently used one. */
+static uint32_t open_window(struct wedr_correlate *c, const struct wedr_corr_window *want)
+{
+    uint32_t id = take_window(c);
+    struct wedr_corr_window *w = &c->windows[id];
+    uint32_t *bucket = &c->buckets[(uint32_t)want->key_hash & c->bucket_mask];
+    *w = *want;
+    w->chain = *bucket;
+    w->oldest = w->newest = WEDR_CORR_NONE;
+    *bucket = id;
+    link_window(c, id);
+    c->stats.windows++;
+    return id;
+}
+
 uint32_t wedr_corr_window(struct wedr_correlate *c,
                           uint32_t kind,
                           uint32_t member,
                           struct wedr_rule_event *ev)
 {
-    struct wedr_corr_window want = {
-        .kind_of = kind, .key_hash = (uint64_t)(kind + 1) * UINT64_C(0x9E3779B97F4A7C15)};
+    struct wedr_corr_window want = {.kind_of = kind, .key_hash = c->kinds[kind].seed};
     if (!make_key(c->kinds[kind].c, member, ev, &want)) {
         c->stats.ungrouped++;
         return WEDR_CORR_NONE;
@@ -181,16 +195,17 @@ uint32_t wedr_corr_window(struct wedr_correlate *c,
             return id;
         }
     }
-    id = take_window(c);
-    uint32_t *bucket = &c->buckets[(uint32_t)want.key_hash & c->bucket_mask];
-    want.chain = *bucket;
-    want.oldest = want.newest = WEDR_CORR_NONE;
     want.newest_us = INT64_MIN;
-    c->windows[id] = want;
-    *bucket = id;
-    link_window(c, id);
-    c->stats.windows++;
-    return id;
+    return open_window(c, &want);
+}
+
+uint32_t
+wedr_corr_window_like(struct wedr_correlate *c, uint32_t kind, const struct wedr_corr_window *like)
+{
+    struct wedr_corr_window want = *like;
+    want.kind_of = kind;
+    want.count = 0;
+    return open_window(c, &want);
 }
 
 /* When there is none left, the least recently used window gives all of its own; one that this event
@@ -233,6 +248,20 @@ static bool is_late(struct wedr_correlate *c, uint32_t window, int64_t time_us)
     w->newest_us = INT64_MIN;
     w->late = 0;
     return false;
+}
+
+uint32_t wedr_corr_append(struct wedr_correlate *c, uint32_t window)
+{
+    uint32_t id = take_entry(c);
+    struct wedr_corr_window *w = &c->windows[window];
+    struct wedr_corr_entry *e = &c->entries[id];
+    e->older = w->newest;
+    e->newer = WEDR_CORR_NONE;
+    *(e->older == WEDR_CORR_NONE ? &w->oldest : &c->entries[e->older].newer) = id;
+    w->newest = id;
+    w->count++;
+    c->stats.entries++;
+    return id;
 }
 
 uint32_t wedr_corr_add(struct wedr_correlate *c, uint32_t window, int64_t time_us)

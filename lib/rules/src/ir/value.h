@@ -15,8 +15,5 @@ void wedr_net_trim(struct wedr_net *n);
 /* True when the address lies in net. */
 bool wedr_net_has(const struct wedr_net *net, const struct wedr_net *address);
 
-/* A timestamp as text or number (see enum wedr_time_part) in microseconds since 1970 UTC;
- * WEDR_E_FORMAT. */
-WEDR_MUST_USE int wedr_time_parse(const char *s, size_t len, int64_t *ret_us);
 int64_t wedr_time_from_number(struct wedr_number n);
 int64_t wedr_time_part(int64_t us, enum wedr_time_part part);

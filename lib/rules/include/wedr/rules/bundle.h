@@ -74,6 +74,13 @@ WEDR_MUST_USE int wedr_bundle_check(const void *bytes,
                                     struct wedr_bundle_info *ret_info,
                                     struct wedr_errinfo *ei);
 
+/* The same without the signature: for showing a file whose key nobody has here. Says nothing about
+ * who made it. WEDR_E_FORMAT, WEDR_E_VERSION, WEDR_E_CORRUPT. */
+WEDR_MUST_USE int wedr_bundle_peek(const void *bytes,
+                                   size_t len,
+                                   struct wedr_bundle_info *ret_info,
+                                   struct wedr_errinfo *ei);
+
 /* The ruleset (at most memory_max bytes) and its sealed field map, which the ruleset, or the engine
  * that takes it, must outlive. Checks format, checksum and every bound, not the signature. Nothing
  * of bytes is kept. Rules keep their order, not their indexes. WEDR_E_FORMAT, WEDR_E_VERSION,

@@ -80,3 +80,6 @@ WEDR_MUST_USE int wedr_number_parse(const char *s, size_t len, struct wedr_numbe
 WEDR_MUST_USE int wedr_number_parse_hex(const char *s, size_t len, struct wedr_number *ret_number);
 /* < 0, 0, > 0; a NaN is above everything and equal to itself. */
 int wedr_number_compare(struct wedr_number a, struct wedr_number b);
+/* A timestamp as text or number (ir.h, enum wedr_time_part, says which) in microseconds since 1970
+ * UTC; WEDR_E_FORMAT. */
+WEDR_MUST_USE int wedr_time_parse(const char *s, size_t len, int64_t *ret_us);

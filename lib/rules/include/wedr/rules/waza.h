@@ -48,7 +48,8 @@ typedef void wedr_waza_report_fn(void *ctx, const struct wedr_waza_report *repor
  * text of the include, joined by '/'; the text was relative, without "..", "." inside, empty parts,
  * backslashes or control characters. Whoever reads confines the rest: no symbolic link may lead out
  * of the rule folder (openat2 with RESOLVE_BENEATH). Appends the file to out, whose maximum is
- * WEDR_WAZA_FILE_MAX. Negative: the reason stands at the include; WEDR_E_NOENT, WEDR_E_PERM and so on. */
+ * WEDR_WAZA_FILE_MAX. Negative: the reason stands at the include; WEDR_E_NOENT, WEDR_E_PERM and so
+ * on. */
 typedef int wedr_waza_read_fn(void *ctx, const char *path, struct wedr_buf *out);
 
 /* A list that rules use by name (`in list NAME`), besides those that files define. */

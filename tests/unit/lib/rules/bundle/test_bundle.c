@@ -565,6 +565,8 @@ static void any_changed_byte_is_refused(void **state)
     }
     public_key[3] ^= 1;
     assert_int_equal(wedr_bundle_check(b.p, b.len, public_key, &info, NULL), WEDR_E_AUTH);
+    assert_int_equal(wedr_bundle_peek(b.p, b.len, &info, NULL), WEDR_OK); /* asks for no key */
+    assert_int_equal(info.rules, 3);
     public_key[3] ^= 1;
     assert_int_equal(wedr_bundle_check(b.p, b.len, public_key, &info, NULL), WEDR_OK);
     wedr_buf_fini(&b);

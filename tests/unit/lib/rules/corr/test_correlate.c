@@ -278,6 +278,31 @@ static void a_pattern_joins_events_and_sees_what_is_absent(void **state)
     assert_int_equal(feed(f, 30, 10, "b", "u", 1, 7), 0);
 }
 
+/* Either line of a rule with two lines is enough: what the other one found is no evidence. */
+static void evidence_of_a_pattern_is_what_it_cannot_do_without(void **state)
+{
+    struct fixture *f = *state;
+    struct wedr_correlation c = kind(f, WEDR_CORR_PATTERN, 4);
+    uint32_t m[4];
+    uint32_t lines[2];
+    for (uint32_t i = 0; i < 4; i++) {
+        assert_int_equal(wedr_ir_member(f->rs, i, &m[i]), WEDR_OK);
+    }
+    assert_int_equal(wedr_ir_and(f->rs, &m[0], 2, &lines[0]), WEDR_OK);
+    assert_int_equal(wedr_ir_and(f->rs, &m[2], 2, &lines[1]), WEDR_OK);
+    assert_int_equal(wedr_ir_or(f->rs, lines, 2, &c.expression), WEDR_OK);
+    add(f, &c);
+    start(f);
+    assert_int_equal(feed(f, 0, 1, "a", "u", 7, 0), 0);
+    assert_int_equal(feed(f, 1, 2, "c", "u", 8, 0), 0);
+    assert_int_equal(feed(f, 2, 3, "b", "u", 1, 9), 1);
+    assert_int_equal(f->evidence_count, 2);
+    assert_memory_equal(f->evidence, ((uint64_t[]){1, 3}), 16);
+    assert_int_equal(feed(f, 3, 4, "d", "u", 1, 9), 1);
+    assert_int_equal(f->evidence_count, 2);
+    assert_memory_equal(f->evidence, ((uint64_t[]){2, 4}), 16);
+}
+
 static void a_pattern_without_time_is_one_event(void **state)
 {
     struct fixture *f = *state;
@@ -436,6 +461,7 @@ int main(void)
         TEST(temporal_needs_every_member_in_any_order),
         TEST(an_order_is_one_of_different_events),
         TEST(a_pattern_joins_events_and_sees_what_is_absent),
+        TEST(evidence_of_a_pattern_is_what_it_cannot_do_without),
         TEST(a_pattern_without_time_is_one_event),
         TEST(a_search_that_finds_nothing_is_bounded),
         TEST(correlations_feed_later_ones),

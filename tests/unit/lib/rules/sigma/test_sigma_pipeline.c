@@ -375,6 +375,19 @@ static void composed_fields_are_those_of_sysmon(void **state)
     assert_false(waza("windows/*/*", "x", "1", "{\"channel\":\"y\",\"x\":1}"));
 }
 
+static void the_channel_of_a_cleared_log_is_the_one_that_was_cleared(void **state)
+{
+    (void)state;
+    static const char cleared[] =
+        "{\"Event\":{\"System\":{\"EventID\":104,\"Channel\":\"System\"},\"UserData\":{"
+        "\"LogFileCleared\":{\"Channel\":\"Application\",\"SubjectUserName\":\"ann\"}}}}";
+    assert_true(waza("windows/*/system", "Channel", "Application", cleared));
+    assert_false(waza("windows/*/system", "Channel", "System", cleared));
+    assert_true(waza("windows/*/system", "SubjectUserName", "ann", cleared));
+    assert_true(
+        waza("windows/*/system", "Channel", "System", "{\"EventID\":105,\"Channel\":\"System\"}"));
+}
+
 static void security_4688_is_a_process_creation_too(void **state)
 {
     (void)state;
@@ -523,6 +536,7 @@ int main(void)
         cmocka_unit_test(composed_fields_are_those_of_sysmon),
         cmocka_unit_test(sysmon_in_every_form),
         cmocka_unit_test(system_fields_and_user_data),
+        cmocka_unit_test(the_channel_of_a_cleared_log_is_the_one_that_was_cleared),
         cmocka_unit_test(security_4688_is_a_process_creation_too),
         cmocka_unit_test(our_events_of_both_systems),
         cmocka_unit_test(ecs_auditd_and_the_journal),
