@@ -52,7 +52,50 @@ struct wedr_waza_span wedr_waza_content(const struct wedr_waza_source *s, uint32
     return span;
 }
 
-bool wedr_waza_begins(const struct wedr_waza_source *s, uint32_t at)
+static bool is_name(struct wedr_text t)
+{
+    for (uint32_t i = 0; i < t.len; i++) {
+        if (!wedr_waza_is_word(t.p[i]) || ((uint8_t)t.p[i] & 0x80) != 0) {
+            return false;
+        }
+    }
+    return t.len > 0;
+}
+
+static bool is_section(struct wedr_text t)
+{
+    return wedr_text_equal(t, wedr_text("detection:", 10), false) ||
+           wedr_text_equal(t, wedr_text("action:", 7), false);
+}
+
+/* "name": in front of the colon, or a bare word. */
+bool wedr_waza_header(struct wedr_waza_source *s,
+                      struct wedr_waza_span c,
+                      struct wedr_text *ret_name)
+{
+    struct wedr_text t = wedr_waza_slice(s, c);
+    if (t.len < 2 || t.p[t.len - 1] != ':') {
+        return false;
+    }
+    t.len--;
+    while (is_blank(t.p[t.len - 1])) {
+        t.len--;
+    }
+    if (is_name(t)) {
+        *ret_name = t;
+        return true;
+    }
+    if (t.len < 3 || t.p[0] != '"') {
+        return false;
+    }
+    struct wedr_waza_lexer l = {.source = s, .at = c.at, .quiet = true};
+    struct wedr_waza_token token;
+    wedr_waza_next(&l, &token);
+    *ret_name = token.text;
+    return token.kind == WAZA_STRING && token.text.len > 0 && l.at == c.at + t.len;
+}
+
+bool wedr_waza_begins(struct wedr_waza_source *s, uint32_t at)
 {
     struct wedr_waza_span c = wedr_waza_content(s, at);
     uint32_t dash = at;
@@ -62,14 +105,15 @@ bool wedr_waza_begins(const struct wedr_waza_source *s, uint32_t at)
     if (dash + 1 < s->len && s->text[dash] == '-' && (is_blank(s->text[dash + 1]))) {
         return true;
     }
-    struct wedr_text t = wedr_waza_slice(s, c);
-    return (t.len > 1 && t.p[t.len - 1] == ':') || wedr_waza_is_setting(s, c);
+    struct wedr_text name;
+    return is_section(wedr_waza_slice(s, c)) || wedr_waza_header(s, c, &name) ||
+           wedr_waza_is_setting(s, c);
 }
 
 /* At a line feed: moves to the next line when the logical line goes on there. */
 static bool go_on(struct wedr_waza_lexer *l)
 {
-    const struct wedr_waza_source *s = l->source;
+    struct wedr_waza_source *s = l->source;
     uint32_t next = l->at + 1;
     if ((l->depth == 0 && !l->open) || next >= s->len || wedr_waza_begins(s, next)) {
         return false;

@@ -4,16 +4,6 @@
 #include "waza/syntax.h"
 #include <string.h>
 
-static bool is_name(struct wedr_text t)
-{
-    for (uint32_t i = 0; i < t.len; i++) {
-        if (!wedr_waza_is_word(t.p[i]) || ((uint8_t)t.p[i] & 0x80) != 0) {
-            return false;
-        }
-    }
-    return t.len > 0;
-}
-
 static bool same_letters(struct wedr_text t, const char *word)
 {
     return wedr_text_equal(t, wedr_text(word, strlen(word)), false);
@@ -141,31 +131,6 @@ open_group(struct wedr_waza_reader *r, struct wedr_text name, struct wedr_waza_s
     r->group = g;
 }
 
-/* "name": in front of the colon, or a bare word. */
-static bool header(struct wedr_waza_reader *r, struct wedr_waza_span c, struct wedr_text *ret_name)
-{
-    struct wedr_text t = wedr_waza_slice(r->source, c);
-    if (t.len < 2 || t.p[t.len - 1] != ':') {
-        return false;
-    }
-    t.len--;
-    while (t.p[t.len - 1] == ' ' || t.p[t.len - 1] == '\t') {
-        t.len--;
-    }
-    if (is_name(t)) {
-        *ret_name = t;
-        return true;
-    }
-    if (t.len < 3 || t.p[0] != '"') {
-        return false;
-    }
-    struct wedr_waza_lexer l = {.source = r->source, .at = c.at, .quiet = true};
-    struct wedr_waza_token token;
-    wedr_waza_next(&l, &token);
-    *ret_name = token.text;
-    return token.kind == WAZA_STRING && token.text.len > 0 && l.at == c.at + t.len;
-}
-
 /* --- Lines of groups. */
 
 void wedr_waza_add_line(struct wedr_waza_lines *lines, struct wedr_waza_line *line)
@@ -181,9 +146,7 @@ void wedr_waza_add_line(struct wedr_waza_lines *lines, struct wedr_waza_line *li
 
 struct wedr_waza_parser wedr_waza_parser_at(struct wedr_waza_reader *r, uint32_t at)
 {
-    bool v1 = r->group ? r->group->v1 : r->file->v1;
-    struct wedr_waza_parser p = {.source = r->source,
-                                 .lexer = {.source = r->source, .at = at, .v1 = v1}};
+    struct wedr_waza_parser p = {.source = r->source, .lexer = {.source = r->source, .at = at}};
     wedr_waza_advance(&p);
     return p;
 }
@@ -206,17 +169,15 @@ static void condition(struct wedr_waza_reader *r, struct wedr_waza_span c)
     wedr_waza_keep(r, WAZA_S_CONDITION, wedr_waza_depth(r), c.at, r->at);
 }
 
-static void
-alert(struct wedr_waza_reader *r, struct wedr_waza_span c, struct wedr_text rest, uint32_t word)
+static void alert(struct wedr_waza_reader *r, struct wedr_waza_span c, struct wedr_text rest)
 {
     struct wedr_waza_group *g = r->group;
     struct wedr_text text = rest;
-    if (rest.len > 0 && rest.p[0] == '"') {
-        struct wedr_waza_lexer l = {.source = r->source, .at = c.at + word, .v1 = g->v1};
+    if (rest.len > 0 &&
+        (rest.p[0] == '"' || (rest.len > 1 && rest.p[0] == 'e' && rest.p[1] == '"'))) {
+        struct wedr_waza_lexer l = {.source = r->source,
+                                    .at = (uint32_t)(rest.p - r->source->text)};
         struct wedr_waza_token t;
-        while (r->source->text[l.at] != '"') {
-            l.at++;
-        }
         wedr_waza_next(&l, &t);
         g->bad |= t.kind != WAZA_STRING;
         text = t.text;
@@ -250,7 +211,7 @@ static void action(struct wedr_waza_reader *r, struct wedr_waza_span c)
     if (wedr_waza_is(name, "log")) {
         r->group->actions |= WEDR_ACTION_LOG;
     } else if (wedr_waza_is(name, "alert")) {
-        alert(r, c, wedr_text(t.p + rest, t.len - rest), word);
+        alert(r, c, wedr_text(t.p + rest, t.len - rest));
     } else if (wedr_waza_is(name, "kill") || wedr_waza_is(name, "killProcess") ||
                wedr_waza_is(name, "kill_process")) {
         r->group->actions |= WEDR_ACTION_KILL;
@@ -279,7 +240,7 @@ static void line(struct wedr_waza_reader *r, struct wedr_waza_span c)
         depth = 0;
     } else if (wedr_waza_setting(r, c)) {
         return;
-    } else if (header(r, c, &name)) {
+    } else if (wedr_waza_header(r->source, c, &name)) {
         open_group(r, name, c);
         kind = WAZA_S_GROUP;
     } else if (r->section == 0) {

@@ -281,7 +281,8 @@ any_alternative(void *ctx, const struct wedr_waza_line *line, const struct wedr_
     return e;
 }
 
-/* compat v1: each comparison is true when any event in the window satisfies it. */
+/* The expression as it stands over members. compat v1: each comparison is true when any event in
+ * the window satisfies it. *ret_absent: true when nothing happens. */
 static int
 v1_node(struct build *b, const struct wedr_waza_expr *x, bool *ret_absent, uint32_t *ret_node)
 {
@@ -334,15 +335,38 @@ v1_alternative(void *ctx, const struct wedr_waza_line *line, const struct wedr_w
     return e == WEDR_OK && absent ? absent_alone(k->b, line->span) : e;
 }
 
+/* Nothing but events that happen or not: the expression can stay as it is. */
+static bool happens_only(const struct wedr_waza_expr *x)
+{
+    for (const struct wedr_waza_expr *kid = x->first; kid; kid = kid->next) {
+        if (!happens_only(kid)) {
+            return false;
+        }
+    }
+    return x->kind != WAZA_X_COMPARE;
+}
+
+static bool all_happen_only(const struct build *b)
+{
+    for (const struct wedr_waza_line *l = b->c->group->lines.first; l; l = l->next) {
+        if (!happens_only(l->expr)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static int any_mode(struct build *b)
 {
     uint32_t kids[WEDR_IR_MEMBERS_MAX];
     struct lines k = {b, kids, 0};
     int result = WEDR_OK;
+    bool happens = all_happen_only(b);
     b->corr.kind = WEDR_CORR_PATTERN;
     for (const struct wedr_waza_line *l = b->c->group->lines.first; l; l = l->next) {
-        int e = wedr_waza_each_alternative(b->c, l, l->expr,
-                                           b->c->group->v1 ? v1_alternative : any_alternative, &k);
+        int e = b->c->group->v1 || happens
+                    ? v1_alternative(&k, l, l->expr)
+                    : wedr_waza_each_alternative(b->c, l, l->expr, any_alternative, &k);
         result = e < 0 ? e : result;
     }
     return result < 0 ? result
@@ -382,6 +406,29 @@ static int each_line(struct build *b)
     return result;
 }
 
+/* Members in the order in which the group names them, then the lines as one expression. */
+static int one_expression(struct build *b)
+{
+    uint32_t kids[WEDR_IR_MEMBERS_MAX];
+    struct lines k = {b, kids, 0};
+    uint32_t number = 0;
+    int e = WEDR_OK;
+    for (const struct wedr_waza_label *l = b->c->group->labels; e == WEDR_OK && l; l = l->next) {
+        uint32_t var = b->c->labels[number++];
+        uint32_t member;
+        if (var) {
+            struct member m = member_of(b, var - 1);
+            e = refused(b, wedr_ir_constant(b->c->rs, true, &m.condition));
+            e = e < 0 ? e : add_member(b, &m, true, &member);
+        }
+    }
+    for (const struct wedr_waza_line *l = b->c->group->lines.first; e == WEDR_OK && l;
+         l = l->next) {
+        e = v1_alternative(&k, l, l->expr);
+    }
+    return e < 0 ? e : refused(b, wedr_ir_and(b->c->rs, kids, k.count, &b->corr.expression));
+}
+
 /* all, sequence: the lines are one conjunction. */
 static int all_lines(struct build *b)
 {
@@ -395,14 +442,17 @@ static int all_lines(struct build *b)
         return wedr_waza_fail(b->c->source, b->c->group->mode_span, WEDR_E_FORMAT,
                               "where lines are counted each of them is one event of its own");
     }
+    b->corr.kind = WEDR_CORR_PATTERN;
+    b->corr.ordered = b->c->group->mode == WAZA_SEQUENCE;
+    if (all_happen_only(b)) {
+        return one_expression(b);
+    }
     int e = wedr_waza_terms(b->c, first->expr, false, &all);
     for (const struct wedr_waza_line *l = first->next; e == WEDR_OK && l; l = l->next) {
         struct wedr_waza_terms one = {NULL, 0};
         e = wedr_waza_terms(b->c, l->expr, false, &one);
         e = e < 0 ? e : wedr_waza_terms_and(b->c, l->span, &all, &one, &all);
     }
-    b->corr.kind = WEDR_CORR_PATTERN;
-    b->corr.ordered = b->c->group->mode == WAZA_SEQUENCE;
     if (e == WEDR_OK && b->corr.ordered && all.count != 1) {
         return wedr_waza_fail(b->c->source, b->c->group->mode_span, WEDR_E_FORMAT,
                               "a step of a sequence has no alternatives of several events");

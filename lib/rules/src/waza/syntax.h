@@ -118,7 +118,6 @@ struct wedr_waza_lexer {
     uint32_t depth; /* open brackets */
     bool open;      /* what was read last wants more */
     bool quiet;     /* errors are not told */
-    bool v1;        /* "..." has the old escapes only */
 };
 
 /* --- lex.c */
@@ -126,7 +125,11 @@ void wedr_waza_next(struct wedr_waza_lexer *l, struct wedr_waza_token *ret_token
 /* Behind the logical line: where the next physical line begins. */
 uint32_t wedr_waza_skip(struct wedr_waza_lexer *l);
 /* The line at `at` cannot go on an expression: a section, a group, a setting, or "- ". */
-bool wedr_waza_begins(const struct wedr_waza_source *s, uint32_t at);
+bool wedr_waza_begins(struct wedr_waza_source *s, uint32_t at);
+/* NAME: or "NAME": alone on its line. */
+bool wedr_waza_header(struct wedr_waza_source *s,
+                      struct wedr_waza_span c,
+                      struct wedr_text *ret_name);
 /* What a line is beside comment, blanks and one dash in front. */
 struct wedr_waza_span wedr_waza_content(const struct wedr_waza_source *s, uint32_t at);
 uint32_t wedr_waza_line_end(const struct wedr_waza_source *s, uint32_t at);
