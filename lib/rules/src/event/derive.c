@@ -38,10 +38,11 @@ static int parse(struct wedr_field_map *map, const char *s, struct wedr_map_deri
 {
     for (;;) {
         size_t literal = strcspn(s, "{");
-        struct wedr_text *to = s[literal] == '\0' ? &d->after : &d->parts[d->part_count].before;
-        if (s[literal] != '\0' && d->part_count == WEDR_MAP_PARTS_MAX) {
+        bool last = s[literal] == '\0';
+        if (!last && d->part_count == WEDR_MAP_PARTS_MAX) {
             return WEDR_E_FORMAT;
         }
+        struct wedr_text *to = last ? &d->after : &d->parts[d->part_count].before;
         int r = wedr_pool_text(&map->pool, wedr_text(s, literal), to);
         s += literal;
         if (r == WEDR_OK && *s == '\0') {

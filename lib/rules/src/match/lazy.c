@@ -32,7 +32,9 @@ static int find_members(struct wedr_builder *b, struct members *m)
         return WEDR_E_NOMEM;
     }
     for (size_t i = 0; i < b->edges.count; i++) {
-        m->first[(e[i].effect & WEDR_EFFECT_ID) + 2] += kind_of(&e[i]) == WEDR_EFFECT_ATOM;
+        if (kind_of(&e[i]) == WEDR_EFFECT_ATOM) {
+            m->first[(e[i].effect & WEDR_EFFECT_ID) + 2]++;
+        }
     }
     for (uint32_t a = 0; a < b->e->atom_count; a++) {
         m->first[a + 1] += a > 0 ? m->first[a] : 0;
