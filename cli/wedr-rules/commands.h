@@ -10,3 +10,6 @@ int wedr_rules_scan(const struct wedr_rules_args *args);
 int wedr_rules_explain(const struct wedr_rules_args *args);
 int wedr_rules_bench(const struct wedr_rules_args *args);
 int wedr_rules_list(const struct wedr_rules_args *args);
+int wedr_rules_test(const struct wedr_rules_args *args);
+int wedr_rules_compile(const struct wedr_rules_args *args);
+int wedr_rules_bundle(const struct wedr_rules_args *args);

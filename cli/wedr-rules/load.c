@@ -16,9 +16,6 @@ const char *const wedr_load_endings[] = {".yml", ".yaml", ".waza", ".ioc", NULL}
 /* In the order in which they finish: Waza may name rules of the others. */
 static const struct wedr_load_language *const languages[] = {&wedr_load_sigma, &wedr_load_ioc};
 
-/* Not rules, but what rules are tested with. */
-static const char *const test_endings[] = {".test.yml", ".test.yaml", NULL};
-
 struct reading {
     struct wedr_loading g;
     struct wedr_buf text;
@@ -35,6 +32,13 @@ void wedr_load_failed(
     } else {
         wedr_show_problem(file, line, reason);
     }
+}
+
+bool wedr_load_is_test(const char *path)
+{
+    static const char *const endings[] = {".test.yml", ".test.yaml", NULL};
+    const char *slash = strrchr(path, '/');
+    return wedr_walk_has_ending(path, endings) || strcmp(slash ? slash + 1 : path, "info.yml") == 0;
 }
 
 static size_t language_of(const char *path)
@@ -61,7 +65,7 @@ static int on_file(void *ctx, const char *path, wedr_handle h)
 {
     struct reading *r = ctx;
     size_t i = language_of(path);
-    if (wedr_walk_has_ending(path, test_endings)) {
+    if (wedr_load_is_test(path)) {
         return WEDR_OK;
     }
     r->g.l->files++;

@@ -13,6 +13,9 @@
 
 extern const char *const wedr_load_endings[]; /* of rule files */
 
+/* Not rules, but what rules are tested with: NAME.test.yml, info.yml. */
+bool wedr_load_is_test(const char *path);
+
 /* A rule that does not compile, or a file (line 0) that cannot be read. shown: the same for a
  * person, of several lines; NULL when "file:line: reason" says it all. */
 typedef void wedr_load_failed_fn(

@@ -26,6 +26,17 @@ static const struct wedr_rules_command commands[] = {
      "    Say of each predicate of a rule (its id or title) whether it holds for an event of FILE, "
      "the first\n    without INDEX. Of a correlation: for each rule that it counts.\n",
      1, 2, 2, false, wedr_rules_explain},
+    {"test", WEDR_RULES_TEST, "[OPTION]... RULES...",
+     "    Run the test cases beside the rules (NAME.test.yml, also Sigma's info.yml) and in the "
+     "folders; docs/rule-tests.md.\n",
+     1, 0, 0, false, wedr_rules_test},
+    {"compile", WEDR_RULES_COMPILE, "--key FILE [--new-key] [OPTION]... RULES... --output FILE",
+     "    Compile rules into a signed bundle for agents. --new-key makes the key first, or "
+     "alone.\n",
+     1, 0, 0, false, wedr_rules_compile},
+    {"bundle", WEDR_RULES_BUNDLE, "show|verify FILE --key FILE [--json]",
+     "    Say what a bundle holds, and whether the key signed it.\n", 1, 0, 0, false,
+     wedr_rules_bundle},
     {"bench", WEDR_RULES_BENCH, "[OPTION]... RULES... [--] EVENTS...",
      "    Read and match the events again and again for two seconds of a core. rss_bytes is "
      "without the text\n    of the events, of which up to 256 MiB and 2^20 events are held.\n",

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "walk.h"
 
+#include "below.h"
 #include "core/base/err.h"
 #include "core/util/alloc.h"
 #include <stdio.h>
@@ -130,18 +131,10 @@ static int walk_folder(struct walking *g, wedr_handle dir, unsigned depth)
     return r;
 }
 
-/* With "/." behind it, a link to a folder that a person named is followed. */
-static int open_folder(const char *path, wedr_handle *ret_dir)
-{
-    char dot[WEDR_WALK_PATH_MAX + 4];
-    int n = snprintf(dot, sizeof(dot), "%s/.", path);
-    return n < 0 || (size_t)n >= sizeof(dot) ? WEDR_E_LIMIT : wedr_fs_open_dir(dot, ret_dir);
-}
-
 bool wedr_walk_is_folder(const char *path)
 {
     wedr_handle h;
-    if (open_folder(path, &h) != WEDR_OK) {
+    if (wedr_below_open(path, &h) != WEDR_OK) {
         return false;
     }
     wedr_fs_close(h);
@@ -157,7 +150,7 @@ int wedr_walk(const struct wedr_walk *w, const char *path)
         fail(&g, "path longer than 4,095 bytes");
         return WEDR_OK;
     }
-    int r = open_folder(path, &h);
+    int r = wedr_below_open(path, &h);
     if (r == WEDR_OK) {
         r = walk_folder(&g, h, 1);
         if (r == WEDR_OK && g.files == 0 && g.failures == 0) {

@@ -1,0 +1,116 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""test_commands.py WEDR_RULES: the commands beside scan: list, test, compile, bundle, help."""
+import json
+import os
+import re
+import stat
+import sys
+
+from rules_box import BAD, ROOT, WHOAMI, flat, run, run_tests
+
+CASES = """cases:
+  - name: it says so
+    events: [%s]
+    expect: [Who am I]
+  - name: it says nothing
+    events: [%s]
+    expect: none
+"""
+
+
+def test_list_names_every_rule_that_is_chosen(box):
+    rules = box.rules()
+    code, out, err = run("list", rules)
+    assert code == 0 and err == "2 rules\n", err
+    assert re.search(r"^high +sigma +11111111-\S+  Who am I  .*/rules/a/whoami.yml:1$", out, re.M), out
+    code, out, _ = run("list", "--json", "--min-severity", "high", rules)
+    got = json.loads(out)
+    assert code == 0 and got["rule_title"] == "Who am I" and got["log_sources"] == ["windows/process_creation/*"], out
+    box.put("rules/bad.yml", BAD)
+    assert run("list", rules)[0] == 1
+
+
+def test_cases_beside_rules_pass_or_say_why_not(box):
+    rule = box.put("r/whoami.yml", WHOAMI)
+    code, _, err = run("test", rule)
+    assert code == 1 and "no test case" in err, err
+    box.put("r/whoami.test.yml", CASES % (json.dumps(flat("whoami")), json.dumps(flat("x"))))
+    for what in (rule, os.path.join(box.folder, "r")):
+        code, out, err = run("test", what)
+        assert code == 0 and out == "2 cases in 1 files: 2 passed, 0 failed; 0 of 1 rules have no case that expects them\n", (out, err)
+    box.put("r/whoami.test.yml", CASES % (json.dumps(flat("x")), json.dumps(flat("whoami"))))
+    code, out, err = run("test", rule)
+    assert code == 1 and "2 failed" in out and ":2: it says so: " in err and ":5: it says nothing: " in err, (out, err)
+    code, out, _ = run("test", "--json", rule)
+    got = json.loads(out)
+    assert code == 1 and (got["cases"], got["passed"], len(got["failed"])) == (2, 0, 2), out
+    assert got["failed"][0]["case"] == "it says so" and got["failed"][0]["line"] == 2, out
+    box.put("r/whoami.test.yml", "cases: nonsense\n")
+    assert run("test", rule)[0] == 1
+
+
+def test_files_that_cases_name_lie_beside_them(box):
+    rule = box.put("r/whoami.yml", WHOAMI)
+    box.put("r/seen/e.json", json.dumps(flat("whoami")))
+    box.put("e.json", json.dumps(flat("whoami")))
+    os.symlink(os.path.join(box.folder, "e.json"), os.path.join(box.folder, "r", "link.json"))
+    for name, want in (("seen/e.json", 0), ("../e.json", 1), ("link.json", 1), (os.path.join(box.folder, "e.json"), 1), ("./seen/e.json", 1)):
+        box.put("r/whoami.test.yml", f"cases: [{{name: n, file: '{name}', expect: [Who am I]}}]\n")
+        assert run("test", rule)[0] == want, name
+
+
+def test_a_bundle_is_compiled_signed_and_verified(box):
+    rules = box.rules()
+    key, other, bundle = (os.path.join(box.folder, n) for n in ("key", "other", "b.bundle"))
+    code, out, err = run("compile", "--new-key", "--key", key, "--profile", "lab", "--serial", "7", "--allow-kill", rules, "-o", bundle)
+    assert code == 0 and "2 of 2 rules" in out and "may kill processes" in out, (out, err)
+    assert stat.S_IMODE(os.stat(key).st_mode) == 0o600 and os.path.getsize(key) == 64
+    with open(key + ".pub", encoding="ascii") as f, open(key, "rb") as secret:
+        assert f.read() == secret.read()[32:].hex() + "\n"
+    assert run("compile", "--new-key", "--key", key)[0] == 1 and run("compile", "--new-key", "--key", other)[0] == 0
+    for name in (key, key + ".pub"):
+        code, out, err = run("bundle", "show", "--json", bundle, "--key", name)
+        got = json.loads(out)
+        assert code == 0 and (got["serial"], got["profile"], got["rules"], got["kill_allowed"]) == ("7", "lab", 2, True), (out, err)
+        assert {r["rule_title"] for r in got["list"]} == {"Who am I", "Net user"}, out
+    assert run("bundle", "verify", bundle, "--key", key + ".pub")[1].endswith("signed by this key\n")
+    assert run("bundle", "verify", bundle, "--key", other + ".pub")[0] == 1
+    with open(bundle, "rb") as f:
+        data = bytearray(f.read())
+    data[200] ^= 1
+    assert run("bundle", "verify", box.put("c.bundle", bytes(data)), "--key", key + ".pub")[0] == 1
+    for args in (["compile", rules], ["compile", "--key", key, rules], ["bundle", "show", bundle], ["bundle", "nonsense", bundle, "--key", key],
+                 ["compile", "--key", key, "-o", bundle], ["compile", "--key", key, "-o", bundle, "--system", "beos", rules]):
+        assert run(*args)[0] == 2, args
+    for args in (["compile", "--key", key + ".pub", rules, "-o", bundle], ["compile", "--key", key, rules, "-o", os.path.join(box.folder, "no", "b")],
+                 ["bundle", "show", rules, "--key", key]):
+        assert run(*args)[0] == 1, args
+
+
+def test_a_bundle_of_rules_that_fail_has_the_others_and_says_so(box):
+    rules = box.rules()
+    box.put("rules/bad.yml", BAD)
+    bundle = os.path.join(box.folder, "b.bundle")
+    code, out, err = run("compile", "--new-key", "--key", os.path.join(box.folder, "key"), rules, "-o", bundle)
+    assert code == 1 and "2 of 2 rules" in out and "bad.yml:6: " in err, (out, err)
+
+
+def test_help_and_the_page_name_every_option_and_command(box):
+    del box
+    _, out, _ = run("--help")
+    with open(os.path.join(ROOT, "docs", "wedr-rules.md"), encoding="utf-8") as f:
+        page = f.read()
+    commands = re.findall(r"^wedr-rules ([a-z]+) ", out, re.M)
+    options = re.findall(r"^  (--[a-z-]+)", out, re.M)
+    assert len(commands) >= 8 and len(options) >= 25, out
+    for name in commands:
+        assert f"### {name}" in page, name
+        _, one, _ = run(name, "--help")
+        mine = set(re.findall(r"^  (--[a-z-]+)", one, re.M))
+        told = page[page.index(f"### {name}"):].split("\n### ")[0].split("\n## ")[0]
+        assert mine == set(re.findall(r"^\| `(--[a-z-]+)", told, re.M)), (name, mine)
+
+
+if __name__ == "__main__":
+    sys.exit(run_tests(globals()))
