@@ -83,9 +83,10 @@ static int show(const struct wedr_buf *bytes,
     struct wedr_field_map *map = NULL;
     struct wedr_buf out;
     wedr_buf_init(&out, LINE_MAX_BYTES);
-    int r = wedr_keyfile_public(args->key, key, ei);
+    int r = args->key ? wedr_keyfile_public(args->key, key, ei) : WEDR_OK;
     if (r == WEDR_OK) {
-        r = wedr_bundle_check(bytes->p, bytes->len, key, &info, ei);
+        r = args->key ? wedr_bundle_check(bytes->p, bytes->len, key, &info, ei)
+                      : wedr_bundle_peek(bytes->p, bytes->len, &info, ei);
     }
     if (r == WEDR_OK) {
         r = wedr_bundle_load(bytes->p, bytes->len, WEDR_LOAD_RULESET_MAX, &rs, &map, ei);
@@ -95,7 +96,9 @@ static int show(const struct wedr_buf *bytes,
         if (!verify) {
             add_rules(&out, rs, args->json);
         }
-        wedr_buf_adds(&out, args->json ? "}\n" : verify ? "signed by this key\n" : "");
+        wedr_buf_adds(&out, args->json  ? "}\n"
+                            : args->key ? "signed by this key\n"
+                                        : "signature not looked at: no --key\n");
         r = wedr_show_flush(&out) ? WEDR_OK : WEDR_E_IO;
     }
     wedr_field_map_free(map);
@@ -113,9 +116,9 @@ int wedr_rules_bundle(const struct wedr_rules_args *args)
     bool verify = strcmp(what, "verify") == 0;
     int r = WEDR_OK;
     if (args->rule_count != 2 || (!verify && strcmp(what, "show") != 0)) {
-        r = wedr_fail(&ei, WEDR_E_INVAL, "usage: wedr-rules bundle show|verify FILE --key FILE");
-    } else if (!args->key) {
-        r = wedr_fail(&ei, WEDR_E_INVAL, "bundle needs --key FILE");
+        r = wedr_fail(&ei, WEDR_E_INVAL, "usage: wedr-rules bundle show|verify [--key FILE] FILE");
+    } else if (verify && !args->key) {
+        r = wedr_fail(&ei, WEDR_E_INVAL, "bundle verify needs --key FILE");
     }
     wedr_buf_init(&bytes, WEDR_BUNDLE_MAX);
     if (r == WEDR_OK) {

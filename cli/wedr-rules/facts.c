@@ -2,7 +2,6 @@
 #include "facts.h"
 
 #include "core/base/err.h"
-#include "ir/value.h"
 #include <string.h>
 
 static const char *const names[WEDR_FACT_COUNT][WEDR_FACTS_CANDIDATES] = {

@@ -10,7 +10,7 @@
 
 #define PATH_BYTES 4096u
 #define FILE_MAX 256u
-#define HEX_LEN (2 * WEDR_BUNDLE_PUBLIC_KEY_LEN)
+#define HEX_LEN ((size_t)2 * WEDR_BUNDLE_PUBLIC_KEY_LEN)
 
 static int
 write_new(const char *path, const void *p, size_t n, uint32_t mode, struct wedr_errinfo *ei)

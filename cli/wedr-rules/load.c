@@ -14,7 +14,8 @@
 const char *const wedr_load_endings[] = {".yml", ".yaml", ".waza", ".ioc", NULL};
 
 /* In the order in which they finish: Waza may name rules of the others. */
-static const struct wedr_load_language *const languages[] = {&wedr_load_sigma, &wedr_load_ioc};
+static const struct wedr_load_language *const languages[] = {&wedr_load_sigma, &wedr_load_ioc,
+                                                             &wedr_load_waza};
 
 struct reading {
     struct wedr_loading g;
@@ -88,32 +89,35 @@ static void on_failed(void *ctx, const char *path, const char *reason)
     wedr_load_failed(r->g.l, path, 0, reason, NULL);
 }
 
-/* "@pack", or "@pack/FOLDER" for those below it. */
-static int add_pack(struct reading *r, const char *argument)
+bool wedr_load_in_pack(const char *argument, const char *name)
 {
     const char *below = argument + strlen("@pack");
+    if (strncmp(argument, "@pack", 5) != 0 || (*below != '\0' && *below != '/')) {
+        return false;
+    }
+    below += *below == '/';
+    size_t n = strlen(below);
+    return strncmp(name, below, n) == 0 &&
+           (n == 0 || below[n - 1] == '/' || name[n] == '/' || name[n] == '\0');
+}
+
+static int add_pack(struct reading *r, const char *argument)
+{
     char path[WEDR_WALK_PATH_MAX];
     const char *text;
     size_t len;
     const char *name;
     uint64_t before = r->g.l->files;
     int err = WEDR_OK;
-    if (strncmp(argument, "@pack", 5) != 0 || (*below != '\0' && *below != '/')) {
-        wedr_load_failed(r->g.l, argument, 0, "only @pack begins with @", NULL);
-        return WEDR_OK;
-    }
-    below += *below == '/';
-    size_t n = strlen(below);
     for (size_t i = 0; err == WEDR_OK && (name = wedr_pack_file(i, &text, &len)) != NULL; i++) {
-        bool inside = strncmp(name, below, n) == 0 &&
-                      (n == 0 || below[n - 1] == '/' || name[n] == '/' || name[n] == '\0');
-        if (inside && snprintf(path, sizeof(path), "@pack/%s", name) > 0) {
+        if (wedr_load_in_pack(argument, name) &&
+            snprintf(path, sizeof(path), "@pack/%s", name) > 0) {
             r->g.l->files++;
             err = add_text(r, path, text, len);
         }
     }
     if (r->g.l->files == before) {
-        wedr_load_failed(r->g.l, argument, 0, "the pack has nothing of this name", NULL);
+        wedr_load_failed(r->g.l, argument, 0, "the built-in pack has nothing of this name", NULL);
     }
     return err;
 }

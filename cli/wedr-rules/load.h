@@ -16,6 +16,10 @@ extern const char *const wedr_load_endings[]; /* of rule files */
 /* Not rules, but what rules are tested with: NAME.test.yml, info.yml. */
 bool wedr_load_is_test(const char *path);
 
+/* Whether a file of the pack ("linux/x.yml") is meant by "@pack", "@pack/linux" or its whole name.
+ */
+bool wedr_load_in_pack(const char *argument, const char *name);
+
 /* A rule that does not compile, or a file (line 0) that cannot be read. shown: the same for a
  * person, of several lines; NULL when "file:line: reason" says it all. */
 typedef void wedr_load_failed_fn(
@@ -36,8 +40,9 @@ struct wedr_load {
     uint64_t correlations, filters; /* of the compiled */
     uint64_t need_list;             /* of the compiled: a placeholder has no list */
     uint64_t expired;               /* lists and entries of lists whose time is over */
-    uint64_t failed;                /* calls of failed_fn */
-    uint32_t chosen;                /* rules that are matched and reported */
+    uint64_t warnings;
+    uint64_t failed; /* calls of failed_fn */
+    uint32_t chosen; /* rules that are matched and reported */
 };
 
 /* Fills l->rs, whose rules may still be changed. args, failed_fn and ctx of l are set; the counts

@@ -24,4 +24,4 @@ struct wedr_load_language {
     void (*close)(void *state);                         /* NULL is allowed; may be NULL */
 };
 
-extern const struct wedr_load_language wedr_load_sigma, wedr_load_ioc;
+extern const struct wedr_load_language wedr_load_sigma, wedr_load_ioc, wedr_load_waza;

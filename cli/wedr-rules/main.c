@@ -34,9 +34,9 @@ static const struct wedr_rules_command commands[] = {
      "    Compile rules into a signed bundle for agents. --new-key makes the key first, or "
      "alone.\n",
      1, 0, 0, false, wedr_rules_compile},
-    {"bundle", WEDR_RULES_BUNDLE, "show|verify FILE --key FILE [--json]",
-     "    Say what a bundle holds, and whether the key signed it.\n", 1, 0, 0, false,
-     wedr_rules_bundle},
+    {"bundle", WEDR_RULES_BUNDLE, "show|verify [OPTION]... FILE",
+     "    Say what a bundle holds, and whether the key of --key signed it (verify needs one).\n", 1,
+     0, 0, false, wedr_rules_bundle},
     {"bench", WEDR_RULES_BENCH, "[OPTION]... RULES... [--] EVENTS...",
      "    Read and match the events again and again for two seconds of a core. rss_bytes is "
      "without the text\n    of the events, of which up to 256 MiB and 2^20 events are held.\n",

@@ -3,7 +3,6 @@
 
 #include "core/base/err.h"
 #include "core/util/alloc.h"
-#include "ir/value.h"
 #include "progress.h"
 #include "report.h"
 #include "show.h"

@@ -7,6 +7,7 @@
 #include "load.h"
 #include "show.h"
 #include "walk.h"
+#include "wedr/rules/pack.h"
 #include "wedr/rules/testcase.h"
 #include <inttypes.h>
 #include <string.h>
@@ -93,6 +94,7 @@ static int run_text(struct testing *t, const char *path, const char *text, size_
     if (r != WEDR_OK) {
         t->broken++;
         tell(t, 0, wedr_text("", 0), ei.text[0] ? ei.text : wedr_err_text(r));
+        t->path = "";
         return r == WEDR_E_NOMEM ? r : WEDR_OK;
     }
     for (size_t i = 0; r == WEDR_OK && i < wedr_testfile_case_count(file); i++) {
@@ -104,6 +106,7 @@ static int run_text(struct testing *t, const char *path, const char *text, size_
         t->passed += r == WEDR_OK && passed;
     }
     wedr_testfile_free(file);
+    t->path = "";
     return r;
 }
 
@@ -113,6 +116,7 @@ static void on_failed(void *ctx, const char *path, const char *reason)
     t->path = path;
     t->broken++;
     tell(t, 0, wedr_text("", 0), reason);
+    t->path = "";
 }
 
 static int run_file(void *ctx, const char *path, wedr_handle h)
@@ -154,13 +158,31 @@ static int run_neighbours(struct testing *t, const char *rules)
     return r;
 }
 
+static int run_pack(struct testing *t, const char *argument)
+{
+    char path[WEDR_WALK_PATH_MAX];
+    const char *text;
+    size_t len;
+    const char *name;
+    int r = WEDR_OK;
+    for (size_t i = 0; r == WEDR_OK && (name = wedr_pack_test_file(i, &text, &len)) != NULL; i++) {
+        if (wedr_load_in_pack(argument, name) &&
+            snprintf(path, sizeof(path), "@pack/%s", name) > 0) {
+            r = run_text(t, path, text, len);
+        }
+    }
+    return r;
+}
+
 static int run_all(struct testing *t)
 {
     const struct wedr_walk walk = {yaml_endings, run_file, on_failed, t};
     int r = WEDR_OK;
     for (size_t i = 0; r == WEDR_OK && i < t->args->rule_count; i++) {
         const char *path = t->args->rules[i];
-        if (wedr_walk_is_folder(path) || wedr_load_is_test(path)) {
+        if (path[0] == '@') {
+            r = run_pack(t, path);
+        } else if (wedr_walk_is_folder(path) || wedr_load_is_test(path)) {
             r = wedr_walk(&walk, path);
         } else {
             r = run_neighbours(t, path);
