@@ -2,11 +2,13 @@
  * tests/unit/lib/rules/pack/test_rule_pack.c — our own rules: all compile, say all that people
  * need, have cases for both outcomes, and keep quiet on a day of an ordinary machine. */
 #include "core/base/err.h"
+#include "page.h"
 #include "wedr/rules/ioc.h"
 #include "wedr/rules/pack.h"
 #include "wedr/rules/pipeline.h"
 #include "wedr/rules/sigma.h"
 #include "wedr/rules/testcase.h"
+#include "wedr/rules/waza.h"
 #include <ctype.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -46,6 +48,17 @@ static void on_ioc(void *ctx, const struct wedr_ioc_report *r)
     }
 }
 
+static void on_waza(void *ctx, const struct wedr_waza_error *e)
+{
+    struct wedr_buf out;
+    (void)ctx;
+    wedr_buf_init(&out, 64u << 10);
+    wedr_waza_error_print(e, &out);
+    printf("%s", out.p ? (const char *)out.p : "");
+    wedr_buf_fini(&out);
+    wrong++;
+}
+
 static bool ends_with(const char *name, const char *end)
 {
     size_t n = strlen(name);
@@ -82,14 +95,42 @@ static void load_sigma(struct wedr_ruleset *rs)
     wedr_sigma_free(s);
 }
 
+static void load_waza(struct wedr_ruleset *rs)
+{
+    const char *text;
+    const char *name;
+    size_t len;
+    struct wedr_waza_options options = {.error = on_waza};
+    struct wedr_waza *w = wedr_waza_new(rs, &options);
+    assert_non_null(w);
+    for (size_t i = 0; (name = wedr_pack_file(i, &text, &len)) != NULL; i++) {
+        if (ends_with(name, ".waza")) {
+            (void)wedr_waza_add(w, name, text, len);
+        }
+    }
+    (void)wedr_waza_finish(w);
+    wedr_waza_free(w);
+}
+
+static struct wedr_buf page;
+
+static struct wedr_ruleset *load(void)
+{
+    struct wedr_ruleset *rs = wedr_ruleset_new(32u << 20);
+    assert_non_null(rs);
+    load_sigma(rs);
+    load_waza(rs);
+    load_lists(rs);
+    wedr_buf_init(&page, 1u << 20);
+    page_write(rs, &page);
+    return rs;
+}
+
 static int setup(void **state)
 {
     struct wedr_errinfo ei = {{0}};
-    struct wedr_ruleset *rs = wedr_ruleset_new(32u << 20);
+    struct wedr_ruleset *rs = load();
     (void)state;
-    assert_non_null(rs);
-    load_sigma(rs);
-    load_lists(rs);
     if (wrong > 0) {
         return -1;
     }
@@ -112,6 +153,7 @@ static int teardown(void **state)
     wedr_testrunner_free(runner);
     wedr_field_map_free(map);
     wedr_engine_free(engine);
+    wedr_buf_fini(&page);
     return 0;
 }
 
@@ -311,13 +353,44 @@ static void no_rule_fires_on_everyday_events(void **state)
     assert_true(passed);
 }
 
-int main(void)
+static void the_page_says_what_the_rules_say(void **state)
 {
+    static char text[1 << 20];
+    (void)state;
+    FILE *f = fopen(WEDR_PAGE, "rb");
+    size_t len = f ? fread(text, 1, sizeof(text), f) : 0;
+    if (f) {
+        fclose(f);
+    }
+    assert_false(page.overflow);
+    if (len != page.len || memcmp(text, page.p, len) != 0) {
+        fail_msg("%s is stale: run rule_pack --write %s", WEDR_PAGE, WEDR_PAGE);
+    }
+}
+
+/* `rule_pack --write FILE`: the page instead of the tests. */
+static int write_page(const char *path)
+{
+    struct wedr_ruleset *rs = load();
+    FILE *f = fopen(path, "wb");
+    bool ok = f && fwrite(page.p, 1, page.len, f) == page.len;
+    ok = f && fclose(f) == 0 && ok;
+    wedr_ruleset_free(rs);
+    wedr_buf_fini(&page);
+    return ok && wrong == 0 ? 0 : 1;
+}
+
+int main(int argc, char **argv)
+{
+    if (argc == 3 && strcmp(argv[1], "--write") == 0) {
+        return write_page(argv[2]);
+    }
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_rule_has_its_metadata),
         cmocka_unit_test(ids_and_titles_are_unique),
         cmocka_unit_test(every_rule_has_cases_for_both_outcomes_and_all_pass),
         cmocka_unit_test(no_rule_fires_on_everyday_events),
+        cmocka_unit_test(the_page_says_what_the_rules_say),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
