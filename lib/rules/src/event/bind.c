@@ -133,9 +133,12 @@ static void name_dotted(const struct wedr_field_map *map, struct wedr_rule_event
     uint32_t name_at[WEDR_MAP_PAIRS_MAX];
     memset(name_at, 0xFF, sizeof(name_at));
     for (uint32_t i = 0; i < ev->count; i++) {
+        struct wedr_rule_value *v = &ev->values[i];
+        if (v->source == WEDR_IR_NONE || !wedr_map_source_at(map, v->source)->paired) {
+            continue;
+        }
         for (uint32_t k = 0; k < map->pair_count; k++) {
             const struct wedr_map_pairs *p = &map->pairs[k];
-            struct wedr_rule_value *v = &ev->values[i];
             if (!p->dotted) {
                 continue;
             }

@@ -50,12 +50,13 @@ struct wedr_rule_event *wedr_rule_event_new(const struct wedr_ruleset *rs,
     ev->folded_size =
         WEDR_FOLD_MAX(2 * (size_t)ev->limits.document_max) + (size_t)ev->limits.values_max * 2;
     ev->folded = take(ev, ev->folded_size, 1);
-    ev->gathered_size = ev->folded_size + ev->limits.values_max;
+    ev->gathered_size = ev->limits.document_max + (size_t)ev->limits.values_max;
     ev->gathered = take(ev, ev->gathered_size, 1);
+    ev->keys = take(ev, 1, sizeof(*ev->keys));
     ev->slices = take(ev, ev->limits.values_max, sizeof(*ev->slices));
     ev->name = take(ev, (size_t)ev->limits.name_max * 2, 1);
     if (!ev->first || !ev->last || !ev->touched || !ev->values || !ev->memory || !ev->folded ||
-        !ev->gathered || !ev->slices || !ev->name) {
+        !ev->gathered || !ev->keys || !ev->slices || !ev->name) {
         wedr_rule_event_free(ev);
         return NULL;
     }
@@ -73,6 +74,7 @@ void wedr_rule_event_free(struct wedr_rule_event *ev)
         wedr_free(ev->memory);
         wedr_free(ev->folded);
         wedr_free(ev->gathered);
+        wedr_free(ev->keys);
         wedr_free(ev->slices);
         wedr_free(ev->name);
         ev->magic = 0;
@@ -351,69 +353,38 @@ static void copy_short(char *to, const char *from, size_t len)
     memcpy(to + len - 16, from + len - 16, 16);
 }
 
-/* Whether text could be gathered: not a number, nor nothing. */
-static bool is_gathered(const struct wedr_rule_event *ev, uint32_t v)
+bool wedr_event_is_text(const struct wedr_rule_event *ev, uint32_t v)
 {
     return ev->values[v].origin == v && ev->values[v].kind != WEDR_VALUE_NULL &&
            ev->values[v].kind != WEDR_VALUE_NUMBER && ev->values[v].text.len > 0;
 }
 
-/* As they are; false when there is no room. */
-static bool gather_texts(struct wedr_rule_event *ev)
-{
-    size_t used = 0;
-    for (uint32_t v = 0; v < ev->count; v++) {
-        if (!is_gathered(ev, v)) {
-            continue;
-        }
-        struct wedr_text t =
-            ev->values[v].escaped ? wedr_rule_event_text(ev, v) : ev->values[v].text;
-        if (t.len + 1 > ev->gathered_size - used) {
-            return false;
-        }
-        ev->gathered[used++] = '\0';
-        copy_short(ev->gathered + used, t.p, t.len);
-        used += t.len;
-    }
-    ev->gathered_used = used;
-    return true;
-}
-
-/* Folded where they are not ASCII. */
-static bool gather_plain(struct wedr_rule_event *ev)
-{
-    size_t used = 0;
-    for (uint32_t v = 0; v < ev->count; v++) {
-        struct wedr_text t;
-        if (!is_gathered(ev, v)) {
-            continue;
-        }
-        if (!wedr_event_plain(ev, v, &t) || t.len + 1 > ev->gathered_size - used) {
-            return false;
-        }
-        ev->gathered[used++] = '\0';
-        copy_short(ev->gathered + used, t.p, t.len);
-        used += t.len;
-    }
-    ev->gathered_used = used;
-    return true;
-}
-
 bool wedr_event_gather(struct wedr_rule_event *ev)
 {
-    if (ev->gathered_count == ev->count + 1) {
-        return true;
+    size_t used = 0;
+    if (ev->gathered_count != 0) {
+        return ev->gathered_count == ev->count + 1;
     }
-    if (!gather_texts(ev)) {
-        return false;
-    }
-    if (!ev->ascii && wedr_text_has_high(ev->gathered, ev->gathered_used)) {
-        if (!gather_plain(ev)) {
+    for (uint32_t i = 0; i < ev->count; i++) {
+        struct wedr_rule_value *v = &ev->values[i];
+        if (!wedr_event_is_text(ev, i)) {
+            continue;
+        }
+        if (v->text.len + 1 > ev->gathered_size - used) {
             return false;
         }
-    } else {
-        ev->ascii = true;
+        char *to = ev->gathered + used + 1;
+        ev->gathered[used] = '\0';
+        if (v->escaped) { /* it stays here */
+            v->text = wedr_text(to, wedr_json_unescape(v->text.p, v->text.len, to));
+            v->escaped = false;
+        } else {
+            copy_short(to, v->text.p, v->text.len);
+        }
+        used += 1 + v->text.len;
     }
+    ev->gathered_used = used;
     ev->gathered_count = ev->count + 1;
+    ev->ascii = !wedr_text_has_high(ev->gathered, used);
     return true;
 }

@@ -2,6 +2,7 @@
  * rules/src/event/event.h — inside of an event and of a field map. */
 #pragma once
 
+#include "event/keys.h"
 #include "ir/ruleset.h"
 #include "wedr/rules/event.h"
 
@@ -34,6 +35,7 @@ struct wedr_rule_event {
     uint32_t gathered_count; /* of the values when it was filled, + 1; 0: not yet */
     bool ascii;              /* every text is known to be */
     char *name;              /* twice limits.name_max bytes: where the reader builds dotted names */
+    struct wedr_keys *keys;
     size_t bytes;
 };
 
@@ -60,6 +62,7 @@ struct wedr_map_source {
     uint32_t derived_first, derived_count; /* found by this source */
     bool selects;                          /* a selector looks for a value of it */
     bool selects_there;                    /* a selector looks for its presence */
+    bool paired;                           /* a dotted pair looks for it */
 };
 
 struct wedr_map_condition {
@@ -105,6 +108,7 @@ struct wedr_field_map {
     struct wedr_pool pool;
     bool sealed;
     bool dotted_pairs;
+    uint64_t serial;           /* of sealed maps: no two have the same */
     struct wedr_vec sources;   /* struct wedr_map_source */
     struct wedr_vec entries;   /* struct wedr_map_entry, until sealed */
     struct wedr_vec binds;     /* struct wedr_map_bind, by source */
@@ -154,7 +158,10 @@ WEDR_MUST_USE int wedr_event_bind(struct wedr_rule_event *ev, uint32_t index, ui
 /* The text of a value in which a folded literal can be found by comparing ASCII letters uncased:
  * the text itself when it is ASCII, else folded. False when there is no room for that. */
 bool wedr_event_plain(struct wedr_rule_event *ev, uint32_t value, struct wedr_text *ret_text);
-/* Fills ev->gathered, once. False when there is no room. */
+/* A value with a text of its own: no repeated one, no number, not empty. */
+bool wedr_event_is_text(const struct wedr_rule_event *ev, uint32_t value);
+/* Fills ev->gathered with all texts as they are, once, and finds out whether they are ASCII. False
+ * when there is no room, or values came after the first time. */
 bool wedr_event_gather(struct wedr_rule_event *ev);
 /* After reading: classes, view and rule fields of all values. WEDR_E_LIMIT. */
 WEDR_MUST_USE int wedr_map_bind(const struct wedr_field_map *map, struct wedr_rule_event *ev);

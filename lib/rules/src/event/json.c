@@ -3,22 +3,10 @@
  * neither recursion nor memory. */
 #include "core/base/err.h"
 #include "event/event.h"
-#include "ir/utf8.h"
+#include "event/scan.h"
 #include <string.h>
 
-#define ONES UINT64_C(0x0101010101010101)
-#define TOPS UINT64_C(0x8080808080808080)
-
-/* Bytes before the first one of a word that `marks` marks at its top bit. */
-static inline size_t first_mark(uint64_t marks)
-{
-#if defined(__GNUC__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-    return (size_t)__builtin_ctzll(marks) / 8;
-#else
-    (void)marks;
-    return 0; /* the caller looks at each byte */
-#endif
-}
+#define WHOLE_DIGITS 18 /* that fit an int64_t whatever they are */
 
 struct frame {
     bool array;
@@ -28,6 +16,7 @@ struct frame {
     uint32_t source;   /* array: of its elements */
     uint32_t pairs;    /* object: index of the pairs entry + 1 */
     uint32_t pair_name, pair_value; /* value indexes */
+    uint32_t path;                  /* for the keys that are remembered */
     struct wedr_text key;           /* array: the key that it stands under */
 };
 
@@ -52,8 +41,11 @@ static int fail(struct reader *r, int err, const char *what)
     return wedr_fail(r->ei, err, "%s at offset %zu", what, (size_t)(r->p - r->start));
 }
 
-static void skip_blanks(struct reader *r)
+static inline void skip_blanks(struct reader *r)
 {
+    if (r->p < r->end && (uint8_t)*r->p > ' ') {
+        return;
+    }
     while (r->p < r->end && (*r->p == ' ' || *r->p == '\n' || *r->p == '\r' || *r->p == '\t')) {
         r->p++;
     }
@@ -79,32 +71,38 @@ static int check_escape(struct reader *r)
         r->p += 5;
         return WEDR_OK;
     }
-    if (!memchr("\"\\/bfnrt", *r->p, 8)) {
+    switch (*r->p) {
+    case '"':
+    case '\\':
+    case '/':
+    case 'b':
+    case 'f':
+    case 'n':
+    case 'r':
+    case 't':
+        r->p++;
+        return WEDR_OK;
+    default:
         return fail(r, WEDR_E_FORMAT, "an unknown escape");
     }
-    r->p++;
-    return WEDR_OK;
 }
 
-/* Moves to the next quote or backslash, eight bytes at a time. */
-static void find_special(struct reader *r)
+/* Moves to the next quote or backslash. */
+static inline void find_special(struct reader *r)
 {
-
-    while (r->end - r->p >= 8) {
-        uint64_t w;
-        memcpy(&w, r->p, 8);
-        uint64_t quote = w ^ (ONES * '"');
-        uint64_t slash = w ^ (ONES * '\\');
-        uint64_t marks = (((quote - ONES) & ~quote) | ((slash - ONES) & ~slash)) & TOPS;
-        if (marks) {
-            r->p += first_mark(marks);
-            break;
+    const char *p = r->p;
+    while (r->end - p >= (ptrdiff_t)WEDR_SCAN) {
+        size_t n = wedr_scan_special(p);
+        p += n;
+        if (n < WEDR_SCAN) {
+            r->p = p;
+            return;
         }
-        r->p += 8;
     }
-    while (r->p < r->end && *r->p != '"' && *r->p != '\\') {
-        r->p++;
+    while (p < r->end && *p != '"' && *p != '\\') {
+        p++;
     }
+    r->p = p;
 }
 
 /* r->p is behind the opening quote. */
@@ -131,94 +129,36 @@ static int read_string(struct reader *r, struct raw *ret_raw)
     return WEDR_OK;
 }
 
-static uint32_t hex4(const char *s)
-{
-    uint32_t v = 0;
-    for (int i = 0; i < 4; i++) {
-        uint32_t c = (uint8_t)s[i];
-        v = v << 4 | (c <= '9' ? c - '0' : (c | 32) - 'a' + 10);
-    }
-    return v;
-}
-
-/* The character of \uXXXX at s (behind the u); a pair takes both escapes. */
-static size_t unescape_unicode(const char *s, const char *end, uint32_t *ret_char)
-{
-    uint32_t c = hex4(s);
-    if (c < 0xD800 || c >= 0xE000) {
-        *ret_char = c;
-        return 4;
-    }
-    if (c < 0xDC00 && end - s >= 10 && s[4] == '\\' && s[5] == 'u') {
-        uint32_t low = hex4(s + 6);
-        if (low >= 0xDC00 && low < 0xE000) {
-            *ret_char = 0x10000 + ((c - 0xD800) << 10) + (low - 0xDC00);
-            return 10;
-        }
-    }
-    *ret_char = 0xFFFD;
-    return 4;
-}
-
-/* Bytes before the next backslash are copied, eight at a time where there is room for that. */
-static size_t copy_plain(const char *s, const char *end, char *to)
-{
-    size_t n = 0;
-    while (end - s - (ptrdiff_t)n >= 8) {
-        uint64_t w;
-        memcpy(&w, s + n, 8);
-        uint64_t slash = w ^ (ONES * '\\');
-        uint64_t marks = (slash - ONES) & ~slash & TOPS;
-        memcpy(to + n, &w, 8); /* what is too much is written over */
-        if (marks) {
-            n += first_mark(marks);
-            break;
-        }
-        n += 8;
-    }
-    while (s + n < end && s[n] != '\\') {
-        to[n] = s[n];
-        n++;
-    }
-    return n;
-}
-
-size_t wedr_json_unescape(const char *s, size_t len, char *out)
-{
-    const char *end = s + len;
-    char *to = out;
-    for (;;) {
-        size_t n = copy_plain(s, end, to);
-        s += n;
-        to += n;
-        if (s == end) {
-            return (size_t)(to - out);
-        }
-        char c = s[1];
-        s += 2;
-        if (c == 'u') {
-            uint32_t v;
-            s += unescape_unicode(s, end, &v);
-            to += wedr_utf8_write(v, to);
-            continue;
-        }
-        *to++ = (char)(c == 'n'   ? '\n'
-                       : c == 't' ? '\t'
-                       : c == 'r' ? '\r'
-                       : c == 'b' ? '\b'
-                       : c == 'f' ? '\f'
-                                  : c);
-    }
-}
-
 static bool number_byte(char c)
 {
     return (c >= '0' && c <= '9') || c == '-' || c == '+' || c == '.' || c == 'e' || c == 'E';
 }
 
+/* Most numbers are whole and short. */
+static bool read_whole(struct reader *r, struct wedr_rule_value *v)
+{
+    const char *p = r->p;
+    int64_t n = 0;
+    while (p < r->end && *p >= '0' && *p <= '9' && p - r->p < WHOLE_DIGITS) {
+        n = n * 10 + (*p++ - '0');
+    }
+    size_t len = (size_t)(p - r->p);
+    if (len == 0 || (*r->p == '0' && len > 1) || (p < r->end && number_byte(*p))) {
+        return false;
+    }
+    v->kind = WEDR_VALUE_NUMBER;
+    v->number = wedr_number_i64(n);
+    v->text = wedr_text(r->p, len);
+    r->p = p;
+    return true;
+}
+
 static int read_number(struct reader *r, struct wedr_rule_value *v)
 {
     const char *first = r->p;
+    if (read_whole(r, v)) {
+        return WEDR_OK;
+    }
     while (r->p < r->end && number_byte(*r->p)) {
         r->p++;
     }
@@ -329,7 +269,8 @@ static uint32_t pairs_of(const struct reader *r, uint32_t name_len)
 }
 
 /* Opens { or [ at r->p whose full name is ev->name[0, name_len). */
-static int open_frame(struct reader *r, uint32_t name_len, uint32_t source, struct wedr_text key)
+static int open_frame(
+    struct reader *r, uint32_t name_len, uint32_t source, uint32_t path, struct wedr_text key)
 {
     if (r->depth == r->ev->limits.depth_max) {
         return fail(r, WEDR_E_LIMIT, "nested too deeply");
@@ -337,6 +278,7 @@ static int open_frame(struct reader *r, uint32_t name_len, uint32_t source, stru
     struct frame f = {
         .array = *r->p == '[', .fresh = true, .name_len = name_len, .source = source, .key = key};
     f.pair_name = f.pair_value = WEDR_IR_NONE;
+    f.path = name_len > 0 || r->depth == 0 ? path : WEDR_KEYS_NONE;
     if (!f.array && r->depth > 0) {
         f.pairs = pairs_of(r, name_len);
         if (name_len > 0 && name_len < r->ev->limits.name_max) {
@@ -401,30 +343,67 @@ static void note_pair(struct reader *r, const struct wedr_text *key, uint32_t in
     }
 }
 
-/* One value: a scalar is stored, an object or array is opened. */
-static int read_value(struct reader *r, uint32_t name_len, struct wedr_text key)
+static int push_scalar(struct reader *r, uint32_t source, struct wedr_text key)
 {
-    if (r->p == r->end) {
-        return fail(r, WEDR_E_FORMAT, "the document ends too early");
-    }
-    bool in_array = top(r)->array;
-    if (*r->p == '{') {
-        return open_frame(r, name_len, WEDR_IR_NONE, key);
-    }
-    uint32_t source = in_array ? top(r)->source : source_of(r, name_len);
-    if (*r->p == '[') {
-        return open_frame(r, name_len, source, key);
-    }
     struct wedr_rule_value *v = wedr_event_push(r->ev);
     if (!v) {
         return fail(r, WEDR_E_LIMIT, "too many values");
     }
     v->source = source;
     v->name = key;
-    if (!in_array) {
+    if (top(r)->pairs > 0) {
         note_pair(r, &key, v->origin);
     }
     return read_scalar(r, v);
+}
+
+static bool at_container(const struct reader *r)
+{
+    return *r->p == '{' || *r->p == '[';
+}
+
+static int read_element(struct reader *r)
+{
+    const struct frame *f = top(r);
+    if (r->p == r->end) {
+        return fail(r, WEDR_E_FORMAT, "the document ends too early");
+    }
+    if (at_container(r)) {
+        uint32_t source = *r->p == '{' ? WEDR_IR_NONE : f->source;
+        return open_frame(r, f->name_len, source, f->path, f->key);
+    }
+    return push_scalar(r, f->source, f->key);
+}
+
+/* The value of a key: of a scalar only the source matters, what is in an object or array needs the
+ * name too. */
+static int read_named(struct reader *r, const struct raw *key)
+{
+    struct wedr_key probe = {.path = top(r)->path, .source = WEDR_IR_NONE, .child = WEDR_KEYS_NONE};
+    struct wedr_key *slot = NULL;
+    bool named = false;
+    uint32_t name_len = 0;
+    if (probe.path != WEDR_KEYS_NONE && !key->escaped && key->text.len <= WEDR_KEY_MAX &&
+        r->end - key->text.p >= (ptrdiff_t)WEDR_KEY_MAX) {
+        slot = wedr_keys_slot(r->ev->keys, probe.path, key->text.p, key->text.len, &probe);
+    }
+    if (slot && wedr_key_same(slot, &probe)) {
+        probe = *slot;
+    } else {
+        name_len = compose(r, key);
+        named = true;
+        probe.source = source_of(r, name_len);
+        if (slot) {
+            probe.child = r->ev->keys->next++;
+            *slot = probe;
+        }
+    }
+    if (!at_container(r)) {
+        return push_scalar(r, probe.source, key->text);
+    }
+    name_len = named ? name_len : compose(r, key);
+    return open_frame(r, name_len, *r->p == '{' ? WEDR_IR_NONE : probe.source, probe.child,
+                      key->text);
 }
 
 static int read_member(struct reader *r)
@@ -444,7 +423,10 @@ static int read_member(struct reader *r)
     }
     r->p++;
     skip_blanks(r);
-    return read_value(r, compose(r, &key), key.text);
+    if (r->p == r->end) {
+        return fail(r, WEDR_E_FORMAT, "the document ends too early");
+    }
+    return read_named(r, &key);
 }
 
 /* After a value: closes what ends here, and stops in front of the next member or element. */
@@ -484,7 +466,7 @@ static int read_document(struct reader *r)
     if (r->p == r->end || *r->p != '{') {
         return fail(r, WEDR_E_FORMAT, "an object was expected");
     }
-    int e = open_frame(r, 0, WEDR_IR_NONE, wedr_text(NULL, 0));
+    int e = open_frame(r, 0, WEDR_IR_NONE, WEDR_KEYS_ROOT, wedr_text(NULL, 0));
     while (e == WEDR_OK && r->depth > 0) {
         uint32_t before = r->depth;
         struct frame *f = top(r);
@@ -494,7 +476,7 @@ static int read_document(struct reader *r)
             continue;
         }
         f->fresh = false;
-        e = f->array ? read_value(r, f->name_len, f->key) : read_member(r);
+        e = f->array ? read_element(r) : read_member(r);
         if (e == WEDR_OK && r->depth == before) {
             e = after_value(r);
         }
@@ -519,7 +501,15 @@ int wedr_rule_event_read_json(struct wedr_rule_event *ev,
     if (len > ev->limits.document_max) {
         return wedr_fail(ei, WEDR_E_LIMIT, "a document of %zu bytes", len);
     }
-    struct reader r = {.p = json, .start = json, .end = json + len, .ev = ev, .map = map, .ei = ei};
+    struct reader r; /* the stack is filled as it grows */
+    r.p = r.start = json;
+    r.end = json + len;
+    r.ev = ev;
+    r.map = map;
+    r.ei = ei;
+    r.depth = 0;
+    r.key_dotted = false;
+    wedr_keys_begin(ev->keys, map->serial);
     int e = read_document(&r);
     if (e == WEDR_OK) {
         e = wedr_map_bind(map, ev);

@@ -4,6 +4,7 @@
 #include "core/base/err.h"
 #include "core/util/alloc.h"
 #include "event/event.h"
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -271,6 +272,9 @@ static int seal_pairs(struct wedr_field_map *map)
             size_t len = n < 0 ? 0 : (size_t)n;
             size_t skip = wedr_map_strip(map, name, len);
             r = wedr_map_source_add(map, wedr_text(name + skip, len - skip), to[k]);
+            if (r == WEDR_OK) {
+                source_at(map, *to[k])->paired = true;
+            }
         }
     }
     return r;
@@ -291,6 +295,10 @@ int wedr_field_map_seal(struct wedr_field_map *map)
                            wedr_map_selector_hash(c->source, c->value), i);
     }
     r = r < 0 ? r : wedr_map_seal_derived(map);
-    map->sealed |= r == WEDR_OK;
+    if (r == WEDR_OK) {
+        static atomic_uint_fast64_t serials;
+        map->serial = (uint64_t)atomic_fetch_add(&serials, 1) + 1;
+        map->sealed = true;
+    }
     return r;
 }

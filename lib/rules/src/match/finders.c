@@ -2,6 +2,7 @@
  * rules/src/match/finders.c — what finds the literals of each table. Where grams are looked for
  * anyway, literals in front and at the end are grams too, with a place; tries take the others. */
 #include "core/base/err.h"
+#include "ir/utf8.h"
 #include "match/engine.h"
 #include <string.h>
 
@@ -26,6 +27,22 @@ static bool is_numeric(struct wedr_text t)
     return numeric;
 }
 
+/* Without a NUL, which stands between gathered texts, and without a part of a character, which
+ * could be one of another character before folding. */
+static bool is_clean(struct wedr_text t)
+{
+    const char *p = t.p;
+    const char *end = t.p + t.len;
+    while (p < end) {
+        uint32_t c;
+        p += wedr_utf8_step(p, end, &c);
+        if (c == 0 || c >= WEDR_UTF8_STRAY) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static void note_texts(struct wedr_table *t, const struct wedr_literal *l, size_t count)
 {
     const struct wedr_exact *x = t->exacts.p;
@@ -36,8 +53,7 @@ static void note_texts(struct wedr_table *t, const struct wedr_literal *l, size_
     }
     for (size_t i = 0; i < count; i++) {
         t->numeric = t->numeric || is_numeric(l[i].text);
-        anywhere = anywhere && l[i].place == WEDR_PLACE_ANYWHERE &&
-                   !memchr(l[i].text.p, 0, l[i].text.len); /* which stands between the values */
+        anywhere = anywhere && l[i].place == WEDR_PLACE_ANYWHERE && is_clean(l[i].text);
     }
     t->whole = t->field == WEDR_FIELD_ANY && count > 0 && anywhere && t->exacts.count == 0 &&
                t->numbers.count == 0 && t->lists.count == 0 && t->exists == WEDR_IR_NONE &&

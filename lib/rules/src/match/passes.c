@@ -389,17 +389,24 @@ static void pass_value(struct wedr_matcher *m,
     pass_lists(m, t, ev, value);
 }
 
-/* Literals anywhere in any value. */
+/* Literals anywhere in any value: in one piece, and those that are not ASCII folded besides. A
+ * literal is folded, so that what it equals before folding it equals behind it. */
 static void
 pass_keywords(struct wedr_matcher *m, const struct wedr_table *t, struct wedr_rule_event *ev)
 {
-    if (!t->numeric && wedr_event_gather(ev)) {
+    bool gathered = !t->numeric && wedr_event_gather(ev);
+    if (gathered) {
         const struct piece all = {(const uint8_t *)ev->gathered, ev->gathered_used, true, true};
         find(m, &t->grams, &all);
-        return;
     }
-    for (uint32_t v = 0; v < ev->count; v++) {
-        if (ev->values[v].origin == v) {
+    for (uint32_t v = 0; !(gathered && ev->ascii) && v < ev->count; v++) {
+        struct wedr_text plain;
+        if (ev->values[v].origin != v) {
+            continue;
+        }
+        bool same = gathered && (!wedr_event_is_text(ev, v) || (wedr_event_plain(ev, v, &plain) &&
+                                                                plain.p == ev->values[v].text.p));
+        if (!same) {
             pass_value(m, t, ev, v);
         }
     }

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * rules/src/event/scan.h — the first quote or backslash of a piece of a JSON string: 16 bytes at a
+ * time where the processor always can (SSE2), 8 anywhere else. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#if defined(__SSE2__) && defined(__GNUC__)
+
+#    define WEDR_SCAN 16u /* bytes that are looked at; all of them must be readable */
+
+typedef char wedr_scan_bytes __attribute__((vector_size(16)));
+
+/* Without <emmintrin.h>, which brings an allocator along. */
+static inline size_t wedr_scan_first(wedr_scan_bytes found)
+{
+    return (size_t)__builtin_ctz((unsigned)__builtin_ia32_pmovmskb128(found) | 0x10000u);
+}
+
+/* Bytes before the first backslash, WEDR_SCAN when there is none. */
+static inline size_t wedr_scan_slash(const char *s)
+{
+    wedr_scan_bytes w;
+    memcpy(&w, s, sizeof(w));
+    return wedr_scan_first(w == '\\');
+}
+
+/* The same with a quote. */
+static inline size_t wedr_scan_special(const char *s)
+{
+    wedr_scan_bytes w;
+    memcpy(&w, s, sizeof(w));
+    return wedr_scan_first((w == '\\') | (w == '"'));
+}
+
+#else
+
+#    define WEDR_SCAN 8u
+
+/* May say that there is one where there is none. */
+static inline bool wedr_scan_may(uint64_t w, char c)
+{
+    const uint64_t ones = UINT64_C(0x0101010101010101);
+    uint64_t x = w ^ ones * (uint8_t)c;
+    return ((x - ones) & ~x & ones * 0x80) != 0;
+}
+
+static inline size_t wedr_scan_slash(const char *s)
+{
+    uint64_t w;
+    size_t n = 0;
+    memcpy(&w, s, sizeof(w));
+    if (!wedr_scan_may(w, '\\')) {
+        return WEDR_SCAN;
+    }
+    while (n < WEDR_SCAN && s[n] != '\\') {
+        n++;
+    }
+    return n;
+}
+
+static inline size_t wedr_scan_special(const char *s)
+{
+    uint64_t w;
+    size_t n = 0;
+    memcpy(&w, s, sizeof(w));
+    if (!wedr_scan_may(w, '\\') && !wedr_scan_may(w, '"')) {
+        return WEDR_SCAN;
+    }
+    while (n < WEDR_SCAN && s[n] != '\\' && s[n] != '"') {
+        n++;
+    }
+    return n;
+}
+
+#endif
