@@ -9,6 +9,7 @@
 #define REGEX_MATCH_LIMIT 20000u
 #define REGEX_HEAP_KIB 256u
 #define REGEX_VALUE_MAX 32768u
+#define REGEX_GIVE_UP_MAX 4u
 
 static bool matched_at_all(const struct wedr_rule *r)
 {
@@ -324,6 +325,8 @@ static void set_options(struct wedr_engine *e, const struct wedr_engine_options 
         e->opts.regex_match_limit ? e->opts.regex_match_limit : REGEX_MATCH_LIMIT;
     e->opts.regex_heap_kib_max =
         e->opts.regex_heap_kib_max ? e->opts.regex_heap_kib_max : REGEX_HEAP_KIB;
+    e->opts.regex_give_up_max =
+        e->opts.regex_give_up_max ? e->opts.regex_give_up_max : REGEX_GIVE_UP_MAX;
     e->opts.regex_value_max = e->opts.regex_value_max ? e->opts.regex_value_max : REGEX_VALUE_MAX;
 }
 

@@ -24,6 +24,7 @@ int wedr_eval_init(struct wedr_eval *x,
     memset(x, 0, sizeof(*x));
     x->rs = rs;
     x->regex_value_max = limits->regex_value_max;
+    x->regex_give_up_max = limits->regex_give_up_max;
     x->fold = wedr_alloc(WEDR_FOLD_MAX(WEDR_EVAL_FOLD_MAX), 1);
     x->memory = pcre2_general_context_create(take, give, NULL);
     x->match = x->memory ? pcre2_match_data_create(1, x->memory) : NULL;
@@ -121,6 +122,10 @@ static bool regex_holds(struct wedr_eval *x, const struct wedr_pred *p, struct w
 {
     const pcre2_code *code = WEDR_VEC_AT(struct wedr_regex, x->rs->regexes, p->regex)->code;
     size_t len = t.len;
+    if (x->gave_up >= x->regex_give_up_max) { /* hostile: what else it may cost is bounded */
+        x->regex_limited++;
+        return false;
+    }
     if (len > x->regex_value_max) {
         len = x->regex_value_max;
         x->regex_cut++;
@@ -129,6 +134,7 @@ static bool regex_holds(struct wedr_eval *x, const struct wedr_pred *p, struct w
     int r = pcre2_match(code, (PCRE2_SPTR)t.p, len, 0, 0, x->match, x->context);
     if (r < 0 && r != PCRE2_ERROR_NOMATCH) {
         x->regex_limited++;
+        x->gave_up++;
     }
     return r >= 0;
 }

@@ -16,12 +16,13 @@ struct wedr_eval {
     pcre2_match_data *match;
     pcre2_match_context *context;
     char *fold; /* WEDR_FOLD_MAX(WEDR_EVAL_FOLD_MAX) bytes */
-    uint32_t regex_value_max;
+    uint32_t regex_value_max, regex_give_up_max;
+    uint32_t gave_up; /* regexes that ran out of steps on the event at hand */
     uint64_t regex_runs, regex_limited, regex_cut;
 };
 
 struct wedr_eval_limits {
-    uint32_t regex_match_limit, regex_heap_kib_max, regex_value_max;
+    uint32_t regex_match_limit, regex_heap_kib_max, regex_value_max, regex_give_up_max;
 };
 
 WEDR_MUST_USE int wedr_eval_init(struct wedr_eval *x,

@@ -74,12 +74,14 @@ int wedr_engine_explain(struct wedr_matcher *m,
         return WEDR_E_INVAL;
     }
     struct explain x = {.m = m, .ev = ev, .fn = fn, .ctx = ctx};
+    m->eval.gave_up = 0;
     const uint32_t parts[] = {r->guard, r->condition, r->exception};
     for (; fn && x.part < WEDR_ARRAY_COUNT(parts); x.part++) {
         if (parts[x.part] != WEDR_IR_NONE) {
             tell(&x, parts[x.part], 0);
         }
     }
+    m->eval.gave_up = 0;
     *ret_match = wedr_eval_rule(&m->eval, r, ev);
     return WEDR_OK;
 }

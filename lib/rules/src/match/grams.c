@@ -12,8 +12,8 @@
 #define SLOT_WEIGHT 4u     /* of a literal that is known by a gram of the same slot already */
 #define POSITIONS_MAX 240u /* of a literal that are considered */
 #define BITS_MIN 10u
-#define BITS_MAX 18u
-#define BITS_PER_ENTRY 32u /* one of so many foreign grams has its bit set */
+#define BITS_MAX 19u
+#define BITS_PER_ENTRY 64u /* one of so many foreign grams has its bit set */
 #define SLOTS_MIN 4u
 
 /* A zeroed table of n elements. */

@@ -32,7 +32,7 @@ struct wedr_matcher *wedr_matcher_new(const struct wedr_engine *e)
     m->memo = take(m, e->residuals.count + 1, sizeof(uint32_t));
     m->matches = take(m, e->rules.count + 1, sizeof(uint32_t));
     const struct wedr_eval_limits limits = {e->opts.regex_match_limit, e->opts.regex_heap_kib_max,
-                                            e->opts.regex_value_max};
+                                            e->opts.regex_value_max, e->opts.regex_give_up_max};
     int r = wedr_eval_init(&m->eval, e->rs, &limits);
     if (r < 0 || !m->atoms || !m->touched || !m->candidates || !m->scope_state || !m->scopes ||
         !m->needed || !m->keywords || !m->passed || !m->memo || !m->matches) {
@@ -251,19 +251,6 @@ static void pass_all(struct wedr_matcher *m,
     }
 }
 
-static uint32_t lowest_bit(uint64_t word)
-{
-#if defined(__GNUC__)
-    return (uint32_t)__builtin_ctzll(word);
-#else
-    uint32_t n = 0;
-    while (!(word >> n & 1)) {
-        n++;
-    }
-    return n;
-#endif
-}
-
 static size_t evaluate(struct wedr_matcher *m, struct wedr_rule_event *ev)
 {
     const struct wedr_engine *e = m->e;
@@ -273,8 +260,8 @@ static size_t evaluate(struct wedr_matcher *m, struct wedr_rule_event *ev)
         uint64_t bits = m->candidates[w];
         m->candidates[w] = 0;
         for (; bits; bits &= bits - 1) {
-            const struct wedr_engine_rule *r =
-                WEDR_VEC_AT(const struct wedr_engine_rule, e->rules, w * 64 + lowest_bit(bits));
+            const struct wedr_engine_rule *r = WEDR_VEC_AT(const struct wedr_engine_rule, e->rules,
+                                                           w * 64 + wedr_lowest_bit(bits));
             if (m->scope_state[r->scope] == WEDR_SCOPE_ON) {
                 m->candidate_count++;
                 if (x_holds(m, r->x, ev)) {
@@ -295,6 +282,7 @@ static void begin(struct wedr_matcher *m, const struct wedr_engine *e)
         m->scope_state[m->scopes[i]] = WEDR_SCOPE_IDLE;
     }
     m->touched_count = m->scope_count = m->keyword_count = 0;
+    m->eval.gave_up = 0;
     if (++m->epoch > INT32_MAX / 2) {
         memset(m->memo, 0, (e->residuals.count + 1) * sizeof(uint32_t));
         memset(m->passed, 0, (e->tables.count + 1) * sizeof(uint32_t));

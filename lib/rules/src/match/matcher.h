@@ -35,6 +35,20 @@ void wedr_pass_table(struct wedr_matcher *m,
                      const struct wedr_table *t,
                      struct wedr_rule_event *ev);
 
+/* Of a word that is not 0. */
+static inline uint32_t wedr_lowest_bit(uint64_t word)
+{
+#if defined(__GNUC__)
+    return (uint32_t)__builtin_ctzll(word);
+#else
+    uint32_t n = 0;
+    while (!(word >> n & 1)) {
+        n++;
+    }
+    return n;
+#endif
+}
+
 void wedr_matcher_spread(struct wedr_matcher *m, uint32_t atom);
 static inline bool wedr_matcher_has(const struct wedr_matcher *m, uint32_t atom)
 {

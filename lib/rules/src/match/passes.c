@@ -106,14 +106,8 @@ static void find_grams(struct wedr_matcher *m, const struct wedr_grams *g, const
         size_t d = lesser(i + 3 * stride, last);
         unsigned at = (unsigned)may_be_gram(g, s + i) | (unsigned)may_be_gram(g, s + b) << 1 |
                       (unsigned)may_be_gram(g, s + c) << 2 | (unsigned)may_be_gram(g, s + d) << 3;
-        if (at == 0) {
-            continue;
-        }
-        const size_t places[4] = {i, b, c, d};
-        for (size_t k = 0; k < 4; k++) {
-            if (at >> k & 1) {
-                check_gram(m, g, p, places[k]);
-            }
+        for (const size_t places[4] = {i, b, c, d}; at; at &= at - 1) {
+            check_gram(m, g, p, places[wedr_lowest_bit(at)]);
         }
     }
 }

@@ -15,6 +15,8 @@ struct wedr_engine_options {
     uint32_t regex_match_limit;  /* steps of one regex on one value; default 20,000 */
     uint32_t regex_heap_kib_max; /* default 256 */
     uint32_t regex_value_max;    /* bytes of a value that a regex sees; default 32 KiB */
+    uint32_t regex_give_up_max; /* regexes that ran out of steps on one event, before no more run on
+                                   it; default 4 */
 };
 
 struct wedr_engine_info {
@@ -48,7 +50,7 @@ void wedr_engine_info(const struct wedr_engine *e, struct wedr_engine_info *ret_
 struct wedr_matcher_stats {
     uint64_t events, candidates, matches;
     uint64_t regex_runs;
-    uint64_t regex_limited; /* a regex gave up: counted as no match */
+    uint64_t regex_limited; /* a regex gave up or was not run any more: counted as no match */
     uint64_t regex_cut;     /* values longer than regex_value_max: only their beginning was seen */
 };
 

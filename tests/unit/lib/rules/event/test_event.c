@@ -21,6 +21,9 @@ struct fixture {
     struct wedr_errinfo ei;
 };
 
+static const struct wedr_rule_event_limits small = {
+    .values_max = 64, .document_max = 4096, .depth_max = 6, .name_max = 64};
+
 static int setup(void **state)
 {
     struct fixture *f = test_calloc(1, sizeof(*f));
@@ -33,9 +36,7 @@ static int setup(void **state)
     assert_int_equal(wedr_ruleset_class(f->rs, "create", 6, &f->create), WEDR_OK);
     assert_int_equal(wedr_ruleset_class(f->rs, "load", 4, &f->load), WEDR_OK);
     f->map = wedr_field_map_new(f->rs);
-    const struct wedr_rule_event_limits limits = {
-        .values_max = 64, .document_max = 4096, .depth_max = 6, .name_max = 64};
-    f->ev = wedr_rule_event_new(f->rs, &limits);
+    f->ev = wedr_rule_event_new(f->rs, &small);
     assert_non_null(f->map);
     assert_non_null(f->ev);
     *state = f;
@@ -430,6 +431,78 @@ static void nothing_is_allocated_per_event(void **state)
     assert_int_equal(wedr_alloc_fail_nth(0), 0);
 }
 
+static uint32_t below(uint32_t n)
+{
+    static uint64_t seed = 1;
+    seed ^= seed << 13;
+    seed ^= seed >> 7;
+    seed ^= seed << 17;
+    return (uint32_t)(seed >> 33) % n;
+}
+
+/* Same keys in different places, keys that are too long to be remembered, with escapes and
+ * dots. */
+static size_t some_object(char *to, size_t room, unsigned depth)
+{
+    static const char *const keys[] = {
+        "Image",  "Target", "Name",        "EventData.Image",
+        "Hashes", "Event",  "Im\\u0061ge", "a_key_of_more_than_24_bytes",
+        "",       "EventID"};
+    size_t len = 1;
+    to[0] = '{';
+    for (uint32_t n = below(4); n > 0 && room - len > 100; n--) {
+        len += (size_t)snprintf(to + len, room - len, "%s\"%s\":", len > 1 ? "," : "",
+                                keys[below(WEDR_ARRAY_COUNT(keys))]);
+        bool list = below(4) == 0;
+        len += (size_t)snprintf(to + len, room - len, "%s", list ? "[" : "");
+        if (depth < 3 && below(2)) {
+            len += some_object(to + len, room - len - 8, depth + 1);
+        } else {
+            len += (size_t)snprintf(to + len, room - len, "\"v%u\\\\\"", below(100));
+        }
+        len += (size_t)snprintf(to + len, room - len, "%s", list ? ",7]" : "");
+    }
+    return len + (size_t)snprintf(to + len, room - len, "}");
+}
+
+static void assert_same_values(const struct wedr_rule_event *a, const struct wedr_rule_event *b)
+{
+    assert_int_equal(wedr_rule_event_value_count(a), wedr_rule_event_value_count(b));
+    for (uint32_t i = 0; i < wedr_rule_event_value_count(a); i++) {
+        const struct wedr_rule_value *x = wedr_rule_event_value(a, i);
+        const struct wedr_rule_value *y = wedr_rule_event_value(b, i);
+        assert_int_equal(x->field, y->field);
+        assert_int_equal(x->source, y->source);
+        assert_int_equal(x->kind, y->kind);
+    }
+}
+
+static void a_remembered_key_means_what_it_meant(void **state)
+{
+    struct fixture *f = *state;
+    assert_int_equal(wedr_field_map_prefix(f->map, "Event.EventData."), WEDR_OK);
+    assert_int_equal(wedr_field_map_prefix(f->map, "EventData."), WEDR_OK);
+    assert_int_equal(wedr_field_map_add(f->map, 0, "Event.Image", "ProcessImage"), WEDR_OK);
+    assert_int_equal(wedr_field_map_seal(f->map), WEDR_OK);
+    struct wedr_field_map *other = wedr_field_map_new(f->rs);
+    assert_int_equal(wedr_field_map_add(other, 0, "Image", "CommandLine"), WEDR_OK);
+    assert_int_equal(wedr_field_map_seal(other), WEDR_OK);
+    char json[2000];
+    unsigned read = 0;
+    for (unsigned i = 0; i < 3000; i++) {
+        const struct wedr_field_map *map = i / 100 % 2 ? other : f->map;
+        size_t len = some_object(json, sizeof(json), 0);
+        struct wedr_rule_event *fresh = wedr_rule_event_new(f->rs, &small);
+        int r = wedr_rule_event_read_json(f->ev, map, json, len, NULL);
+        assert_int_equal(wedr_rule_event_read_json(fresh, map, json, len, NULL), r);
+        read += r == WEDR_OK;
+        assert_same_values(f->ev, fresh);
+        wedr_rule_event_free(fresh);
+    }
+    assert_true(read > 1000);
+    wedr_field_map_free(other);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -446,6 +519,7 @@ int main(void)
         TEST(composed_texts_never_outgrow_their_memory),
         TEST(pairs_may_name_their_value_one_level_deeper),
         TEST(setters_make_text_when_asked),
+        TEST(a_remembered_key_means_what_it_meant),
         TEST(nothing_is_allocated_per_event),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

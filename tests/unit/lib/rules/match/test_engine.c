@@ -402,6 +402,31 @@ static void a_regex_that_runs_away_is_stopped_and_counted(void **state)
     }
 }
 
+static void an_event_that_makes_regexes_run_away_costs_no_more_than_a_few(void **state)
+{
+    (void)state;
+    struct wedr_ruleset *rs = ruleset();
+    char regex[32];
+    for (unsigned i = 0; i < 20; i++) {
+        (void)snprintf(regex, sizeof(regex), "(a+)+(b|%c)+$", 'c' + (int)i);
+        add_rule(rs, text_leaf(rs, IMAGE, WEDR_PRED_REGEX, regex));
+    }
+    const struct wedr_engine_options opts = {.regex_give_up_max = 3};
+    struct run r = compile(rs, &opts);
+    char value[40];
+    memset(value, 'a', sizeof(value));
+    struct wedr_matcher_stats s;
+    for (unsigned event = 1; event <= 2; event++) {
+        wedr_rule_event_clear(r.ev);
+        assert_int_equal(wedr_rule_event_add_text(r.ev, IMAGE, value, sizeof(value)), WEDR_OK);
+        assert_int_equal(wedr_matcher_run(r.m, r.ev, &r.rules, &r.count), WEDR_OK);
+        wedr_matcher_stats(r.m, &s);
+        assert_int_equal(s.regex_runs, 3 * event);
+        assert_int_equal(s.regex_limited, 20 * event);
+    }
+    finish(&r);
+}
+
 struct told {
     struct wedr_explain_step steps[8];
     size_t count;
@@ -526,6 +551,7 @@ int main(void)
         cmocka_unit_test(scopes_restrict_rules_by_class_guard_and_exception),
         cmocka_unit_test(only_candidates_are_evaluated),
         cmocka_unit_test(a_regex_that_runs_away_is_stopped_and_counted),
+        cmocka_unit_test(an_event_that_makes_regexes_run_away_costs_no_more_than_a_few),
         cmocka_unit_test(explaining_gives_each_predicate_with_its_value),
         cmocka_unit_test(tables_keep_to_their_memory),
         cmocka_unit_test(every_allocation_may_fail),
