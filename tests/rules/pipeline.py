@@ -10,7 +10,7 @@ import re
 import yaml
 
 # The order in which lib/rules tries them; it decides whose view an event gets.
-ORDER = ["wedr", "windows", "ecs", "auditd", "journald"]
+ORDER = ["wedr", "windows", "ecs", "auditd", "journald", "cloud"]
 
 
 class Number(str):
