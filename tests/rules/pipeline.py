@@ -157,6 +157,8 @@ class Pipelines:
                 if p.fits(e["when"], values):
                     sources += as_list(e.get("sources", []))
                     view = view or (e.get("view") and p.views[e["view"]])
+        said = [(values.get("logsource." + k) or ["*"])[0] for k in ("product", "category", "service")]
+        sources += [] if said == ["*"] * 3 else ["/".join(said)]
         fields = []
         view = view or Names({})
         for name, v in named:

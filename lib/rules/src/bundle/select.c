@@ -21,6 +21,14 @@ static bool text_is(struct wedr_text t, const char *s)
     return wedr_text_equal(t, wedr_text(s, strlen(s)), false);
 }
 
+/* An event that names its log source comes from elsewhere. */
+static bool names_itself(const struct walk *w, const struct wedr_map_selector *s)
+{
+    static const char prefix[] = "logsource.";
+    struct wedr_text source = wedr_map_source_at(w->map, s->conditions[0].source)->name;
+    return wedr_text_starts(source, wedr_text(prefix, sizeof(prefix) - 1), true);
+}
+
 /* Whether any selector of the map gives one of the rule's classes. */
 static bool reachable(const struct walk *w, const struct wedr_rule *rule)
 {
@@ -28,7 +36,7 @@ static bool reachable(const struct walk *w, const struct wedr_rule *rule)
         const struct wedr_map_selector *sel =
             WEDR_VEC_AT(const struct wedr_map_selector, w->map->selectors, i);
         for (uint32_t c = 0; c < rule->class_count; c++) {
-            if (rule->classes[c] == sel->event_class) {
+            if (rule->classes[c] == sel->event_class && !names_itself(w, sel)) {
                 return true;
             }
         }

@@ -217,6 +217,35 @@ static int apply(struct apply *a)
     return e;
 }
 
+/* An event that names its log source itself belongs to every class that asks no more than that. */
+static int add_named(struct apply *a)
+{
+    static const char *const keys[] = {"logsource.product", "logsource.category",
+                                       "logsource.service"};
+    int e = WEDR_OK;
+    for (uint32_t i = 0; e == WEDR_OK && i < wedr_ruleset_class_count(a->rs); i++) {
+        struct wedr_selector_condition c[3];
+        char parts[3][WEDR_SIGMA_CLASS_MAX];
+        const char *name = wedr_ruleset_class_name(a->rs, i).p;
+        const char *at = name;
+        size_t count = 0;
+        size_t k = 0;
+        for (; k < 3 && strlen(at) < WEDR_SIGMA_CLASS_MAX; k++) {
+            size_t len = strcspn(at, "/");
+            memcpy(parts[k], at, len);
+            parts[k][len] = '\0';
+            if (strcmp(parts[k], "*") != 0) {
+                c[count++] = (struct wedr_selector_condition){keys[k], parts[k]};
+            }
+            at += len + (at[len] == '/');
+        }
+        if (k == 3 && *at == '\0' && count > 0 && !wedr_pipeline_is_waza(name)) {
+            e = wedr_field_map_select(a->map, c, count, 0, name);
+        }
+    }
+    return e;
+}
+
 const char *wedr_pipeline_builtin(size_t index, const char **ret_yaml, size_t *ret_len)
 {
     size_t count = 0;
@@ -285,6 +314,7 @@ int wedr_pipeline_map(const struct wedr_ruleset *rs,
     }
     if (e == WEDR_OK && (with_builtin || count == 0)) {
         e = add_builtin(a, pipelines, count, ei);
+        e = e < 0 ? e : add_named(a);
     }
     e = e < 0 ? e : wedr_field_map_seal(map);
     wedr_free(a);

@@ -26,7 +26,8 @@ const char *wedr_pipeline_builtin(size_t index, const char **ret_yaml, size_t *r
 
 /* A sealed map of all given pipelines, the first to choose a view wins. One that has the name of a
  * compiled-in pipeline stands for it; count 0, or with_builtin: the other compiled-in ones come
- * behind. The ruleset must outlive the map. */
+ * behind, and events that name their log source themselves (logsource.product, .category, .service)
+ * have it. The ruleset must outlive the map. */
 WEDR_MUST_USE int wedr_pipeline_map(const struct wedr_ruleset *rs,
                                     const struct wedr_pipeline *const *pipelines,
                                     size_t count,

@@ -388,6 +388,31 @@ static void the_channel_of_a_cleared_log_is_the_one_that_was_cleared(void **stat
         waza("windows/*/system", "Channel", "System", "{\"EventID\":105,\"Channel\":\"System\"}"));
 }
 
+static void names_with_blanks_are_found_without_them(void **state)
+{
+    (void)state;
+    static const char defender[] =
+        "{\"Event\":{\"System\":{\"EventID\":1119,\"Channel\":\"Microsoft-Windows-Windows Defender/"
+        "Operational\"},\"EventData\":{\"Threat Name\":\"t\",\"Process Name\":\"p\"}}}";
+    assert_true(waza("windows/*/windefend", "ThreatName", "t", defender));
+    assert_true(waza("windows/*/windefend", "Threat Name", "t", defender));
+    assert_true(waza("windows/*/windefend", "ProcessName", "p", defender));
+}
+
+static void an_event_may_name_its_log_source(void **state)
+{
+    (void)state;
+    static const char nested[] =
+        "{\"logsource\":{\"product\":\"AWS\",\"service\":\"cloudtrail\"},\"eventName\":\"x\"}";
+    static const char dotted[] = "{\"logsource.product\":\"aws\",\"eventName\":\"x\"}";
+    assert_true(waza("aws/*/cloudtrail", "eventName", "x", nested));
+    assert_true(waza("aws/*/*", "eventName", "x", nested));
+    assert_true(waza("*/*/cloudtrail", "eventName", "x", nested));
+    assert_false(waza("aws/network/cloudtrail", "eventName", "x", nested));
+    assert_true(waza("aws/*/*", "eventName", "x", dotted));
+    assert_false(waza("aws/*/cloudtrail", "eventName", "x", dotted));
+}
+
 static void security_4688_is_a_process_creation_too(void **state)
 {
     (void)state;
@@ -537,6 +562,8 @@ int main(void)
         cmocka_unit_test(sysmon_in_every_form),
         cmocka_unit_test(system_fields_and_user_data),
         cmocka_unit_test(the_channel_of_a_cleared_log_is_the_one_that_was_cleared),
+        cmocka_unit_test(names_with_blanks_are_found_without_them),
+        cmocka_unit_test(an_event_may_name_its_log_source),
         cmocka_unit_test(security_4688_is_a_process_creation_too),
         cmocka_unit_test(our_events_of_both_systems),
         cmocka_unit_test(ecs_auditd_and_the_journal),
