@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
@@ -137,6 +138,22 @@ int wedr_fs_pread(wedr_handle h, void *p, size_t n, uint64_t offset, size_t *ret
         return failed();
     }
     *ret_n = (size_t)done;
+    return WEDR_OK;
+}
+
+int wedr_fs_memory(const char *name, uint64_t size, wedr_handle *ret_file)
+{
+    int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    if (fd < 0) {
+        return wedr_err_from_os(errno);
+    }
+    if (ftruncate(fd, (off_t)size) != 0 ||
+        fcntl(fd, F_ADD_SEALS, F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL) != 0) {
+        int e = errno;
+        (void)close(fd);
+        return wedr_err_from_os(e);
+    }
+    *ret_file = fd;
     return WEDR_OK;
 }
 

@@ -53,6 +53,9 @@ WEDR_MUST_USE int wedr_fs_truncate(wedr_handle h, uint64_t size);
 WEDR_MUST_USE int wedr_fs_seek_end(wedr_handle h);
 WEDR_MUST_USE int wedr_fs_sync(wedr_handle h); /* files and folders */
 WEDR_MUST_USE int wedr_fs_stat(wedr_handle h, struct wedr_fs_stat *ret_st);
+/* A new file of memory alone: no folder has it, it goes with its last handle; it has size bytes
+ * (zeroes) for ever. name shows in listings of handles only. */
+WEDR_MUST_USE int wedr_fs_memory(const char *name, uint64_t size, wedr_handle *ret_file);
 /* Replaces the target atomically; durable after wedr_fs_sync(dir). */
 WEDR_MUST_USE int wedr_fs_rename_at(wedr_handle dir, const char *from, const char *to);
 WEDR_MUST_USE int wedr_fs_unlink_at(wedr_handle dir,
