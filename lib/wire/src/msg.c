@@ -124,6 +124,16 @@ static bool log_ok(const uint8_t *p)
     return m.level <= 3 && m.len <= WEDR_MSG_LINE_MAX;
 }
 
+static bool holder_state_ok(const uint8_t *p)
+{
+    struct wedr_msg_holder_state m;
+    memcpy(&m, p, sizeof(m));
+    return text_ok(m.health, sizeof(m.health)) &&
+           text_ok(m.rules_profile, sizeof(m.rules_profile)) &&
+           text_ok(m.rules_error, sizeof(m.rules_error)) && m.rules_fetch <= 1 &&
+           m.kill_allowed <= 1;
+}
+
 static bool status_texts_ok(const uint8_t *p, size_t core_at, size_t net_at, size_t holder_at)
 {
     const char *c = (const char *)p;
@@ -138,9 +148,7 @@ static bool status_texts_ok(const uint8_t *p, size_t core_at, size_t net_at, siz
              WEDR_MSG_SERVER_NO_CONFIG)) {
         return false;
     }
-    return holder_at == SIZE_MAX ||
-           text_ok(c + holder_at + offsetof(struct wedr_msg_holder_state, health),
-                   WEDR_MSG_TEXT_MAX);
+    return holder_at == SIZE_MAX || holder_state_ok(p + holder_at);
 }
 
 #define TEXT_AT(structure, member)                                           \
@@ -159,7 +167,30 @@ static bool status_ok(const uint8_t *p)
 static bool enrolled_ok(const uint8_t *p)
 {
     return TEXT_AT(enrolled, text) && TEXT_AT(enrolled, agent_id) && TEXT_AT(enrolled, cert_pem) &&
-           TEXT_AT(enrolled, ca_pem);
+           TEXT_AT(enrolled, ca_pem) && TEXT_AT(enrolled, rules_key);
+}
+
+static bool rules_ok(const uint8_t *p)
+{
+    struct wedr_msg_rules m;
+    memcpy(&m, p, sizeof(m));
+    return text_ok(m.profile, sizeof(m.profile)) && m.serial != 0 && m.len <= WEDR_MSG_RULES_MAX;
+}
+
+static bool fetched_ok(const uint8_t *p)
+{
+    struct wedr_msg_rules_fetched m;
+    memcpy(&m, p, sizeof(m));
+    return m.len <= WEDR_MSG_RULES_MAX;
+}
+
+static bool kill_result_ok(const uint8_t *p)
+{
+    struct wedr_msg_kill_result m;
+    memcpy(&m, p, sizeof(m));
+    return TEXT_AT(kill_result, alert_id) && TEXT_AT(kill_result, rule_id) &&
+           TEXT_AT(kill_result, detail) && m.result >= WEDR_RESPONSE_RESULT_DONE &&
+           m.result <= WEDR_RESPONSE_RESULT_FAILED;
 }
 
 static bool options_ok(const uint8_t *p)
@@ -204,6 +235,16 @@ static bool content_ok(uint16_t type, const uint8_t *p)
         return status_texts_ok(p, SIZE_MAX, 0, SIZE_MAX);
     case WEDR_MSG_T_HOLDER_STATE:
         return status_texts_ok(p, SIZE_MAX, SIZE_MAX, 0);
+    case WEDR_MSG_T_RULES:
+        return rules_ok(p);
+    case WEDR_MSG_T_RULES_RESULT:
+        return TEXT_AT(rules_result, text);
+    case WEDR_MSG_T_RULES_FETCHED:
+        return fetched_ok(p);
+    case WEDR_MSG_T_KILL:
+        return TEXT_AT(kill, alert_id) && TEXT_AT(kill, rule_id);
+    case WEDR_MSG_T_KILL_RESULT:
+        return kill_result_ok(p);
     case WEDR_MSG_T_CERT:
         return TEXT_AT(pem, pem);
     case WEDR_MSG_T_CLI_STOP:

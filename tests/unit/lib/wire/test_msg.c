@@ -51,6 +51,12 @@ static void make(const struct row *r)
     case WEDR_MSG_T_OUTCOME:
         memcpy(mem + sizeof(struct wedr_msg_header), &id, sizeof(id));
         break;
+    case WEDR_MSG_T_RULES:
+        mem[offsetof(struct wedr_msg_rules, serial)] = 1;
+        break;
+    case WEDR_MSG_T_KILL_RESULT:
+        mem[offsetof(struct wedr_msg_kill_result, result)] = WEDR_RESPONSE_RESULT_DONE;
+        break;
     default:
         break;
     }
@@ -158,6 +164,15 @@ static void text_without_an_end_is_refused(void **state)
     FILL(STATS_FOR_NET, CORE_TO_NET, core_stats, source);
     FILL(NET_STATS, NET_TO_HOLDER, net_stats, last_error);
     FILL(HOLDER_STATE, HOLDER_TO_NET, holder_state, health);
+    FILL(HOLDER_STATE, HOLDER_TO_NET, holder_state, rules_profile);
+    FILL(HOLDER_STATE, HOLDER_TO_NET, holder_state, rules_error);
+    FILL(RULES, HOLDER_TO_CORE, rules, profile);
+    FILL(RULES_RESULT, CORE_TO_HOLDER, rules_result, text);
+    FILL(KILL, CORE_TO_HOLDER, kill, alert_id);
+    FILL(KILL, CORE_TO_HOLDER, kill, rule_id);
+    FILL(KILL_RESULT, HOLDER_TO_CORE, kill_result, alert_id);
+    FILL(KILL_RESULT, HOLDER_TO_CORE, kill_result, rule_id);
+    FILL(KILL_RESULT, HOLDER_TO_CORE, kill_result, detail);
     FILL(CERT, NET_TO_HOLDER, pem, pem);
     FILL(STATUS, HOLDER_TO_CLI, status, agent_id);
     FILL(STATUS, HOLDER_TO_CLI, status, server_url);
@@ -165,9 +180,11 @@ static void text_without_an_end_is_refused(void **state)
     FILL(STATUS, HOLDER_TO_CLI, status, core.source);
     FILL(STATUS, HOLDER_TO_CLI, status, net.last_error);
     FILL(STATUS, HOLDER_TO_CLI, status, holder.health);
+    FILL(STATUS, HOLDER_TO_CLI, status, holder.rules_error);
     FILL(ENROLLED, HELPER_TO_PARENT, enrolled, agent_id);
     FILL(ENROLLED, HELPER_TO_PARENT, enrolled, cert_pem);
     FILL(ENROLLED, HELPER_TO_PARENT, enrolled, ca_pem);
+    FILL(ENROLLED, HELPER_TO_PARENT, enrolled, rules_key);
     FILL(OPTIONS, HELPER_TO_PARENT, options, text);
 }
 
@@ -203,6 +220,40 @@ static void numbers_outside_their_bounds_are_refused(void **state)
     wedr_msg_begin(&op, WEDR_MSG_T_OPTIONS);
     op.block_len = WEDR_MSG_OPTIONS_MAX + 1;
     assert_int_equal(wedr_msg_check(WEDR_MSG_HELPER_TO_PARENT, &op, sizeof(op), 0, &type),
+                     WEDR_E_FORMAT);
+}
+
+/* What a rule asks for decides about a process's life: nothing of it is taken on trust. */
+static void rules_and_kills_outside_their_bounds_are_refused(void **state)
+{
+    uint16_t type = 0;
+    struct wedr_msg_rules r;
+    struct wedr_msg_rules_fetched f;
+    struct wedr_msg_kill_result k;
+    struct wedr_msg_holder_state h;
+    (void)state;
+    wedr_msg_begin(&r, WEDR_MSG_T_RULES);
+    assert_int_equal(wedr_msg_check(WEDR_MSG_HOLDER_TO_CORE, &r, sizeof(r), 1, &type),
+                     WEDR_E_FORMAT); /* serial 0 */
+    r.serial = 1;
+    r.len = WEDR_MSG_RULES_MAX + 1;
+    assert_int_equal(wedr_msg_check(WEDR_MSG_HOLDER_TO_CORE, &r, sizeof(r), 1, &type),
+                     WEDR_E_FORMAT);
+    wedr_msg_begin(&f, WEDR_MSG_T_RULES_FETCHED);
+    f.len = WEDR_MSG_RULES_MAX;
+    assert_int_equal(wedr_msg_check(WEDR_MSG_NET_TO_HOLDER, &f, sizeof(f), 0, &type), WEDR_OK);
+    f.len++;
+    assert_int_equal(wedr_msg_check(WEDR_MSG_NET_TO_HOLDER, &f, sizeof(f), 0, &type),
+                     WEDR_E_FORMAT);
+    wedr_msg_begin(&k, WEDR_MSG_T_KILL_RESULT);
+    assert_int_equal(wedr_msg_check(WEDR_MSG_HOLDER_TO_CORE, &k, sizeof(k), 0, &type),
+                     WEDR_E_FORMAT); /* no result */
+    k.result = WEDR_RESPONSE_RESULT_FAILED + 1;
+    assert_int_equal(wedr_msg_check(WEDR_MSG_HOLDER_TO_CORE, &k, sizeof(k), 0, &type),
+                     WEDR_E_FORMAT);
+    wedr_msg_begin(&h, WEDR_MSG_T_HOLDER_STATE);
+    h.kill_allowed = 2;
+    assert_int_equal(wedr_msg_check(WEDR_MSG_HOLDER_TO_NET, &h, sizeof(h), 0, &type),
                      WEDR_E_FORMAT);
 }
 
@@ -246,6 +297,7 @@ int main(void)
         cmocka_unit_test(header_that_lies_about_version_or_size_is_refused),
         cmocka_unit_test(text_without_an_end_is_refused),
         cmocka_unit_test(numbers_outside_their_bounds_are_refused),
+        cmocka_unit_test(rules_and_kills_outside_their_bounds_are_refused),
         cmocka_unit_test(batch_identity_survives_the_trip_and_a_bad_one_does_not),
         cmocka_unit_test(text_is_cut_to_its_field),
     };

@@ -18,6 +18,9 @@
 #define WEDR_MSG_OPTIONS_MAX 16384u
 #define WEDR_MSG_SIZE_MAX 65536u
 #define WEDR_MSG_HANDLES_MAX 3u
+#define WEDR_MSG_PROFILE_MAX 64u
+#define WEDR_MSG_ALERT_ID_TEXT 33u   /* 32 hex digits with NUL */
+#define WEDR_MSG_RULES_MAX 16777216u /* bytes of a rule bundle */
 
 struct WEDR_PACKED wedr_msg_header {
     uint16_t version; /* WEDR_MSG_VERSION */
@@ -49,7 +52,8 @@ struct WEDR_PACKED wedr_msg_batch_id {
 };
 
 /* Messages without content: CORE_PEER, NET_PEER (handle: channel between core and net), NET_KEYS
- * (handles: TLS key, certificate, CA), CORE_FINISHED, NET_STOP, CLI_STATUS. */
+ * (handles: TLS key, certificate, CA), NET_FILE (handle: memory that the next bundle is written
+ * to), CORE_FINISHED, NET_STOP, CLI_STATUS. */
 struct WEDR_PACKED wedr_msg_empty {
     struct wedr_msg_header h;
 };
@@ -111,6 +115,47 @@ struct WEDR_PACKED wedr_msg_batch_outcome {
 #define WEDR_MSG_WINDOW_MAX 4u
 #define WEDR_MSG_WAIT_MAX_MS 86400000u
 
+/* RULES: holder to core (handle: the bundle, read-only). The holder has verified its signature. */
+struct WEDR_PACKED wedr_msg_rules {
+    struct wedr_msg_header h;
+    uint64_t serial;
+    uint32_t len;    /* bytes of the bundle */
+    uint32_t policy; /* enum wedr_bundle_policy */
+    char profile[WEDR_MSG_PROFILE_MAX];
+};
+/* RULES_RESULT: core to holder: whether the bundle of that serial is at work. */
+struct WEDR_PACKED wedr_msg_rules_result {
+    struct wedr_msg_header h;
+    uint64_t serial;
+    int32_t err;
+    char text[WEDR_MSG_TEXT_MAX];
+};
+/* RULES_FETCHED: net to holder: what the server sent stands in the file of NET_FILE. Unverified. */
+struct WEDR_PACKED wedr_msg_rules_fetched {
+    struct wedr_msg_header h;
+    uint32_t len;
+    uint8_t sha256[32]; /* what the server said it would be */
+};
+/* KILL: core asks the holder to end a process on behalf of a rule. */
+struct WEDR_PACKED wedr_msg_kill {
+    struct wedr_msg_header h;
+    uint32_t pid;
+    uint64_t process_key;
+    char alert_id[WEDR_MSG_ALERT_ID_TEXT];
+    char rule_id[WEDR_MSG_TEXT_MAX];
+};
+/* KILL_RESULT: holder to core, which may be another core than the one that asked. */
+struct WEDR_PACKED wedr_msg_kill_result {
+    struct wedr_msg_header h;
+    uint32_t pid;
+    uint64_t process_key;
+    uint64_t duration_us;
+    uint16_t result; /* a code of the labels RESPONSE_RESULT */
+    char alert_id[WEDR_MSG_ALERT_ID_TEXT];
+    char rule_id[WEDR_MSG_TEXT_MAX];
+    char detail[WEDR_MSG_TEXT_MAX];
+};
+
 struct WEDR_PACKED wedr_msg_log {
     struct wedr_msg_header h;
     uint8_t level; /* enum wedr_log_level */
@@ -121,17 +166,31 @@ struct WEDR_PACKED wedr_msg_log {
 struct WEDR_PACKED wedr_msg_lane {
     uint64_t produced, lost_ring, read, released, malformed, late, spooled, spooled_seq, in_flight;
 };
+/* What the rules have done since core began; nothing of it goes back when rules are exchanged. */
+struct WEDR_PACKED wedr_msg_detect {
+    uint64_t serial; /* of the rules at work, 0: none */
+    uint64_t memory; /* bytes held for them */
+    uint64_t events; /* shown to the rules */
+    uint64_t matched, alerts, suppressed, over_budget;
+    uint64_t responses;
+    uint64_t windows, windows_evicted;
+    uint64_t processes, processes_evicted; /* of the table behind the ancestry */
+    uint64_t too_large;                    /* alerts whose evidence was cut */
+    uint64_t swaps;
+    uint32_t rules;
+};
 /* Counters of core, to holder and to net about once a second. */
 struct WEDR_PACKED wedr_msg_core_stats {
     struct wedr_msg_header h;
     uint64_t epoch, agent_epoch;
     char source[16];
     struct wedr_msg_lane lane[WEDR_LANE_COUNT];
-    uint64_t agent_produced, agent_acked;
+    uint64_t agent_produced, agent_acked, alert_produced, alert_acked;
     uint64_t batches_sealed, batches_acked, batches_waiting, batches_set_aside;
     uint64_t spool_bytes, spool_bytes_max, evicted, corrupt, torn_bytes_cut;
     uint64_t rounds; /* pump rounds since the process began: a watchdog sees them move */
     uint64_t log_dropped, bugs;
+    struct wedr_msg_detect detect;
     uint8_t disk_full, sending; /* batches under way */
 };
 
@@ -167,6 +226,15 @@ struct WEDR_PACKED wedr_msg_holder_state {
     uint32_t sensor_detached_count;
     uint64_t uptime_ms;
     char health[WEDR_MSG_TEXT_MAX]; /* what is wrong, "" when nothing */
+    /* Rules. serial 0: none. */
+    uint64_t rules_serial;
+    uint32_t rules_count;
+    uint8_t rules_sha256[32];         /* of the bundle at work */
+    uint8_t rules_refused_sha256[32]; /* of the last one that was refused: not fetched again */
+    uint8_t rules_fetch;              /* 1: a bundle of the server can be used */
+    uint8_t kill_allowed;
+    char rules_profile[WEDR_MSG_PROFILE_MAX];
+    char rules_error[WEDR_MSG_TEXT_MAX]; /* why the newest bundle is not at work, "" */
 };
 /* CERT: net to holder, a renewed certificate. Text, NUL-terminated. */
 struct WEDR_PACKED wedr_msg_pem {
@@ -219,6 +287,7 @@ struct WEDR_PACKED wedr_msg_enrolled {
     char agent_id[WEDR_AGENT_ID_TEXT];
     char cert_pem[WEDR_MSG_PEM_MAX];
     char ca_pem[WEDR_MSG_PEM_MAX];
+    char rules_key[65]; /* 64 hex digits, "" when the server has none */
 };
 
 /* X(direction, NAME, code, structure, handles) */
@@ -230,6 +299,8 @@ struct WEDR_PACKED wedr_msg_enrolled {
     X(HOLDER_TO_CORE, CORE_PEER, 105, empty, 1)             \
     X(HOLDER_TO_CORE, SIGNED, 106, signed, 0)               \
     X(HOLDER_TO_CORE, CORE_STOP, 107, text, 0)              \
+    X(HOLDER_TO_CORE, RULES, 108, rules, 1)                 \
+    X(HOLDER_TO_CORE, KILL_RESULT, 109, kill_result, 0)     \
     X(CORE_TO_HOLDER, CORE_READY, 201, text, 0)             \
     X(CORE_TO_HOLDER, SIGN, 202, sign, 0)                   \
     X(CORE_TO_HOLDER, CORE_STATS, 203, core_stats, 0)       \
@@ -240,15 +311,19 @@ struct WEDR_PACKED wedr_msg_enrolled {
     X(CORE_TO_HOLDER, CORE_STOPPED, 208, result, 0)         \
     X(CORE_TO_HOLDER, CORE_FINISHED, 209, empty, 0)         \
     X(CORE_TO_HOLDER, NET_GONE, 210, result, 0)             \
+    X(CORE_TO_HOLDER, RULES_RESULT, 211, rules_result, 0)   \
+    X(CORE_TO_HOLDER, KILL, 212, kill, 0)                   \
     X(HOLDER_TO_NET, NET_KEYS, 301, empty, 3)               \
     X(HOLDER_TO_NET, NET_PEER, 302, empty, 1)               \
     X(HOLDER_TO_NET, HOLDER_STATE, 303, holder_state, 0)    \
     X(HOLDER_TO_NET, RENEWED, 304, result, 0)               \
     X(HOLDER_TO_NET, NET_STOP, 305, empty, 0)               \
+    X(HOLDER_TO_NET, NET_FILE, 306, empty, 1)               \
     X(NET_TO_HOLDER, NET_READY, 401, text, 0)               \
     X(NET_TO_HOLDER, NET_STATS, 402, net_stats, 0)          \
     X(NET_TO_HOLDER, NET_LOG, 403, log, 0)                  \
     X(NET_TO_HOLDER, CERT, 404, pem, 0)                     \
+    X(NET_TO_HOLDER, RULES_FETCHED, 405, rules_fetched, 0)  \
     X(CORE_TO_NET, BATCH, 501, signed, 1)                   \
     X(CORE_TO_NET, STATS_FOR_NET, 502, core_stats, 0)       \
     X(NET_TO_CORE, OUTCOME, 601, batch_outcome, 0)          \
