@@ -5,6 +5,7 @@
 #include "core/util/log.h"
 #include "core/util/obj.h"
 #include "core_batches.h"
+#include "core_rules.h"
 #include "engine.h"
 #include "peer.h"
 #include "wedr/plat/proc.h"
@@ -94,6 +95,11 @@ static void fill_stats(const struct core *c, struct wedr_msg_core_stats *m, uint
     }
     m->agent_produced = s.agent_produced;
     m->agent_acked = s.agent_acked;
+    m->alert_produced = s.detect.seq;
+    m->alert_acked = s.alert_acked;
+    struct wedr_msg_detect detect;
+    wedr_core_detect_stats(&s.detect, &detect);
+    m->detect = detect;
     m->batches_sealed = s.batches_sealed;
     m->batches_acked = s.batches_acked;
     m->batches_waiting = s.batches_waiting;
@@ -188,6 +194,12 @@ static int on_holder(struct core *c, struct wedr_peer_msg *m)
     case WEDR_MSG_T_SIGNED:
         wedr_batches_signed(&c->batches, (const struct wedr_msg_signed *)(const void *)m->u.bytes);
         return WEDR_OK;
+    case WEDR_MSG_T_RULES:
+        return wedr_core_rules(c->engine, c->holder, m);
+    case WEDR_MSG_T_KILL_RESULT:
+        wedr_core_kill_result(c->engine,
+                              (const struct wedr_msg_kill_result *)(const void *)m->u.bytes);
+        return WEDR_OK;
     case WEDR_MSG_T_CORE_STOP:
         err = wedr_engine_stop(c->engine, t->text);
         c->stopping = true;
@@ -267,6 +279,7 @@ static int loop(struct core *c)
         bool busy = false;
         uint32_t wait_ms = WAIT_MAX_MS;
         pump(c, &busy, &wait_ms);
+        wedr_core_kills(c->engine, c->holder);
         int err = read_peers(c);
         if (err != WEDR_OK) {
             return err;

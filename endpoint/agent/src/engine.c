@@ -65,6 +65,9 @@ static int open_parts(struct wedr_engine *e, struct wedr_errinfo *ei)
         return err;
     }
     err = wedr_encoder_new(&e->encoder);
+    if (err == WEDR_OK) {
+        err = wedr_detect_new(e->encoder, &e->detect);
+    }
     for (unsigned i = 0; err == WEDR_OK && i < WEDR_LANE_COUNT; i++) {
         err = wedr_reorder_init(&e->lane[i].r);
     }
@@ -116,7 +119,7 @@ void wedr_engine_close(struct wedr_engine *e)
     if (!e) {
         return;
     }
-    if (e->spool && e->encoder) {
+    if (e->spool && e->detect) {
         (void)!wedr_engine_seal(e);
     }
     if (e->source) {
@@ -125,6 +128,7 @@ void wedr_engine_close(struct wedr_engine *e)
     for (unsigned i = 0; i < WEDR_LANE_COUNT; i++) {
         wedr_reorder_fini(&e->lane[i].r);
     }
+    wedr_detect_free(e->detect);
     wedr_encoder_free(e->encoder);
     wedr_spool_close(e->spool);
     wedr_losses_free(e->losses);
@@ -165,7 +169,9 @@ int engine_seal_due(struct wedr_engine *e, struct wedr_spool_stream *st, bool fo
 
 static int seal_streams(struct wedr_engine *e, bool force)
 {
-    int ret = WEDR_OK;
+    struct wedr_spool_stats stats;
+    wedr_spool_stats(e->spool, &stats);
+    int ret = engine_alert_seal(e, force, stats.waiting >= BACKLOG_BATCHES);
     for (unsigned i = 0; i < WEDR_LANE_COUNT; i++) {
         int err = e->lane[i].st ? engine_seal_due(e, e->lane[i].st, force) : WEDR_OK;
         ret = ret == WEDR_OK ? err : ret;
@@ -252,6 +258,7 @@ int wedr_engine_round(struct wedr_engine *e, bool *ret_busy, uint32_t *ret_wait_
         wedr_losses_again(e->losses, 0, NULL);
         first_error(&err, engine_agent_begin(e));
     }
+    first_error(&err, engine_alert_tick(e));
     first_error(&err, engine_agent_flush(e, false));
     first_error(&err, seal_streams(e, false));
     first_error(&err, wedr_spool_keep_cap(e->spool));
@@ -267,6 +274,7 @@ int wedr_engine_round(struct wedr_engine *e, bool *ret_busy, uint32_t *ret_wait_
     if (e->cfg.segment_age_ms < *ret_wait_ms) {
         *ret_wait_ms = e->cfg.segment_age_ms;
     }
+    *ret_wait_ms = engine_alert_wait_ms(e, *ret_wait_ms);
     return err;
 }
 
@@ -295,7 +303,8 @@ int wedr_engine_outcome(struct wedr_engine *e,
     case WEDR_BATCH_ACKED:
         err = wedr_spool_acked(e->spool, id);
         if (err == WEDR_OK && id->epoch == e->agent_epoch) {
-            e->agent_acked += id->count;
+            *(strcmp(id->stream, WEDR_STREAM_NAME_ALERT) == 0 ? &e->alert_acked
+                                                              : &e->agent_acked) += id->count;
         }
         return err;
     case WEDR_BATCH_CONFLICT:
@@ -345,6 +354,8 @@ void wedr_engine_stats(const struct wedr_engine *e, struct wedr_engine_stats *re
     }
     ret->agent_produced = e->agent_seq;
     ret->agent_acked = e->agent_acked;
+    ret->alert_acked = e->alert_acked;
+    wedr_detect_stats(e->detect, &ret->detect);
     ret->batches_sealed = s.sealed;
     ret->batches_acked = s.acked;
     ret->batches_waiting = s.waiting;

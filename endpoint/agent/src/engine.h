@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * endpoint/agent/src/engine.h — what the core process does, without its process: source -> reorder
- * -> encode -> spool, the stream "agent", and the sealed batches waiting to be shipped. One thread.
- * The main loop in core_main.c drives it and talks to holder and net; tests drive it directly.
+ * -> encode -> rules -> spool, the streams "agent" and "alert", and the sealed batches waiting to
+ * be shipped. One thread. The main loop in core_main.c drives it and talks to holder and net; tests
+ * drive it directly.
  */
 #pragma once
 
 #include "core/base/attr.h"
 #include "core/util/errinfo.h"
+#include "detect/detect.h"
 #include "wedr/plat/fs.h"
 #include "wedr/wire/batch.h"
 #include <stdbool.h>
@@ -64,6 +66,17 @@ WEDR_MUST_USE int wedr_engine_source_end(struct wedr_engine *e, const char *reas
 WEDR_MUST_USE int
 wedr_engine_gap(struct wedr_engine *e, int64_t from_us, int64_t to_us, uint16_t reason);
 
+/* Puts a verified rule bundle to work between two events; as wedr_detect_load. */
+WEDR_MUST_USE int wedr_engine_rules(struct wedr_engine *e,
+                                    const void *bytes,
+                                    size_t len,
+                                    const struct wedr_detect_bundle *info,
+                                    struct wedr_errinfo *ei);
+/* Takes the next process that a rule wants ended. False: none. */
+WEDR_MUST_USE bool wedr_engine_next_kill(struct wedr_engine *e, struct wedr_detect_kill *ret);
+/* Records what became of it in the stream alert. WEDR_E_STATE after wedr_engine_stop. */
+WEDR_MUST_USE int wedr_engine_response(struct wedr_engine *e, const struct wedr_detect_outcome *o);
+
 /* One pump round: reads what is there (bounded), writes it, releases it, seals what is due, notes
  * losses. *ret_busy: call again at once; otherwise *ret_wait_ms says how long to wait at most.
  * WEDR_E_NOSPC: nothing was lost, the records stay in the ring; try again later. */
@@ -78,7 +91,7 @@ WEDR_MUST_USE int wedr_engine_stop(struct wedr_engine *e, const char *reason);
  * batch is acknowledged. For this the engine ends its own epoch when the replay ends. */
 bool wedr_engine_finished(const struct wedr_engine *e);
 
-/* The next batch to send that is not under way: critical and agent before bulk, then oldest; its
+/* The next batch to send that is not under way: alerts first, bulk last, then oldest; its
  * file is checked against its digest first (a corrupt one is set aside with a loss record and
  * skipped). The handle is the caller's. WEDR_E_NOENT when there is none, WEDR_E_AGAIN when all are
  * under way. */
@@ -109,7 +122,8 @@ struct wedr_engine_stats {
     uint64_t agent_epoch;
     char source[16]; /* "ebpf", "replay", "none" */
     struct wedr_engine_lane_stats lane[WEDR_LANE_COUNT];
-    uint64_t agent_produced, agent_acked;
+    uint64_t agent_produced, agent_acked, alert_acked;
+    struct wedr_detect_stats detect;
     uint64_t batches_sealed, batches_acked, batches_waiting, batches_set_aside;
     uint64_t spool_bytes, spool_bytes_max;
     uint64_t evicted, corrupt; /* records */

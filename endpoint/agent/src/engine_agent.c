@@ -38,13 +38,20 @@ static int put_record(struct wedr_engine *e, struct wedr_record *r)
         err = wedr_encode(e->encoder, &v, e->live, line, WEDR_LINE_MAX, &len);
     }
     if (err == WEDR_OK) {
+        if (seq > e->agent_shown_seq) { /* not again when the write is tried again */
+            engine_alert_show(e, &v, line, len, e->agent, e->live);
+            e->agent_shown_seq = seq;
+        }
         struct wedr_spool_frame_in f = {.lines = line,
                                         .len = len,
                                         .count = 1,
                                         .first_seq = seq,
                                         .last_seq = seq,
                                         .produced = seq};
-        err = engine_append(e, e->agent, &f);
+        err = engine_alert_flush(e);
+        if (err == WEDR_OK) {
+            err = engine_append(e, e->agent, &f);
+        }
     }
     if (err == WEDR_OK) {
         e->agent_seq = seq;
@@ -241,7 +248,10 @@ int engine_agent_flush(struct wedr_engine *e, bool all)
 
 int engine_agent_end(struct wedr_engine *e, const char *reason)
 {
-    int err = engine_agent_flush(e, true);
+    int err = e->agent_ended ? WEDR_OK : engine_alert_end(e, reason);
+    if (err == WEDR_OK) {
+        err = engine_agent_flush(e, true);
+    }
     if (err != WEDR_OK || !e->agent_begun) {
         e->agent_ended = err == WEDR_OK;
         return err;

@@ -4,6 +4,7 @@
  */
 #pragma once
 
+#include "detect/detect.h"
 #include "encode/encode.h"
 #include "engine.h"
 #include "losses.h"
@@ -41,7 +42,9 @@ struct engine_lane {
     bool has_pending;
     uint64_t unnumbered; /* records without a usable seq */
     uint64_t read, released, malformed, late, spooled;
-    bool more; /* the last look ended at a bound, not at the end */
+    bool more;          /* the last look ended at a bound, not at the end */
+    uint64_t shown_seq; /* detection has seen every event up to it: a write that is tried again
+                           shows none twice */
 };
 
 struct wedr_engine {
@@ -62,8 +65,12 @@ struct wedr_engine {
     uint8_t *record; /* WEDR_RECORD_MAX, for records of the stream agent */
     struct engine_note notes[ENGINE_NOTES_MAX];
     size_t note_count;
+    struct wedr_detect *detect;
     struct wedr_spool_stream *agent;
-    uint64_t agent_epoch, agent_seq, agent_acked;
+    struct wedr_spool_stream *alert; /* NULL until there is something to say in it */
+    uint64_t alert_acked, alert_sealed_ms;
+    bool alert_announced;
+    uint64_t agent_epoch, agent_seq, agent_shown_seq, agent_acked;
     bool agent_begun, agent_ended;
     bool need_retire;
     bool replay_done;
@@ -82,6 +89,24 @@ WEDR_MUST_USE int engine_agent_begin(struct wedr_engine *e);
 WEDR_MUST_USE int engine_agent_flush(struct wedr_engine *e, bool all);
 /* epoch_end of the agent's own stream, sealed. */
 WEDR_MUST_USE int engine_agent_end(struct wedr_engine *e, const char *reason);
+/* engine_alert.c. One line to detection, right after it was encoded. */
+void engine_alert_show(struct wedr_engine *e,
+                       const struct wedr_event_view *v,
+                       const char *line,
+                       size_t len,
+                       const struct wedr_spool_stream *st,
+                       struct wedr_clock_pair clock);
+/* Writes the alerts that wait. Touches neither e->out nor e->record. */
+WEDR_MUST_USE int engine_alert_flush(struct wedr_engine *e);
+/* Once a round: what throttles held back and is due. */
+WEDR_MUST_USE int engine_alert_tick(struct wedr_engine *e);
+/* Seals at once, but not more often than every 50 ms; as other streams when force is set or many
+ * batches wait. */
+WEDR_MUST_USE int engine_alert_seal(struct wedr_engine *e, bool force, bool backlog);
+/* wait_ms, or less when alerts wait to be sealed. */
+uint32_t engine_alert_wait_ms(const struct wedr_engine *e, uint32_t wait_ms);
+/* Everything that was held back, then the end of the stream; its epoch_end waits as a note. */
+WEDR_MUST_USE int engine_alert_end(struct wedr_engine *e, const char *reason);
 /* One look at a lane and one write. all: the producer ended. */
 WEDR_MUST_USE int engine_lane_round(struct wedr_engine *e, unsigned lane, bool all, bool *ret_busy);
 /* Seals when the stream's frames are old enough or force is set. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * One lane from the ring to the spool: look, put in order, encode, write, release.
+ * One lane from the ring to the spool: look, put in order, encode, match, write, release.
  */
 #include "engine_internal.h"
 
@@ -118,17 +118,17 @@ static int encode_item(struct wedr_engine *e,
                        unsigned lane,
                        const struct wedr_reorder_item *it,
                        size_t at,
+                       struct wedr_event_view *ret_view,
                        size_t *ret_len,
                        uint32_t *ret_reason)
 {
-    struct wedr_event_view v;
-    int err = wedr_event_decode(it->rec, &v);
+    int err = wedr_event_decode(it->rec, ret_view);
     *ret_reason = WEDR_LOSS_REASON_MALFORMED;
-    if (err != WEDR_OK || v.h.stream != lane || v.h.type >= WEDR_EV_AGENT_START) {
+    if (err != WEDR_OK || ret_view->h.stream != lane || ret_view->h.type >= WEDR_EV_AGENT_START) {
         return WEDR_E_FORMAT;
     }
     *ret_reason = WEDR_LOSS_REASON_ENCODE;
-    return wedr_encode(e->encoder, &v, e->kernel, e->out + WEDR_SPOOL_FRAME_ROOM + at,
+    return wedr_encode(e->encoder, ret_view, e->kernel, e->out + WEDR_SPOOL_FRAME_ROOM + at,
                        WEDR_LINE_MAX, ret_len);
 }
 
@@ -139,7 +139,8 @@ static void gather(struct wedr_engine *e, unsigned lane, struct batch *b)
     uint64_t room = wedr_spool_room(e->spool, l->st);
     uint32_t lines = WEDR_BATCH_LINES_MAX - l->st->count;
     for (;;) {
-        if (b->len >= ENGINE_FRAME_TARGET || b->refused_count == ENGINE_REFUSED_MAX) {
+        if (b->len >= ENGINE_FRAME_TARGET || b->refused_count == ENGINE_REFUSED_MAX ||
+            !wedr_detect_room(e->detect)) {
             b->more = true;
             return;
         }
@@ -148,9 +149,10 @@ static void gather(struct wedr_engine *e, unsigned lane, struct batch *b)
             b->more = b->cursor.given_up_count == WEDR_ARRAY_COUNT(b->cursor.given_up);
             return;
         }
+        struct wedr_event_view v;
         size_t len = 0;
         uint32_t reason;
-        if (encode_item(e, lane, it, b->len, &len, &reason) != WEDR_OK) {
+        if (encode_item(e, lane, it, b->len, &v, &len, &reason) != WEDR_OK) {
             b->refused[b->refused_count++] = (struct refused){it->seq, reason};
             continue;
         }
@@ -159,6 +161,11 @@ static void gather(struct wedr_engine *e, unsigned lane, struct batch *b)
             wedr_reorder_back(&l->r, &b->cursor);
             b->full = true;
             return;
+        }
+        if (it->seq > l->shown_seq) {
+            engine_alert_show(e, &v, e->out + WEDR_SPOOL_FRAME_ROOM + b->len, len, l->st,
+                              e->kernel);
+            l->shown_seq = it->seq;
         }
         b->first_seq = b->count == 0 ? it->seq : b->first_seq;
         b->last_seq = it->seq;
@@ -210,7 +217,10 @@ static int write_batch(struct wedr_engine *e, struct engine_lane *l, const struc
                                     .produced = b->cursor.seq,
                                     .lost = l->c.lost_total,
                                     .explained = b->cursor.explained};
-    int err = note_losses(e, l, b);
+    int err = engine_alert_flush(e);
+    if (err == WEDR_OK) {
+        err = note_losses(e, l, b);
+    }
     if (err == WEDR_OK) {
         err = engine_append(e, l->st, &f);
     }

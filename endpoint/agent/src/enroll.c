@@ -125,6 +125,20 @@ static int check_answer(struct answer *a)
     return err;
 }
 
+/* The key that rule bundles are checked with. It comes here alone, in a process that lives for this
+ * one answer: a net process that somebody took over later cannot put another one in its place. */
+static int take_rules_key(const struct wedr_http_response *r, struct wedr_msg_enrolled *m)
+{
+    uint8_t key[WEDR_SIGN_PUBLIC_LEN];
+    int err = wedr_json_take_string(r->body, r->body_len, "rules_key", m->rules_key,
+                                    sizeof(m->rules_key));
+    if (err == WEDR_E_NOENT) {
+        m->rules_key[0] = 0; /* a server that has no rules */
+        return WEDR_OK;
+    }
+    return err == WEDR_OK ? wedr_unhex(m->rules_key, strlen(m->rules_key), key, sizeof(key)) : err;
+}
+
 static void on_answer(void *arg, const struct wedr_http_response *r)
 {
     struct answer *a = (struct answer *)arg;
@@ -145,6 +159,9 @@ static void on_answer(void *arg, const struct wedr_http_response *r)
     if (err == WEDR_OK) {
         err = wedr_json_take_string(r->body, r->body_len, "cert_pem", m->cert_pem,
                                     sizeof(m->cert_pem));
+    }
+    if (err == WEDR_OK) {
+        err = take_rules_key(r, m);
     }
     if (err == WEDR_OK && a->x->renewal) {
         wedr_msg_put_text(m->agent_id, sizeof(m->agent_id), a->x->identity.agent_id);
@@ -296,6 +313,9 @@ static int store(struct exchange *x,
             err = wedr_identity_replace(dir, "server_url", x->args->server_url,
                                         strlen(x->args->server_url));
         }
+        if (err == WEDR_OK && m->rules_key[0]) {
+            err = wedr_identity_replace(dir, "rules_key", m->rules_key, strlen(m->rules_key));
+        }
         return err;
     }
     if (was_enrolled) {
@@ -311,7 +331,8 @@ static int store(struct exchange *x,
                                     .server_url = x->args->server_url,
                                     .tls_key = (const char *)x->key.p,
                                     .tls_crt = m->cert_pem,
-                                    .ca_pem = m->ca_pem};
+                                    .ca_pem = m->ca_pem,
+                                    .rules_key = m->rules_key};
     memcpy(f.sign_secret, x->sign_secret, sizeof(f.sign_secret));
     int err = wedr_identity_store(dir, &f, ei);
     wedr_wipe(f.sign_secret, sizeof(f.sign_secret));

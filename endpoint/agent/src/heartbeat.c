@@ -3,8 +3,11 @@
 
 #include "core/base/err.h"
 #include "core/util/json.h"
+#include "core/util/sha256.h"
 #include "wedr/wire/event.h"
+#include <inttypes.h>
 #include <jansson.h>
+#include <stdio.h>
 #include <string.h>
 
 #define JSON_FLAGS (JSON_REJECT_DUPLICATES)
@@ -55,6 +58,10 @@ static void put_streams(struct wedr_json *j, const struct wedr_msg_core_stats *c
         uint64_t open = c->agent_produced > c->agent_acked ? c->agent_produced - c->agent_acked : 0;
         put_stream(j, c->agent_epoch, WEDR_STREAM_NAME_AGENT, open, c->agent_produced, 0);
     }
+    if (c && c->agent_epoch != 0 && c->alert_produced > 0) {
+        uint64_t open = c->alert_produced > c->alert_acked ? c->alert_produced - c->alert_acked : 0;
+        put_stream(j, c->agent_epoch, WEDR_STREAM_NAME_ALERT, open, c->alert_produced, 0);
+    }
     wedr_json_arr_end(j);
 }
 
@@ -74,6 +81,18 @@ static void put_core(struct wedr_json *j, const struct wedr_msg_core_stats *c)
         put_u64(j, "spooled_seq", c->lane[i].spooled_seq);
         wedr_json_obj_end(j);
     }
+    wedr_json_obj_end(j);
+    struct wedr_msg_detect d = c->detect;
+    wedr_json_key(j, "detection");
+    wedr_json_obj_begin(j);
+    put_u64(j, "over_budget", d.over_budget);
+    put_u64(j, "responses", d.responses);
+    put_u64(j, "windows", d.windows);
+    put_u64(j, "windows_evicted", d.windows_evicted);
+    put_u64(j, "processes", d.processes);
+    put_u64(j, "processes_evicted", d.processes_evicted);
+    put_u64(j, "too_large", d.too_large);
+    put_u64(j, "memory_bytes", d.memory);
     wedr_json_obj_end(j);
     wedr_json_key(j, "spool");
     wedr_json_obj_begin(j);
@@ -102,6 +121,27 @@ static void put_net(struct wedr_json *j, const struct wedr_msg_net_stats *n)
     put_u64(j, "poison", n->batches_poison);
     put_u64(j, "bytes", n->bytes_sent);
     put_u64(j, "heartbeats_failed", n->heartbeats_failed);
+    wedr_json_obj_end(j);
+}
+
+static void put_rules(struct wedr_json *j, const struct wedr_heartbeat *hb)
+{
+    static const struct wedr_msg_detect none;
+    struct wedr_msg_detect d = hb->core ? hb->core->detect : none;
+    char serial[24];
+    (void)snprintf(serial, sizeof(serial), "%" PRIu64, hb->holder->rules_serial);
+    wedr_json_key(j, "rules");
+    wedr_json_obj_begin(j);
+    put_str(j, "serial", serial);
+    put_str(j, "profile", hb->holder->rules_profile);
+    put_u64(j, "rules", d.rules);
+    put_str(j, "error", hb->holder->rules_error);
+    put_u64(j, "matched", d.matched);
+    put_u64(j, "alerts", d.alerts);
+    put_u64(j, "suppressed", d.suppressed);
+    put_u64(j, "events", d.events);
+    wedr_json_key(j, "kill_allowed");
+    wedr_json_bool(j, hb->holder->kill_allowed != 0);
     wedr_json_obj_end(j);
 }
 
@@ -138,7 +178,7 @@ int wedr_heartbeat_write(const struct wedr_heartbeat *hb, char *text, size_t cap
     bool degraded = hb->holder && hb->holder->degraded;
     put_str(&j, "status", degraded ? "degraded" : bad ? "unhealthy" : "healthy");
     put_str(&j, "agent_version", hb->version);
-    put_u64(&j, "last_rule_version", 0);
+    put_u64(&j, "last_rule_version", hb->holder ? hb->holder->rules_serial : 0);
     put_u64(&j, "profile_version", 0);
     wedr_json_key(&j, "modules_loaded");
     wedr_json_arr_begin(&j);
@@ -146,6 +186,9 @@ int wedr_heartbeat_write(const struct wedr_heartbeat *hb, char *text, size_t cap
     wedr_json_key(&j, "rule_errors");
     wedr_json_arr_begin(&j);
     wedr_json_arr_end(&j);
+    if (hb->holder) {
+        put_rules(&j, hb);
+    }
     put_streams(&j, hb->core);
     wedr_json_key(&j, "metrics");
     wedr_json_obj_begin(&j);
@@ -201,6 +244,23 @@ int wedr_heartbeat_answer(const void *body, size_t len, uint32_t *ret_next_s)
     }
     json_decref(root);
     return err;
+}
+
+void wedr_heartbeat_rules(const void *body, size_t len, struct wedr_rules_offer *ret)
+{
+    json_t *root = load_object(body, len);
+    const json_t *rules = root ? json_object_get(root, "rules") : NULL;
+    const json_t *sha = json_object_get(rules, "sha256");
+    const json_t *size = json_object_get(rules, "size");
+    memset(ret, 0, sizeof(*ret));
+    if (json_is_string(sha) && json_is_integer(size) && json_integer_value(size) > 0 &&
+        json_integer_value(size) <= WEDR_MSG_RULES_MAX &&
+        wedr_unhex(json_string_value(sha), json_string_length(sha), ret->sha256,
+                   sizeof(ret->sha256)) == WEDR_OK) {
+        ret->size = (uint64_t)json_integer_value(size);
+        ret->there = true;
+    }
+    json_decref(root);
 }
 
 int wedr_json_take_string(const void *body, size_t len, const char *key, char *ret, size_t cap)

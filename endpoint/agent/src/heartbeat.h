@@ -24,6 +24,14 @@ struct wedr_heartbeat {
 /* The body into text[cap]; *ret_len its bytes. WEDR_E_RANGE when it does not fit. */
 WEDR_MUST_USE int
 wedr_heartbeat_write(const struct wedr_heartbeat *hb, char *text, size_t cap, size_t *ret_len);
+/* "rules" of a heartbeat's answer: the bundle that the server has for this agent. */
+struct wedr_rules_offer {
+    bool there;
+    uint8_t sha256[32];
+    uint64_t size;
+};
+/* Not there, or malformed: there is false. */
+void wedr_heartbeat_rules(const void *body, size_t len, struct wedr_rules_offer *ret);
 /* *ret_next_s: seconds to the next one, within 1 .. 86,400; 0 when the server names none.
  * WEDR_E_FORMAT. */
 WEDR_MUST_USE int wedr_heartbeat_answer(const void *body, size_t len, uint32_t *ret_next_s);

@@ -137,7 +137,8 @@ enum wait_index {
     W_NET,
     W_NET_END,
     W_CLIENT,
-    W_COUNT = W_CLIENT + WEDR_CLIENTS_MAX
+    W_KILL = W_CLIENT + WEDR_CLIENTS_MAX,
+    W_COUNT = W_KILL + WEDR_KILLS_MAX
 };
 
 static void fill_wait(const struct holder *h, struct wedr_wait *w)
@@ -155,6 +156,7 @@ static void fill_wait(const struct holder *h, struct wedr_wait *w)
         w[W_NET].handle = wedr_ipc_handle(h->net.c);
         w[W_NET_END].handle = wedr_child_handle(h->net.proc);
     }
+    wedr_kills_wait(&h->kills, &w[W_KILL]);
     for (size_t i = 0; i < WEDR_CLIENTS_MAX; i++) {
         if (h->client[i].c) {
             w[W_CLIENT + i].handle = wedr_ipc_handle(h->client[i].c);
@@ -202,6 +204,7 @@ static int loop(struct holder *h)
         state_tick(h, now);
         manager_tick(h, now);
         stop_tick(h, now);
+        holder_kills_tick(h);
         if (h->args->drain_only && h->stop == STOP_NO && h->core.ready) {
             holder_stop_begin(h, true);
         }
@@ -292,6 +295,8 @@ static void clean_up(struct holder *h)
         }
         holder_cli_end(h);
     }
+    wedr_kills_fini(&h->kills);
+    holder_rules_close(h);
     wedr_identity_wipe(&h->identity);
     wedr_fs_close(h->signal);
     wedr_fs_close(h->lock);
@@ -312,6 +317,8 @@ int wedr_holder_run(const struct wedr_run_args *args, struct wedr_errinfo *ei)
     wedr_msg_put_text(h->state_dir, sizeof(h->state_dir), args->state_dir);
     wedr_msg_begin(&h->core_stats, WEDR_MSG_T_CORE_STATS);
     wedr_msg_begin(&h->net_stats, WEDR_MSG_T_NET_STATS);
+    wedr_kills_init(&h->kills);
+    h->rules.net_file = WEDR_HANDLE_NONE;
     holder_children_init(h);
     int err = prepare(h, ei);
     if (err == WEDR_OK) {

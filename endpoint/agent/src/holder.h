@@ -30,6 +30,8 @@ struct wedr_run_args {
     bool under_manager; /* started by a service manager, which collects the log itself */
     bool drain_only; /* no server: end the epochs of a pinned sensor, keep the records in the spool,
                         remove it, leave */
+    const char *rules_bundle; /* NULL: what the server has; a file to try rules with, for root */
+    const char *rules_key;    /* 64 hex digits that go with it, or NULL */
     const char *version;
 };
 

@@ -9,6 +9,7 @@
 #include "wedr/plat/pki.h"
 #include "wedr/plat/sandbox.h"
 #include "wedr/plat/time.h"
+#include "wedr/wire/schema.h"
 #include <stdio.h>
 #include <string.h>
 
@@ -66,6 +67,7 @@ void holder_child_down(struct holder *h, struct holder_child *c, const char *why
     c->restart_at_ms = now + wedr_backoff_next(&c->backoff);
     c->restarts++;
     if (is_core) {
+        holder_rules_core_down(h);
         h->phase = SOURCE_NONE;
         h->begin_again_ms = h->end_again_ms = 0;
         h->source_trouble[0] = 0;
@@ -271,6 +273,7 @@ static void on_core_ready(struct holder *h, const struct wedr_peer_msg *m)
         h->memory.reenrolled = false; /* core has reported it in the spool */
         holder_memory_store(h);
     }
+    holder_rules_core_ready(h);
     holder_source_begin(h);
     holder_gap_send(h);
 }
@@ -300,9 +303,52 @@ static void on_net_gone(struct holder *h, const struct wedr_peer_msg *m)
     }
 }
 
-static void core_message(struct holder *h, const struct wedr_peer_msg *m)
+static void on_rules_result(struct holder *h, const struct wedr_peer_msg *m)
+{
+    struct wedr_msg_rules_result r;
+    memcpy(&r, m->u.bytes, sizeof(r));
+    plain(r.text);
+    holder_rules_result(h, &r);
+}
+
+static void on_gap_done(struct holder *h, const struct wedr_peer_msg *m)
 {
     struct wedr_msg_gap gap;
+    memcpy(&gap, m->u.bytes, sizeof(gap));
+    if (h->gap_open && gap.token == h->gap.token) {
+        h->gap_open = false;
+        h->next_check_ms = 0; /* the memory may go on from here */
+    }
+}
+
+static void on_kill(struct holder *h, const struct wedr_msg_kill *m)
+{
+    struct wedr_kill_policy policy = {
+        .allowed = holder_rules_kill_allowed(h),
+        .replay = h->args->source == WEDR_SOURCE_REPLAY,
+        .protected_pids = {h->args->pid, wedr_child_pid(h->core.proc),
+                           h->net.proc ? wedr_child_pid(h->net.proc) : 0}};
+    int err = wedr_kills_ask(&h->kills, m, &policy);
+    wedr_log(WARN, "holder.kill_asked", WEDR_U64("pid", m->pid), WEDR_STR("alert", m->alert_id),
+             WEDR_U64("allowed", policy.allowed), WEDR_ERR(err));
+}
+
+void holder_kills_tick(struct holder *h)
+{
+    struct wedr_msg_kill_result r;
+    size_t slot;
+    wedr_kills_tick(&h->kills);
+    while (h->core.ready && wedr_kills_next(&h->kills, &slot, &r) == WEDR_OK) {
+        wedr_log(WARN, "holder.kill_answered", WEDR_U64("pid", r.pid),
+                 WEDR_STR("result", wedr_label_text(WEDR_KIND_RESPONSE_RESULT, r.result)),
+                 WEDR_STR("detail", r.detail));
+        wedr_kills_taken(&h->kills, slot);
+        holder_send(h, &h->core, &r, NULL, 0);
+    }
+}
+
+static void core_message(struct holder *h, const struct wedr_peer_msg *m)
+{
     switch (m->type) {
     case WEDR_MSG_T_CORE_READY:
         on_core_ready(h, m);
@@ -327,11 +373,7 @@ static void core_message(struct holder *h, const struct wedr_peer_msg *m)
         on_source_result(h, m);
         break;
     case WEDR_MSG_T_GAP_DONE:
-        memcpy(&gap, m->u.bytes, sizeof(gap));
-        if (h->gap_open && gap.token == h->gap.token) {
-            h->gap_open = false;
-            h->next_check_ms = 0; /* the memory may go on from here */
-        }
+        on_gap_done(h, m);
         break;
     case WEDR_MSG_T_CORE_STOPPED:
         if (h->stop == STOP_CORE) {
@@ -341,6 +383,12 @@ static void core_message(struct holder *h, const struct wedr_peer_msg *m)
         break;
     case WEDR_MSG_T_NET_GONE:
         on_net_gone(h, m);
+        break;
+    case WEDR_MSG_T_RULES_RESULT:
+        on_rules_result(h, m);
+        break;
+    case WEDR_MSG_T_KILL:
+        on_kill(h, (const struct wedr_msg_kill *)(const void *)m->u.bytes);
         break;
     case WEDR_MSG_T_CORE_FINISHED:
         if (h->args->source != WEDR_SOURCE_REPLAY) { /* only a file ends by itself */
@@ -464,6 +512,7 @@ static void net_message(struct holder *h, const struct wedr_peer_msg *m)
         h->net.ready = true;
         h->next_state_ms = 0;
         send_keys(h);
+        holder_rules_net_ready(h);
         break;
     case WEDR_MSG_T_NET_STATS:
         memcpy(&h->net_stats, m->u.bytes, sizeof(h->net_stats));
@@ -480,6 +529,9 @@ static void net_message(struct holder *h, const struct wedr_peer_msg *m)
         }
         h->cert_ms = wedr_time_mono_ms();
         on_renewed_cert(h, (const struct wedr_msg_pem *)(const void *)m->u.bytes);
+        break;
+    case WEDR_MSG_T_RULES_FETCHED:
+        holder_rules_fetched(h, (const struct wedr_msg_rules_fetched *)(const void *)m->u.bytes);
         break;
     default:
         break;

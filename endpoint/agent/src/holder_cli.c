@@ -86,6 +86,12 @@ void holder_state_fill(struct holder *h, struct wedr_msg_holder_state *m)
     } else if (server_trouble(h)) {
         say(m, server_trouble(h));
     }
+    holder_rules_state(h, m);
+    if (m->rules_error[0]) {
+        char text[WEDR_MSG_TEXT_MAX];
+        (void)snprintf(text, sizeof(text), "rules: %.200s", m->rules_error);
+        say(m, text);
+    }
     m->degraded = m->health[0] != 0;
 }
 

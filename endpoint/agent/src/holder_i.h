@@ -3,6 +3,7 @@
  * endpoint/agent/src/holder_i.h — inside of the holder: one structure, and the parts that work on
  * it. holder.c           start, loop, end          holder_children.c  processes and their messages
  *   holder_source.c    sensor, gaps, memory      holder_cli.c       status socket, counters, health
+ *   holder_rules.c     bundles                   holder_kill.c      what rules want ended
  */
 #pragma once
 
@@ -10,12 +11,14 @@
 #include "core/util/backoff.h"
 #include "core_main.h"
 #include "holder.h"
+#include "holder_kill.h"
 #include "identity.h"
 #include "net_main.h"
 #include "peer.h"
 #include "sensor/lib/sensor.h"
 #include "statefile.h"
 #include "wedr/plat/proc.h"
+#include "wedr/rules/bundle.h"
 
 #define WEDR_CLIENTS_MAX 4u
 
@@ -36,6 +39,19 @@ enum source_phase {
     SOURCE_LIVE,
     SOURCE_LIVE_ENDING, /* links were found dead: core drains the rest, then a new set is opened */
     SOURCE_STOP_ENDING  /* stopped on purpose */
+};
+
+struct holder_rules {
+    uint8_t key[WEDR_BUNDLE_PUBLIC_KEY_LEN];
+    bool have_key;
+    bool asked;                        /* core has not said yet what it thinks of the last one */
+    bool at_work;                      /* core said that it works with `now` */
+    struct wedr_bundle_info now, next; /* verified; serial 0: none */
+    uint8_t refused[32];               /* digest of the last one that was */
+    uint32_t crashes;
+    wedr_handle net_file; /* what net writes a bundle to */
+    uint64_t fetched_ms;
+    char error[WEDR_MSG_TEXT_MAX];
 };
 
 enum stop_phase { STOP_NO, STOP_SOURCE, STOP_CORE, STOP_SHIPPING, STOP_DONE };
@@ -63,6 +79,8 @@ struct holder {
     struct wedr_msg_core_stats core_stats;
     struct wedr_msg_net_stats net_stats;
     char missing[64];
+    struct holder_rules rules;
+    struct wedr_kills kills;
 
     struct wedr_sensor *sensor, *old;
     char pin_name[WEDR_PIN_NAME_MAX];
@@ -90,6 +108,8 @@ struct holder {
 /* holder_children.c */
 void holder_children_init(struct holder *h);
 void holder_children_tick(struct holder *h, uint64_t now);
+/* Hands answers of kills to core, as soon as there is one. */
+void holder_kills_tick(struct holder *h);
 void holder_on_core(struct holder *h);
 void holder_on_net(struct holder *h);
 void holder_child_down(struct holder *h, struct holder_child *c, const char *why);
@@ -102,6 +122,16 @@ void holder_send(struct holder *h,
 void holder_send_text(struct holder *h, struct holder_child *c, uint16_t type, const char *text);
 void holder_children_end(struct holder *h);
 void holder_identity_load(struct holder *h);
+
+/* holder_rules.c. core_ready: before the source begins, so that no event is seen without them. */
+void holder_rules_core_ready(struct holder *h);
+void holder_rules_core_down(struct holder *h);
+void holder_rules_result(struct holder *h, const struct wedr_msg_rules_result *m);
+void holder_rules_net_ready(struct holder *h);
+void holder_rules_fetched(struct holder *h, const struct wedr_msg_rules_fetched *m);
+void holder_rules_close(struct holder *h);
+bool holder_rules_kill_allowed(const struct holder *h);
+void holder_rules_state(const struct holder *h, struct wedr_msg_holder_state *m);
 
 /* holder_source.c */
 void holder_source_open(struct holder *h);

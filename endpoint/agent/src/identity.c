@@ -178,6 +178,29 @@ int wedr_identity_replace(const char *state_dir, const char *name, const char *t
     return err;
 }
 
+int wedr_identity_rename(const char *state_dir, const char *from, const char *to)
+{
+    wedr_handle dir = WEDR_HANDLE_NONE;
+    int err = open_identity_dir(state_dir, &dir);
+    if (err == WEDR_OK) {
+        err = wedr_fs_rename_at(dir, from, to);
+    }
+    if (err == WEDR_OK) {
+        err = wedr_fs_sync(dir);
+    }
+    wedr_fs_close(dir);
+    return err;
+}
+
+void wedr_identity_discard(const char *state_dir, const char *name)
+{
+    wedr_handle dir = WEDR_HANDLE_NONE;
+    if (open_identity_dir(state_dir, &dir) == WEDR_OK) {
+        (void)!wedr_fs_unlink_at(dir, name);
+    }
+    wedr_fs_close(dir);
+}
+
 int wedr_identity_store(const char *state_dir,
                         const struct wedr_identity_files *f,
                         struct wedr_errinfo *ei)
@@ -200,8 +223,12 @@ int wedr_identity_store(const char *state_dir,
                  {"ca.pem", f->ca_pem, strlen(f->ca_pem)},
                  {"server_url", f->server_url, strlen(f->server_url)},
                  {"sign.key", f->sign_secret, WEDR_SIGN_SECRET_LEN},
+                 {"rules_key", f->rules_key, f->rules_key ? strlen(f->rules_key) : 0},
                  {"agent_id", f->agent_id, strlen(f->agent_id)}};
     for (size_t i = 0; err == WEDR_OK && i < WEDR_ARRAY_COUNT(files); i++) {
+        if (files[i].len == 0) {
+            continue; /* a server without rules */
+        }
         err =
             wedr_identity_replace(state_dir, files[i].name, (const char *)files[i].p, files[i].len);
     }
@@ -211,8 +238,9 @@ int wedr_identity_store(const char *state_dir,
 
 int wedr_identity_remove(const char *state_dir)
 {
-    static const char *const names[] = {"agent_id", "tls.key",    "tls.crt",
-                                        "ca.pem",   "server_url", "sign.key"};
+    static const char *const names[] = {"agent_id",  "tls.key",      "tls.crt",
+                                        "ca.pem",    "server_url",   "sign.key",
+                                        "rules_key", "rules.bundle", "rules.new"};
     wedr_handle dir = WEDR_HANDLE_NONE;
     int err = open_identity_dir(state_dir, &dir);
     for (size_t i = 0; err == WEDR_OK && i < WEDR_ARRAY_COUNT(names); i++) {

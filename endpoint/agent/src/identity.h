@@ -27,6 +27,7 @@ struct wedr_identity {
 /* Texts for wedr_identity_store; NUL-terminated. */
 struct wedr_identity_files {
     const char *agent_id, *server_url, *tls_key, *tls_crt, *ca_pem;
+    const char *rules_key; /* 64 hex digits; NULL or "": the server signs no rules */
     uint8_t sign_secret[WEDR_SIGN_SECRET_LEN];
 };
 
@@ -49,5 +50,9 @@ WEDR_MUST_USE int wedr_identity_store(const char *state_dir,
 /* Replaces one file atomically. */
 WEDR_MUST_USE int
 wedr_identity_replace(const char *state_dir, const char *name, const char *text, size_t len);
-/* Forgets who it was: agent_id goes first. */
+/* Gives a file of the folder the name of another, durably. */
+WEDR_MUST_USE int wedr_identity_rename(const char *state_dir, const char *from, const char *to);
+/* Removes one file, when it is there. */
+void wedr_identity_discard(const char *state_dir, const char *name);
+/* Forgets who it was, and the rules of the server: agent_id goes first. */
 WEDR_MUST_USE int wedr_identity_remove(const char *state_dir);

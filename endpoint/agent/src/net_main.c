@@ -6,6 +6,7 @@
 #include "core/util/obj.h"
 #include "core/util/sha256.h"
 #include "heartbeat.h"
+#include "net_rules.h"
 #include "peer.h"
 #include "ship.h"
 #include "wedr/plat/http.h"
@@ -27,6 +28,7 @@ struct net {
     struct wedr_ipc *holder, *core;
     struct wedr_http *http;
     struct wedr_ship *ship;
+    struct wedr_net_rules rules;
     struct wedr_buf pem[KEYS]; /* key, certificate, CA */
     struct wedr_msg_core_stats core_stats;
     struct wedr_msg_holder_state holder_state;
@@ -76,6 +78,7 @@ static void make_http(struct net *n, bool new_core)
     n->http = NULL;
     n->heartbeat_busy = false;
     n->renew_busy = false;
+    wedr_net_rules_reset(&n->rules);
     if (new_core) {
         wedr_ship_reset(n->ship);
     } else {
@@ -175,6 +178,7 @@ static void on_heartbeat(void *arg, const struct wedr_http_response *r)
                               ? r->error_text
                               : "the server refused the heartbeat");
     if (ok) {
+        wedr_heartbeat_rules(r->body, r->body_len, &n->rules.offer);
         n->heartbeat_ms =
             next_s > 0 ? next_s * 1000u : (uint32_t)n->args->cfg.heartbeat_interval_secs * 1000u;
     }
@@ -298,6 +302,10 @@ static int on_holder(struct net *n, struct wedr_peer_msg *m)
         memcpy(&n->holder_state, m->u.bytes, sizeof(n->holder_state));
         n->have_holder_state = true;
         return WEDR_OK;
+    case WEDR_MSG_T_NET_FILE:
+        m->handle_count = 0;
+        wedr_net_rules_file_take(&n->rules, m->handles[0]);
+        return WEDR_OK;
     case WEDR_MSG_T_RENEWED:
         return WEDR_OK; /* the new files follow as NET_KEYS */
     case WEDR_MSG_T_NET_STOP:
@@ -387,6 +395,9 @@ static int loop(struct net *n)
         if (n->http && !n->heartbeat_busy && now >= n->next_heartbeat_ms && informed) {
             send_heartbeat(n);
         }
+        if (n->http && n->have_holder_state) {
+            wedr_net_rules_run(&n->rules, n->http, &n->holder_state);
+        }
         if (n->http && !n->renew_busy && now >= n->next_renew_ms && renewal_due(n)) {
             renew(n);
         }
@@ -427,6 +438,7 @@ int wedr_net_main(void *arg, struct wedr_ipc *channel)
     (void)snprintf(n.heartbeat_path, sizeof(n.heartbeat_path), "/api/v1/agents/%s/heartbeat",
                    args.agent_id);
     (void)snprintf(n.renew_path, sizeof(n.renew_path), "/api/v1/agents/%s/renew", args.agent_id);
+    wedr_net_rules_init(&n.rules, channel, args.agent_id);
     n.ship = wedr_ship_new(args.agent_id, (uint32_t)args.cfg.max_backoff_secs * 1000u,
                            on_batch_done, &n);
     if (err != WEDR_OK || !n.ship) {
@@ -440,6 +452,7 @@ int wedr_net_main(void *arg, struct wedr_ipc *channel)
     wedr_http_free(n.http);
     wedr_ship_free(n.ship);
     wedr_ipc_close(n.core);
+    wedr_net_rules_file_take(&n.rules, WEDR_HANDLE_NONE);
     for (size_t i = 0; i < KEYS; i++) {
         wedr_buf_fini(&n.pem[i]);
     }

@@ -181,6 +181,37 @@ static void json_lanes(struct wedr_json *j, const struct wedr_msg_core_stats *c)
     wedr_json_obj_end(j);
 }
 
+static void json_rules(struct wedr_json *j, const struct wedr_msg_status *m)
+{
+    struct wedr_msg_detect d = m->core.detect;
+    char serial[24];
+    (void)snprintf(serial, sizeof(serial), "%" PRIu64, m->holder.rules_serial);
+    open_obj(j, "rules");
+    puts_(j, "serial", serial);
+    puts_(j, "profile", m->holder.rules_profile);
+    put(j, "rules", d.rules);
+    puts_(j, "error", m->holder.rules_error);
+    putb(j, "kill_allowed", m->holder.kill_allowed != 0);
+    put(j, "events", d.events);
+    put(j, "matched", d.matched);
+    put(j, "alerts", d.alerts);
+    put(j, "suppressed", d.suppressed);
+    put(j, "over_budget", d.over_budget);
+    put(j, "responses", d.responses);
+    put(j, "windows", d.windows);
+    put(j, "windows_evicted", d.windows_evicted);
+    put(j, "processes", d.processes);
+    put(j, "processes_evicted", d.processes_evicted);
+    put(j, "too_large", d.too_large);
+    put(j, "exchanged", d.swaps);
+    put(j, "memory_bytes", d.memory);
+    wedr_json_obj_end(j);
+    open_obj(j, "alert_stream");
+    put(j, "produced", m->core.alert_produced);
+    put(j, "acked", m->core.alert_acked);
+    wedr_json_obj_end(j);
+}
+
 static void json_net(struct wedr_json *j, const struct wedr_msg_status *m)
 {
     struct wedr_msg_net_stats n = m->net;
@@ -239,6 +270,7 @@ int wedr_status_print_json(const char *state_dir, const struct wedr_msg_status *
     put(&j, "rounds", core.rounds);
     wedr_json_obj_end(&j);
     json_lanes(&j, &core);
+    json_rules(&j, m);
     json_net(&j, m);
     json_processes(&j, m);
     putb(&j, "finished", m->finished != 0);
@@ -269,6 +301,22 @@ void wedr_status_print(const char *state_dir, const struct wedr_msg_status *m)
     }
     (void)printf("  agent            produced %" PRIu64 "  acknowledged %" PRIu64 "\n",
                  c.agent_produced, c.agent_acked);
+    struct wedr_msg_detect d = c.detect;
+    if (m->holder.rules_serial == 0) {
+        (void)printf("  rules      none%s%s\n", m->holder.rules_error[0] ? ": " : "",
+                     m->holder.rules_error);
+    } else {
+        (void)printf("  rules      %" PRIu32 " of %s, serial %" PRIu64 ", kill %s%s%s\n", d.rules,
+                     m->holder.rules_profile, m->holder.rules_serial,
+                     m->holder.kill_allowed ? "allowed" : "not allowed",
+                     m->holder.rules_error[0] ? "; newest bundle refused: " : "",
+                     m->holder.rules_error);
+        (void)printf("  detection  %" PRIu64 " events, %" PRIu64 " matches, %" PRIu64
+                     " alerts, %" PRIu64 " held back, %" PRIu64 " responses\n",
+                     d.events, d.matched, d.alerts, d.suppressed, d.responses);
+    }
+    (void)printf("  alerts           produced %" PRIu64 "  acknowledged %" PRIu64 "\n",
+                 c.alert_produced, c.alert_acked);
     (void)printf("  spool      %" PRIu64 " of %" PRIu64 " bytes, %" PRIu64 " batches wait, %" PRIu64
                  " sealed, %" PRIu64 " acknowledged, %" PRIu64 " set aside, %" PRIu64
                  " records evicted, %" PRIu64 " corrupt%s\n",

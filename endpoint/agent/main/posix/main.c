@@ -19,7 +19,7 @@
 #define TOKEN_MAX 512u
 
 struct options {
-    const char *state, *server, *token, *ca_sha256, *source, *file;
+    const char *state, *server, *token, *ca_sha256, *source, *file, *rules_bundle, *rules_key;
     uint64_t rate, events, seed;
     bool replace, new_epoch, sensor, json, help;
 };
@@ -65,6 +65,9 @@ static const char help_run[] =
     "everything\n"
     "  --rate N               replay N records a second\n"
     "  --new-epoch            replay under a new epoch, as if it had never been sent\n"
+    "  --rules-bundle FILE --rules-key HEX\n"
+    "                         match with this bundle, signed with this key, instead of the "
+    "server's: to try rules\n"
     "SIGTERM and 'stop' end it in order; the sensor stays in the kernel and keeps what happens "
     "meanwhile.\n"
     "Options of DIR/agent.json: docs/agent-config.md.\n";
@@ -122,10 +125,16 @@ static bool take_value(struct options *o, const char *name, const char *value, b
         const char *name;
         const char **text;
         uint64_t *n;
-    } table[] = {{"--state", &o->state, NULL},   {"--server", &o->server, NULL},
-                 {"--token", &o->token, NULL},   {"--ca-sha256", &o->ca_sha256, NULL},
-                 {"--source", &o->source, NULL}, {"--rate", NULL, &o->rate},
-                 {"--events", NULL, &o->events}, {"--seed", NULL, &o->seed}};
+    } table[] = {{"--state", &o->state, NULL},
+                 {"--server", &o->server, NULL},
+                 {"--token", &o->token, NULL},
+                 {"--ca-sha256", &o->ca_sha256, NULL},
+                 {"--source", &o->source, NULL},
+                 {"--rate", NULL, &o->rate},
+                 {"--rules-bundle", &o->rules_bundle, NULL},
+                 {"--rules-key", &o->rules_key, NULL},
+                 {"--events", NULL, &o->events},
+                 {"--seed", NULL, &o->seed}};
     for (size_t i = 0; i < WEDR_ARRAY_COUNT(table); i++) {
         if (strcmp(name, table[i].name) != 0) {
             continue;
@@ -227,6 +236,8 @@ run_holder(const struct options *o, enum wedr_source_kind source, const char *fi
                                  .pid = (uint32_t)getpid(),
                                  .under_manager = getenv("NOTIFY_SOCKET") != NULL,
                                  .drain_only = drain_only,
+                                 .rules_bundle = o->rules_bundle,
+                                 .rules_key = o->rules_key,
                                  .version = WEDR_AGENT_VERSION};
     int code = wedr_holder_run(&args, &ei);
     if (code != 0) {

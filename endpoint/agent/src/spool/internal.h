@@ -65,5 +65,8 @@ void spool_note_range(struct wedr_spool *s,
                       uint32_t reason);
 void spool_free_stream(struct wedr_spool_stream *st);
 struct wedr_spool_stream *spool_new_stream(struct wedr_spool *s);
-bool spool_is_bulk(const char *stream);
+/* Which batches go first to the server and last when the cap is reached: 0 alerts, then the other
+ * streams, then bulk. */
+#define SPOOL_RANKS 3u
+unsigned spool_rank(const char *stream);
 void spool_bound_aside(struct wedr_spool *s);

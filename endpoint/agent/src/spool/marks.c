@@ -52,9 +52,10 @@ int wedr_spool_retire(struct wedr_spool *s, const uint64_t *keep_epochs, size_t 
             continue;
         }
         int err = wedr_spool_seal(s, st);
-        /* An epoch of the stream agent never goes on after its process: its batches say all there
+        /* An epoch of the agent itself never goes on after its process: its batches say all there
          * is. */
-        if (err == WEDR_OK && strcmp(st->name, WEDR_STREAM_NAME_AGENT) == 0) {
+        if (err == WEDR_OK && (strcmp(st->name, WEDR_STREAM_NAME_AGENT) == 0 ||
+                               strcmp(st->name, WEDR_STREAM_NAME_ALERT) == 0)) {
             err = remove_stream(s, st);
         }
         if (err != WEDR_OK) {

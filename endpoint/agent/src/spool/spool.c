@@ -13,9 +13,11 @@ int spool_hook(struct wedr_spool *s, const char *step)
     return s->cfg.hook ? s->cfg.hook(s->cfg.hook_arg, step) : WEDR_OK;
 }
 
-bool spool_is_bulk(const char *stream)
+unsigned spool_rank(const char *stream)
 {
-    return strcmp(stream, WEDR_STREAM_NAME_BULK) == 0;
+    return strcmp(stream, WEDR_STREAM_NAME_ALERT) == 0  ? 0
+           : strcmp(stream, WEDR_STREAM_NAME_BULK) == 0 ? SPOOL_RANKS - 1
+                                                        : 1;
 }
 
 int wedr_spool_open(const struct wedr_spool_cfg *cfg,
@@ -166,14 +168,13 @@ static bool is_held(struct wedr_spool *s, const struct wedr_batch_id *id)
     return st && st->stale;
 }
 
-/* The oldest waiting batch: of the urgent streams, of bulk, or of both. */
-static size_t oldest(struct wedr_spool *s, bool urgent, bool bulk)
+/* The oldest waiting batch of a rank. */
+static size_t oldest(struct wedr_spool *s, unsigned rank)
 {
     size_t best = SIZE_MAX;
     for (size_t i = 0; i < s->sealed_count; i++) {
         const struct sealed *b = &s->sealed[i];
-        if (b->state != SEALED_WAITING || !(spool_is_bulk(b->id.stream) ? bulk : urgent) ||
-            is_held(s, &b->id)) {
+        if (b->state != SEALED_WAITING || spool_rank(b->id.stream) != rank || is_held(s, &b->id)) {
             continue;
         }
         if (best == SIZE_MAX || b->order < s->sealed[best].order) {
@@ -264,9 +265,9 @@ int spool_give_up(struct wedr_spool *s, size_t index, uint32_t reason, bool keep
 int wedr_spool_next(struct wedr_spool *s, struct wedr_batch_id *ret_id, wedr_handle *ret_file)
 {
     for (;;) {
-        size_t i = oldest(s, true, false);
-        if (i == SIZE_MAX) {
-            i = oldest(s, false, true);
+        size_t i = SIZE_MAX;
+        for (unsigned rank = 0; i == SIZE_MAX && rank < SPOOL_RANKS; rank++) {
+            i = oldest(s, rank);
         }
         if (i == SIZE_MAX) {
             return s->sealed_count == 0 ? WEDR_E_NOENT : WEDR_E_AGAIN;
@@ -360,9 +361,9 @@ static uint64_t all_bytes(const struct wedr_spool *s)
 int wedr_spool_keep_cap(struct wedr_spool *s)
 {
     while (all_bytes(s) > s->cfg.bytes_max || s->sealed_count > WEDR_SPOOL_FILES_MAX) {
-        size_t i = oldest(s, false, true);
-        if (i == SIZE_MAX) {
-            i = oldest(s, true, true);
+        size_t i = SIZE_MAX;
+        for (unsigned rank = SPOOL_RANKS; i == SIZE_MAX && rank > 0; rank--) {
+            i = oldest(s, rank - 1);
         }
         if (i == SIZE_MAX) {
             return WEDR_OK;

@@ -105,12 +105,13 @@ WEDR_MUST_USE int wedr_spool_seal(struct wedr_spool *s, struct wedr_spool_stream
 /* Seals, then marks the epoch as ended. */
 WEDR_MUST_USE int wedr_spool_end(struct wedr_spool *s, struct wedr_spool_stream *st);
 /* Every stream whose epoch is not among the given ones is sealed; of the empty ones the newest
- * WEDR_SPOOL_MARKS_MAX stay as marks, those named "agent" do not. */
+ * WEDR_SPOOL_MARKS_MAX stay as marks, those of the agent's own epochs do not. */
 WEDR_MUST_USE int
 wedr_spool_retire(struct wedr_spool *s, const uint64_t *keep_epochs, size_t count);
 /* Gives up everything that is not acknowledged, for this reason. */
 WEDR_MUST_USE int wedr_spool_drop_all(struct wedr_spool *s, uint32_t reason);
-/* Gives up batches until the cap is kept: bulk first, then oldest; none that is under way. */
+/* Gives up batches until the cap is kept: bulk first, alerts last, the oldest
+ * of each; none that is under way. */
 WEDR_MUST_USE int wedr_spool_keep_cap(struct wedr_spool *s);
 
 /* As wedr_engine_next_batch and wedr_engine_outcome. */

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * endpoint/agent/src/detect/ruleset.h — a rule bundle made ready to match: engine, field map, the
+ * tap into the encoder, the matcher's scratch memory, the windows of its correlations. Made beside
+ * the one at work and then put in its place. One thread.
+ */
+#pragma once
+
+#include "core/base/attr.h"
+#include "core/util/errinfo.h"
+#include "detect/detect.h"
+#include "encode/tap.h"
+#include "wedr/rules/correlate.h"
+#include "wedr/rules/engine.h"
+
+struct wedr_detect_rules {
+    struct wedr_detect_bundle info;
+    struct wedr_engine *engine; /* owns the ruleset */
+    const struct wedr_ruleset *rs;
+    struct wedr_field_map *map;
+    struct wedr_tap *tap;
+    struct wedr_matcher *matcher;
+    struct wedr_rule_event *event;
+    struct wedr_correlate *correlate; /* NULL when no rule needs windows */
+    uint32_t rules;
+    uint32_t *matched; /* of the event under way; room for all rules */
+    size_t matched_count;
+    size_t memory; /* bytes of all of it, without the windows */
+};
+
+/* Takes rs and map, also when it fails. */
+WEDR_MUST_USE int wedr_detect_rules_new_take(struct wedr_ruleset *rs,
+                                             struct wedr_field_map *map,
+                                             const struct wedr_encoder *encoder,
+                                             const struct wedr_detect_bundle *info,
+                                             struct wedr_detect_rules **ret,
+                                             struct wedr_errinfo *ei);
+void wedr_detect_rules_free(struct wedr_detect_rules *r); /* NULL is allowed */

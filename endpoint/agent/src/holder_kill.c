@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "holder_kill.h"
+
+#include "core/base/err.h"
+#include "wedr/plat/time.h"
+#include <string.h>
+
+void wedr_kills_init(struct wedr_kills *k)
+{
+    memset(k, 0, sizeof(*k));
+    for (size_t i = 0; i < WEDR_KILLS_MAX; i++) {
+        k->slot[i].target.handle = WEDR_HANDLE_NONE;
+    }
+}
+
+void wedr_kills_fini(struct wedr_kills *k)
+{
+    for (size_t i = 0; i < WEDR_KILLS_MAX; i++) {
+        wedr_fs_close(k->slot[i].target.handle);
+        k->slot[i].target.handle = WEDR_HANDLE_NONE;
+    }
+}
+
+static void answer(struct wedr_kills *k, struct wedr_kill_slot *s, uint16_t result, const char *why)
+{
+    s->answered = true;
+    s->result.result = result;
+    s->result.duration_us = (uint64_t)wedr_time_mono_ms() * 1000 - s->since_us;
+    wedr_msg_put_text(s->result.detail, sizeof(s->result.detail), why);
+    wedr_fs_close(s->target.handle);
+    s->target.handle = WEDR_HANDLE_NONE;
+    k->done += result == WEDR_RESPONSE_RESULT_DONE ? 1 : 0;
+    k->failed += result == WEDR_RESPONSE_RESULT_FAILED ? 1 : 0;
+    k->refused +=
+        result == WEDR_RESPONSE_RESULT_REFUSED_BY_POLICY || result == WEDR_RESPONSE_RESULT_PROTECTED
+            ? 1
+            : 0;
+}
+
+static void answer_error(struct wedr_kills *k, struct wedr_kill_slot *s, int err, const char *gone)
+{
+    bool there = err != WEDR_E_NOENT;
+    answer(k, s, there ? WEDR_RESPONSE_RESULT_FAILED : WEDR_RESPONSE_RESULT_TARGET_GONE,
+           there ? wedr_err_text(err) : gone);
+}
+
+static bool is_protected_pid(uint32_t pid, const struct wedr_kill_policy *policy)
+{
+    for (size_t i = 0; i < WEDR_KILL_PROTECTED_MAX; i++) {
+        if (policy->protected_pids[i] != 0 && policy->protected_pids[i] == pid) {
+            return true;
+        }
+    }
+    return pid <= 2; /* no process, the first one, the parent of the kernel's threads */
+}
+
+/* The key of a Linux process is its start with the number folded in. */
+static bool is_the_one(const struct wedr_target *t, uint32_t pid, uint64_t key)
+{
+    uint64_t start = wedr_linux_process_key(key, pid); /* its own inverse */
+    return start >= t->start_boot_ns && start - t->start_boot_ns < t->start_step_ns;
+}
+
+static void begin(struct wedr_kills *k, struct wedr_kill_slot *s)
+{
+    uint32_t pid = s->result.pid;
+    int err = wedr_target_open(pid, &s->target);
+    const char *gone = "no process has its number";
+    if (err != WEDR_OK) {
+        answer_error(k, s, err, gone);
+        return;
+    }
+    gone = "it has ended already";
+    if (!is_the_one(&s->target, pid, s->result.process_key)) {
+        answer(k, s, WEDR_RESPONSE_RESULT_TARGET_GONE, "another process has its number");
+    } else if (s->target.kernel) {
+        answer(k, s, WEDR_RESPONSE_RESULT_PROTECTED, "a thread of the kernel");
+    } else if (s->target.own) {
+        answer(k, s, WEDR_RESPONSE_RESULT_PROTECTED, "it runs the agent's own program");
+    } else {
+        err = s->target.ended ? WEDR_E_NOENT : wedr_target_kill(&s->target);
+        if (err != WEDR_OK) {
+            answer_error(k, s, err, gone);
+        }
+    }
+}
+
+/* The slot of that process when it is under way, else a free one, else NULL. */
+static struct wedr_kill_slot *slot_for(struct wedr_kills *k, const struct wedr_msg_kill *m)
+{
+    struct wedr_kill_slot *free_slot = NULL;
+    for (size_t i = 0; i < WEDR_KILLS_MAX; i++) {
+        struct wedr_kill_slot *s = &k->slot[i];
+        if (s->used && !s->answered && s->result.process_key == m->process_key) {
+            return s;
+        }
+        if (!s->used && !free_slot) {
+            free_slot = s;
+        }
+    }
+    return free_slot;
+}
+
+int wedr_kills_ask(struct wedr_kills *k,
+                   const struct wedr_msg_kill *m,
+                   const struct wedr_kill_policy *policy)
+{
+    struct wedr_kill_slot *s = slot_for(k, m);
+    if (!s) {
+        return WEDR_E_FULL;
+    }
+    if (s->used) {
+        return WEDR_OK;
+    }
+    uint64_t now = wedr_time_mono_ms();
+    memset(s, 0, sizeof(*s));
+    s->used = true;
+    s->since_us = now * 1000;
+    s->deadline_ms = now + WEDR_KILL_DEADLINE_MS;
+    s->target.handle = WEDR_HANDLE_NONE;
+    wedr_msg_begin(&s->result, WEDR_MSG_T_KILL_RESULT);
+    s->result.pid = m->pid;
+    s->result.process_key = m->process_key;
+    memcpy(s->result.alert_id, m->alert_id, sizeof(s->result.alert_id));
+    memcpy(s->result.rule_id, m->rule_id, sizeof(s->result.rule_id));
+    k->asked++;
+    if (!policy->allowed) {
+        answer(k, s, WEDR_RESPONSE_RESULT_REFUSED_BY_POLICY, "the rules' policy does not allow it");
+    } else if (policy->replay) {
+        answer(k, s, WEDR_RESPONSE_RESULT_REFUSED_BY_POLICY, "the event is a recorded one");
+    } else if (is_protected_pid(m->pid, policy)) {
+        answer(k, s, WEDR_RESPONSE_RESULT_PROTECTED, "a process that is never ended");
+    } else {
+        begin(k, s);
+    }
+    return WEDR_OK;
+}
+
+void wedr_kills_tick(struct wedr_kills *k)
+{
+    uint64_t now = wedr_time_mono_ms();
+    for (size_t i = 0; i < WEDR_KILLS_MAX; i++) {
+        struct wedr_kill_slot *s = &k->slot[i];
+        struct wedr_wait w = {s->target.handle, WEDR_WAIT_READ, 0};
+        size_t ready = 0;
+        if (!s->used || s->answered) {
+            continue;
+        }
+        if (wedr_wait_any(&w, 1, 0, &ready) == WEDR_OK && w.got != 0) {
+            answer(k, s, WEDR_RESPONSE_RESULT_DONE, "it has ended");
+        } else if (now >= s->deadline_ms) {
+            answer(k, s, WEDR_RESPONSE_RESULT_FAILED, "the signal was sent, but it has not ended");
+        }
+    }
+}
+
+void wedr_kills_wait(const struct wedr_kills *k, struct wedr_wait *w)
+{
+    for (size_t i = 0; i < WEDR_KILLS_MAX; i++) {
+        w[i] = (struct wedr_wait){k->slot[i].target.handle, WEDR_WAIT_READ, 0};
+    }
+}
+
+int wedr_kills_next(const struct wedr_kills *k, size_t *ret_slot, struct wedr_msg_kill_result *ret)
+{
+    for (size_t i = 0; i < WEDR_KILLS_MAX; i++) {
+        if (k->slot[i].used && k->slot[i].answered) {
+            *ret_slot = i;
+            *ret = k->slot[i].result;
+            return WEDR_OK;
+        }
+    }
+    return WEDR_E_NOENT;
+}
+
+void wedr_kills_taken(struct wedr_kills *k, size_t slot)
+{
+    k->slot[slot].used = false;
+}

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * endpoint/agent/src/holder_kill.h — ends processes that rules want ended. Core asks; what it says
+ * is not believed: the policy is that of the verified bundle, the process is looked up here, by
+ * its number and by the key that only it has. Bounded, never waits. One thread.
+ */
+#pragma once
+
+#include "core/base/attr.h"
+#include "wedr/plat/ipc.h"
+#include "wedr/plat/target.h"
+#include "wedr/wire/msg.h"
+#include <stdbool.h>
+#include <stdint.h>
+
+#define WEDR_KILLS_MAX 16u /* under way at once */
+#define WEDR_KILL_DEADLINE_MS                                           \
+    5000u /* a process that has not ended by then is reported as failed \
+           */
+#define WEDR_KILL_PROTECTED_MAX 4u
+
+/* What may be ended at all. */
+struct wedr_kill_policy {
+    bool allowed; /* by the bundle that is at work */
+    bool replay;  /* the events are of another time: nothing is ended */
+    uint32_t protected_pids[WEDR_KILL_PROTECTED_MAX]; /* the agent's processes; 0: none */
+};
+
+struct wedr_kill_slot {
+    bool used, answered;
+    uint64_t since_us, deadline_ms;
+    struct wedr_target target;
+    struct wedr_msg_kill_result result;
+};
+struct wedr_kills {
+    struct wedr_kill_slot slot[WEDR_KILLS_MAX];
+    uint64_t asked, done, refused, failed;
+};
+
+void wedr_kills_init(struct wedr_kills *k);
+void wedr_kills_fini(struct wedr_kills *k);
+/* Takes a request. The answer, at once or later, is what wedr_kills_next gives; the same process
+ * asked for again while it is under way gives no second one. More than WEDR_KILLS_MAX:
+ * WEDR_E_FULL, nothing is done. */
+WEDR_MUST_USE int wedr_kills_ask(struct wedr_kills *k,
+                                 const struct wedr_msg_kill *m,
+                                 const struct wedr_kill_policy *policy);
+/* Looks which targets have ended or are overdue. */
+void wedr_kills_tick(struct wedr_kills *k);
+/* Fills w (WEDR_KILLS_MAX entries) with what to wait for. */
+void wedr_kills_wait(const struct wedr_kills *k, struct wedr_wait *w);
+/* The next answer, WEDR_E_NOENT when there is none; it stays until it is taken. */
+WEDR_MUST_USE int
+wedr_kills_next(const struct wedr_kills *k, size_t *ret_slot, struct wedr_msg_kill_result *ret);
+void wedr_kills_taken(struct wedr_kills *k, size_t slot);
