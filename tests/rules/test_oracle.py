@@ -42,15 +42,16 @@ def judge(database, rule):
         return None, f"SQLite: {e}"
 
 
-def compare(lab, events, name):
+def compare(lab, events, name, more=()):
+    """more: files of pipelines besides our own."""
     import oracle
     import pipeline
     path = lab.put_events(name, events)
-    pipelines = pipeline.Pipelines(os.path.join(lab_module.ROOT, "lib", "rules", "pipelines"))
+    pipelines = pipeline.Pipelines(os.path.join(lab_module.ROOT, "lib", "rules", "pipelines"), more)
     with open(path, encoding="utf-8") as f:
         read = [pipelines.read(line) for line in f]
     database = oracle.Database(read)
-    ours = lab.scan(lab.rule_folders(), path)
+    ours = lab.scan(lab.rule_folders(), path, more)
     excluded, wrong, compared, total = collections.Counter(), [], 0, 0
     for file in lab.rule_files():
         rule, why = load(file)

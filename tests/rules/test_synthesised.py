@@ -10,7 +10,7 @@ import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import lab as lab_module  # noqa: E402
-from test_oracle import load  # noqa: E402
+from test_oracle import compare, load  # noqa: E402
 
 PIPELINES = os.path.join(lab_module.ROOT, "lib", "rules", "pipelines")
 # Rules that no event could be made for, by reason, at most.
@@ -121,6 +121,11 @@ def test_no_rule_matches_the_event_with_one_field_changed(lab):
     found = scan(lab, "differ.ndjson", m.differ)
     wrong = [(m.rules[i].title, m.changed[i], m.differ[i]) for i in range(len(m.rules)) if i in found.get(str(m.rules[i].id), ())]
     assert not wrong, f"{len(wrong)}: {json.dumps(wrong[:lab.args.show])}"
+
+
+def test_all_rules_match_the_made_events_that_the_oracle_finds(lab):
+    m = made(lab)
+    assert compare(lab, m.match + m.differ, "made.ndjson", [m.pipeline]) > len(m.match)
 
 
 def flat_windows(lab):
