@@ -408,7 +408,7 @@ static int read_named(struct reader *r, const struct raw *key)
 
 static int read_member(struct reader *r)
 {
-    struct raw key = {.escaped = false};
+    struct raw key = {.text = {"", 0}};
     if (r->p == r->end || *r->p != '"') {
         return fail(r, WEDR_E_FORMAT, "a key was expected");
     }

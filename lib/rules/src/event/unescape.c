@@ -56,21 +56,25 @@ static size_t copy_plain(const char *s, const char *end, char *to)
     return n;
 }
 
+/* By the character behind the backslash: what they stand for; 0: more follows. */
+static const char simple[256] = {['"'] = '"',  ['\\'] = '\\', ['/'] = '/',  ['b'] = '\b',
+                                 ['f'] = '\f', ['n'] = '\n',  ['r'] = '\r', ['t'] = '\t'};
+
 size_t wedr_json_unescape(const char *s, size_t len, char *out)
 {
     const char *end = s + len;
     char *to = out;
-    /* Backslashes of paths: the character behind one stands for itself. */
     while ((size_t)(end - s) >= WEDR_SCAN) {
         size_t n = wedr_scan_slash(s);
         memcpy(to, s, WEDR_SCAN);
         to += n;
         s += n;
         if (n < WEDR_SCAN) {
-            if (s[1] != '\\' && s[1] != '"') {
+            char c = simple[(uint8_t)s[1]];
+            if (c == '\0') {
                 break;
             }
-            *to++ = s[1];
+            *to++ = c;
             s += 2;
         }
     }
@@ -89,11 +93,6 @@ size_t wedr_json_unescape(const char *s, size_t len, char *out)
             to += wedr_utf8_write(v, to);
             continue;
         }
-        *to++ = (char)(c == 'n'   ? '\n'
-                       : c == 't' ? '\t'
-                       : c == 'r' ? '\r'
-                       : c == 'b' ? '\b'
-                       : c == 'f' ? '\f'
-                                  : c);
+        *to++ = simple[(uint8_t)c];
     }
 }

@@ -106,10 +106,11 @@ struct wedr_engine {
     struct wedr_vec scopes;         /* struct wedr_scope */
     struct wedr_vec always;         /* uint32_t: engine rules */
     uint32_t atom_count, literal_count;
-    uint32_t *effect_first;  /* by atom, and one more */
-    struct wedr_vec effects; /* uint32_t: enum wedr_effect << 30 | id */
-    uint32_t *lazy_first;    /* by atom, and one more: tables that must be passed before it is */
-    struct wedr_vec lazy_tables;  /* known, as uint32_t */
+    uint32_t *effect_first;       /* by atom, and one more */
+    struct wedr_vec effects;      /* uint32_t: enum wedr_effect << 30 | id */
+    uint32_t *twin_of;            /* by atom: the table to be passed before it is known, or NONE */
+    uint32_t *member_first;       /* by atom, and one more: of a group that is not eager */
+    struct wedr_vec members;      /* uint32_t: atoms of which one makes the group true */
     uint32_t field_tables;        /* the first of the tables; twins follow */
     uint32_t table_words;         /* 64-bit words of a set of tables */
     const uint64_t *guard_tables; /* those that guards look at: they go first */

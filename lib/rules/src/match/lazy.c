@@ -2,7 +2,7 @@
  * rules/src/match/lazy.c — what the passes need not look for. Only an atom that picks a rule or a
  * scope must be known for every event; the others (".exe", "\system32\", what stands beside the
  * trigger or behind a not) matter when a candidate asks for them, which few events have. So each
- * table has a twin for these, that is passed on demand. */
+ * table has a twin for these, that is passed on demand, and their groups are asked for likewise. */
 #include "core/base/err.h"
 #include "match/engine.h"
 #include <string.h>
@@ -188,49 +188,53 @@ static int split_all(struct wedr_builder *b, uint32_t *where)
     return r;
 }
 
-/* Appends table to the list of the last atom, once. */
-static int add_table(struct wedr_builder *b, uint32_t atom, uint32_t table, uint32_t *seen)
-{
-    if (seen[table] == atom + 1) {
-        return WEDR_OK;
-    }
-    seen[table] = atom + 1;
-    return wedr_vec_push(&b->e->pool, &b->e->lazy_tables, &table, 1, sizeof(table));
-}
-
-/* Which twins decide each atom: its own; of a group: those of all members. */
-static int list_tables(struct wedr_builder *b, const struct members *m, const uint32_t *where)
+/* Groups that are not eager are asked for by their members, instead of being set by them. */
+static int list_members(struct wedr_builder *b, const struct members *m)
 {
     struct wedr_engine *e = b->e;
-    uint32_t *seen = wedr_pool_block(&b->tmp, (e->tables.count + 1) * sizeof(uint32_t), 8);
-    e->lazy_first = wedr_pool_block(&e->pool, ((size_t)e->atom_count + 2) * sizeof(uint32_t), 8);
-    int r = seen && e->lazy_first ? WEDR_OK : WEDR_E_NOMEM;
+    e->member_first = wedr_pool_block(&e->pool, ((size_t)e->atom_count + 2) * sizeof(uint32_t), 8);
+    int r = e->member_first ? WEDR_OK : WEDR_E_NOMEM;
     for (uint32_t a = 0; r == WEDR_OK && a < e->atom_count; a++) {
-        e->lazy_first[a] = (uint32_t)e->lazy_tables.count;
-        if (where[a] != WEDR_IR_NONE) {
-            r = add_table(b, a, where[a], seen);
+        e->member_first[a] = (uint32_t)e->members.count;
+        if (!b->eager[a]) {
+            r = wedr_vec_push(&e->pool, &e->members, m->atom + m->first[a],
+                              m->first[a + 1] - m->first[a], sizeof(uint32_t));
         }
-        for (uint32_t i = m->first[a]; r == WEDR_OK && i < m->first[a + 1]; i++) {
-            uint32_t k = m->atom[i];
-            for (uint32_t at = e->lazy_first[k]; r == WEDR_OK && at < e->lazy_first[k + 1]; at++) {
-                r = add_table(b, a, *WEDR_VEC_AT(uint32_t, e->lazy_tables, at), seen);
-            }
-        }
-        e->lazy_first[a + 1] = (uint32_t)e->lazy_tables.count;
+    }
+    if (r == WEDR_OK) {
+        e->member_first[e->atom_count] = (uint32_t)e->members.count;
     }
     return r;
+}
+
+/* An edge to a group that is not eager has no effect. */
+static void drop_edges(struct wedr_builder *b)
+{
+    struct wedr_edge *e = b->edges.p;
+    size_t kept = 0;
+    for (size_t i = 0; i < b->edges.count; i++) {
+        if (kind_of(&e[i]) != WEDR_EFFECT_ATOM || b->eager[e[i].effect & WEDR_EFFECT_ID]) {
+            e[kept++] = e[i];
+        }
+    }
+    b->edges.count = kept;
 }
 
 int wedr_build_lazy(struct wedr_builder *b)
 {
     struct members m;
-    size_t atoms = (size_t)b->e->atom_count + 1;
-    uint32_t *where = wedr_pool_block(&b->tmp, atoms * sizeof(uint32_t), 8);
-    int r = where ? find_members(b, &m) : WEDR_E_NOMEM;
+    struct wedr_engine *e = b->e;
+    size_t atoms = (size_t)e->atom_count + 1;
+    e->twin_of = wedr_pool_block(&e->pool, atoms * sizeof(uint32_t), 8);
+    int r = e->twin_of ? find_members(b, &m) : WEDR_E_NOMEM;
     if (r == WEDR_OK) {
-        memset(where, 0xFF, atoms * sizeof(uint32_t));
+        memset(e->twin_of, 0xFF, atoms * sizeof(uint32_t));
         r = mark_eager(b, &m);
     }
-    r = r == WEDR_OK ? split_all(b, where) : r;
-    return r == WEDR_OK ? list_tables(b, &m, where) : r;
+    r = r == WEDR_OK ? split_all(b, e->twin_of) : r;
+    r = r == WEDR_OK ? list_members(b, &m) : r;
+    if (r == WEDR_OK) {
+        drop_edges(b);
+    }
+    return r;
 }

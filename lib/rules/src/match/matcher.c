@@ -96,26 +96,34 @@ void wedr_matcher_spread(struct wedr_matcher *m, uint32_t atom)
     }
 }
 
-/* Passes the twins that decide the atom. */
-static bool demand(struct wedr_matcher *m, uint32_t atom, struct wedr_rule_event *ev)
-{
-    const struct wedr_engine *e = m->e;
-    for (uint32_t i = e->lazy_first[atom]; i < e->lazy_first[atom + 1]; i++) {
-        uint32_t table = *WEDR_VEC_AT(const uint32_t, e->lazy_tables, i);
-        if (m->passed[table] != m->epoch) {
-            m->passed[table] = m->epoch;
-            wedr_pass_table(m, WEDR_VEC_AT(const struct wedr_table, e->tables, table), ev);
-            if (wedr_matcher_has(m, atom)) {
-                return true;
-            }
-        }
-    }
-    return false;
-}
+static bool demand(struct wedr_matcher *m, uint32_t atom, struct wedr_rule_event *ev);
 
 static inline bool atom_holds(struct wedr_matcher *m, uint32_t atom, struct wedr_rule_event *ev)
 {
     return wedr_matcher_has(m, atom) || demand(m, atom, ev);
+}
+
+/* An atom that is not set may not be known yet: passes the twin that decides it, or asks for the
+ * members of the group, no deeper than the expression was. */
+static bool demand(struct wedr_matcher *m, uint32_t atom, struct wedr_rule_event *ev)
+{
+    const struct wedr_engine *e = m->e;
+    uint32_t twin = e->twin_of[atom];
+    if (twin != WEDR_IR_NONE) {
+        if (m->passed[twin] == m->epoch) {
+            return false;
+        }
+        m->passed[twin] = m->epoch;
+        wedr_pass_table(m, WEDR_VEC_AT(const struct wedr_table, e->tables, twin), ev);
+        return wedr_matcher_has(m, atom);
+    }
+    for (uint32_t i = e->member_first[atom]; i < e->member_first[atom + 1]; i++) {
+        if (atom_holds(m, *WEDR_VEC_AT(const uint32_t, e->members, i), ev)) {
+            wedr_matcher_spread(m, atom);
+            return true;
+        }
+    }
+    return false;
 }
 
 static bool residual_holds(struct wedr_matcher *m, uint32_t id, struct wedr_rule_event *ev)

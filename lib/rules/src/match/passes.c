@@ -81,9 +81,10 @@ check_gram(struct wedr_matcher *m, const struct wedr_grams *g, const struct piec
     }
 }
 
-static inline bool may_be_gram(const struct wedr_grams *g, const uint8_t *s)
+static inline unsigned may_be_gram(const uint64_t *bits, uint32_t shift, const uint8_t *s)
 {
-    return wedr_gram_bit(g->bits, wedr_gram_hash(wedr_gram_at(s)) >> g->shift);
+    uint32_t at = wedr_gram_hash(wedr_gram_at(s)) >> shift;
+    return (unsigned)(bits[at / 64] >> (at % 64)) & 1;
 }
 
 static inline size_t lesser(size_t a, size_t b)
@@ -91,24 +92,46 @@ static inline size_t lesser(size_t a, size_t b)
     return a < b ? a : b;
 }
 
+/* Bits of `at` say at which of the places, stride bytes apart and not behind last, a gram may be.
+ */
+static void check_grams(struct wedr_matcher *m,
+                        const struct wedr_grams *g,
+                        const struct piece *p,
+                        size_t i,
+                        unsigned at)
+{
+    size_t last = p->len - WEDR_GRAM;
+    for (; at; at &= at - 1) {
+        check_gram(m, g, p, lesser(i + wedr_lowest_bit(at) * g->stride, last));
+    }
+}
+
 /* Four places with one branch; at the end the last place takes the part of those behind it. */
 static void find_grams(struct wedr_matcher *m, const struct wedr_grams *g, const struct piece *p)
 {
     const size_t stride = g->stride;
     const uint8_t *s = p->s;
+    const uint64_t *bits = g->bits;
+    const uint32_t shift = g->shift;
+    size_t i = 0;
     if (p->len < WEDR_GRAM) {
         return;
     }
     size_t last = p->len - WEDR_GRAM;
-    for (size_t i = 0; i <= last; i += 4 * stride) {
-        size_t b = lesser(i + stride, last);
-        size_t c = lesser(i + 2 * stride, last);
-        size_t d = lesser(i + 3 * stride, last);
-        unsigned at = (unsigned)may_be_gram(g, s + i) | (unsigned)may_be_gram(g, s + b) << 1 |
-                      (unsigned)may_be_gram(g, s + c) << 2 | (unsigned)may_be_gram(g, s + d) << 3;
-        for (const size_t places[4] = {i, b, c, d}; at; at &= at - 1) {
-            check_gram(m, g, p, places[wedr_lowest_bit(at)]);
+    for (; i + 3 * stride <= last; i += 4 * stride) {
+        const uint8_t *c = s + i + 2 * stride;
+        unsigned at = may_be_gram(bits, shift, s + i) |
+                      may_be_gram(bits, shift, s + i + stride) << 1 |
+                      may_be_gram(bits, shift, c) << 2 | may_be_gram(bits, shift, c + stride) << 3;
+        if (at) {
+            check_grams(m, g, p, i, at);
         }
+    }
+    if (i <= last) {
+        unsigned at = may_be_gram(bits, shift, s + i) |
+                      may_be_gram(bits, shift, s + lesser(i + stride, last)) << 1 |
+                      may_be_gram(bits, shift, s + lesser(i + 2 * stride, last)) << 2;
+        check_grams(m, g, p, i, at);
     }
 }
 
