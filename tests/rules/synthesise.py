@@ -160,7 +160,7 @@ class Maker:
         return out
 
     def matching(self, rule, source, r):
-        """An event that matches, or None."""
+        """(an event that matches, the same without what its log source asks for), or (None, None)."""
         templates = list(self.templates(source))
         for _ in range(ATTEMPTS):
             leaves = []
@@ -172,8 +172,8 @@ class Maker:
             for template in templates:
                 event = self.dress(bare, template)
                 if event and self.holds(rule, event, source):
-                    return event
-        return None
+                    return event, bare
+        return None, None
 
     def changed(self, rule, source, event):
         """(field, the event with that field changed so that the rule no longer matches), or None."""
