@@ -9,6 +9,7 @@
 #include "core/base/attr.h"
 #include "core/util/cfg.h"
 #include "core/util/errinfo.h"
+#include "detect/worker.h"
 #include "store/events.h"
 #include "store/state.h"
 #include "wedr/plat/pki.h"
@@ -40,6 +41,7 @@ struct wedr_server_deps {
     const struct wedr_events_ops *events_ops;
     struct wedr_events *events;                 /* borrowed */
     struct wedr_ca *ca;                         /* borrowed */
+    struct wedr_detect *detect;                 /* borrowed; NULL: nothing is detected */
     uint8_t rules_public[WEDR_SIGN_PUBLIC_LEN]; /* of the key that signs bundles */
 };
 

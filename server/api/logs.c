@@ -130,6 +130,9 @@ static void committed(void *arg,
         atomic_fetch_add(&m->events, ok);
         atomic_fetch_add(&m->rejected, rejected);
         atomic_fetch_add(&m->bytes_z, rq->body_len);
+        if (s->d.detect) {
+            wedr_detect_wake(s->d.detect);
+        }
         return;
     case WEDR_COMMIT_DUPLICATE:
         atomic_fetch_add(&m->duplicates, 1);

@@ -100,3 +100,52 @@ void wedr_metrics_write(struct wedr_metrics *m,
     }
     put_commits(m, ret);
 }
+
+void wedr_metrics_detect(const struct wedr_detect_stats *d, struct wedr_buf *ret)
+{
+    const struct {
+        const char *name, *type, *help;
+        uint64_t v;
+    } all[] = {
+        {"detect_batches_total", "counter", "Batches read by detection.", d->blocks},
+        {"detect_events_total", "counter", "Events in them.", d->events},
+        {"detect_alerts_total", "counter", "Alerts stored.", d->alerts},
+        {"detect_alerts_again_total", "counter", "Alerts that were stored before.",
+         d->alerts_again},
+        {"detect_malformed_total", "counter", "Lines of alerts, responses or processes left out.",
+         d->alerts_malformed},
+        {"detect_alerts_dropped_total", "counter", "Oldest alerts deleted over the limit.",
+         d->alerts_dropped},
+        {"detect_responses_total", "counter", "Responses of agents read.", d->responses},
+        {"detect_process_events_total", "counter", "Process events read.", d->processes},
+        {"detect_processes_dropped_total", "counter", "Processes forgotten over the limit.",
+         d->processes_dropped},
+        {"detect_failures_total", "counter", "Reads or commits that were tried again.",
+         d->failures},
+        {"detect_matches_total", "counter", "Rules of the server that an event satisfied.",
+         d->watch.matches},
+        {"detect_matched_events_total", "counter", "Events that the server's rules looked at.",
+         d->watch.events},
+        {"detect_unreadable_total", "counter", "Events that rules could not read.",
+         d->watch.unreadable},
+        {"detect_fired_total", "counter", "Findings of the server's rules.", d->watch.fired},
+        {"detect_suppressed_total", "counter", "Of them: held back by a throttle.",
+         d->watch.suppressed},
+        {"detect_dropped_total", "counter", "Of them: no room.", d->watch.dropped},
+        {"detect_windows_evicted_total", "counter", "Open windows given up over the limit.",
+         d->watch.evicted},
+        {"detect_late_total", "counter", "Events too old for their window.", d->watch.late},
+        {"detect_regex_limited_total", "counter", "Regexes that gave up.", d->watch.regex_limited},
+        {"detect_windows", "gauge", "Open windows of correlations.", d->watch.windows},
+        {"detect_rules", "gauge", "Rules that the server runs.", d->watch.rules},
+        {"detect_rules_serial", "gauge", "Serial of their bundle.", d->watch.serial},
+        {"detect_lag_batches", "gauge", "Batches stored and not read yet.", d->behind},
+    };
+    for (size_t i = 0; i < WEDR_ARRAY_COUNT(all); i++) {
+        put(ret, all[i].name, all[i].type, all[i].help, all[i].v);
+    }
+    wedr_buf_addf(ret,
+                  "# HELP wedr_detect_lag_seconds Age of the oldest batch not read yet.\n"
+                  "# TYPE wedr_detect_lag_seconds gauge\nwedr_detect_lag_seconds %g\n",
+                  (double)d->lag_us / 1e6);
+}

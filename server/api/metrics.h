@@ -3,6 +3,7 @@
 #pragma once
 
 #include "core/util/buf.h"
+#include "detect/worker.h"
 #include "http/http.h"
 #include "store/events.h"
 #include <stdatomic.h>
@@ -27,3 +28,4 @@ void wedr_metrics_commit(struct wedr_metrics *m, uint64_t us);
 void wedr_metrics_write(struct wedr_metrics *m,
                         const struct wedr_http_server_stats *http,
                         struct wedr_buf *ret);
+void wedr_metrics_detect(const struct wedr_detect_stats *d, struct wedr_buf *ret);

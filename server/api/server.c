@@ -37,6 +37,11 @@ static void run_metrics(void *arg, struct wedr_request *rq)
     struct wedr_http_server_stats http;
     wedr_http_server_stats(s->http, &http);
     wedr_metrics_write(&s->metrics, &http, &rq->answer);
+    if (s->d.detect) {
+        struct wedr_detect_stats detect;
+        wedr_detect_stats(s->d.detect, &detect);
+        wedr_metrics_detect(&detect, &rq->answer);
+    }
     wedr_answer_json(rq, 200);
     if (rq->status == 200) {
         rq->content_type = "text/plain; version=0.0.4; charset=utf-8";

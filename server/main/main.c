@@ -219,6 +219,8 @@ static int cmd_serve(const struct wedr_server_args *a)
     }
     if (err == WEDR_OK) {
         publish_builtin(&d, secret);
+        struct wedr_detect_cfg dc = {a->data, d.state_ops, d.state, d.events_ops};
+        err = wedr_detect_start(&dc, &d.detect, &ei);
     }
     wedr_wipe(secret, sizeof(secret));
     if (err == WEDR_OK) {
@@ -226,6 +228,7 @@ static int cmd_serve(const struct wedr_server_args *a)
     } else {
         (void)wedr_main_fail("cannot open the data folder", err, &ei);
     }
+    wedr_detect_stop(d.detect);
     if (d.events) {
         d.events_ops->close(d.events);
     }

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "core/base/attr.h"
+#include "core/base/span.h"
 #include "core/util/errinfo.h"
 #include "ingest/ingest.h"
 #include <stdbool.h>
@@ -31,8 +32,61 @@ struct wedr_events_stats {
     uint64_t batches, duplicates, conflicts, expired, events, rejected, bytes_z;
 };
 
+/* --- Reading. A reader has its own connections: any number of them, in any process, beside the one
+ * that writes. One thread each. */
+
+struct wedr_events_reader;
+
+/* One stored batch. Texts are the reader's, until its next call. */
+struct wedr_event_block {
+    const char *agent_id, *hostname, *stream;
+    uint64_t epoch;
+    int64_t arrival;             /* order of commits over all files: a cursor; 0 from scan */
+    int64_t received_us, t0, t1; /* t0, t1: of its lines */
+    uint32_t lines;              /* rejected ones too; 0: the block is gone or damaged */
+    const uint32_t *counts;      /* 256: accepted lines by stored type code */
+};
+
+struct wedr_event_line {
+    int64_t ts_us;
+    uint64_t seq;
+    uint8_t type;          /* stored type code */
+    struct wedr_span text; /* without newline; WEDR_LINE_PADDING bytes behind it can be read */
+};
+
+/* What a scan is about. */
+struct wedr_events_scan {
+    const char *agent_id;   /* NULL: all */
+    int64_t from_us, to_us; /* time of the events, inclusive */
+    const bool *types;      /* 256 stored type codes; NULL: all */
+};
+
+struct wedr_events_read_ops {
+    int (*open)(const char *data_dir, struct wedr_events_reader **ret, struct wedr_errinfo *ei);
+    void (*close)(struct wedr_events_reader *r);
+    /* The oldest block that was committed behind `arrival` (0: the very first): every commit once,
+     * in order. WEDR_E_NOENT: there is none yet. */
+    int (*next)(struct wedr_events_reader *r, int64_t arrival, struct wedr_event_block *ret);
+    /* Newest arrival; 0 when nothing is stored. */
+    int (*newest)(struct wedr_events_reader *r, int64_t *ret_arrival);
+    /* An arrival behind which everything lies that was received at received_us or later. */
+    int (*arrival_before)(struct wedr_events_reader *r, int64_t received_us, int64_t *ret_arrival);
+    /* Starts over the blocks that may hold such lines, day by day; the ask must live until its
+     * end. */
+    int (*scan)(struct wedr_events_reader *r, const struct wedr_events_scan *ask);
+    /* WEDR_E_NOENT at the end. */
+    int (*scan_next)(struct wedr_events_reader *r, struct wedr_event_block *ret);
+    /* Line of the current block. type_only fills in nothing but the type, without opening the lines
+     * where it can. WEDR_E_NOENT: rejected, or cannot be read. */
+    int (*line)(struct wedr_events_reader *r,
+                uint32_t row,
+                bool type_only,
+                struct wedr_event_line *ret);
+};
+
 struct wedr_events_ops {
     const char *name;
+    const struct wedr_events_read_ops *read;
     /* data_dir exists; the backend makes its own folder below it. One writer process per folder
      * (WEDR_E_BUSY). */
     int (*open)(const char *data_dir, struct wedr_events **ret, struct wedr_errinfo *ei);

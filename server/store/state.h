@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * server/store/state.h — state of the server: agents, enrolment tokens, heartbeats; rules
- * (state_rules.h). Backends: SQLite (state.db, versioned migrations); PostgreSQL later.
- * Thread-safe: calls are serialised inside; each is durable when it returns.
+ * (state_rules.h), what they found (state_detect.h). Backends: SQLite (state.db, versioned
+ * migrations); PostgreSQL later. Thread-safe: calls are serialised inside; each is durable when it
+ * returns.
  */
 #pragma once
 
 #include "core/base/attr.h"
 #include "core/util/errinfo.h"
+#include "store/state_detect.h"
 #include "store/state_rules.h"
 #include "wedr/wire/batch.h"
 #include <stdbool.h>
@@ -36,6 +38,7 @@ struct wedr_agent_stream_row {
 struct wedr_state_ops {
     const char *name;
     const struct wedr_state_rules_ops *rules;
+    const struct wedr_state_detect_ops *detect;
     int (*open)(const char *data_dir, struct wedr_state **ret, struct wedr_errinfo *ei);
     void (*close)(struct wedr_state *s);
     /* Stores only a keyed hash of the token text. */

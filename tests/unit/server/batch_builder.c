@@ -41,12 +41,17 @@ static void note(struct tb *b, uint64_t seq)
 
 void tb_line(struct tb *b, uint64_t seq, const char *fmt, ...)
 {
-    char text[8192];
-    va_list ap;
+    va_list ap, again;
     va_start(ap, fmt);
-    int n = vsnprintf(text, sizeof(text), fmt, ap);
+    va_copy(again, ap);
+    size_t n = (size_t)vsnprintf(NULL, 0, fmt, again);
+    va_end(again);
+    uint8_t *at = wedr_buf_reserve(&b->raw, n + 1);
+    if (at) {
+        (void)vsnprintf((char *)at, n + 1, fmt, ap);
+        wedr_buf_commit(&b->raw, n);
+    }
     va_end(ap);
-    wedr_buf_add(&b->raw, text, (size_t)n);
     wedr_buf_adds(&b->raw, "\n");
     note(b, seq);
 }

@@ -253,9 +253,19 @@ static int open_writer(const char *path, const char *tables, sqlite3 **ret, stru
     return WEDR_OK;
 }
 
+/* Readers go through batches in order of arrival. Files of older releases get the index when they
+ * are opened for writing; without it reading is slower. */
 int wedr_day_open(const char *path, sqlite3 **ret, struct wedr_errinfo *ei)
 {
-    return open_writer(path, day_tables, ret, ei);
+    int err = open_writer(path, day_tables, ret, ei);
+    if (err == WEDR_OK) {
+        err = wedr_sqlite_exec(*ret, "CREATE INDEX IF NOT EXISTS batch_arrival ON batch(arrival)");
+        if (err != WEDR_OK) {
+            wedr_fail(ei, err, "%s: %s", path, sqlite3_errmsg(*ret));
+            sqlite3_close(*ret);
+        }
+    }
+    return err;
 }
 
 int wedr_catalog_open(const char *path, sqlite3 **ret, struct wedr_errinfo *ei)

@@ -382,6 +382,7 @@ static void embedded_stats(const struct wedr_events *s, struct wedr_events_stats
 
 const struct wedr_events_ops wedr_events_embedded = {
     .name = "embedded",
+    .read = &wedr_events_read_embedded,
     .open = embedded_open,
     .close = embedded_close,
     .commit = embedded_commit,

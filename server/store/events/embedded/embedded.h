@@ -41,6 +41,8 @@ struct wedr_events {
     struct wedr_events_stats stats;
 };
 
+extern const struct wedr_events_read_ops wedr_events_read_embedded; /* reader.c */
+
 /* Handle of a day; creates the file when create is set (WEDR_E_NOENT otherwise). Borrowed until the
  * next call. A damaged file is set aside, logged and then treated as missing. */
 WEDR_MUST_USE int wedr_embedded_day(struct wedr_events *s,

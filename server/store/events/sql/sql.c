@@ -14,6 +14,11 @@
 
 static const char *const computed_tables[] = {"ledger", "ledger_loss", "coverage_gaps", "agents",
                                               "tamper"};
+static const char *const state_views[] = {"alerts", "alert_evidence", "responses", "rules",
+                                          "process_tree"};
+/* What the views are made of. */
+static const char *const state_tables[] = {"alert",        "alert_evidence", "response", "rule",
+                                           "rule_version", "process",        "agent"};
 static const char *const other_tables[] = {"events", "json_each", "json_tree", "sqlite_master",
                                            "sqlite_schema"};
 
@@ -34,14 +39,20 @@ static int authorize(
     static const char *const forbidden[] = {"load_extension", "fts3_tokenizer", "randomblob",
                                             "zeroblob", "sqlite_log"};
     (void)arg;
-    (void)schema;
-    (void)trigger;
     switch (action) {
     case SQLITE_SELECT:
     case SQLITE_RECURSIVE:
         return SQLITE_OK;
     case SQLITE_READ:
-        if (named(a, computed_tables, WEDR_ARRAY_COUNT(computed_tables)) ||
+        if (schema != NULL && strcmp(schema, "state") == 0) { /* through one of our views alone */
+            bool counted = b != NULL && b[0] == 0; /* no column is read: count(*) of a view */
+            return named(trigger, state_views, WEDR_ARRAY_COUNT(state_views)) ||
+                           (counted && named(a, state_tables, WEDR_ARRAY_COUNT(state_tables)))
+                       ? SQLITE_OK
+                       : SQLITE_DENY;
+        }
+        if (named(a, state_views, WEDR_ARRAY_COUNT(state_views)) ||
+            named(a, computed_tables, WEDR_ARRAY_COUNT(computed_tables)) ||
             named(a, other_tables, WEDR_ARRAY_COUNT(other_tables))) {
             return SQLITE_OK;
         }
@@ -194,12 +205,12 @@ static int run(sqlite3 *db, const char *sql, bool json, FILE *out, struct wedr_e
     return err;
 }
 
-/* The computed tables are made only for a query whose text names one. */
-static bool mentions_computed(const char *sql)
+/* Computed tables and views are made only for a query whose text names one. */
+static bool mentions(const char *sql, const char *const *names, size_t count)
 {
     for (; *sql != 0; sql++) {
-        for (size_t i = 0; i < WEDR_ARRAY_COUNT(computed_tables); i++) {
-            if (sqlite3_strnicmp(sql, computed_tables[i], (int)strlen(computed_tables[i])) == 0) {
+        for (size_t i = 0; i < count; i++) {
+            if (sqlite3_strnicmp(sql, names[i], (int)strlen(names[i])) == 0) {
                 return true;
             }
         }
@@ -211,7 +222,6 @@ static void set_limits(sqlite3 *db, struct wedr_sql *s)
 {
     sqlite3_limit(db, SQLITE_LIMIT_SQL_LENGTH, SQL_LENGTH_MAX);
     sqlite3_limit(db, SQLITE_LIMIT_LENGTH, VALUE_LENGTH_MAX);
-    sqlite3_limit(db, SQLITE_LIMIT_ATTACHED, 0);
     sqlite3_limit(db, SQLITE_LIMIT_WORKER_THREADS, 0);
     sqlite3_db_config(db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
     sqlite3_db_config(db, SQLITE_DBCONFIG_ENABLE_LOAD_EXTENSION, 0, NULL);
@@ -222,7 +232,7 @@ int wedr_sql_query(
     struct wedr_sql *s, const char *sql, bool json, FILE *out, struct wedr_errinfo *ei)
 {
     sqlite3 *db = NULL;
-    int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX;
+    int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_URI;
     int rc = wedr_sqlite_error(NULL, sqlite3_open_v2(":memory:", &db, flags, NULL));
     if (rc != WEDR_OK) {
         sqlite3_close(db);
@@ -231,9 +241,13 @@ int wedr_sql_query(
     set_limits(db, s);
     rc = wedr_sqlite_exec(db, "PRAGMA temp_store=MEMORY");
     rc = rc == WEDR_OK ? wedr_sql_add_events(db, s) : rc;
-    if (rc == WEDR_OK && mentions_computed(sql)) {
+    if (rc == WEDR_OK && mentions(sql, computed_tables, WEDR_ARRAY_COUNT(computed_tables))) {
         rc = wedr_sql_add_ledger(db, s, ei);
     }
+    if (rc == WEDR_OK && mentions(sql, state_views, WEDR_ARRAY_COUNT(state_views))) {
+        rc = wedr_sql_add_state(db, s, ei);
+    }
+    sqlite3_limit(db, SQLITE_LIMIT_ATTACHED, 0);
     if (rc == WEDR_OK) { /* connects the virtual table, which the authorizer would refuse */
         rc = wedr_sqlite_exec(db, "SELECT 1 FROM events WHERE agent_id='' LIMIT 0");
     }

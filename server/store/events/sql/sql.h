@@ -49,6 +49,9 @@ WEDR_MUST_USE int wedr_sql_add_events(sqlite3 *db, struct wedr_sql *s);
 /* Makes and fills ledger, ledger_loss, coverage_gaps, agents and tamper in db. */
 WEDR_MUST_USE int wedr_sql_add_ledger(sqlite3 *db, struct wedr_sql *s, struct wedr_errinfo *ei);
 
+/* Attaches the state store and adds views of what detection keeps in it. */
+WEDR_MUST_USE int wedr_sql_add_state(sqlite3 *db, struct wedr_sql *s, struct wedr_errinfo *ei);
+
 /* One query on an opened folder; wedr_sql_run is this with opening and closing around it. */
 WEDR_MUST_USE int
 wedr_sql_query(struct wedr_sql *s, const char *sql, bool json, FILE *out, struct wedr_errinfo *ei);

@@ -14,6 +14,7 @@
 #define WEDR_STATE_MAGIC 0x57535154u
 #define WEDR_TOKEN_KEY_LEN 32u
 
+struct wedr_state_counts; /* detect.h */
 struct wedr_state_agents; /* prepared statements of state_sqlite.c */
 
 struct wedr_state {
@@ -21,6 +22,7 @@ struct wedr_state {
     struct wedr_mutex *write_lock, *read_lock;
     sqlite3 *writer, *reader; /* each under its lock */
     struct wedr_state_agents *agents;
+    struct wedr_state_counts *counts; /* of the writer; NULL until needed */
     uint8_t token_key[WEDR_TOKEN_KEY_LEN];
 };
 

@@ -8,6 +8,7 @@
 #include "core/util/alloc.h"
 #include "core/util/obj.h"
 #include "store/state/sqlite/db.h"
+#include "store/state/sqlite/detect.h"
 #include "store/state/sqlite/rules.h"
 #include "store/state/sqlite/schema.h"
 #include "wedr/plat/fs.h"
@@ -186,6 +187,7 @@ static void state_close(struct wedr_state *s)
         (void)sqlite3_finalize(s->agents->get);
     }
     wedr_free(s->agents);
+    wedr_state_counts_free(s->counts);
     (void)sqlite3_close(s->reader);
     (void)sqlite3_close(s->writer);
     wedr_mutex_free(s->write_lock);
@@ -429,6 +431,7 @@ static int state_heartbeat(struct wedr_state *s,
 const struct wedr_state_ops wedr_state_sqlite = {
     .name = "sqlite",
     .rules = &wedr_state_rules_sqlite,
+    .detect = &wedr_state_detect_sqlite,
     .open = state_open,
     .close = state_close,
     .token_add = state_token_add,

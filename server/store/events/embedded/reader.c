@@ -1,0 +1,430 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Stored batches in the order in which they came, and scans by time. No statement stays open
+ * between two calls: a reader never holds a snapshot that keeps the log from being emptied. */
+#include "core/base/err.h"
+#include "core/util/alloc.h"
+#include "core/util/obj.h"
+#include "store/events/embedded/embedded.h"
+#include "store/events/sql/block.h"
+#include "wedr/plat/time.h"
+#include <stdio.h>
+#include <string.h>
+
+#define READER_MAGIC 0x52454144u
+#define PAGE_MAX 256u
+#define LIST_EVERY_MS 30000u /* day files are listed again */
+#define LIST_SOON_MS 250u    /* while there is none of today yet */
+#define NO_LIMIT UINT32_MAX
+
+struct place {
+    int64_t arrival; /* 0 in a scan */
+    int64_t block;   /* > 0: blk.id, < 0: -tiny.id */
+};
+
+struct wedr_events_reader {
+    uint32_t magic;
+    char data_dir[WEDR_EVENTS_PATH_MAX];
+    struct wedr_sql sql;
+    uint64_t listed_ms;
+    int64_t *seen; /* newest arrival of each day when it was last looked at */
+    /* The page that is being read: places of one day. */
+    size_t day;
+    struct place page[PAGE_MAX];
+    size_t count, at;
+    int64_t after; /* arrival of the last place that was given out; the page goes on behind it */
+    const struct wedr_events_scan *ask;
+    bool tiny;
+    int64_t last_id;
+    struct wedr_block block;
+};
+
+static int list_days(struct wedr_events_reader *r, struct wedr_errinfo *ei)
+{
+    wedr_block_fini(&r->block);
+    wedr_sql_close(&r->sql);
+    wedr_free(r->seen);
+    r->seen = NULL;
+    r->count = r->at = 0;
+    int err = wedr_sql_open(r->data_dir, NO_LIMIT, &r->sql, ei);
+    if (err == WEDR_OK) {
+        r->seen = wedr_alloc(r->sql.day_count + 1, sizeof(*r->seen));
+        err = r->seen ? WEDR_OK : WEDR_E_NOMEM;
+    }
+    r->listed_ms = wedr_time_mono_ms();
+    return err;
+}
+
+static int keep_listed(struct wedr_events_reader *r)
+{
+    size_t n = r->sql.day_count;
+    bool today = n && r->sql.days[n - 1].day == wedr_day_of(wedr_time_utc_us());
+    uint64_t age = wedr_time_mono_ms() - r->listed_ms;
+    return n == 0 || age >= (today ? LIST_EVERY_MS : LIST_SOON_MS) ? list_days(r, NULL) : WEDR_OK;
+}
+
+static void reader_close(struct wedr_events_reader *r)
+{
+    if (r) {
+        wedr_block_fini(&r->block);
+        wedr_sql_close(&r->sql);
+        wedr_free(r->seen);
+        r->magic = 0;
+        wedr_free(r);
+    }
+}
+
+static int
+reader_open(const char *data_dir, struct wedr_events_reader **ret, struct wedr_errinfo *ei)
+{
+    struct wedr_events_reader *r = wedr_alloc(1, sizeof(*r));
+    if (!r) {
+        return wedr_fail(ei, WEDR_E_NOMEM, "out of memory");
+    }
+    r->magic = READER_MAGIC;
+    int n = snprintf(r->data_dir, sizeof(r->data_dir), "%s", data_dir);
+    int err = n < 0 || (size_t)n >= sizeof(r->data_dir)
+                  ? wedr_fail(ei, WEDR_E_LIMIT, "path of the data folder is too long")
+                  : list_days(r, ei);
+    if (err != WEDR_OK) {
+        reader_close(r);
+        return err;
+    }
+    *ret = r;
+    return WEDR_OK;
+}
+
+/* First integer of a query with up to two numbers; *ret_found false without a row or with NULL. */
+static int
+ask_int(sqlite3 *db, const char *sql, int64_t a, int64_t b, bool *ret_found, int64_t *ret)
+{
+    sqlite3_stmt *st = NULL;
+    int rc = sqlite3_prepare_v2(db, sql, -1, &st, NULL);
+    *ret_found = false;
+    if (rc == SQLITE_OK) {
+        (void)sqlite3_bind_int64(st, 1, a);
+        if (sqlite3_bind_parameter_count(st) > 1) {
+            (void)sqlite3_bind_int64(st, 2, b);
+        }
+        rc = sqlite3_step(st);
+    }
+    if (rc == SQLITE_ROW && sqlite3_column_type(st, 0) != SQLITE_NULL) {
+        *ret = sqlite3_column_int64(st, 0);
+        *ret_found = true;
+    }
+    (void)sqlite3_finalize(st);
+    return wedr_sqlite_error(db, rc);
+}
+
+/* The newest arrival of a day into seen. Only the newest days change, as long as the clock does not
+ * go back; the list is made anew now and then for that. */
+static int look_at_counter(struct wedr_events_reader *r, size_t i)
+{
+    int64_t newest = 0;
+    bool found = false;
+    if (i + 2 < r->sql.day_count && r->seen[i] != 0) {
+        return WEDR_OK;
+    }
+    sqlite3 *db = wedr_sql_day_db(&r->sql, i);
+    if (!db) {
+        return r->sql.failed;
+    }
+    int err = ask_int(db, "SELECT value FROM meta WHERE key='arrival'", 0, 0, &found, &newest);
+    r->seen[i] = newest * WEDR_ARRIVAL_STEP;
+    return err;
+}
+
+/* A day without news costs one small query, and an old one that was looked at before none. */
+static int
+first_behind(struct wedr_events_reader *r, size_t i, int64_t after, bool *found, int64_t *ret)
+{
+    *found = false;
+    int err = look_at_counter(r, i);
+    if (err != WEDR_OK || r->seen[i] <= after) {
+        return err;
+    }
+    sqlite3 *db = wedr_sql_day_db(&r->sql, i);
+    return ask_int(db, "SELECT min(arrival) FROM batch WHERE arrival>?1", after, 0, found, ret);
+}
+
+static int read_page(struct wedr_events_reader *r, sqlite3 *db, int64_t after, int64_t below)
+{
+    sqlite3_stmt *st = NULL;
+    int rc = sqlite3_prepare_v2(
+        db,
+        "SELECT arrival, block FROM batch WHERE arrival>?1 AND arrival<?2 ORDER BY arrival "
+        "LIMIT ?3",
+        -1, &st, NULL);
+    if (rc == SQLITE_OK) {
+        (void)sqlite3_bind_int64(st, 1, after);
+        (void)sqlite3_bind_int64(st, 2, below);
+        (void)sqlite3_bind_int(st, 3, (int)PAGE_MAX);
+    }
+    r->count = r->at = 0;
+    while (rc == SQLITE_OK || rc == SQLITE_ROW) {
+        rc = sqlite3_step(st);
+        if (rc != SQLITE_ROW || r->count == PAGE_MAX) {
+            break;
+        }
+        r->page[r->count].arrival = sqlite3_column_int64(st, 0);
+        r->page[r->count++].block = sqlite3_column_int64(st, 1);
+    }
+    (void)sqlite3_finalize(st);
+    return wedr_sqlite_error(db, rc);
+}
+
+/* The day whose oldest news is the oldest of all, up to where another day goes on: after a jump of
+ * the server's clock two days may take turns. */
+static int find_page(struct wedr_events_reader *r, int64_t after)
+{
+    int64_t best = INT64_MAX, second = INT64_MAX;
+    int err = keep_listed(r);
+    for (size_t i = r->sql.day_count; err == WEDR_OK && i-- > 0;) {
+        int64_t first = 0;
+        bool found = false;
+        err = first_behind(r, i, after, &found, &first);
+        if (found && first < best) {
+            second = best;
+            best = first;
+            r->day = i;
+        } else if (found && first < second) {
+            second = first;
+        }
+    }
+    if (err != WEDR_OK || best == INT64_MAX) {
+        return err == WEDR_OK ? WEDR_E_NOENT : err;
+    }
+    sqlite3 *db = wedr_sql_day_db(&r->sql, r->day);
+    err = db ? read_page(r, db, after, second) : WEDR_E_BUSY;
+    return err == WEDR_OK && r->count == 0 ? WEDR_E_NOENT : err;
+}
+
+static int open_block(struct wedr_events_reader *r, sqlite3 *db, int64_t place)
+{
+    sqlite3_stmt *st = NULL;
+    bool tiny = place < 0;
+    wedr_block_fini(&r->block);
+    int rc = sqlite3_prepare_v2(db,
+                                tiny ? "SELECT " WEDR_BLOCK_COLUMNS " FROM tiny WHERE id=?1"
+                                     : "SELECT " WEDR_BLOCK_COLUMNS " FROM blk WHERE id=?1",
+                                -1, &st, NULL);
+    if (rc == SQLITE_OK) {
+        (void)sqlite3_bind_int64(st, 1, tiny ? -place : place);
+        rc = sqlite3_step(st);
+    }
+    if (rc == SQLITE_ROW) {
+        wedr_block_from_row(&r->block, &r->sql, db, st, tiny);
+    }
+    (void)sqlite3_finalize(st);
+    return wedr_sqlite_error(db, rc);
+}
+
+static void
+describe(const struct wedr_events_reader *r, int64_t arrival, struct wedr_event_block *ret)
+{
+    const struct wedr_block *b = &r->block;
+    *ret = (struct wedr_event_block){.agent_id = b->agent,
+                                     .hostname = b->hostname,
+                                     .stream = b->stream,
+                                     .epoch = b->epoch,
+                                     .arrival = arrival,
+                                     .received_us = b->received_at,
+                                     .t0 = b->t0,
+                                     .t1 = b->t1,
+                                     .lines = b->n,
+                                     .counts = b->counts};
+}
+
+static int reader_next(struct wedr_events_reader *r, int64_t arrival, struct wedr_event_block *ret)
+{
+    WEDR_OBJ_CHECK(r, READER_MAGIC);
+    r->sql.failed = WEDR_OK;
+    if (r->ask || r->at == r->count || r->after != arrival) {
+        r->ask = NULL;
+        int err = find_page(r, arrival);
+        if (err != WEDR_OK) {
+            r->count = r->at = 0;
+            return err;
+        }
+    }
+    struct place p = r->page[r->at];
+    sqlite3 *db = wedr_sql_day_db(&r->sql, r->day);
+    int err = db ? open_block(r, db, p.block) : WEDR_E_BUSY;
+    if (err == WEDR_OK) {
+        r->at++;
+        r->after = p.arrival;
+        describe(r, p.arrival, ret);
+    }
+    return err;
+}
+
+static int reader_newest(struct wedr_events_reader *r, int64_t *ret_arrival)
+{
+    int64_t newest = 0;
+    WEDR_OBJ_CHECK(r, READER_MAGIC);
+    int err = keep_listed(r);
+    for (size_t i = 0; err == WEDR_OK && i < r->sql.day_count; i++) {
+        err = look_at_counter(r, i);
+        newest = r->seen[i] > newest ? r->seen[i] : newest;
+    }
+    if (err == WEDR_OK) {
+        *ret_arrival = newest;
+    }
+    return err;
+}
+
+static int
+reader_arrival_before(struct wedr_events_reader *r, int64_t received_us, int64_t *ret_arrival)
+{
+    int64_t oldest = 0;
+    WEDR_OBJ_CHECK(r, READER_MAGIC);
+    int err = reader_newest(r, &oldest);
+    for (size_t i = r->sql.day_count; err == WEDR_OK && i-- > 0;) {
+        bool found = false;
+        int64_t v = 0;
+        /* A file has what was received on its day. */
+        if ((int64_t)(r->sql.days[i].day + 1) * INT64_C(86400000000) <= received_us) {
+            break;
+        }
+        sqlite3 *db = wedr_sql_day_db(&r->sql, i);
+        err = db ? ask_int(db, "SELECT min(arrival) FROM batch WHERE received_at>=?1", received_us,
+                           0, &found, &v)
+                 : r->sql.failed;
+        oldest = found && v - 1 < oldest ? v - 1 : oldest;
+    }
+    if (err == WEDR_OK) {
+        *ret_arrival = oldest;
+    }
+    return err;
+}
+
+/* --- Scans. */
+
+static int reader_scan(struct wedr_events_reader *r, const struct wedr_events_scan *ask)
+{
+    WEDR_OBJ_CHECK(r, READER_MAGIC);
+    int err = list_days(r, NULL);
+    r->ask = ask;
+    r->day = 0;
+    r->tiny = false;
+    r->last_id = 0;
+    return err;
+}
+
+#define SCAN_SQL(table, sign)       \
+    "SELECT " sign "id FROM " table \
+    " WHERE id>?1 AND t1>=?2 AND t0<=?3 AND (?4 IS NULL OR agent=?4) ORDER BY id LIMIT ?5"
+
+static int scan_page(struct wedr_events_reader *r, sqlite3 *db)
+{
+    sqlite3_stmt *st = NULL;
+    int rc = sqlite3_prepare_v2(db, r->tiny ? SCAN_SQL("tiny", "-") : SCAN_SQL("blk", ""), -1, &st,
+                                NULL);
+    if (rc == SQLITE_OK) {
+        (void)sqlite3_bind_int64(st, 1, r->last_id);
+        (void)sqlite3_bind_int64(st, 2, r->ask->from_us);
+        (void)sqlite3_bind_int64(st, 3, r->ask->to_us);
+        (void)sqlite3_bind_text(st, 4, r->ask->agent_id, -1, SQLITE_STATIC);
+        (void)sqlite3_bind_int(st, 5, (int)PAGE_MAX);
+    }
+    r->count = r->at = 0;
+    while (rc == SQLITE_OK || rc == SQLITE_ROW) {
+        rc = sqlite3_step(st);
+        if (rc != SQLITE_ROW || r->count == PAGE_MAX) {
+            break;
+        }
+        r->page[r->count].arrival = 0;
+        r->page[r->count].block = sqlite3_column_int64(st, 0);
+        r->last_id = r->tiny ? -r->page[r->count].block : r->page[r->count].block;
+        r->count++;
+    }
+    (void)sqlite3_finalize(st);
+    return wedr_sqlite_error(db, rc);
+}
+
+static bool block_wanted(const struct wedr_events_reader *r)
+{
+    if (!r->ask->types) {
+        return r->block.n != 0;
+    }
+    for (size_t i = 0; i < 256; i++) {
+        if (r->ask->types[i] && r->block.counts[i]) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* On to the next table or day. */
+static void scan_on(struct wedr_events_reader *r)
+{
+    r->day += r->tiny;
+    r->tiny = !r->tiny;
+    r->last_id = 0;
+    r->count = r->at = 0;
+}
+
+static int reader_scan_next(struct wedr_events_reader *r, struct wedr_event_block *ret)
+{
+    WEDR_OBJ_CHECK(r, READER_MAGIC);
+    r->sql.failed = WEDR_OK;
+    while (r->ask && r->day < r->sql.day_count) {
+        sqlite3 *db = wedr_sql_day_db(&r->sql, r->day);
+        const struct wedr_sql_day *d = &r->sql.days[r->day];
+        if (r->sql.failed != WEDR_OK) {
+            return r->sql.failed;
+        }
+        if (!db || d->t1 < r->ask->from_us || d->t0 > r->ask->to_us) {
+            r->tiny = true;
+            scan_on(r);
+            continue;
+        }
+        int err = r->at < r->count ? WEDR_OK : scan_page(r, db);
+        if (err != WEDR_OK) {
+            return err;
+        }
+        if (r->count == 0) {
+            scan_on(r);
+            continue;
+        }
+        err = open_block(r, db, r->page[r->at++].block);
+        if (err != WEDR_OK) {
+            return err;
+        }
+        if (block_wanted(r)) {
+            describe(r, 0, ret);
+            return WEDR_OK;
+        }
+    }
+    return WEDR_E_NOENT;
+}
+
+static int
+reader_line(struct wedr_events_reader *r, uint32_t row, bool type_only, struct wedr_event_line *ret)
+{
+    struct wedr_block *b = &r->block;
+    struct wedr_event_line l = {0};
+    int64_t seq = 0;
+    WEDR_OBJ_CHECK(r, READER_MAGIC);
+    if (row >= b->n || !wedr_block_is_row(b, row) || !wedr_block_code(b, row, &l.type)) {
+        return r->sql.failed != WEDR_OK ? r->sql.failed : WEDR_E_NOENT;
+    }
+    if (!type_only && (!wedr_block_ts(b, row, &l.ts_us) || !wedr_block_seq(b, row, &seq) ||
+                       !wedr_block_line(b, row, &l.text))) {
+        return r->sql.failed != WEDR_OK ? r->sql.failed : WEDR_E_NOENT;
+    }
+    l.seq = (uint64_t)seq;
+    *ret = l;
+    return WEDR_OK;
+}
+
+const struct wedr_events_read_ops wedr_events_read_embedded = {
+    .open = reader_open,
+    .close = reader_close,
+    .next = reader_next,
+    .newest = reader_newest,
+    .arrival_before = reader_arrival_before,
+    .scan = reader_scan,
+    .scan_next = reader_scan_next,
+    .line = reader_line,
+};

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * server/store/state/sqlite/detect.h — alerts, responses, processes and the cursor in state.db. */
+#pragma once
+
+#include "store/state_detect.h"
+
+extern const struct wedr_state_detect_ops wedr_state_detect_sqlite;
+
+/* How many rows each agent has: counted once, then kept in step, so that limits cost nothing. */
+struct wedr_state_counts {
+    struct wedr_state_count {
+        char agent_id[40];
+        uint64_t alerts, processes;
+    } * v; /* sorted by agent_id */
+    size_t count, cap;
+    uint64_t responses;
+    bool responses_known;
+};
+
+struct wedr_state;
+void wedr_state_counts_free(struct wedr_state_counts *c);
+/* Everything of a step but the transaction around it. detect_apply.c */
+int wedr_state_detect_apply(struct wedr_state *s, struct wedr_detect_step *step);

@@ -1,0 +1,299 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "core/base/err.h"
+#include "core/util/alloc.h"
+#include "core/util/obj.h"
+#include "store/state/sqlite/db.h"
+#include "store/state/sqlite/detect.h"
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#define AGENTS_MAX 1000000u
+#define SHARE_TO_DROP 8u /* an eighth goes at once: dropping is rare then */
+
+enum stmt { ALERT_PUT, EVIDENCE_PUT, RESPONSE_PUT, PROCESS_NEW, PROCESS_START, PROCESS_END, STMTS };
+
+static const char *const sql[STMTS] = {
+    [ALERT_PUT] =
+        "INSERT OR IGNORE INTO alert(alert_id,agent_id,hostname,origin,ts,received_at,stored_at,"
+        "rule_id,rule_title,rule_language,severity,message,tags,actions,pid,process_key,image_path,"
+        "command_line,user,entity,suppressed,match_count,rules_serial,profile,ancestry,matched) "
+        "VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,nullif(?15,-1),?16,?17,?18,?19,?20,"
+        "?21,?22,?23,?24,?25,?26)",
+    [EVIDENCE_PUT] =
+        "INSERT OR IGNORE INTO alert_evidence(alert,n,agent_id,epoch,stream,seq,event) "
+        "VALUES(?1,?2,?3,?4,?5,?6,?7)",
+    [RESPONSE_PUT] =
+        "INSERT OR IGNORE INTO response(agent_id,epoch,stream,seq,hostname,ts,alert_id,rule_id,"
+        "action,result,pid,process_key,detail,duration_us) "
+        "VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,nullif(?11,-1),?12,?13,?14)",
+    [PROCESS_NEW] = "INSERT OR IGNORE INTO process(agent_id,process_key,seen) VALUES(?1,?2,?3)",
+    /* ?10: says more than what is known. Times only widen: events come again and out of order. */
+    [PROCESS_START] =
+        "UPDATE process SET parent_key=coalesce(?3,parent_key), pid=coalesce(nullif(?4,-1),pid), "
+        "ppid=coalesce(nullif(?5,-1),ppid), image_path=CASE ?10 WHEN 1 THEN "
+        "coalesce(?6,image_path) "
+        "ELSE coalesce(image_path,?6) END, command_line=CASE ?10 WHEN 1 THEN "
+        "coalesce(?7,command_line) ELSE coalesce(command_line,?7) END, user=coalesce(?8,user), "
+        "started=min(coalesce(started,?9),?9), seen=max(seen,?9) WHERE agent_id=?1 AND "
+        "process_key=?2",
+    [PROCESS_END] = "UPDATE process SET ended=?3, seen=max(seen,?3), pid=coalesce(pid,"
+                    "nullif(?4,-1)), image_path=coalesce(image_path,?5) WHERE agent_id=?1 AND "
+                    "process_key=?2",
+};
+
+struct work {
+    struct wedr_state *s;
+    struct wedr_detect_step *step;
+    sqlite3_stmt *st[STMTS];
+};
+
+void wedr_state_counts_free(struct wedr_state_counts *c)
+{
+    if (c) {
+        wedr_free(c->v);
+        wedr_free(c);
+    }
+}
+
+static int64_t count_rows(sqlite3 *db, const char *query, const char *agent_id)
+{
+    sqlite3_stmt *st = NULL;
+    int64_t n = 0;
+    if (wedr_state_prepare(db, &st, query, agent_id ? "t" : "", agent_id) == WEDR_OK &&
+        sqlite3_step(st) == SQLITE_ROW) {
+        n = sqlite3_column_int64(st, 0);
+    }
+    (void)sqlite3_finalize(st);
+    return n;
+}
+
+static struct wedr_state_count *find_count(struct wedr_state *s, const char *agent_id)
+{
+    struct wedr_state_counts *c = s->counts;
+    size_t low = 0, high = c->count;
+    while (low < high) {
+        size_t mid = low + (high - low) / 2;
+        int order = strcmp(c->v[mid].agent_id, agent_id);
+        if (order == 0) {
+            return &c->v[mid];
+        }
+        low = order < 0 ? mid + 1 : low;
+        high = order < 0 ? high : mid;
+    }
+    if (c->count == c->cap) {
+        size_t cap = c->cap ? c->cap * 2 : 64;
+        struct wedr_state_count *v = cap <= AGENTS_MAX ? wedr_realloc(c->v, cap, sizeof(*v)) : NULL;
+        if (!v) {
+            return NULL;
+        }
+        c->v = v;
+        c->cap = cap;
+    }
+    memmove(&c->v[low + 1], &c->v[low], (c->count - low) * sizeof(*c->v));
+    c->count++;
+    struct wedr_state_count *e = &c->v[low];
+    (void)snprintf(e->agent_id, sizeof(e->agent_id), "%s", agent_id);
+    e->alerts =
+        (uint64_t)count_rows(s->writer, "SELECT count(*) FROM alert WHERE agent_id=?1", agent_id);
+    e->processes =
+        (uint64_t)count_rows(s->writer, "SELECT count(*) FROM process WHERE agent_id=?1", agent_id);
+    return e;
+}
+
+static void epoch_text(uint64_t epoch, char ret[17])
+{
+    (void)snprintf(ret, 17, "%016" PRIx64, epoch);
+}
+
+/* --- Alerts. */
+
+static int put_evidence(struct work *w, const struct wedr_alert_row *a, int64_t id)
+{
+    int err = WEDR_OK;
+    size_t n =
+        a->evidence_count < WEDR_ALERT_EVIDENCE_MAX ? a->evidence_count : WEDR_ALERT_EVIDENCE_MAX;
+    for (size_t i = 0; err == WEDR_OK && i < n; i++) {
+        const struct wedr_evidence_row *e = &a->evidence[i];
+        char epoch[17];
+        epoch_text(e->epoch, epoch);
+        err = wedr_state_again(w->st[EVIDENCE_PUT], "iitttit", id, (int64_t)i, e->agent_id, epoch,
+                               e->stream, (int64_t)e->seq, e->event);
+    }
+    return err;
+}
+
+static int drop_alerts_of(struct work *w, struct wedr_state_count *c)
+{
+    int n = 0;
+    int err = wedr_state_run(
+        w->s->writer, &n,
+        "DELETE FROM alert WHERE id IN (SELECT id FROM alert WHERE agent_id=?1 ORDER BY id LIMIT "
+        "?2)",
+        "ti", c->agent_id, (int64_t)(WEDR_ALERTS_AGENT_KEPT / SHARE_TO_DROP));
+    if (err == WEDR_OK) {
+        c->alerts -= (uint64_t)n < c->alerts ? (uint64_t)n : c->alerts;
+        w->step->alerts_dropped += (uint64_t)n;
+    }
+    return err;
+}
+
+static int put_alert(struct work *w, const struct wedr_alert_row *a)
+{
+    int err = wedr_state_again(
+        w->st[ALERT_PUT], "ttttiiitttttttitttttiitttt", a->alert_id, a->agent_id, a->hostname,
+        a->origin, a->ts_us, a->received_us, w->step->now_us, a->rule_id, a->rule_title,
+        a->rule_language, a->severity, a->message, a->tags, a->actions, a->pid, a->process_key,
+        a->image_path, a->command_line, a->user, a->entity, (int64_t)a->suppressed,
+        (int64_t)a->match_count, a->rules_serial, a->profile, a->ancestry, a->matched);
+    if (err != WEDR_OK) {
+        return err;
+    }
+    if (sqlite3_changes(w->s->writer) == 0) {
+        w->step->alerts_again++;
+        return WEDR_OK;
+    }
+    w->step->alerts_new++;
+    err = put_evidence(w, a, sqlite3_last_insert_rowid(w->s->writer));
+    struct wedr_state_count *c = err == WEDR_OK ? find_count(w->s, a->agent_id) : NULL;
+    if (!c) {
+        return err == WEDR_OK ? WEDR_E_NOMEM : err;
+    }
+    return ++c->alerts > WEDR_ALERTS_AGENT_KEPT ? drop_alerts_of(w, c) : WEDR_OK;
+}
+
+static int put_alerts(struct work *w)
+{
+    int err = WEDR_OK, n = 0;
+    for (size_t i = 0; err == WEDR_OK && i < w->step->alert_count; i++) {
+        err = put_alert(w, &w->step->alerts[i]);
+    }
+    if (err == WEDR_OK && w->step->alerts_new) {
+        err = wedr_state_run(w->s->writer, &n,
+                             "DELETE FROM alert WHERE id<=(SELECT max(id) FROM alert)-?1", "i",
+                             (int64_t)WEDR_ALERTS_KEPT);
+        w->step->alerts_dropped += (uint64_t)n;
+    }
+    return err;
+}
+
+/* --- Responses. */
+
+static int put_responses(struct work *w)
+{
+    struct wedr_state_counts *c = w->s->counts;
+    int err = WEDR_OK, n = 0;
+    if (!c->responses_known) {
+        c->responses = (uint64_t)count_rows(w->s->writer, "SELECT count(*) FROM response", NULL);
+        c->responses_known = true;
+    }
+    for (size_t i = 0; err == WEDR_OK && i < w->step->response_count; i++) {
+        const struct wedr_response_row *r = &w->step->responses[i];
+        char epoch[17];
+        epoch_text(r->epoch, epoch);
+        err = wedr_state_again(w->st[RESPONSE_PUT],
+                               "tttititttt"
+                               "itti",
+                               r->agent_id, epoch, r->stream, (int64_t)r->seq, r->hostname,
+                               r->ts_us, r->alert_id, r->rule_id, r->action, r->result, r->pid,
+                               r->process_key, r->detail, (int64_t)r->duration_us);
+        c->responses += err == WEDR_OK && sqlite3_changes(w->s->writer) != 0;
+    }
+    if (err == WEDR_OK && c->responses > WEDR_RESPONSES_KEPT) {
+        err = wedr_state_run(w->s->writer, &n,
+                             "DELETE FROM response WHERE ts<=(SELECT ts FROM response ORDER BY ts "
+                             "LIMIT 1 OFFSET ?1)",
+                             "i", (int64_t)(WEDR_RESPONSES_KEPT / SHARE_TO_DROP));
+        c->responses -= (uint64_t)n;
+    }
+    return err;
+}
+
+/* --- Processes. */
+
+static uint64_t process_share(const struct wedr_state_counts *c)
+{
+    uint64_t share = WEDR_PROCESSES_KEPT / (c->count ? c->count : 1);
+    share = share < SHARE_TO_DROP ? SHARE_TO_DROP : share;
+    return share < WEDR_PROCESSES_AGENT_KEPT ? share : WEDR_PROCESSES_AGENT_KEPT;
+}
+
+/* Those that ended go first, the ones that nobody heard of for the longest time before others. */
+static int drop_processes_of(struct work *w, struct wedr_state_count *c, uint64_t share)
+{
+    int n = 0;
+    int err = wedr_state_run(
+        w->s->writer, &n,
+        "DELETE FROM process WHERE agent_id=?1 AND process_key IN (SELECT process_key FROM process "
+        "WHERE agent_id=?1 ORDER BY ended IS NULL, seen LIMIT ?2)",
+        "ti", c->agent_id, (int64_t)(share / SHARE_TO_DROP));
+    if (err == WEDR_OK) {
+        c->processes -= (uint64_t)n < c->processes ? (uint64_t)n : c->processes;
+        w->step->processes_dropped += (uint64_t)n;
+    }
+    return err;
+}
+
+static int put_process(struct work *w, const struct wedr_process_row *p)
+{
+    int err = wedr_state_again(w->st[PROCESS_NEW], "tti", p->agent_id, p->process_key, p->ts_us);
+    bool is_new = err == WEDR_OK && sqlite3_changes(w->s->writer) != 0;
+    if (err == WEDR_OK && p->event == WEDR_PROCESS_ENDED) {
+        err = wedr_state_again(w->st[PROCESS_END], "ttiit", p->agent_id, p->process_key, p->ts_us,
+                               p->pid, p->image_path);
+    } else if (err == WEDR_OK) {
+        err = wedr_state_again(w->st[PROCESS_START], "tttiitttii", p->agent_id, p->process_key,
+                               p->parent_key, p->pid, p->ppid, p->image_path, p->command_line,
+                               p->user, p->ts_us, (int64_t)(p->event == WEDR_PROCESS_CREATED));
+    }
+    if (err != WEDR_OK || !is_new) {
+        return err;
+    }
+    struct wedr_state_count *c = find_count(w->s, p->agent_id);
+    if (!c) {
+        return WEDR_E_NOMEM;
+    }
+    uint64_t share = process_share(w->s->counts);
+    return ++c->processes > share ? drop_processes_of(w, c, share) : WEDR_OK;
+}
+
+static int apply(struct work *w)
+{
+    int err = WEDR_OK;
+    for (size_t i = 0; err == WEDR_OK && i < STMTS; i++) {
+        err = wedr_state_prepare(w->s->writer, &w->st[i], sql[i], "");
+    }
+    err = err == WEDR_OK ? put_alerts(w) : err;
+    err = err == WEDR_OK ? put_responses(w) : err;
+    for (size_t i = 0; err == WEDR_OK && i < w->step->process_count; i++) {
+        err = put_process(w, &w->step->processes[i]);
+    }
+    if (err == WEDR_OK) {
+        err = wedr_state_run(w->s->writer, NULL,
+                             "INSERT INTO cursor(name,position) VALUES('detect',?1) ON "
+                             "CONFLICT(name) DO UPDATE SET position=?1",
+                             "i", w->step->cursor);
+    }
+    for (size_t i = 0; i < STMTS; i++) {
+        (void)sqlite3_finalize(w->st[i]);
+    }
+    return err;
+}
+
+int wedr_state_detect_apply(struct wedr_state *s, struct wedr_detect_step *step)
+{
+    struct work w = {.s = s, .step = step};
+    WEDR_OBJ_CHECK(s, WEDR_STATE_MAGIC);
+    step->alerts_new = step->alerts_again = step->alerts_dropped = step->processes_dropped = 0;
+    int err = wedr_state_begin(s);
+    if (err == WEDR_OK && !s->counts) {
+        s->counts = wedr_alloc(1, sizeof(*s->counts));
+        err = s->counts ? WEDR_OK : WEDR_E_NOMEM;
+    }
+    err = err == WEDR_OK ? apply(&w) : err;
+    if (err != WEDR_OK) { /* they counted what is rolled back now */
+        wedr_state_counts_free(s->counts);
+        s->counts = NULL;
+    }
+    return wedr_state_end(s, err);
+}

@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "core/base/err.h"
+#include "store_fixture.h"
+#include "wedr/wire/schema.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define READ (wedr_events_embedded.read)
+#define DAY_US 86400000000LL
+
+static struct wedr_events_reader *open_reader(const struct fx *f)
+{
+    struct wedr_events_reader *r = NULL;
+    struct wedr_errinfo ei = {""};
+    if (READ->open(f->dir, &r, &ei) != WEDR_OK) {
+        fail_msg("%s", ei.text);
+    }
+    return r;
+}
+
+static void put_forks(struct fx *f, uint64_t first, uint32_t count, int64_t received_us)
+{
+    struct tb b;
+    tb_init(&b, "kernel.critical");
+    b.received_us = received_us;
+    tb_forks(&b, first, count);
+    assert_int_equal(fx_put(f, &b), WEDR_COMMIT_STORED);
+}
+
+/* Follows from a cursor on; the first seq of each block, as text. */
+static char *follow(struct wedr_events_reader *r, int64_t *cursor)
+{
+    static char text[1024];
+    struct wedr_event_block b;
+    struct wedr_event_line l;
+    int err;
+    text[0] = '\0';
+    while ((err = READ->next(r, *cursor, &b)) == WEDR_OK) {
+        size_t n = strlen(text);
+        assert_true(b.arrival > *cursor);
+        *cursor = b.arrival;
+        if (READ->line(r, 0, false, &l) == WEDR_OK) {
+            (void)snprintf(text + n, sizeof(text) - n, "%u ", (unsigned)l.seq);
+        } else {
+            (void)snprintf(text + n, sizeof(text) - n, "- ");
+        }
+    }
+    assert_int_equal(err, WEDR_E_NOENT);
+    return text;
+}
+
+static void a_reader_follows_commits_in_their_order_and_once(void **state)
+{
+    (void)state;
+    struct fx f;
+    int64_t cursor = 0;
+    fx_init(&f);
+    struct wedr_events_reader *r = open_reader(&f);
+    assert_string_equal(follow(r, &cursor), "");
+    put_forks(&f, 1, 10, TB_T0);   /* tiny */
+    put_forks(&f, 11, 600, TB_T0); /* block */
+    put_forks(&f, 611, 5, TB_T0);
+    READ->close(r);
+    r = open_reader(&f);
+    assert_string_equal(follow(r, &cursor), "1 11 611 ");
+    assert_string_equal(follow(r, &cursor), "");
+    put_forks(&f, 616, 5, TB_T0);
+    assert_string_equal(follow(r, &cursor), "616 ");
+    cursor = 0;
+    assert_string_equal(follow(r, &cursor), "1 11 611 616 ");
+    READ->close(r);
+    fx_fini(&f);
+}
+
+static void order_holds_over_days_also_when_the_clock_went_back(void **state)
+{
+    (void)state;
+    struct fx f;
+    int64_t cursor = 0, newest = 0;
+    fx_init(&f);
+    put_forks(&f, 1, 3, TB_T0 + DAY_US);
+    put_forks(&f, 4, 3, TB_T0);
+    put_forks(&f, 7, 3, TB_T0 + DAY_US);
+    put_forks(&f, 10, 3, TB_T0);
+    put_forks(&f, 13, 3, TB_T0 + 3 * DAY_US);
+    struct wedr_events_reader *r = open_reader(&f);
+    assert_string_equal(follow(r, &cursor), "1 4 7 10 13 ");
+    assert_int_equal(READ->newest(r, &newest), WEDR_OK);
+    assert_true(newest == cursor);
+    READ->close(r);
+    fx_fini(&f);
+}
+
+static void more_than_one_page_is_read_to_the_end(void **state)
+{
+    (void)state;
+    struct fx f;
+    int64_t cursor = 0;
+    uint64_t seq = 1;
+    struct wedr_event_block b;
+    struct wedr_event_line l;
+    fx_init(&f);
+    for (unsigned i = 0; i < 600; i++) {
+        put_forks(&f, i + 1, 1, TB_T0);
+    }
+    struct wedr_events_reader *r = open_reader(&f);
+    for (; READ->next(r, cursor, &b) == WEDR_OK; seq++) {
+        cursor = b.arrival;
+        assert_int_equal(READ->line(r, 0, false, &l), WEDR_OK);
+        assert_int_equal(l.seq, seq);
+    }
+    assert_int_equal(seq, 601);
+    READ->close(r);
+    fx_fini(&f);
+}
+
+static void rejected_lines_are_no_lines_and_a_gone_block_is_passed_over(void **state)
+{
+    (void)state;
+    struct fx f;
+    struct tb b;
+    int64_t cursor = 0;
+    struct wedr_event_block block;
+    struct wedr_event_line l;
+    fx_init(&f);
+    tb_init(&b, "kernel.critical");
+    tb_fork(&b, 1, TB_T0, 5, 1);
+    tb_line(&b, 2, "{\"no\":\"event\"}");
+    tb_fork(&b, 3, TB_T0, 6, 1);
+    assert_int_equal(fx_put(&f, &b), WEDR_COMMIT_STORED);
+    put_forks(&f, 4, 2, TB_T0);
+    struct wedr_events_reader *r = open_reader(&f);
+    assert_int_equal(READ->next(r, 0, &block), WEDR_OK);
+    assert_int_equal(block.lines, 3);
+    assert_string_equal(block.agent_id, TB_AGENT);
+    assert_int_equal(READ->line(r, 0, true, &l), WEDR_OK);
+    assert_int_equal(READ->line(r, 1, false, &l), WEDR_E_NOENT);
+    assert_int_equal(READ->line(r, 2, false, &l), WEDR_OK);
+    assert_int_equal(l.seq, 3);
+    assert_memory_equal(l.text.p, "{\"ts\"", 5);
+    assert_int_equal(READ->line(r, 3, false, &l), WEDR_E_NOENT);
+    READ->close(r);
+    fx_close(&f);
+    fx_tamper(&f, TB_T0, "DELETE FROM tiny WHERE seq0=1");
+    fx_open(&f);
+    r = open_reader(&f);
+    assert_string_equal(follow(r, &cursor), "- 4 ");
+    READ->close(r);
+    fx_fini(&f);
+}
+
+static unsigned count_scanned(struct wedr_events_reader *r, const struct wedr_events_scan *ask)
+{
+    struct wedr_event_block b;
+    unsigned n = 0;
+    assert_int_equal(READ->scan(r, ask), WEDR_OK);
+    while (READ->scan_next(r, &b) == WEDR_OK) {
+        n++;
+    }
+    return n;
+}
+
+static void a_scan_visits_only_blocks_that_may_answer(void **state)
+{
+    (void)state;
+    struct fx f;
+    struct tb b;
+    bool types[256] = {false};
+    fx_init(&f);
+    put_forks(&f, 1, 5, TB_T0);
+    put_forks(&f, 6, 600, TB_T0);
+    tb_init(&b, "kernel.critical");
+    b.agent = TB_AGENT2;
+    b.received_us = TB_T0 + DAY_US;
+    tb_connect(&b, 1, TB_T0 + DAY_US, 5, "10.0.0.1", 80);
+    assert_int_equal(fx_put(&f, &b), WEDR_COMMIT_STORED);
+    struct wedr_events_reader *r = open_reader(&f);
+    struct wedr_events_scan all = {.from_us = 0, .to_us = INT64_MAX};
+    assert_int_equal(count_scanned(r, &all), 3);
+    struct wedr_events_scan agent = all, late = all, connects = all;
+    agent.agent_id = TB_AGENT2;
+    assert_int_equal(count_scanned(r, &agent), 1);
+    late.from_us = TB_T0 + DAY_US;
+    assert_int_equal(count_scanned(r, &late), 1);
+    types[wedr_type_by_name("network_connect", 15)->code] = true;
+    connects.types = types;
+    assert_int_equal(count_scanned(r, &connects), 1);
+    READ->close(r);
+    fx_fini(&f);
+}
+
+static void what_came_since_a_time_lies_behind_one_arrival(void **state)
+{
+    (void)state;
+    struct fx f;
+    int64_t cursor = 0;
+    fx_init(&f);
+    put_forks(&f, 1, 3, TB_T0);
+    put_forks(&f, 4, 3, TB_T0 + DAY_US);
+    put_forks(&f, 7, 3, TB_T0 + 2 * DAY_US);
+    struct wedr_events_reader *r = open_reader(&f);
+    assert_int_equal(READ->arrival_before(r, TB_T0 + DAY_US, &cursor), WEDR_OK);
+    assert_string_equal(follow(r, &cursor), "4 7 ");
+    assert_int_equal(READ->arrival_before(r, TB_T0 + 9 * DAY_US, &cursor), WEDR_OK);
+    assert_string_equal(follow(r, &cursor), "");
+    READ->close(r);
+    fx_fini(&f);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_reader_follows_commits_in_their_order_and_once),
+        cmocka_unit_test(order_holds_over_days_also_when_the_clock_went_back),
+        cmocka_unit_test(more_than_one_page_is_read_to_the_end),
+        cmocka_unit_test(rejected_lines_are_no_lines_and_a_gone_block_is_passed_over),
+        cmocka_unit_test(a_scan_visits_only_blocks_that_may_answer),
+        cmocka_unit_test(what_came_since_a_time_lies_behind_one_arrival),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
