@@ -224,8 +224,15 @@ class Generator:
         left, right = op.join(p[0] for p in parts), op.join(p[1] for p in parts)
         return (f"({left})", f"({right})")
 
+    def filter(self, rule):
+        """A document that narrows the rule; its detections may be called like the rule's."""
+        self.used["filters"] += 1
+        detection = {n: self.detection() for n in ("s1", "s2", "y")}
+        condition = self.r.choice(["not s1", "not 1 of s*", "not (s1 and y)", "s1 or not y", "all of s*", "not s1 and not s2"])
+        return {"title": "filter", "logsource": rule["logsource"], "filter": {"rules": [rule["id"]], **detection, "condition": condition}}
+
     def rule(self, number):
-        """(rule, the same for the oracle)."""
+        """(rule, documents, the same documents for the oracle)."""
         names = ["s1", "s2", "s_3", "x"]
         detection = {n: self.detection() for n in names}
         parts = [self.condition(names) for _ in range(2 if self.r.random() < 0.1 else 1)]
@@ -238,7 +245,8 @@ class Generator:
             items = detection if i == 0 else known(detection)
             return dict(head, detection=dict(items, condition=conditions[0] if len(parts) == 1 else conditions))
 
-        return whole(0), whole(1)
+        filters = [self.filter(head)] if self.r.random() < 0.15 else []
+        return whole(0), self.r.choice([[whole(0)] + filters, filters + [whole(0)]]), [whole(1)] + known(filters)
 
     # --- events
 

@@ -1,8 +1,10 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
 """test_correlations.py STREAM_PROBE [--seed N] [--count ROUNDS]: random correlations over random streams fire at the
-events, in the groups and with the counts that a plain reading of the specification gives."""
+events, in the groups and with the counts that a plain reading of the specification gives; those that wedr-rules counts over
+files, too."""
 import collections
+import datetime
 import json
 import os
 import random
@@ -76,16 +78,25 @@ def stream(r):
     return out
 
 
-def round_of(lab, seed, stats):
-    import correlations
-    import yaml
-    r = random.Random(seed)
+def documents_of(r):
     documents, names = [], []
     for i in range(CORRELATIONS):
         documents.append(correlation(r, f"corr{i}", r.sample(names, min(len(names), 2)) if r.random() < 0.3 else []))
         names.append(f"corr{i}")
+    return documents
+
+
+def put_rules(lab, name, documents):
+    import yaml
+    return lab.put(name, yaml.safe_dump_all([*(base_rule(n, v) for n, v in BASE.items()), *documents]))
+
+
+def round_of(lab, seed, stats):
+    import correlations
+    r = random.Random(seed)
+    documents = documents_of(r)
     events = stream(r)
-    rules = lab.put(f"{seed}.yml", yaml.safe_dump_all([*(base_rule(n, v) for n, v in BASE.items()), *documents]))
+    rules = put_rules(lab, f"{seed}.yml", documents)
     path = lab.put(f"{seed}.stream", "".join(f"{t}\t{json.dumps(e)}\n" for t, e in events))
     run = subprocess.run([lab.args.tool, rules, path], capture_output=True, text=True, check=False)
     assert run.returncode == 0, f"seed {seed}: {run.stderr}"
@@ -116,6 +127,46 @@ def test_correlations_fire_where_the_specification_says(lab):
     assert not wrong, f"{len(wrong)} differ: " + "\n".join(json.dumps(w) for w in wrong[:lab.args.show])
     for kind in ("event_count", "value_count", "temporal", "temporal_ordered"):
         assert stats[kind + " firings"] > 20, kind
+
+
+def timestamp(us):
+    t = datetime.datetime(1970, 1, 1) + datetime.timedelta(microseconds=us)
+    return t.isoformat(timespec="microseconds") + "Z"
+
+
+def scan_of(lab, seed):
+    """(what wedr-rules finds, what the reference does): {(correlation, event): times}. The stream lies in three files."""
+    import correlations
+    r = random.Random(seed)
+    documents = [dict(d, id=f"00000000-0000-4000-8000-{i:012d}") for i, d in enumerate(documents_of(r))]
+    events = [(t + i, e) for i, (t, e) in enumerate(sorted(stream(r), key=lambda x: x[0]))]  # no two at once
+    files, places = [[], [], []], []
+    for t, e in events:
+        n = r.randrange(3)
+        places.append((f"{seed}-{n}.ndjson", len(files[n])))
+        files[n].append(dict(e, **{"@timestamp": timestamp(t)}))
+    paths = [lab.put_events(f"{seed}-{n}.ndjson", f) for n, f in enumerate(files)]
+    run = subprocess.run([os.path.join(os.path.dirname(lab.args.tool), "..", "..", "wedr-rules"), "scan", "--json",
+                          put_rules(lab, f"{seed}-scan.yml", documents), "--", *paths], capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr
+    found = collections.Counter()
+    for m in map(json.loads, run.stdout.splitlines()):
+        if m["rule_id"].startswith("00000000-"):
+            found[f"corr{int(m['rule_id'][-3:])}", (os.path.basename(m["file"]), m["event_index"])] += 1
+    feeders = {n for d in documents for n in correlations.Correlation(d).rules}  # raise nothing by themselves
+    predicates = {n: lambda e, v=v: v in e["what"] for n, v in BASE.items()}
+    want = collections.Counter((c, places[n]) for n, c, _, _ in correlations.run(predicates, documents, events) if c not in feeders)
+    return found, want
+
+
+def test_scan_counts_over_all_files_in_the_order_of_time(lab):
+    total = 0
+    for seed in range(lab.args.seed, lab.args.seed + 15):
+        found, want = scan_of(lab, seed)
+        total += sum(want.values())
+        assert found == want, f"seed {seed}: {sorted((found - want) + (want - found))[:3]}"
+    print(f"  {total} firings in files")
+    assert total > 1000
 
 
 if __name__ == "__main__":

@@ -32,8 +32,8 @@ def round_of(lab, seed, stats):
     rules = [g.rule(i) for i in range(RULES)]
     events = [g.event() for _ in range(EVENTS)]
     folder = f"random{seed}"
-    for i, (rule, _) in enumerate(rules):
-        lab.put(f"{folder}/{i}.yml", yaml.safe_dump(rule, allow_unicode=True))
+    for i, (_, documents, _) in enumerate(rules):
+        lab.put(f"{folder}/{i}.yml", yaml.safe_dump_all(documents, allow_unicode=True))
     path = lab.put_events(f"{folder}.ndjson", events)
     ours_refuses = refused(lab, lab.path(folder))
     for name in ours_refuses:
@@ -43,9 +43,9 @@ def round_of(lab, seed, stats):
     with open(path, encoding="utf-8") as f:
         database = oracle.Database([pipelines.read(line) for line in f])
     wrong = []
-    for i, (rule, theirs) in enumerate(rules):
+    for i, (rule, documents, theirs) in enumerate(rules):
         try:
-            parsed = SigmaCollection.from_yaml(yaml.safe_dump(theirs, allow_unicode=True)).rules[0]
+            parsed = SigmaCollection.from_yaml(yaml.safe_dump_all(theirs, allow_unicode=True)).rules[0]
             want = database.matches(parsed, pipeline.rule_class(rule["logsource"]))
         except SigmaError as e:
             stats["pySigma refuses: " + str(e)[:60]] += 1
@@ -60,7 +60,7 @@ def round_of(lab, seed, stats):
         stats["rules that match some and not all"] += 0 < len(want) < len(events)
         if have != want:
             at = min(have ^ want)
-            wrong.append({"seed": seed, "rule": rule, "event": events[at], "oracle": at in want, "ours": at in have})
+            wrong.append({"seed": seed, "rule": documents, "event": events[at], "oracle": at in want, "ours": at in have})
     stats.update(g.used)
     return wrong
 
