@@ -2,6 +2,7 @@
 #include "docs.h"
 
 #include "core/base/err.h"
+#include <string.h>
 
 #define DEPTH_KNOWN 64u /* brackets whose kind is remembered; far beyond what an event may have */
 
@@ -223,28 +224,54 @@ static bool is_mark(struct wedr_docs *d, char c)
     return false;
 }
 
-/* Past bytes that change nothing in a document but `last`: texts and scalars are most of it. */
-static const char *skip(struct wedr_docs *d, const char *at, const char *end)
+#define EACH(c) (UINT64_C(0x0101010101010101) * (uint8_t)(c))
+
+/* Whether one of eight bytes is c. */
+static uint64_t has(uint64_t eight, char c)
+{
+    uint64_t x = eight ^ EACH(c);
+    return (x - EACH(1)) & ~x & EACH(0x80);
+}
+
+static const char *skip_string(const char *at, const char *end)
+{
+    uint64_t eight;
+    while (end - at >= 8) {
+        memcpy(&eight, at, sizeof(eight));
+        if ((has(eight, '"') | has(eight, '\\') | has(eight, '\n')) != 0) {
+            break;
+        }
+        at += 8;
+    }
+    while (at < end && *at != '"' && *at != '\\' && *at != '\n') {
+        at++;
+    }
+    return at;
+}
+
+static const char *skip_inside(struct wedr_docs *d, const char *at, const char *end)
 {
     const char *from = at;
-    if (d->state == STRING) {
-        while (at < end && *at != '"' && *at != '\\' && *at != '\n') {
-            at++;
-        }
-    } else if (d->state == INSIDE) {
-        while (at < end && *at != '"' && *at != '{' && *at != '}' && *at != '[' && *at != ']' &&
-               *at != '\n') {
-            at++;
-        }
-        for (const char *p = at; p > from; p--) {
-            if (p[-1] != ' ' && p[-1] != '\t' && p[-1] != '\r') {
-                d->last = p[-1];
-                d->line_begun = true;
-                break;
-            }
+    while (at < end && *at != '"' && *at != '{' && *at != '}' && *at != '[' && *at != ']' &&
+           *at != '\n') {
+        at++;
+    }
+    for (const char *p = at; p > from; p--) {
+        if (p[-1] != ' ' && p[-1] != '\t' && p[-1] != '\r') {
+            d->last = p[-1];
+            d->line_begun = true;
+            break;
         }
     }
     return at;
+}
+
+/* Past bytes that change nothing in a document but `last`: texts and scalars are most of it. */
+static const char *skip(struct wedr_docs *d, const char *at, const char *end)
+{
+    return d->state == STRING   ? skip_string(at, end)
+           : d->state == INSIDE ? skip_inside(d, at, end)
+                                : at;
 }
 
 int wedr_docs_feed(struct wedr_docs *d, const char *p, size_t n)
