@@ -233,18 +233,25 @@ static uint64_t has(uint64_t eight, char c)
     return (x - EACH(1)) & ~x & EACH(0x80);
 }
 
+/* To the quote that ends it, past escapes that are whole in this piece. */
 static const char *skip_string(const char *at, const char *end)
 {
     uint64_t eight;
-    while (end - at >= 8) {
-        memcpy(&eight, at, sizeof(eight));
-        if ((has(eight, '"') | has(eight, '\\') | has(eight, '\n')) != 0) {
+    while (at < end) {
+        while (end - at >= 8) {
+            memcpy(&eight, at, sizeof(eight));
+            if ((has(eight, '"') | has(eight, '\\') | has(eight, '\n')) != 0) {
+                break;
+            }
+            at += 8;
+        }
+        while (at < end && *at != '"' && *at != '\\' && *at != '\n') {
+            at++;
+        }
+        if (end - at < 2 || *at != '\\' || at[1] == '\n') {
             break;
         }
-        at += 8;
-    }
-    while (at < end && *at != '"' && *at != '\\' && *at != '\n') {
-        at++;
+        at += 2;
     }
     return at;
 }
