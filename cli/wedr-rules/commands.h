@@ -13,3 +13,6 @@ int wedr_rules_list(const struct wedr_rules_args *args);
 int wedr_rules_test(const struct wedr_rules_args *args);
 int wedr_rules_compile(const struct wedr_rules_args *args);
 int wedr_rules_bundle(const struct wedr_rules_args *args);
+int wedr_rules_schema(const struct wedr_rules_args *args);
+int wedr_rules_convert(const struct wedr_rules_args *args);
+int wedr_rules_fmt(const struct wedr_rules_args *args);

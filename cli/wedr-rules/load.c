@@ -198,10 +198,23 @@ int wedr_load_map(struct wedr_load *l,
     return r;
 }
 
+static int enable_all(struct wedr_ruleset *rs)
+{
+    int r = WEDR_OK;
+    for (uint32_t i = 0; r == WEDR_OK && i < wedr_ruleset_rule_count(rs); i++) {
+        uint16_t flags = wedr_ruleset_rule(rs, i)->flags & (uint16_t)~WEDR_RULE_DISABLED;
+        r = wedr_ruleset_set_flags(rs, i, flags);
+    }
+    return r;
+}
+
 int wedr_load_rules(struct wedr_load *l, struct wedr_errinfo *ei)
 {
     const struct wedr_engine_options options = {.memory_max = WEDR_LOAD_TABLES_MAX};
     int r = wedr_load_ruleset(l, ei);
+    if (r == WEDR_OK && l->with_disabled) {
+        r = enable_all(l->rs);
+    }
     if (r == WEDR_OK) {
         r = wedr_choose(l->rs, l->args, &l->chosen, ei);
     }

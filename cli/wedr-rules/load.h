@@ -29,7 +29,8 @@ struct wedr_load {
     const struct wedr_rules_args *args; /* which rules, pipelines and fields */
     wedr_load_failed_fn *failed_fn;     /* NULL: printed on standard error */
     void *ctx;
-    bool want_facts; /* fill facts */
+    bool with_disabled; /* rules that are off are on */
+    bool want_facts;    /* fill facts */
     struct wedr_facts facts;
     struct wedr_ruleset *rs; /* until the engine took it */
     struct wedr_engine *engine;

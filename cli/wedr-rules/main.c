@@ -30,6 +30,17 @@ static const struct wedr_rules_command commands[] = {
      "    Run the test cases beside the rules (NAME.test.yml, also Sigma's info.yml) and in the "
      "folders; docs/rule-tests.md.\n",
      1, 0, 0, false, wedr_rules_test},
+    {"convert", WEDR_RULES_CONVERT, "[OPTION]... RULES...",
+     "    Write rules of any language as Waza, to standard output or a file for each into the "
+     "folder of --output.\n",
+     1, 0, 0, false, wedr_rules_convert},
+    {"fmt", WEDR_RULES_FMT, "[--check | --write] FILE.waza...",
+     "    Lay Waza files out in the one canonical way: to standard output, or in place.\n", 1, 0, 0,
+     false, wedr_rules_fmt},
+    {"schema", WEDR_RULES_SCHEMA, "[OPTION]...",
+     "    Name what rules can ask for: event types and fields of our own events, and the fields of "
+     "each log source.\n",
+     0, 0, 0, false, wedr_rules_schema},
     {"compile", WEDR_RULES_COMPILE, "--key FILE [--new-key] [OPTION]... RULES... --output FILE",
      "    Compile rules into a signed bundle for agents. --new-key makes the key first, or "
      "alone.\n",

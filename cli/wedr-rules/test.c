@@ -197,8 +197,8 @@ static uint64_t untested(const struct testing *t, uint64_t *ret_rules)
     uint64_t without = 0;
     *ret_rules = 0;
     for (uint32_t i = 0; i < wedr_ruleset_rule_count(t->rs); i++) {
-        bool counts = (wedr_ruleset_rule(t->rs, i)->flags &
-                       (WEDR_RULE_HIDDEN | WEDR_RULE_DISABLED | WEDR_RULE_NEEDS_LIST)) == 0;
+        bool counts =
+            (wedr_ruleset_rule(t->rs, i)->flags & (WEDR_RULE_HIDDEN | WEDR_RULE_NEEDS_LIST)) == 0;
         *ret_rules += counts;
         without += counts && !t->expected[i];
     }
@@ -249,7 +249,7 @@ static int test(const struct wedr_load *l, struct testing *t, bool *ret_clean)
 int wedr_rules_test(const struct wedr_rules_args *args)
 {
     struct wedr_errinfo ei = {""};
-    struct wedr_load l = {.args = args};
+    struct wedr_load l = {.args = args, .with_disabled = true};
     struct testing t = {.args = args};
     bool clean = false;
     int r = wedr_load_rules(&l, &ei);

@@ -95,6 +95,50 @@ def test_waza_errors_have_a_caret_and_includes_stay_in_the_folder(box):
     assert code == 1 and "Other" not in out and "a.waza:4" in err, (out, err)
 
 
+def test_fmt_prints_checks_or_writes_the_one_form(box):
+    formed = "- Detection:\n  - A:\n    window: 10s\n    - a.b.c == 1\n- Action:\n  - A:\n    - log\n"
+    loose = "Detection:\nA:\nwindow 10s\na.b.c==1\nAction:\nA:\nlog\n"
+    good, bad, broken = box.put("r/good.waza", formed), box.put("r/loose.waza", loose), box.put("broken.waza", "- Detection:\n  - A:\n    - a.b.c ==\n")
+    assert run("fmt", bad) == (0, formed, "") and run("fmt", "-", stdin=loose.encode()) == (0, formed, "")
+    assert run("fmt", "--check", os.path.join(box.folder, "r")) == (1, bad + "\n", "") and run("fmt", "--check", good) == (0, "", "")
+    with open(bad, encoding="utf-8") as f:
+        assert f.read() == loose
+    os.chmod(bad, 0o640)
+    assert run("fmt", "-w", good, bad) == (0, bad + "\n", "")
+    with open(bad, encoding="utf-8") as f:
+        assert f.read() == formed and stat.S_IMODE(os.stat(bad).st_mode) == 0o640
+    code, out, err = run("fmt", "--write", broken)
+    assert code == 1 and not out and "broken.waza:3:" in err and "^" in err, err
+    assert run("fmt", "--write", "--check", good)[0] == 2 and run("fmt")[0] == 2
+    assert run("fmt", os.path.join(box.folder, "none.waza"))[0] == 1
+
+
+def test_converted_rules_match_the_same_events(box):
+    rules = box.rules()
+    events = box.put("e.json", json.dumps([flat(c) for c in ("x", "cmd /c WHOAMI", "net user", "xnet user")]))
+    folder = os.path.join(box.folder, "waza")
+    code, out, err = run("convert", rules, "--output", folder)
+    assert code == 0 and not out and err == "2 rules written\n" and sorted(os.listdir(folder)) == ["net_user_00001.waza", "who_am_i_00000.waza"], os.listdir(folder)
+    want = [(m["rule_id"], m["event_index"]) for m in map(json.loads, run("scan", "--json", rules, "--", events)[1].splitlines())]
+    got = [(m["rule_id"], m["event_index"]) for m in map(json.loads, run("scan", "--json", folder, "--", events)[1].splitlines())]
+    assert len(want) == 2 and got == want, (want, got)
+    code, out, _ = run("convert", "--rule", "Net user", rules)
+    assert code == 0 and "Net user" in out and "Who am I" not in out and run("fmt", "-", stdin=out.encode())[0] == 0, out
+
+
+def test_schema_names_events_and_the_fields_of_log_sources(box):
+    del box
+    code, out, err = run("schema", "--json")
+    got = json.loads(out)
+    fields = {f"{m['module']}.{e['name']}.{f['name']}": f["field_type"] for m in got["waza"] for e in m["events"] for f in e["fields"]}
+    assert code == 0 and not err and fields["kernel_callback.process_create.image_path"] == "string", err
+    sources = {(s["log_source"], s["pipeline"]): s["fields"] for s in got["sigma"]}
+    assert "CommandLine" in sources[("windows/process_creation/*", "wedr")] and "Image" in sources[("linux/process_creation/*", "auditd")]
+    assert all(f == sorted(set(f)) for f in sources.values()) and not any(s.startswith("waza:") for s, _ in sources)
+    _, out, _ = run("schema")
+    assert "\nkernel_callback.process_create\n    pid:int " in out and re.search(r"^windows/process_creation/\* +\(wedr\)$", out, re.M), out[:500]
+
+
 def test_the_pack_is_an_argument_of_every_command_and_passes_its_tests(box):
     code, out, err = run("test", "@pack")
     assert code == 0 and " 0 failed; 0 of " in out, (out, err)
