@@ -102,7 +102,7 @@ static void check_grams(struct wedr_matcher *m,
 {
     size_t last = p->len - WEDR_GRAM;
     for (; at; at &= at - 1) {
-        check_gram(m, g, p, lesser(i + wedr_lowest_bit(at) * g->stride, last));
+        check_gram(m, g, p, lesser(i + (size_t)wedr_lowest_bit(at) * g->stride, last));
     }
 }
 
