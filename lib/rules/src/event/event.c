@@ -353,10 +353,21 @@ static void copy_short(char *to, const char *from, size_t len)
     memcpy(to + len - 16, from + len - 16, 16);
 }
 
-bool wedr_event_is_text(const struct wedr_rule_event *ev, uint32_t v)
+/* False when there are too many. */
+static bool note_high(struct wedr_rule_event *ev)
 {
-    return ev->values[v].origin == v && ev->values[v].kind != WEDR_VALUE_NULL &&
-           ev->values[v].kind != WEDR_VALUE_NUMBER && ev->values[v].text.len > 0;
+    ev->high_count = 0;
+    for (uint32_t i = 0; i < ev->count; i++) {
+        const struct wedr_rule_value *v = &ev->values[i];
+        if (!wedr_event_is_text(ev, i) || !wedr_text_has_high(v->text.p, v->text.len)) {
+            continue;
+        }
+        if (ev->high_count == WEDR_EVENT_HIGH_MAX) {
+            return false;
+        }
+        ev->high[ev->high_count++] = i;
+    }
+    return true;
 }
 
 bool wedr_event_gather(struct wedr_rule_event *ev)
@@ -384,7 +395,12 @@ bool wedr_event_gather(struct wedr_rule_event *ev)
         used += 1 + v->text.len;
     }
     ev->gathered_used = used;
-    ev->gathered_count = ev->count + 1;
+    ev->high_count = 0;
     ev->ascii = !wedr_text_has_high(ev->gathered, used);
+    if (!ev->ascii && !note_high(ev)) {
+        ev->gathered_count = UINT32_MAX;
+        return false;
+    }
+    ev->gathered_count = ev->count + 1;
     return true;
 }

@@ -8,6 +8,7 @@
 
 #define WEDR_EVENT_MAGIC 0x57455631u
 #define WEDR_EVENT_DEPTH_MAX 64u
+#define WEDR_EVENT_HIGH_MAX 64u
 #define WEDR_MAP_PREFIXES_MAX 32u
 #define WEDR_MAP_PAIRS_MAX 8u
 
@@ -32,9 +33,11 @@ struct wedr_rule_event {
     struct wedr_text *slices; /* by value: what wedr_event_plain gave; p NULL: not asked yet */
     char *gathered;           /* values that are no numbers, plain, a NUL in front of each */
     size_t gathered_used, gathered_size;
-    uint32_t gathered_count; /* of the values when it was filled, + 1; 0: not yet */
+    uint32_t gathered_count; /* values there were then, + 1; 0: not yet, UINT32_MAX: no room */
     bool ascii;              /* every text is known to be */
-    char *name;              /* twice limits.name_max bytes: where the reader builds dotted names */
+    uint32_t high[WEDR_EVENT_HIGH_MAX]; /* gathered texts that are not */
+    uint32_t high_count;
+    char *name; /* twice limits.name_max bytes: where the reader builds dotted names */
     struct wedr_keys *keys;
     size_t bytes;
 };
@@ -159,9 +162,14 @@ WEDR_MUST_USE int wedr_event_bind(struct wedr_rule_event *ev, uint32_t index, ui
  * the text itself when it is ASCII, else folded. False when there is no room for that. */
 bool wedr_event_plain(struct wedr_rule_event *ev, uint32_t value, struct wedr_text *ret_text);
 /* A value with a text of its own: no repeated one, no number, not empty. */
-bool wedr_event_is_text(const struct wedr_rule_event *ev, uint32_t value);
-/* Fills ev->gathered with all texts as they are, once, and finds out whether they are ASCII. False
- * when there is no room, or values came after the first time. */
+static inline bool wedr_event_is_text(const struct wedr_rule_event *ev, uint32_t value)
+{
+    const struct wedr_rule_value *v = &ev->values[value];
+    return v->origin == value && v->kind != WEDR_VALUE_NULL && v->kind != WEDR_VALUE_NUMBER &&
+           v->text.len > 0;
+}
+/* Fills ev->gathered with all texts as they are, once, and ev->high with those that are not ASCII.
+ * False when there is no room, or values came after the first time. */
 bool wedr_event_gather(struct wedr_rule_event *ev);
 /* After reading: classes, view and rule fields of all values. WEDR_E_LIMIT. */
 WEDR_MUST_USE int wedr_map_bind(const struct wedr_field_map *map, struct wedr_rule_event *ev);

@@ -411,19 +411,16 @@ static void pass_value(struct wedr_matcher *m,
 static void
 pass_keywords(struct wedr_matcher *m, const struct wedr_table *t, struct wedr_rule_event *ev)
 {
-    bool gathered = !t->numeric && wedr_event_gather(ev);
-    if (gathered) {
+    if (!t->numeric && wedr_event_gather(ev)) {
         const struct piece all = {(const uint8_t *)ev->gathered, ev->gathered_used, true, true};
         find(m, &t->grams, &all);
-    }
-    for (uint32_t v = 0; !(gathered && ev->ascii) && v < ev->count; v++) {
-        struct wedr_text plain;
-        if (ev->values[v].origin != v) {
-            continue;
+        for (uint32_t i = 0; i < ev->high_count; i++) {
+            pass_value(m, t, ev, ev->high[i]);
         }
-        bool same = gathered && (!wedr_event_is_text(ev, v) || (wedr_event_plain(ev, v, &plain) &&
-                                                                plain.p == ev->values[v].text.p));
-        if (!same) {
+        return;
+    }
+    for (uint32_t v = 0; v < ev->count; v++) {
+        if (ev->values[v].origin == v) {
             pass_value(m, t, ev, v);
         }
     }
