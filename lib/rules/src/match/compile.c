@@ -302,8 +302,8 @@ static int split_tables(struct wedr_builder *b)
 static int build(struct wedr_builder *b)
 {
     static int (*const steps[])(struct wedr_builder *) = {
-        builder_init,       build_rules,   build_always,       build_scopes, split_tables,
-        build_scope_tables, build_effects, wedr_build_finders, drop_idle};
+        builder_init,     build_rules,        build_always,  build_scopes,       split_tables,
+        wedr_build_order, build_scope_tables, build_effects, wedr_build_finders, drop_idle};
     int r = WEDR_OK;
     for (size_t i = 0; r == WEDR_OK && i < WEDR_ARRAY_COUNT(steps); i++) {
         r = steps[i](b);

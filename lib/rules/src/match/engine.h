@@ -195,6 +195,8 @@ WEDR_MUST_USE int wedr_build_trigger(struct wedr_builder *b, uint32_t x, uint32_
 uint32_t wedr_literal_cost(struct wedr_text folded, uint8_t pred_kind);
 /* Moves what need not be known of every event into the tables' twins (lazy.c). */
 WEDR_MUST_USE int wedr_build_lazy(struct wedr_builder *b);
+/* Puts the kids of expressions in the order in which they are asked (order.c). */
+WEDR_MUST_USE int wedr_build_order(struct wedr_builder *b);
 /* What finds the literals of each table (finders.c). */
 WEDR_MUST_USE int wedr_build_finders(struct wedr_builder *b);
 /* Tables of all predicates below node, as bits; any: that of keywords. */
