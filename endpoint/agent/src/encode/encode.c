@@ -3,6 +3,7 @@
 
 #include "core/base/endian.h"
 #include "core/base/err.h"
+#include "core/base/utf16.h"
 #include "core/util/alloc.h"
 #include "encode/notes.h"
 #include "encode/proctab.h"
@@ -311,7 +312,8 @@ static void step_fixed(struct line *l, const struct wedr_step *s)
 static void step_table_name(struct line *l, const struct wedr_step *s)
 {
     struct wedr_span path = wedr_proctab_get(l->e->table, wedr_le64(l->v->rec.p + s->offset));
-    struct wedr_span name = wedr_value_basename(path, false);
+    struct wedr_span name = l->v->h.os == WEDR_OS_WINDOWS ? wedr_value_windows_name(path)
+                                                          : wedr_value_basename(path, false);
     if (name.len == 0 && s->offset2 != 0) {
         name = string_at(l, s->offset2).s;
     }
@@ -371,6 +373,23 @@ static void put_plain(struct line *l, const struct wedr_step *s, const char *tex
     put_text(l, s, wedr_span(text, strlen(text)), false);
 }
 
+/* Registry data as rules know it from Sysmon. */
+static void step_data_text(struct line *l, const struct wedr_step *s)
+{
+    char number[40];
+    uint8_t room[1024];
+    struct wedr_span data = string_at(l, s->offset).s;
+    uint32_t type = wedr_le32(l->v->rec.p + s->offset2);
+    if (data.len == 0) {
+        return;
+    }
+    if (wedr_value_is_registry_text(type)) {
+        put_text(l, s, wedr_value_registry_text(type, data, room, sizeof(room)), true);
+    } else {
+        put_plain(l, s, wedr_value_registry_number(type, data, number, sizeof(number)));
+    }
+}
+
 static void step_derived(struct line *l, const struct wedr_step *s)
 {
     const uint8_t *p = l->v->rec.p;
@@ -390,6 +409,9 @@ static void step_derived(struct line *l, const struct wedr_step *s)
         break;
     case WEDR_STEP_DATA_TRUNCATED:
         put_bool(l, s, string_at(l, s->offset).s.len < wedr_le32(p + s->offset2));
+        break;
+    case WEDR_STEP_DATA_TEXT:
+        step_data_text(l, s);
         break;
     case WEDR_STEP_REMOTE:
         put_bool(l, s, is_remote(l, s));
@@ -469,18 +491,28 @@ static uint64_t key_field(const struct wedr_event_view *v, const char *name)
     return f ? wedr_event_uint(v, f) : 0;
 }
 
+/* Keeps the image of a new process; Windows paths as UTF-8. */
+static void keep_image(struct line *l, uint16_t offset, uint64_t process_key)
+{
+    uint8_t copy[WEDR_PROCTAB_PATH_MAX];
+    struct ref path = string_at(l, offset);
+    if ((path.flags & WEDR_SF_UTF16) != 0) {
+        struct wedr_utf_result r = wedr_utf16_to_utf8(path.s.p, path.s.len, copy, sizeof(copy));
+        path.s = wedr_span(copy, r.used == path.s.len ? r.len : 0);
+    }
+    wedr_proctab_put(l->e->table, process_key, path.s);
+}
+
 /* Before the line: what a new process runs. */
 static void learn(struct line *l)
 {
     const struct wedr_event_view *v = l->v;
-    if (v->h.os != WEDR_OS_LINUX) {
-        return;
-    }
-    if (v->h.type == WEDR_EV_PROCESS_CREATE) {
-        struct ref path = string_at(l, offsetof(struct wedr_linux_process_create, image_path));
-        wedr_proctab_put(
-            l->e->table,
-            wedr_le64(v->rec.p + offsetof(struct wedr_linux_process_create, process_key)), path.s);
+    if (v->h.type == WEDR_EV_PROCESS_CREATE && v->h.os == WEDR_OS_LINUX) {
+        keep_image(l, offsetof(struct wedr_linux_process_create, image_path),
+                   wedr_le64(v->rec.p + offsetof(struct wedr_linux_process_create, process_key)));
+    } else if (v->h.type == WEDR_EV_PROCESS_CREATE) {
+        keep_image(l, offsetof(struct wedr_windows_process_create, image_path),
+                   wedr_le64(v->rec.p + offsetof(struct wedr_windows_process_create, process_key)));
     } else if (v->h.type == WEDR_EV_PROCESS_FORK) {
         uint8_t copy[WEDR_PROCTAB_PATH_MAX];
         struct wedr_span path = wedr_proctab_get(l->e->table, key_field(v, "parent_key"));

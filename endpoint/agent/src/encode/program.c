@@ -54,6 +54,9 @@ static const struct {
     {"clean_exit", "exit_code", NULL, WEDR_STEP_CLEAN_EXIT},
     {"scope", "pid", NULL, WEDR_STEP_SCOPE},
     {"data_truncated", "data_preview", "data_size", WEDR_STEP_DATA_TRUNCATED},
+    {"data_text", "data_preview", "value_type", WEDR_STEP_DATA_TEXT},
+    {"creating_image_path", "creating_key", NULL, WEDR_STEP_TABLE_PATH},
+    {"target_image_path", "target_key", NULL, WEDR_STEP_TABLE_PATH},
     {"remote_injection", "pid", "creating_pid", WEDR_STEP_REMOTE},
     {"pid", "source_pid", NULL, WEDR_STEP_SOURCE_PID},
     {"ip_version", "src_ip", "dst_ip", WEDR_STEP_IP_VERSION},
@@ -69,6 +72,18 @@ static uint16_t named_offset(const struct wedr_type_info *t, uint8_t os, const c
 {
     const struct wedr_field_info *f = name ? wedr_type_field(t, os, name) : NULL;
     return f ? offset_of(f, os) : 0;
+}
+
+/* Of the field behind process.key; 0: there is none. */
+static uint16_t key_offset(const struct wedr_type_info *t, uint8_t os)
+{
+    for (size_t i = 0; i < t->field_count; i++) {
+        const struct wedr_field_info *f = &t->fields[i];
+        if ((f->os_mask & os) != 0 && !f->derived && strcmp(f->process_key, "key") == 0) {
+            return offset_of(f, os);
+        }
+    }
+    return 0;
 }
 
 static int set_key(struct wedr_step *s, const char *name, const char *suffix)
@@ -158,17 +173,17 @@ static bool process_step(const struct wedr_type_info *t,
         return field_step(f, os, s) == WEDR_OK;
     }
     memset(s, 0, sizeof(*s));
-    bool by_table = t->code == WEDR_EV_PROCESS_TERMINATE || t->code == WEDR_EV_PROCESS_FORK;
+    uint16_t by_key = t->code == WEDR_EV_PROCESS_CREATE ? 0 : key_offset(t, os);
     if (strcmp(key, "name") == 0 && t->code == WEDR_EV_PROCESS_CREATE) {
         s->code = WEDR_STEP_IMAGE_NAME;
         s->offset = named_offset(t, os, "image_path");
-    } else if (strcmp(key, "name") == 0 && by_table) {
+    } else if (strcmp(key, "name") == 0 && by_key != 0) {
         s->code = WEDR_STEP_TABLE_NAME;
-        s->offset = named_offset(t, os, "process_key");
+        s->offset = by_key;
         s->offset2 = named_offset(t, os, "comm");
-    } else if (strcmp(key, "path") == 0 && by_table) {
+    } else if (strcmp(key, "path") == 0 && by_key != 0) {
         s->code = WEDR_STEP_TABLE_PATH;
-        s->offset = named_offset(t, os, "process_key");
+        s->offset = by_key;
     } else {
         return derived_step(t, f->name, os, s);
     }

@@ -39,13 +39,14 @@ enum wedr_step_code {
     WEDR_STEP_CLEAN_EXIT,
     WEDR_STEP_SCOPE,
     WEDR_STEP_DATA_TRUNCATED,
+    WEDR_STEP_DATA_TEXT,
     WEDR_STEP_REMOTE,
     WEDR_STEP_SOURCE_PID,
     WEDR_STEP_IP_VERSION,
     WEDR_STEP_DIRECTION,
     WEDR_STEP_IMAGE_NAME, /* process.name from image_path */
     WEDR_STEP_TABLE_NAME, /* process.name from the process table, else comm */
-    WEDR_STEP_TABLE_PATH, /* process.path from the process table */
+    WEDR_STEP_TABLE_PATH, /* path from the process table */
 };
 
 struct wedr_step {

@@ -4,6 +4,7 @@
 #include "core/base/endian.h"
 #include "wedr/wire/schema.h"
 #include <stddef.h>
+#include <stdio.h>
 
 void wedr_value_time(struct wedr_line_text *t, struct wedr_second *cache, int64_t unix_us)
 {
@@ -252,4 +253,53 @@ const char *wedr_value_integrity(uint32_t rid)
         }
     }
     return NULL;
+}
+
+struct wedr_span wedr_value_windows_name(struct wedr_span path)
+{
+    size_t at = path.len;
+    while (at > 0 && path.p[at - 1] != '\\' && path.p[at - 1] != '/') {
+        at--;
+    }
+    return path.len == 0 ? path : wedr_span(path.p + at, path.len - at);
+}
+
+enum { REG_SZ = 1, REG_EXPAND_SZ = 2, REG_DWORD = 4, REG_MULTI_SZ = 7, REG_QWORD = 11 };
+
+bool wedr_value_is_registry_text(uint32_t type)
+{
+    return type == REG_SZ || type == REG_EXPAND_SZ || type == REG_MULTI_SZ;
+}
+
+struct wedr_span
+wedr_value_registry_text(uint32_t type, struct wedr_span data, uint8_t *room, size_t size)
+{
+    data.len &= ~(size_t)1; /* a preview may end inside a character */
+    while (data.len >= 2 && wedr_le16(data.p + data.len - 2) == 0) {
+        data.len -= 2;
+    }
+    if (type != REG_MULTI_SZ) {
+        return data;
+    }
+    size_t len = data.len < size ? data.len : size & ~(size_t)1;
+    for (size_t i = 0; i < len; i += 2) {
+        uint16_t c = wedr_le16(data.p + i);
+        wedr_put_le16(room + i, c == 0 ? ' ' : c);
+    }
+    return wedr_span(room, len);
+}
+
+const char *
+wedr_value_registry_number(uint32_t type, struct wedr_span data, char *room, size_t size)
+{
+    if (type == REG_DWORD && data.len >= 4) {
+        (void)snprintf(room, size, "DWORD (0x%08x)", (unsigned)wedr_le32(data.p));
+        return room;
+    }
+    if (type == REG_QWORD && data.len >= 8) {
+        (void)snprintf(room, size, "QWORD (0x%08x-0x%08x)", (unsigned)wedr_le32(data.p + 4),
+                       (unsigned)wedr_le32(data.p));
+        return room;
+    }
+    return "Binary Data";
 }

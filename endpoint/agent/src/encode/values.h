@@ -32,3 +32,13 @@ struct wedr_span wedr_value_basename(struct wedr_span path, bool utf16);
 bool wedr_value_container(struct wedr_span cgroup_name, struct wedr_span *ret_id);
 /* Name of a mandatory integrity level; NULL when it has none. */
 const char *wedr_value_integrity(uint32_t rid);
+/* What stands behind the last backslash or slash of a Windows path in UTF-8. */
+struct wedr_span wedr_value_windows_name(struct wedr_span path);
+/* Registry data as rules know it from Sysmon. REG_SZ, REG_EXPAND_SZ: the text (UTF-16LE) without
+ * its last NULs; REG_MULTI_SZ: its texts with a blank between them, in room, as many as fit. */
+bool wedr_value_is_registry_text(uint32_t type);
+struct wedr_span
+wedr_value_registry_text(uint32_t type, struct wedr_span data, uint8_t *room, size_t size);
+/* Others: DWORD (0x00000001), QWORD (0x00000000-0x00000001), Binary Data. */
+const char *
+wedr_value_registry_number(uint32_t type, struct wedr_span data, char *room, size_t size);

@@ -222,6 +222,94 @@ static void d18_the_first_thread_of_a_process_is_no_injection(void **state)
     json_decref(j);
 }
 
+static void set_wide(struct wedr_record *r, const char *name, const char *text)
+{
+    uint8_t wide[256];
+    size_t n = strlen(text);
+    assert_true(2 * n <= sizeof(wide));
+    for (size_t i = 0; i < n; i++) {
+        wide[2 * i] = (uint8_t)text[i];
+        wide[2 * i + 1] = 0;
+    }
+    assert_int_equal(wedr_record_set_str(r, name, wide, 2 * n, WEDR_SF_UTF16), WEDR_OK);
+}
+
+static const char *process_text(json_t *j, const char *key)
+{
+    return json_string_value(json_object_get(json_object_get(j, "process"), key));
+}
+
+static void what_a_process_does_names_its_program(void **state)
+{
+    (void)state;
+    struct wedr_record r = begin(WEDR_EV_PROCESS_CREATE, WEDR_OS_WINDOWS);
+    set(&r, "process_key", 0x77);
+    set(&r, "pid", 7);
+    set_wide(&r, "image_path", "C:\\Windows\\a.exe");
+    (void)encode_len(&r, WEDR_STREAM_CRITICAL, 0);
+    r = begin(WEDR_EV_REGISTRY_WRITE, WEDR_OS_WINDOWS);
+    set(&r, "process_key", 0x77);
+    set(&r, "pid", 7);
+    json_t *j = parse(encode_len(&r, WEDR_STREAM_CRITICAL, 0));
+    assert_string_equal(process_text(j, "path"), "C:\\Windows\\a.exe");
+    assert_string_equal(process_text(j, "name"), "a.exe");
+    json_decref(j);
+    r = begin(WEDR_EV_PROCESS_HANDLE_ACCESS, WEDR_OS_WINDOWS);
+    set(&r, "source_key", 0x78); /* not known */
+    set(&r, "source_pid", 8);
+    set(&r, "target_key", 0x77);
+    j = parse(encode_len(&r, WEDR_STREAM_CRITICAL, 0));
+    assert_null(process_text(j, "path"));
+    assert_string_equal(raw_text(j, "target_image_path"), "C:\\Windows\\a.exe");
+    json_decref(j);
+    r = begin(WEDR_EV_PROCESS_CREATE, WEDR_OS_LINUX);
+    set(&r, "process_key", 0x99);
+    set_text(&r, "image_path", "/usr/bin/curl");
+    (void)encode_len(&r, WEDR_STREAM_CRITICAL, 0);
+    r = begin(WEDR_EV_NETWORK_CONNECT, WEDR_OS_LINUX);
+    set(&r, "process_key", 0x99);
+    set(&r, "pid", 9);
+    j = parse(encode_len(&r, WEDR_STREAM_BULK, 0));
+    assert_string_equal(process_text(j, "path"), "/usr/bin/curl");
+    assert_string_equal(process_text(j, "name"), "curl");
+    json_decref(j);
+}
+
+static void registry_data_is_said_in_sysmons_words(void **state)
+{
+    (void)state;
+    static const struct {
+        uint32_t type;
+        const char *data;
+        size_t len;
+        const char *text;
+    } cases[] = {
+        {1, "r\0u\0n\0\0\0", 8, "run"},
+        {2, "%\0a\0\"", 5, "%a"}, /* cut inside a character */
+        {7, "a\0\0\0b\0\0\0\0\0", 10, "a b"},
+        {4, "\1\0\0\0", 4, "DWORD (0x00000001)"},
+        {4, "\1", 1, "Binary Data"},
+        {11, "\1\0\0\0\2\0\0\0", 8, "QWORD (0x00000002-0x00000001)"},
+        {3, "\1\2", 2, "Binary Data"},
+        {1, "\0\0", 2, NULL},
+    };
+    for (size_t i = 0; i < WEDR_ARRAY_COUNT(cases); i++) {
+        struct wedr_record r = begin(WEDR_EV_REGISTRY_WRITE, WEDR_OS_WINDOWS);
+        set(&r, "value_type", cases[i].type);
+        assert_int_equal(wedr_record_set_str(&r, "data_preview", cases[i].data, cases[i].len, 0),
+                         WEDR_OK);
+        json_t *j = parse(encode_len(&r, WEDR_STREAM_CRITICAL, 0));
+        const char *text = raw_text(j, "data_text");
+        if (cases[i].text) {
+            assert_non_null(text);
+            assert_string_equal(text, cases[i].text);
+        } else {
+            assert_null(text);
+        }
+        json_decref(j);
+    }
+}
+
 static void addresses_are_written_in_their_short_form(void **state)
 {
     (void)state;
@@ -382,6 +470,8 @@ int main(void)
         cmocka_unit_test(a15_module_load_does_not_name_the_module_as_the_process),
         cmocka_unit_test(a15_thread_create_names_owner_and_creator_apart),
         cmocka_unit_test(d18_the_first_thread_of_a_process_is_no_injection),
+        cmocka_unit_test(what_a_process_does_names_its_program),
+        cmocka_unit_test(registry_data_is_said_in_sysmons_words),
         cmocka_unit_test(addresses_are_written_in_their_short_form),
         cmocka_unit_test(every_type_writes_what_the_schema_names_and_nothing_else),
         cmocka_unit_test(line_that_does_not_fit_is_refused_whatever_the_room),
