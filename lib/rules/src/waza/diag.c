@@ -23,6 +23,9 @@ bool wedr_waza_is(struct wedr_text t, const char *word)
 
 static void
 note(struct wedr_waza_source *s, struct wedr_waza_span at, int err, const char *fmt, va_list args)
+    WEDR_PRINTF(4, 0);
+static void
+note(struct wedr_waza_source *s, struct wedr_waza_span at, int err, const char *fmt, va_list args)
 {
     char text[TEXT_MAX];
     if (err == WEDR_OK) {

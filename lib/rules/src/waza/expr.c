@@ -35,7 +35,8 @@ int wedr_waza_expected(struct wedr_waza_parser *p, const char *what)
         return p->source->err;
     }
     if (t->kind == WAZA_END) {
-        return wedr_waza_fail(p->source, t->span, WEDR_E_FORMAT, "expected %s, the line ends here",
+        struct wedr_waza_span end = {p->used, 0};
+        return wedr_waza_fail(p->source, end, WEDR_E_FORMAT, "expected %s, the line ends here",
                               what);
     }
     return wedr_waza_fail(p->source, t->span, WEDR_E_FORMAT, "expected %s, found '%.*s'", what,

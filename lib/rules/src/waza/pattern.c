@@ -125,8 +125,10 @@ static uint32_t variables(const struct wedr_waza_term *t, uint32_t vars[WEDR_IR_
                 while (at < count && vars[at] != both[k]) {
                     at++;
                 }
-                vars[at] = both[k];
-                count += at == count && count < WEDR_IR_MEMBERS_MAX;
+                if (at <= WEDR_IR_MEMBERS_MAX) { /* one too many is told by the caller */
+                    vars[at] = both[k];
+                    count += at == count;
+                }
             }
         }
     }
@@ -235,6 +237,10 @@ static int add_term(struct build *b,
     bool joins = false;
     bool positive = false;
     int e = WEDR_OK;
+    if (count > WEDR_IR_MEMBERS_MAX) {
+        return wedr_waza_fail(b->c->source, span, WEDR_E_LIMIT,
+                              "the group looks at more than %u events", WEDR_IR_MEMBERS_MAX);
+    }
     for (uint32_t i = 0; i < t->count; i++) {
         joins = joins || is_join(&t->atoms[i]);
     }

@@ -74,6 +74,9 @@ static int source_class(struct wedr_waza_compiler *c, struct wedr_text name, uin
     for (uint32_t i = 0; i < name.len; i++) {
         slashes += name.p[i] == '/';
     }
+    if (name.len == 0) {
+        return wedr_waza_fail(c->source, c->group->span, WEDR_E_FORMAT, "a source without a name");
+    }
     bool plain = name.len > 5 && memcmp(name.p, "waza:", 5) == 0;
     char *p = wedr_waza_alloc(c->source, (size_t)name.len + 5);
     if (!p) {

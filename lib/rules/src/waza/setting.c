@@ -229,7 +229,7 @@ static int split(struct wedr_waza_reader *r, struct wedr_text t, struct wedr_tex
         t = n < t.len ? behind(t, n + 1) : wedr_text(t.p, 0);
     }
     ret_list->v = v;
-    ret_list->count = count;
+    ret_list->count = e < 0 ? 0 : count;
     return e;
 }
 

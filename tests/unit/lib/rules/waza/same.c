@@ -161,7 +161,6 @@ static bool same_node(const struct pair *p, uint32_t x, uint32_t y)
     return m->arg == n->arg;
 }
 
-/* The condition in whole: a guard comes back inside of it. */
 static bool
 same_condition(const struct pair *p, const struct wedr_rule *x, const struct wedr_rule *y)
 {

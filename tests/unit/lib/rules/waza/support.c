@@ -47,6 +47,8 @@ static void on_error(void *ctx, const struct wedr_waza_error *e)
     snprintf(waza_told.all + n, sizeof(waza_told.all) - n, "%s%u:%u %s\n", e->warning ? "w" : "",
              e->line, e->column, e->text);
     waza_told.last.text = waza_told.text;
+    snprintf(waza_told.file, sizeof(waza_told.file), "%s", e->file);
+    waza_told.last.file = waza_told.file;
 }
 
 struct wedr_ruleset *waza_load_with(const char *sigma, const char *text, int *ret_err)

@@ -13,6 +13,7 @@ struct waza_told {
     uint32_t errors, warnings;
     struct wedr_waza_error last; /* texts in the buffers below */
     char text[512];
+    char file[256];
     char all[16384]; /* "LINE:COLUMN text\n" each, warnings with "w" in front */
 };
 extern struct waza_told waza_told;
