@@ -33,7 +33,7 @@ static void sort_kids(const struct wedr_builder *b,
 {
     uint32_t *kids = WEDR_VEC_AT(uint32_t, b->e->kids, x->kid_first);
     uint32_t n = 0;
-    for (uint8_t w = KNOWN; w < WEIGHTS; w++) {
+    for (unsigned w = KNOWN; w < WEIGHTS; w++) {
         for (uint32_t i = 0; i < x->kid_count; i++) {
             if (weights[kids[i]] == w) {
                 scratch[n++] = kids[i];
