@@ -224,6 +224,20 @@ static bool skip_ascii(struct cursor *a, struct cursor *b)
     if (a->at < a->have || b->at < b->have) {
         return true;
     }
+    while (a->end - a->p >= 8 && b->end - b->p >= 8) {
+        uint64_t v;
+        uint64_t w;
+        memcpy(&v, a->p, sizeof(v));
+        memcpy(&w, b->p, sizeof(w));
+        if ((v | w) & HIGH_BITS) {
+            break;
+        }
+        if (v != w && (a->cased || lower_eight(v) != lower_eight(w))) {
+            return false;
+        }
+        a->p += 8;
+        b->p += 8;
+    }
     for (; a->p < a->end && b->p < b->end; a->p++, b->p++) {
         uint8_t x = (uint8_t)*a->p;
         uint8_t y = (uint8_t)*b->p;
