@@ -2,10 +2,12 @@
  * tests/unit/lib/rules/ioc/test_ioc.c — lists of indicators in, events of all forms against them.
  */
 #include "core/base/err.h"
+#include "wedr/rules/bundle.h"
 #include "wedr/rules/engine.h"
 #include "wedr/rules/ioc.h"
 #include "wedr/rules/pipeline.h"
 #include <setjmp.h>
+#include <sodium.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -347,6 +349,54 @@ static void what_has_expired_does_not_match_and_says_so(void **state)
     now_us = 0;
 }
 
+/* What an agent gets: no YAML, no list file, and still the entry and its comment. */
+static void an_agent_names_the_entry_from_its_bundle(void **state)
+{
+    (void)state;
+    static const char text[] =
+        "domain bad.example # from a report\npath C:\\evil.exe # w\nip 192.0.2.0/24 # n\n"
+        "hash " MD5 " # m\n";
+    uint8_t public_key[WEDR_BUNDLE_PUBLIC_KEY_LEN];
+    uint8_t secret_key[WEDR_BUNDLE_SECRET_KEY_LEN];
+    struct wedr_bundle_options options = {
+        .serial = 1, .profile = "test", .parts = WEDR_BUNDLE_AGENT | WEDR_BUNDLE_WINDOWS};
+    struct wedr_ruleset *rs = wedr_ruleset_new(4u << 20);
+    struct wedr_field_map *map = NULL;
+    struct wedr_buf file;
+    struct list l = {.engine = NULL};
+    assert_int_equal(load(rs, text, sizeof(text) - 1), WEDR_OK);
+    assert_int_equal(wedr_pipeline_map(rs, NULL, 0, true, &map, NULL), WEDR_OK);
+    assert_int_equal(crypto_sign_keypair(public_key, secret_key), 0);
+    wedr_buf_init(&file, WEDR_BUNDLE_MAX);
+    assert_int_equal(wedr_bundle_write(rs, map, &options, secret_key, &file, NULL, NULL), WEDR_OK);
+    wedr_field_map_free(map);
+    wedr_ruleset_free(rs);
+    assert_int_equal(wedr_bundle_load(file.p, file.len, 4u << 20, &rs, &l.map, NULL), WEDR_OK);
+    wedr_buf_fini(&file);
+    assert_int_equal(wedr_engine_new_take(rs, NULL, &l.engine, NULL), WEDR_OK);
+    l.event = wedr_rule_event_new(rs, NULL);
+    l.matcher = wedr_matcher_new(l.engine);
+    says(&l,
+         "{\"event_type\":\"dns_query\",\"ts_ft_100ns\":1,\"raw\":{\"query_name\":\"a.bad."
+         "example\"}}",
+         "domain bad.example: from a report");
+    says(&l,
+         "{\"event_type\":\"process_create\",\"ts_ft_100ns\":1,\"raw\":{\"image_path\":\"c:"
+         "\\\\EVIL.exe\"}}",
+         "path c:\\evil.exe: w");
+    says(
+        &l,
+        "{\"event_type\":\"network_connect\",\"ts_ft_100ns\":1,\"raw\":{\"dst_ip\":\"192.0.2.9\"}}",
+        "ip 192.0.2.0/24: n");
+    says(&l,
+         "{\"event_type\":\"process_create\",\"ts_ft_100ns\":1,\"raw\":{\"sha256\":\"" MD5 "\"}}",
+         "hash " MD5 ": m");
+    wedr_matcher_free(l.matcher);
+    wedr_rule_event_free(l.event);
+    wedr_field_map_free(l.map);
+    wedr_engine_free(l.engine);
+}
+
 static char *many(uint32_t count, bool mixed, size_t *ret_len)
 {
     char *text = malloc((size_t)count * 160);
@@ -450,6 +500,7 @@ int main(void)
         cmocka_unit_test(a_wrong_header_line_is_refused),
         cmocka_unit_test(what_stands_twice_counts_once),
         cmocka_unit_test(what_has_expired_does_not_match_and_says_so),
+        cmocka_unit_test(an_agent_names_the_entry_from_its_bundle),
         cmocka_unit_test(ten_thousand_entries_fit_two_mebibytes),
         cmocka_unit_test(a_list_too_large_for_its_ruleset_is_refused_as_a_whole),
         cmocka_unit_test(wildcards_have_a_maximum),
