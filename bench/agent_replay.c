@@ -137,12 +137,12 @@ print_rules(const struct agent_rules_info *i, uint64_t n, double match_s, double
     double events = (double)n;
     (void)printf(
         ",\"rules\":%u,\"bundle_bytes\":%zu,\"bundle_write_ms\":%.1f,\"bundle_check_ms\":%.1f,"
-        "\"bundle_load_ms\":%.1f,\"compile_ms\":%.1f,\"rule_memory_bytes\":%zu,"
+        "\"bundle_load_ms\":%.1f,\"compile_ms\":%.1f,\"tap_ms\":%.1f,\"rule_memory_bytes\":%zu,"
         "\"events_with_rules\":%.3f,\"events_of_a_class\":%.3f,\"matches\":%" PRIu64
         ",\"match_ns_per_event\":%.0f,\"replay_with_rules_events_per_core_s\":%.0f",
         (unsigned)i->rules, i->bundle_bytes, i->write_ms, i->check_ms, i->load_ms, i->compile_ms,
-        i->memory_bytes, (double)i->wanted / events, (double)i->filled / events, i->matches,
-        match_s * 1e9 / events, events / (cpu_s_all + match_s));
+        i->tap_ms, i->memory_bytes, (double)i->wanted / events, (double)i->filled / events,
+        i->matches, match_s * 1e9 / events, events / (cpu_s_all + match_s));
 }
 
 int main(int argc, char **argv)

@@ -145,7 +145,11 @@ agent_rules_open(const char *path, uint32_t parts, const struct wedr_encoder *en
     int err = r ? make_bundle(path, parts, &b, public_key, &r->info.write_ms) : WEDR_E_NOMEM;
     err = err < 0 ? err : open_bundle(r, &b, public_key);
     wedr_buf_fini(&b);
+    double begin = cpu_ms();
     err = err < 0 ? err : wedr_tap_new(enc, r->map, &r->tap);
+    if (r) {
+        r->info.tap_ms = cpu_ms() - begin;
+    }
     if (err == WEDR_OK) {
         struct wedr_engine_info info;
         r->ev = wedr_rule_event_new(wedr_engine_ruleset(r->e), NULL);

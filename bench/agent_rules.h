@@ -10,8 +10,8 @@ struct agent_rules;
 struct agent_rules_info {
     uint32_t rules;
     size_t bundle_bytes, memory_bytes;
-    double write_ms, check_ms, load_ms, compile_ms; /* CPU */
-    uint64_t wanted, filled, matches;               /* events: of a type with rules, of a class */
+    double write_ms, check_ms, load_ms, compile_ms, tap_ms; /* CPU */
+    uint64_t wanted, filled, matches; /* events: of a type with rules, of a class */
 };
 
 /* Sigma files of a folder or file as a bundle; parts: enum wedr_bundle_part. NULL with a text on

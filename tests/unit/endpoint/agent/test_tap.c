@@ -4,6 +4,7 @@
 #include "encode/tap.h"
 
 #include "core/base/err.h"
+#include "core/util/alloc.h"
 #include "wedr/rules/engine.h"
 #include "wedr/rules/pipeline.h"
 #include "wedr/wire/schema.h"
@@ -481,6 +482,26 @@ static void without_rules_nothing_is_wanted(void **state)
     wedr_ruleset_free(rs);
 }
 
+static void every_allocation_may_fail(void **state)
+{
+    (void)state;
+    struct side s;
+    struct wedr_tap *tap;
+    seed = 5;
+    side_init(&s, false, true);
+    int r = WEDR_E_NOMEM;
+    for (size_t n = 1; r != WEDR_OK; n++) {
+        (void)wedr_alloc_fail_nth(n);
+        r = wedr_tap_new(s.enc, s.map, &tap);
+        (void)wedr_alloc_fail_nth(0);
+        assert_true(r == WEDR_OK || r == WEDR_E_NOMEM);
+        assert_true(n < 100000);
+    }
+    assert_int_equal(wedr_tap_memory(tap), wedr_tap_memory(s.tap));
+    wedr_tap_free(tap);
+    side_fini(&s);
+}
+
 static int group(void **state)
 {
     (void)state;
@@ -494,6 +515,7 @@ int main(void)
         cmocka_unit_test(every_type_gives_what_the_reader_of_json_gives),
         cmocka_unit_test(what_few_rules_ask_for_is_there_and_types_without_rules_are_left_alone),
         cmocka_unit_test(without_rules_nothing_is_wanted),
+        cmocka_unit_test(every_allocation_may_fail),
     };
     return cmocka_run_group_tests(tests, group, NULL);
 }
