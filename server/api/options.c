@@ -133,5 +133,12 @@ const struct wedr_cfg_option wedr_server_options[] = {
         86400000,
         "60000",
         "longest run of one statement"),
+    OPT("hunt.time_limit_ms",
+        U64,
+        hunt_time_limit_ms,
+        1,
+        604800000,
+        "3600000",
+        "longest run of one hunt"),
 };
 const size_t wedr_server_option_count = WEDR_ARRAY_COUNT(wedr_server_options);

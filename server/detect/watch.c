@@ -5,7 +5,7 @@
 #include "core/util/log.h"
 #include "detect/eval.h"
 #include "detect/finding.h"
-#include "detect/throttle.h"
+#include "detect/holdback.h"
 #include "wedr/rules/bundle.h"
 #include "wedr/rules/correlate.h"
 #include <inttypes.h>
@@ -21,7 +21,7 @@ struct wedr_watch {
     struct wedr_state *state;
     struct wedr_eval *eval; /* NULL: no rules */
     struct wedr_correlate *correlate;
-    struct wedr_throttle *throttle;
+    struct wedr_holdback *throttle;
     struct wedr_ref *refs; /* made with the first rules */
     uint64_t next_ref;
     bool types[256];
@@ -44,7 +44,7 @@ int wedr_watch_new(const struct wedr_state_ops *ops,
     }
     w->ops = ops;
     w->state = state;
-    w->throttle = wedr_throttle_new();
+    w->throttle = wedr_holdback_new();
     if (!w->throttle) {
         wedr_watch_free(w);
         return WEDR_E_NOMEM;
@@ -58,7 +58,7 @@ void wedr_watch_free(struct wedr_watch *w)
     if (w) {
         wedr_correlate_free(w->correlate);
         wedr_eval_free(w->eval);
-        wedr_throttle_free(w->throttle);
+        wedr_holdback_free(w->throttle);
         wedr_free(w->refs);
         wedr_free(w);
     }
@@ -157,7 +157,7 @@ static bool may_alert(struct wedr_watch *w,
     }
     int64_t window = ms > INT64_MAX / 1000 ? INT64_MAX : (int64_t)ms * 1000;
     window = r->throttle_count == 0 && window < MINUTE_US ? MINUTE_US : window;
-    return wedr_throttle_take(w->throttle, f->rule_id, f->entity, w->line->ts_us, window, count,
+    return wedr_holdback_take(w->throttle, f->rule_id, f->entity, w->line->ts_us, window, count,
                               ret_suppressed);
 }
 
@@ -258,7 +258,7 @@ static int remember_alert(void *ctx, const struct wedr_alert_row *a)
 {
     struct wedr_watch *w = ctx;
     if (strcmp(a->origin, "server") == 0) {
-        wedr_throttle_remember(w->throttle, a->rule_id, a->entity, a->ts_us);
+        wedr_holdback_remember(w->throttle, a->rule_id, a->entity, a->ts_us);
     }
     return 0;
 }

@@ -12,7 +12,7 @@
 
 #define IDLE_MS 1000u
 #define RETRY_MS 1000u
-#define APPLY_MS 500u /* processes alone can wait; alerts are stored at once */
+#define APPLY_MS 200u /* processes alone can wait; alerts are stored at once */
 #define STEP_BLOCKS_MAX 256u
 #define STEP_MS_MAX 200u   /* what is found is visible soon, however much there is to read */
 #define ARRIVAL_STEP 65536 /* between two batches, see docs/event-store.md */

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "detect/throttle.h"
+#include "detect/holdback.h"
 #include "core/util/alloc.h"
 #include "core/util/sha256.h"
 #include <stdio.h>
 #include <string.h>
 
 #define WAYS 8u
-#define SETS (WEDR_THROTTLE_PAIRS_MAX / WAYS)
+#define SETS (WEDR_HOLDBACK_PAIRS_MAX / WAYS)
 #define KEY_LEN 16u
 
 /* The key is a digest: whoever chooses an entity cannot choose whom it collides with. */
@@ -18,23 +18,23 @@ struct pair {
     uint32_t count;
 };
 
-struct wedr_throttle {
-    struct pair v[WEDR_THROTTLE_PAIRS_MAX];
+struct wedr_holdback {
+    struct pair v[WEDR_HOLDBACK_PAIRS_MAX];
     uint64_t clock, forgotten;
 };
 
-struct wedr_throttle *wedr_throttle_new(void)
+struct wedr_holdback *wedr_holdback_new(void)
 {
-    return wedr_alloc(1, sizeof(struct wedr_throttle));
+    return wedr_alloc(1, sizeof(struct wedr_holdback));
 }
 
-void wedr_throttle_free(struct wedr_throttle *t)
+void wedr_holdback_free(struct wedr_holdback *t)
 {
     wedr_free(t);
 }
 
 static struct pair *
-find(struct wedr_throttle *t, const char *rule_id, const char *entity, bool *ret_new)
+find(struct wedr_holdback *t, const char *rule_id, const char *entity, bool *ret_new)
 {
     char text[2048];
     uint8_t digest[WEDR_SHA256_LEN];
@@ -59,7 +59,7 @@ find(struct wedr_throttle *t, const char *rule_id, const char *entity, bool *ret
     return oldest;
 }
 
-bool wedr_throttle_take(struct wedr_throttle *t,
+bool wedr_holdback_take(struct wedr_holdback *t,
                         const char *rule_id,
                         const char *entity,
                         int64_t ts_us,
@@ -84,7 +84,7 @@ bool wedr_throttle_take(struct wedr_throttle *t,
     return true;
 }
 
-void wedr_throttle_remember(struct wedr_throttle *t,
+void wedr_holdback_remember(struct wedr_holdback *t,
                             const char *rule_id,
                             const char *entity,
                             int64_t ts_us)
@@ -97,7 +97,7 @@ void wedr_throttle_remember(struct wedr_throttle *t,
     }
 }
 
-uint64_t wedr_throttle_forgotten(const struct wedr_throttle *t)
+uint64_t wedr_holdback_forgotten(const struct wedr_holdback *t)
 {
     return t->forgotten;
 }
