@@ -3,9 +3,10 @@
 import hashlib
 import json
 import os
+import time
 
 import lab
-from server_client import Peer, metrics
+from server_client import Client, Peer, metrics, zstd
 
 
 RULE = """title: %(title)s
@@ -66,7 +67,6 @@ def test_only_the_agent_itself_gets_its_rules():
         a, b = Peer(s, l.folder, "a"), Peer(s, l.folder, "b")
         assert a.enroll().status == 201 and b.enroll().status == 201
         assert b.client().request("GET", a.path("rules")).status == 403
-        from server_client import Client
         assert Client(s).request("GET", a.path("rules")).status == 401
         assert a.client().request("POST", a.path("rules"), b"").status == 405
 
@@ -116,6 +116,160 @@ def test_the_agents_report_about_its_rules_is_kept_and_checked():
         assert p.heartbeat(rules=report).status == 200
         assert p.heartbeat(rules=dict(report, rules="3")).status == 400
         assert p.heartbeat(rules=dict(report, extra=1)).status == 400
+
+
+def stamp(us):
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(us // 1000000)) + ".%06dZ" % (us % 1000000)
+
+
+def now_us():
+    return time.time_ns() // 1000
+
+
+def alert_line(seq, n, evidence=None):
+    raw = {"alert_id": "%032x" % n, "rule_id": "r%d" % n, "rule_title": "title", "rule_language": "sigma",
+           "severity": "high", "severity_code": 4, "entity": "e", "event_time": stamp(now_us()), "suppressed": 0,
+           "match_count": 1, "rules_serial": "1", "evidence": [] if evidence is None else evidence}
+    return {"ts": stamp(now_us()), "module": "agent", "event_type": "alert", "raw": raw, "source": "agent",
+            "kind": "Alert", "event_version": 7, "seq": seq}
+
+
+def exit_line(seq, comm):
+    return {"ts": stamp(now_us()), "module": "kernel_callback", "event_type": "process_terminate",
+            "process": {"pid": 5, "key": "%016x" % 5},
+            "raw": {"pid": 5, "exit_code": 1, "process_key": "%016x" % 5, "parent_pid": 1, "uid": 0,
+                    "comm": comm}, "source": "kernel", "kind": "ProcessExit", "event_version": 7, "seq": seq,
+            "drop_count": 0, "trunc_count": 0}
+
+
+def send(peer, stream, first, lines):
+    body = zstd(b"".join(json.dumps(l, separators=(",", ":")).encode() + b"\n" for l in lines))
+    answer = peer.post(first, len(lines), body=body, stream=stream)
+    assert answer.status == 202 and answer.json["skipped"] == 0, answer
+    return answer
+
+
+def alerts(server):
+    return server.one("SELECT count(*) AS n FROM alerts")["n"]
+
+
+ENDINGS = """title: a command ended
+id: 00000001-0000-4000-8000-000000000001
+logsource: {product: linux, category: process_termination}
+detection:
+  s:
+    raw.comm: %s
+  condition: s
+"""
+MANY = """title: many ended
+id: 00000001-0000-4000-8000-000000000002
+level: critical
+correlation:
+  type: value_count
+  rules: [00000001-0000-4000-8000-000000000001]
+  group-by: [raw.comm]
+  timespan: 1h
+  condition: {field: host.name, gte: 3}
+"""
+
+
+def test_an_alert_is_visible_with_its_host_and_its_evidence():
+    with lab.Lab() as l:
+        s = l.server()
+        p = Peer(s, l.folder)
+        assert p.enroll(hostname="web-1").status == 201
+        send(p, "alert", 1, [alert_line(1, 1, [{"epoch": "%016x" % p.epoch, "stream": "kernel.critical", "seq": 9,
+                                                "event": {"x": 1}}])])
+        lab.wait_for("the alert", 5, lambda: alerts(s) == 1)
+        row = s.one("SELECT hostname, severity, rule_title, origin FROM alerts")
+        assert row == {"hostname": "web-1", "severity": "high", "rule_title": "title", "origin": "agent"}
+        e = s.one("SELECT agent_id, seq, event FROM alert_evidence")
+        assert e == {"agent_id": p.id, "seq": 9, "event": '{"x":1}'}
+        listed = json.loads(ctl(s, "alerts", "--json", "--rule", "r1").stdout)
+        assert [a["alert_id"] for a in listed] == ["%032x" % 1] and listed[0]["hostname"] == "web-1"
+        assert json.loads(ctl(s, "alerts", "--json", "--rule", "r2").stdout) == []
+        assert metrics(s)["wedr_detect_alerts_total"] == 1
+
+
+def test_kill_minus_9_between_commit_and_detection_loses_and_doubles_nothing():
+    with lab.Lab() as l:
+        s = l.server()
+        p = Peer(s, l.folder)
+        assert p.enroll().status == 201
+        sent = 0
+        for round_ in range(6):
+            for _ in range(5):
+                send(p, "alert", sent + 1, [alert_line(sent + 1 + i, sent + 1 + i) for i in range(20)])
+                sent += 20
+            s.kill()
+            s.start()
+        lab.wait_for("all alerts", 20, lambda: alerts(s) == sent)
+        assert s.one("SELECT count(DISTINCT rule_id) AS n FROM alerts")["n"] == sent
+        lab.wait_for("the cursor", 20, lambda: metrics(s)["wedr_detect_lag_batches"] == 0)
+        assert alerts(s) == sent
+
+
+def test_a_correlation_over_hosts_also_with_a_kill_in_its_middle():
+    with lab.Lab() as l:
+        s = l.server()
+        peers = [Peer(s, l.folder, "p%d" % i) for i in range(3)]
+        for i, p in enumerate(peers):
+            assert p.enroll(hostname="host-%d" % i).status == 201
+        ctl(s, "rules", "add", write(l, "c/base.yml", ENDINGS % "mimi"), write(l, "c/many.yml", MANY))
+        ctl(s, "rules", "publish")
+        lab.wait_for("the rules", 10, lambda: metrics(s)["wedr_detect_rules"] >= 2)
+        send(peers[0], "kernel.critical", 1, [exit_line(i + 1, "mimi") for i in range(10)])
+        send(peers[1], "kernel.critical", 1, [exit_line(1, "mimi")])
+        lab.wait_for("the events", 10, lambda: metrics(s)["wedr_detect_matches_total"] == 11)
+        assert alerts(s) == 0
+        s.kill()
+        s.start()
+        lab.wait_for("the rules", 10, lambda: metrics(s)["wedr_detect_rules"] >= 2)
+        send(peers[2], "kernel.critical", 1, [exit_line(1, "mimi"), exit_line(2, "other")])
+        lab.wait_for("the alert", 10, lambda: alerts(s) == 1)
+        row = s.one("SELECT agent_id, hostname, rule_title, severity, entity, match_count FROM alerts")
+        assert sorted(row.pop("hostname").split(", ")) == ["host-0", "host-1", "host-2"]
+        assert row == {"agent_id": "", "rule_title": "many ended", "severity": "critical", "entity": "raw.comm=mimi",
+                       "match_count": 3}, row
+        s.kill()
+        s.start()
+        send(peers[2], "kernel.critical", 3, [exit_line(3, "mimi")])
+        lab.wait_for("the event", 10, lambda: s.one("SELECT count(*) AS n FROM events")["n"] == 14)
+        lab.wait_for("its reading", 10, lambda: metrics(s)["wedr_detect_batches_total"] >= 1)
+        assert alerts(s) == 1
+
+
+def test_a_hunt_over_stored_events_with_and_without_the_server():
+    with lab.Lab() as l:
+        s = l.server()
+        p = Peer(s, l.folder)
+        assert p.enroll(hostname="web-1").status == 201
+        for first in range(1, 3001, 1000):
+            send(p, "kernel.critical", first,
+                 [exit_line(i, "needle" if i == 2500 else "straw") for i in range(first, first + 1000)])
+        path = write(l, "h/needle.yml", ENDINGS % "needle")
+        found = [json.loads(x) for x in ctl(s, "hunt", path, "--json").stdout.splitlines()]
+        assert [(f["seq"], f["hostname"], f["event"]["raw"]["comm"]) for f in found] == [(2500, "web-1", "needle")]
+        s.stop()
+        assert len(ctl(s, "hunt", path).stdout.splitlines()) == 1
+        assert ctl(s, "hunt", path, "--to", "2020-01-01").stdout == ""
+        straw = write(l, "h/straw.yml", ENDINGS % "straw")
+        assert len(ctl(s, "hunt", straw, "--limit", "7").stdout.splitlines()) == 7
+        assert ctl(s, "hunt", "no-such-rule", check=False).returncode == 1
+        many = ctl(s, "hunt", write(l, "h2/base.yml", ENDINGS % "straw"), write(l, "h2/many.yml", MANY.replace(
+            "gte: 3", "gte: 1")), "--json", "--limit", "100000").stdout.splitlines()
+        assert any(json.loads(x)["rule_title"] == "many ended" for x in many)
+
+
+def test_process_events_become_a_tree():
+    with lab.Lab() as l:
+        s = l.server()
+        p = Peer(s, l.folder)
+        assert p.enroll(hostname="web-1").status == 201
+        assert p.post(1, 50).status == 202
+        lab.wait_for("the processes", 10, lambda: s.one("SELECT count(*) AS n FROM process_tree")["n"] == 50)
+        row = s.one("SELECT DISTINCT agent_id, hostname, ended > 0 AS over FROM process_tree")
+        assert row == {"agent_id": p.id, "hostname": "web-1", "over": 1}
 
 
 lab.main()
