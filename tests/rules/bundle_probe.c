@@ -88,6 +88,14 @@ static void open_side(struct side *s, struct wedr_ruleset *rs)
     need(s->m && s->ev ? WEDR_OK : WEDR_E_NOMEM, "matcher");
 }
 
+static void close_side(struct side *s)
+{
+    wedr_matcher_free(s->m);
+    wedr_rule_event_free(s->ev);
+    wedr_field_map_free(s->map);
+    wedr_engine_free(s->e);
+}
+
 /* What an event is for one side: rules that match, by id. */
 static int match(struct side *s, const char *p, size_t len, const uint32_t **rules, size_t *count)
 {
@@ -179,5 +187,8 @@ int main(int argc, char **argv)
            "\"compile_ms\":%.1f}\n",
            (unsigned)info.rules, bytes.len, counts[0], counts[1], counts[2], t1 - t0, t2 - t1,
            t3 - t2, t4 - t3);
-    return 0; /* the process ends with everything open */
+    wedr_buf_fini(&bytes);
+    close_side(&b);
+    close_side(&a);
+    return 0;
 }

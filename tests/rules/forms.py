@@ -118,13 +118,15 @@ ECS = {
 }
 # The same as our own sensors say it.
 KEY = {"ProcessId": "raw.pid"}
+ACTOR = {**KEY, "Image": "process.path"}
 OWN = {
     1: ({"event_type": "process_create", "module": "kernel_callback"},
         {**KEY, "Image": "raw.image_path", "CommandLine": "raw.command_line", "ParentImage": "raw.parent_image_path",
          "CurrentDirectory": "raw.cwd", "IntegrityLevel": "raw.integrity_label", "ParentProcessId": "raw.parent_pid"}),
-    7: ({"event_type": "module_load", "module": "kernel_callback", "raw.scope": "user"}, {**KEY, "ImageLoaded": "raw.image_path"}),
-    11: ({"event_type": "file_write", "module": "kernel_callback", "raw.op": "Create"}, {**KEY, "TargetFilename": "raw.target_path"}),
-    13: ({"event_type": "registry_write", "module": "kernel_callback", "raw.op": "SetValue"}, {**KEY, "TargetObject": "raw.key_path"}),
+    7: ({"event_type": "module_load", "module": "kernel_callback", "raw.scope": "user"}, {**ACTOR, "ImageLoaded": "raw.image_path"}),
+    11: ({"event_type": "file_write", "module": "kernel_callback", "raw.op": "Create"}, {**ACTOR, "TargetFilename": "raw.target_path"}),
+    13: ({"event_type": "registry_write", "module": "kernel_callback", "raw.op": "SetValue"},
+         {**ACTOR, "TargetObject": "raw.key_path", "Details": "raw.data_text"}),
 }
 
 
