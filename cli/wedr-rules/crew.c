@@ -96,6 +96,9 @@ static void on_bad(void *ctx, const char *path, uint64_t line, uint64_t offset, 
 {
     struct wedr_crew_run *g = ctx;
     g->crew->stats.failed++;
+    if (g->crew->problem) {
+        g->crew->problem(g->crew->ctx);
+    }
     if (path != g->told_path) {
         wedr_events_tell_more(g->told_path, g->told);
         g->told_path = path;
@@ -227,6 +230,9 @@ static void on_failed(void *ctx, const char *path, const char *reason)
 {
     const struct wedr_crew_run *g = ctx;
     g->crew->stats.failed++;
+    if (g->crew->problem) {
+        g->crew->problem(g->crew->ctx);
+    }
     wedr_show_problem(path, 0, reason);
 }
 
@@ -277,6 +283,9 @@ int wedr_crew_run(struct wedr_crew *p, char *const *paths, size_t count)
     }
     if (r == WEDR_OK) {
         r = finish(g);
+    }
+    if (g->told > 0 && p->problem) {
+        p->problem(p->ctx);
     }
     wedr_events_tell_more(g->told_path, g->told);
     return r;

@@ -49,6 +49,7 @@ struct wedr_crew {
     int64_t since_us, until_us;
     int (*hit)(void *ctx, const struct wedr_hit *hit); /* other than 0 ends the run */
     void (*progress)(void *ctx, const struct wedr_crew_stats *stats); /* often; may be NULL */
+    void (*problem)(void *ctx); /* before a line goes to standard error; may be NULL */
     void *ctx;
     struct wedr_crew_stats stats;
     struct wedr_crew_run *run; /* keeps the paths */

@@ -75,6 +75,12 @@ static void on_progress(void *ctx, const struct wedr_crew_stats *stats)
     wedr_progress_show(&s->progress, stats);
 }
 
+static void on_problem(void *ctx)
+{
+    struct scan *s = ctx;
+    wedr_progress_clear(&s->progress);
+}
+
 static const struct wedr_report_form *form_of(const struct wedr_rules_args *args)
 {
     return args->json       ? &wedr_report_json
@@ -159,7 +165,8 @@ static int scan(const struct wedr_load *l,
 {
     int processors = wedr_cpu_count();
     struct scan s = {.args = args, .form = form_of(args), .out_is_terminal = wedr_term_out()};
-    struct wedr_crew crew = {.load = l, .hit = on_hit, .progress = on_progress, .ctx = &s};
+    struct wedr_crew crew = {
+        .load = l, .hit = on_hit, .progress = on_progress, .problem = on_problem, .ctx = &s};
     uint32_t count = wedr_ruleset_rule_count(wedr_engine_ruleset(l->engine));
     bool *wanted = wedr_alloc((size_t)count + 1, sizeof(*wanted));
     bool *feeds = wedr_alloc((size_t)count + 1, sizeof(*feeds));

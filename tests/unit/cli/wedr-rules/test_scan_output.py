@@ -167,6 +167,10 @@ def test_a_bar_is_drawn_on_a_terminal_and_taken_away(box):
     code, out, shown = on_terminal("scan", "--json", rules, "--", path)
     assert code == 0 and out.count("\n") == 20000
     assert re.search(r"\[[#.]{24}\] +\d+%  .* of 2\.\d MiB  \d+ events/s", shown) and shown.endswith("\r\x1b[K"), shown[-300:]
+    broken = box.put("b.ndjson", (json.dumps(flat("x")) + "\n") * 20000 + "nonsense\n" + (json.dumps(flat("x")) + "\n") * 20000)
+    code, _, shown = on_terminal("scan", "--json", rules, "--", broken)
+    told = [line for line in shown.replace("\r\n", "\n").split("\n") if "no JSON object" in line]
+    assert code == 1 and len(told) == 1 and told[0].split("\r")[-1].startswith("\x1b[K" + broken), shown[-300:]
     for args, env in ((["--quiet"], {}), (["-q"], {}), ([], {"TERM": "dumb"})):
         code, _, shown = on_terminal("scan", "--json", *args, rules, "--", path, **env)
         assert code == 0 and not shown, shown[:200]
