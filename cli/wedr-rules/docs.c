@@ -179,11 +179,10 @@ static int step(struct wedr_docs *d, const char *at, const char **from)
     d->line_begun = true;
     switch ((enum state)d->state) {
     case LOST:
-        if (!first || (c != '{' && c != '[')) {
+    case BETWEEN:
+        if (d->state == LOST && (!first || (c != '{' && c != '['))) {
             return WEDR_OK;
         }
-        /* fall through */
-    case BETWEEN:
         *from = at;
         d->state = BETWEEN;
         return between(d, c, at);
