@@ -111,7 +111,10 @@ int wedr_detect_use_take(struct wedr_detect *d,
     }
     if (d->rules) {
         struct exchange x = {d->rules->rs, r->rs};
+        d->ending = true; /* of the rules that go */
         wedr_throttle_rules(d->throttle, new_index, &x);
+        detect_tell_held(d, true);
+        d->ending = false;
         wedr_detect_rules_free(d->rules);
     }
     d->rules = r;
@@ -334,12 +337,16 @@ void wedr_detect_event(struct wedr_detect *d,
 
 void wedr_detect_tick(struct wedr_detect *d, struct wedr_clock_pair now, bool all)
 {
-    if (!all && !wedr_detect_room(d)) {
+    uint64_t now_ms = d->mono_ms();
+    if (!all && (now_ms - d->ticked_ms < DETECT_TICK_MS || !wedr_detect_room(d))) {
         return;
     }
     d->now = now;
-    d->now_ms = d->mono_ms();
-    wedr_throttle_tick(d->throttle, d->now_ms, all);
+    d->now_ms = d->ticked_ms = now_ms;
+    d->ending = all;
+    wedr_throttle_tick(d->throttle, now_ms, all);
+    detect_tell_held(d, all);
+    d->ending = false;
 }
 
 bool wedr_detect_frame(struct wedr_detect *d, struct wedr_spool_frame_in *ret)

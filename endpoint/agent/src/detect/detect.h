@@ -66,7 +66,6 @@ struct wedr_detect_stats {
     uint64_t events;  /* shown to the rules */
     uint64_t matched; /* (rule, event) pairs and correlations that fired */
     uint64_t alerts, suppressed, over_budget, responses;
-    uint64_t untold; /* counts of held back matches that found no room to be told */
     uint64_t windows, windows_evicted;
     uint64_t processes, processes_evicted;
     uint64_t too_large;
@@ -99,8 +98,8 @@ bool wedr_detect_room(const struct wedr_detect *d);
 void wedr_detect_event(struct wedr_detect *d,
                        const struct wedr_detect_event *e,
                        struct wedr_clock_pair now);
-/* From time to time: tells what was held back by throttles whose time is over; all: everything (the
- * end of the stream). */
+/* Every round: tells what was held back by throttles whose time is over, as the budget allows; all:
+ * everything, one alert for each rule (the end of the stream). */
 void wedr_detect_tick(struct wedr_detect *d, struct wedr_clock_pair now, bool all);
 /* Records what became of a kill. WEDR_E_LIMIT: no room now. */
 WEDR_MUST_USE int wedr_detect_response(struct wedr_detect *d,

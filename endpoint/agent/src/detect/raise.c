@@ -136,30 +136,73 @@ void detect_raise(struct wedr_detect *d, const struct detect_match *m)
     }
 }
 
-bool detect_tell(void *ctx, const struct wedr_throttle_entry *entry, bool last)
+/* The alert stands for the newest match that was held back, and counts the others. */
+static bool tell(struct wedr_detect *d,
+                 uint32_t index,
+                 const struct wedr_sighting *last,
+                 const char *entity,
+                 uint64_t count)
 {
-    struct wedr_detect *d = ctx;
-    const struct wedr_rule *rule = d->rules && entry->rule < d->rules->rules
-                                       ? wedr_ruleset_rule(d->rules->rs, entry->rule)
-                                       : NULL;
-    if (!rule || (rule->actions & (WEDR_ACTION_ALERT | WEDR_ACTION_KILL)) == 0) {
-        return true; /* a log line is not counted */
-    }
-    /* The alert stands for the newest match that was held back, and counts the others. */
-    struct wedr_alert_event event = {.s = entry->last};
+    const struct wedr_rule *rule = wedr_ruleset_rule(d->rules->rs, index);
+    struct wedr_alert_event event = {.s = *last};
     struct wedr_alert a = {.rule = rule,
-                           .s = entry->last,
-                           .entity = entry->entity,
-                           .suppressed = entry->suppressed - 1,
+                           .s = *last,
+                           .entity = entity,
+                           .suppressed = count - 1,
                            .match_count = 1,
                            .rules_serial = d->rules->info.serial,
                            .profile = d->rules->info.profile,
                            .events = &event,
                            .event_count = 1};
-    wedr_alert_id(rule->id, &entry->last, a.id);
+    wedr_alert_id(rule->id, last, a.id);
     wedr_alert_matched_none(&d->builder);
     bool told = write_alert(d, &a) == WEDR_OK;
     d->stats.suppressed -= told ? 1 : 0;
-    d->stats.untold += !told && last ? entry->suppressed : 0;
     return told;
+}
+
+static void keep_with_rule(struct wedr_detect_rules *r, const struct wedr_throttle_entry *entry)
+{
+    struct wedr_detect_held *h = &r->held[entry->rule];
+    r->holding += h->count == 0 ? 1 : 0;
+    h->count += entry->suppressed;
+    h->last = entry->last;
+}
+
+bool detect_tell(void *ctx, const struct wedr_throttle_entry *entry, bool last)
+{
+    struct wedr_detect *d = ctx;
+    struct wedr_detect_rules *r = d->rules;
+    if (!r || entry->rule >= r->rules) {
+        return true;
+    }
+    uint8_t actions = wedr_ruleset_rule(r->rs, entry->rule)->actions;
+    if ((actions & (WEDR_ACTION_ALERT | WEDR_ACTION_KILL)) == 0) {
+        return true; /* a log line is not counted */
+    }
+    if (!d->ending && within_budget(d) &&
+        tell(d, entry->rule, &entry->last, entry->entity, entry->suppressed)) {
+        return true;
+    }
+    if (!last && !d->ending) {
+        return false;
+    }
+    keep_with_rule(r, entry);
+    return true;
+}
+
+void detect_tell_held(struct wedr_detect *d, bool all)
+{
+    struct wedr_detect_rules *r = d->rules;
+    for (uint32_t i = 0; r && r->holding > 0 && i < r->rules; i++) {
+        struct wedr_detect_held *h = &r->held[i];
+        if (h->count == 0) {
+            continue;
+        }
+        if ((!all && !within_budget(d)) || !tell(d, i, &h->last, "several", h->count)) {
+            return;
+        }
+        h->count = 0;
+        r->holding--;
+    }
 }

@@ -16,7 +16,8 @@ static int make_parts(struct wedr_detect_rules *r, const struct wedr_encoder *en
     r->matcher = wedr_matcher_new(r->engine);
     r->event = wedr_rule_event_new(r->rs, NULL);
     r->matched = wedr_alloc(r->rules + 1, sizeof(r->matched[0]));
-    if (!r->matcher || !r->event || !r->matched) {
+    r->held = wedr_alloc(r->rules + 1, sizeof(r->held[0]));
+    if (!r->matcher || !r->event || !r->matched || !r->held) {
         return WEDR_E_NOMEM;
     }
     int err = wedr_tap_new(encoder, r->map, &r->tap);
@@ -72,6 +73,7 @@ void wedr_detect_rules_free(struct wedr_detect_rules *r)
         wedr_matcher_free(r->matcher);
         wedr_tap_free(r->tap);
         wedr_free(r->matched);
+        wedr_free(r->held);
         wedr_engine_free(r->engine);
         wedr_field_map_free(r->map);
         wedr_free(r);

@@ -9,9 +9,16 @@
 #include "core/base/attr.h"
 #include "core/util/errinfo.h"
 #include "detect/detect.h"
+#include "detect/sighting.h"
 #include "encode/tap.h"
 #include "wedr/rules/correlate.h"
 #include "wedr/rules/engine.h"
+
+/* What a rule still has to tell of entities that nobody remembers any more. */
+struct wedr_detect_held {
+    uint64_t count;
+    struct wedr_sighting last;
+};
 
 struct wedr_detect_rules {
     struct wedr_detect_bundle info;
@@ -23,7 +30,9 @@ struct wedr_detect_rules {
     struct wedr_rule_event *event;
     struct wedr_correlate *correlate; /* NULL when no rule needs windows */
     uint32_t rules;
-    uint32_t *matched; /* of the event under way; room for all rules */
+    uint32_t *matched;             /* of the event under way; room for all rules */
+    struct wedr_detect_held *held; /* by rule */
+    uint32_t holding;              /* rules that hold something back */
     size_t matched_count;
     size_t memory; /* bytes of all of it, without the windows */
 };

@@ -16,6 +16,7 @@
 
 #define DETECT_RECENT_KILLS 64u
 #define DETECT_KILL_AGAIN_MS 10000u /* the same process is not asked for twice within this time */
+#define DETECT_TICK_MS 250u
 #define DETECT_ROOM (WEDR_OUTBOX_BYTES / 2) /* free before an event is shown */
 
 struct detect_kills {
@@ -41,6 +42,8 @@ struct wedr_detect {
     uint64_t now_ms;
     uint64_t budget; /* thousandths of alerts that may be raised now */
     uint64_t budget_ms;
+    uint64_t ticked_ms;
+    bool ending; /* the stream's last words: one alert for each rule that holds something back */
     uint64_t (*mono_ms)(void); /* wedr_time_mono_ms; tests let it jump */
 };
 
@@ -58,8 +61,11 @@ struct detect_match {
 
 /* raise.c */
 void detect_raise(struct wedr_detect *d, const struct detect_match *m);
-/* A wedr_throttle_tell_fn; ctx is the detection. */
+/* A wedr_throttle_tell_fn; ctx is the detection. What goes over the budget stays with its entry,
+ * or, when that one goes, with its rule. */
 bool detect_tell(void *ctx, const struct wedr_throttle_entry *entry, bool last);
+/* What stays with rules, one alert for each, as the budget allows; all: whatever it allows. */
+void detect_tell_held(struct wedr_detect *d, bool all);
 
 /* kills.c: true when it waits now; false when it was asked for a moment ago, or does not fit. */
 bool detect_kill(struct wedr_detect *d,

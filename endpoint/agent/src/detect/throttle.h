@@ -32,8 +32,8 @@ struct wedr_throttle_entry {
 
 struct wedr_throttle;
 
-/* Tells what an entry held back; then it holds nothing back. False: not now. Where the entry goes
- * anyway (last: its place is needed, its rule is gone), the count goes with it. */
+/* Tells what an entry held back; then it holds nothing back. False: not now. With
+ * last the entry goes (its place is needed, its rule is gone): it has to be kept elsewhere. */
 typedef bool wedr_throttle_tell_fn(void *ctx, const struct wedr_throttle_entry *entry, bool last);
 
 /* NULL when out of memory. tell is kept. */

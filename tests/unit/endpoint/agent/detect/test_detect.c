@@ -308,6 +308,31 @@ static void all_rules_together_have_a_budget_and_nothing_is_forgotten(void **sta
     assert_int_equal(collect(f), 50); /* each is told with its count */
 }
 
+/* More entities than anybody remembers: the budget holds all the same, and the sum is right. */
+static void a_flood_of_entities_stays_within_the_budget_and_is_counted(void **state)
+{
+    struct fixture *f = *state;
+    struct wedr_detect_stats st;
+    const uint32_t flood = 3 * WEDR_THROTTLE_DEFAULT;
+    uint64_t told = 0, n = 0;
+    use(f, SHELL, 1, 0);
+    for (uint32_t pid = 100; pid < 100 + flood; pid++) {
+        run(f, pid, "/bin/sh", "sh -c evil");
+        if (!wedr_detect_room(f->d)) {
+            n += collect(f);
+        }
+    }
+    n += collect(f);
+    assert_int_equal(n, WEDR_DETECT_ALERTS_BURST);
+    wedr_detect_tick(f->d, pair, true); /* the end */
+    assert_int_equal(collect(f), 1);
+    assert_string_equal(text(raw(f, 0), "entity"), "several");
+    told = (uint64_t)number(raw(f, 0), "suppressed");
+    assert_int_equal(told + 1, flood - WEDR_DETECT_ALERTS_BURST);
+    wedr_detect_stats(f->d, &st);
+    assert_int_equal(st.alerts + st.suppressed, flood);
+}
+
 #define COUNT_RULE                                                                 \
     SHELL "---\ntitle: many\nid: many\nlevel: critical\ncorrelation:\n"            \
           "  type: event_count\n  rules: [shell]\n  group-by: [ParentProcessId]\n" \
@@ -545,6 +570,7 @@ int main(void)
         TEST(every_match_is_an_alert_or_counted_as_held_back),
         TEST(one_noisy_process_does_not_silence_another),
         TEST(all_rules_together_have_a_budget_and_nothing_is_forgotten),
+        TEST(a_flood_of_entities_stays_within_the_budget_and_is_counted),
         TEST(w02_a_correlation_shows_the_events_that_it_counted),
         TEST(long_evidence_is_cut_from_the_oldest_on_and_counted),
         TEST(records_of_the_agent_itself_are_matched_too),
