@@ -2,12 +2,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Rules at work in a running agent: from a process to the alert on the server, through crashes and exchanges of rules;
 what may be ended and what may not."""
+import ctypes
 import datetime
 import glob
 import json
 import os
 import signal
+import socket
 import sqlite3
+import struct
 import subprocess
 import time
 
@@ -17,6 +20,7 @@ MAKE_BUNDLE = os.path.join(lab.BUILD, "tests", "system", "make_bundle")
 FLOOD = os.path.join(lab.BUILD, "tests", "system", "exec_flood")
 LOG, ALERT, KILL = 1, 2, 4
 KILL_ALLOWED = 1
+MSG_RULES_FETCHED = 405
 
 
 def bundle(box, text, serial=None, policy=0, actions=ALERT, key="key", name="bundle"):
@@ -225,6 +229,14 @@ def publish(server, box, *rules):
     lab.run(lab.SERVER, "rules", "publish", "--data", server.data)
 
 
+def quick_server(box):
+    """One whose agents ask for news every second."""
+    config = os.path.join(box.folder, "server.json")
+    with open(config, "w", encoding="utf-8") as f:
+        json.dump({"fleet": {"checkin_interval_s": 1}}, f)
+    return box.server(args=("--config", config))
+
+
 def serial_of(agent):
     return int((agent.status() or {"rules": {"serial": "0"}})["rules"]["serial"])
 
@@ -232,10 +244,7 @@ def serial_of(agent):
 def test_rules_reach_a_running_agent_from_the_server_and_are_exchanged_while_events_come():
     lab.need_bpf()
     with lab.Lab() as box:
-        config = os.path.join(box.folder, "server.json")
-        with open(config, "w", encoding="utf-8") as f:
-            json.dump({"fleet": {"checkin_interval_s": 1}}, f)
-        server, agent = box.server(args=("--config", config)), box.agent()
+        server, agent = quick_server(box), box.agent()
         publish(server, box, (1, "wedr-mark-a"))
         agent.enroll(server)
         agent.start("--source", "ebpf")
@@ -263,6 +272,74 @@ def test_rules_reach_a_running_agent_from_the_server_and_are_exchanged_while_eve
         lab.wait_for("rules again", 60, lambda: serial_of(agent) == serial)
         agent.stop("--sensor")
         lab.ledger_adds_up(server)
+
+
+def bring(agent, data):
+    """What a net process that somebody took over would do: its memory for rules, its channel to the holder."""
+    net = agent.status()["processes"]["net"]["pid"]
+    folder = "/proc/%d/fd" % net
+    files = [n for n in os.listdir(folder) if "memfd:rules" in os.readlink(os.path.join(folder, n))]
+    assert len(files) == 1, files
+    fd = os.open(os.path.join(folder, files[0]), os.O_RDWR)
+    os.pwrite(fd, data, 0)
+    os.close(fd)
+    text = struct.pack("<HHII32s", 1, MSG_RULES_FETCHED, 44, len(data), b"\1" * 32)
+    for s in agent_channels(net):
+        s.send(text)
+
+
+def agent_channels(pid):
+    """The ends that process pid has of its channels to other processes of the agent, as if this were its code."""
+    libc, pidfd, found = ctypes.CDLL(None, use_errno=True), os.pidfd_open(pid), []
+    for name in os.listdir("/proc/%d/fd" % pid):
+        fd = libc.syscall(438, pidfd, int(name), 0)  # pidfd_getfd
+        if fd < 0:
+            continue
+        try:
+            s = socket.socket(fileno=fd)
+            if s.family == socket.AF_UNIX and s.type == socket.SOCK_SEQPACKET:
+                found.append(s)
+                continue
+            s.close()
+        except OSError:
+            os.close(fd)
+    os.close(pidfd)
+    return found
+
+
+def test_net_that_was_taken_over_brings_no_rules_of_its_own_and_no_old_ones():
+    lab.need_bpf()
+    with lab.Lab() as box:
+        server, agent = quick_server(box), box.agent()
+        agent.enroll(server)
+        agent.start("--source", "ebpf")
+        serial = lab.wait_for("the rules of the server", 40, lambda: serial_of(agent))
+        stored = os.path.join(agent.state, "identity", "rules.bundle")
+        with open(stored, "rb") as f:
+            genuine = f.read()
+        path, _ = bundle(box, "wedr-mark-net", policy=KILL_ALLOWED, actions=ALERT | KILL, serial=serial + 10 ** 9)
+        with open(path, "rb") as f:
+            forged = f.read()
+        changed = bytearray(genuine)
+        changed[len(changed) // 2] ^= 1
+        for data in (forged, bytes(changed), genuine[:-1]):
+            time.sleep(5.5)  # the holder looks at one in 5 s
+            bring(agent, data)
+            status = lab.wait_for("the refusal", 10, lambda: (
+                lambda s: s and s["rules"]["error"] and s["health"]["degraded"] and s)(agent.status()))
+            assert status["rules"]["serial"] == str(serial), status["rules"]
+            assert not status["rules"]["kill_allowed"]
+        with open(stored, "rb") as f:
+            assert f.read() == genuine
+        assert not os.path.exists(stored.replace("bundle", "new"))
+        publish(server, box, (9, "wedr-mark-later"))
+        lab.wait_for("newer rules", 100, lambda: serial_of(agent) > serial)
+        lab.wait_for("no trouble any more", 10, lambda: not agent.status()["rules"]["error"])
+        time.sleep(5.5)
+        bring(agent, genuine)
+        lab.wait_for("the refusal of the old ones", 10, lambda: "older" in agent.status()["rules"]["error"])
+        assert serial_of(agent) > serial
+        agent.stop("--sensor")
 
 
 def test_an_agent_without_rules_works_as_ever():

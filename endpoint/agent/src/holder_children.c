@@ -329,6 +329,11 @@ static void on_kill(struct holder *h, const struct wedr_msg_kill *m)
         .protected_pids = {h->args->pid, wedr_child_pid(h->core.proc),
                            h->net.proc ? wedr_child_pid(h->net.proc) : 0}};
     int err = wedr_kills_ask(&h->kills, m, &policy);
+    if (err != WEDR_OK) {
+        struct wedr_msg_kill_result r;
+        wedr_kills_refuse(m, err, &r);
+        holder_send(h, &h->core, &r, NULL, 0);
+    }
     wedr_log(WARN, "holder.kill_asked", WEDR_U64("pid", m->pid), WEDR_STR("alert", m->alert_id),
              WEDR_U64("allowed", policy.allowed), WEDR_ERR(err));
 }

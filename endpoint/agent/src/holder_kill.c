@@ -101,6 +101,15 @@ static struct wedr_kill_slot *slot_for(struct wedr_kills *k, const struct wedr_m
     return free_slot;
 }
 
+static void begin_result(const struct wedr_msg_kill *m, struct wedr_msg_kill_result *ret)
+{
+    wedr_msg_begin(ret, WEDR_MSG_T_KILL_RESULT);
+    ret->pid = m->pid;
+    ret->process_key = m->process_key;
+    memcpy(ret->alert_id, m->alert_id, sizeof(ret->alert_id));
+    memcpy(ret->rule_id, m->rule_id, sizeof(ret->rule_id));
+}
+
 int wedr_kills_ask(struct wedr_kills *k,
                    const struct wedr_msg_kill *m,
                    const struct wedr_kill_policy *policy)
@@ -118,11 +127,7 @@ int wedr_kills_ask(struct wedr_kills *k,
     s->since_us = now * 1000;
     s->deadline_ms = now + WEDR_KILL_DEADLINE_MS;
     s->target.handle = WEDR_HANDLE_NONE;
-    wedr_msg_begin(&s->result, WEDR_MSG_T_KILL_RESULT);
-    s->result.pid = m->pid;
-    s->result.process_key = m->process_key;
-    memcpy(s->result.alert_id, m->alert_id, sizeof(s->result.alert_id));
-    memcpy(s->result.rule_id, m->rule_id, sizeof(s->result.rule_id));
+    begin_result(m, &s->result);
     k->asked++;
     if (!policy->allowed) {
         answer(k, s, WEDR_RESPONSE_RESULT_REFUSED_BY_POLICY, "the rules' policy does not allow it");
@@ -134,6 +139,13 @@ int wedr_kills_ask(struct wedr_kills *k,
         begin(k, s);
     }
     return WEDR_OK;
+}
+
+void wedr_kills_refuse(const struct wedr_msg_kill *m, int err, struct wedr_msg_kill_result *ret)
+{
+    begin_result(m, ret);
+    ret->result = WEDR_RESPONSE_RESULT_FAILED;
+    wedr_msg_put_text(ret->detail, sizeof(ret->detail), wedr_err_text(err));
 }
 
 void wedr_kills_tick(struct wedr_kills *k)

@@ -45,6 +45,8 @@ void wedr_kills_fini(struct wedr_kills *k);
 WEDR_MUST_USE int wedr_kills_ask(struct wedr_kills *k,
                                  const struct wedr_msg_kill *m,
                                  const struct wedr_kill_policy *policy);
+/* The answer to a request that was not taken. */
+void wedr_kills_refuse(const struct wedr_msg_kill *m, int err, struct wedr_msg_kill_result *ret);
 /* Looks which targets have ended or are overdue. */
 void wedr_kills_tick(struct wedr_kills *k);
 /* Fills w (WEDR_KILLS_MAX entries) with what to wait for. */

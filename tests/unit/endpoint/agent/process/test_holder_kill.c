@@ -162,6 +162,10 @@ static void more_than_there_is_room_for_is_refused_and_nothing_happens(void **st
     }
     struct wedr_msg_kill m = request((uint32_t)pid, key);
     assert_int_equal(wedr_kills_ask(&kills, &m, &yes), WEDR_E_FULL);
+    struct wedr_msg_kill_result r;
+    wedr_kills_refuse(&m, WEDR_E_FULL, &r);
+    assert_int_equal(r.result, WEDR_RESPONSE_RESULT_FAILED);
+    assert_int_equal(r.pid, pid);
     assert_true(lives(pid));
     end(pid);
 }
