@@ -241,14 +241,12 @@ void holder_rules_fetched(struct holder *h, const struct wedr_msg_rules_fetched 
     struct wedr_errinfo ei = {""};
     struct wedr_buf buf;
     uint64_t now = wedr_time_mono_ms();
-    if (h->rules.fetched_ms != 0 && now - h->rules.fetched_ms < FETCH_MS) {
-        return; /* more than net may do */
-    }
-    h->rules.fetched_ms = now;
-    if (h->args->rules_bundle || !h->core.ready || h->rules.asked) {
+    bool early = h->rules.fetched_ms != 0 && now - h->rules.fetched_ms < FETCH_MS;
+    if (early || h->args->rules_bundle || !h->core.ready || h->rules.asked) {
         holder_rules_net_ready(h); /* not now: net fetches it again */
         return;
     }
+    h->rules.fetched_ms = now;
     wedr_buf_init(&buf, WEDR_BUNDLE_MAX);
     int err = read_bundle(h->rules.net_file, m->len, &buf, &ei);
     if (err == WEDR_OK) {
