@@ -42,6 +42,36 @@ static void stored_identity_comes_back_and_can_be_forgotten(void **state)
     p_remove(dir);
 }
 
+static void rules_and_their_key_belong_to_an_enrolment(void **state)
+{
+    struct wedr_buf b;
+    wedr_handle h;
+    const char *dir = p_dir();
+    (void)state;
+    wedr_buf_init(&b, 128);
+    store(dir); /* a server without rules */
+    assert_int_equal(wedr_identity_read(dir, "rules_key", &b), WEDR_E_NOENT);
+    struct wedr_identity_files f = {.agent_id = ID,
+                                    .server_url = "https://s:1",
+                                    .tls_key = "key",
+                                    .tls_crt = "crt",
+                                    .ca_pem = "ca",
+                                    .rules_key = "aa55"};
+    assert_int_equal(wedr_identity_store(dir, &f, NULL), WEDR_OK);
+    assert_int_equal(wedr_identity_read(dir, "rules_key", &b), WEDR_OK);
+    assert_int_equal(b.len, 4);
+    assert_int_equal(wedr_identity_replace(dir, "rules.new", "bundle", 6), WEDR_OK);
+    assert_int_equal(wedr_identity_rename(dir, "rules.new", "rules.bundle"), WEDR_OK);
+    assert_int_equal(wedr_identity_open(dir, "rules.new", &h), WEDR_E_NOENT);
+    assert_int_equal(wedr_identity_open(dir, "rules.bundle", &h), WEDR_OK);
+    wedr_fs_close(h);
+    store(dir); /* another enrolment has other rules */
+    assert_int_equal(wedr_identity_open(dir, "rules.bundle", &h), WEDR_E_NOENT);
+    assert_int_equal(wedr_identity_open(dir, "rules_key", &h), WEDR_E_NOENT);
+    wedr_buf_fini(&b);
+    p_remove(dir);
+}
+
 static void files_are_for_their_owner_alone(void **state)
 {
     struct wedr_identity id;
@@ -189,6 +219,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(stored_identity_comes_back_and_can_be_forgotten),
+        cmocka_unit_test(rules_and_their_key_belong_to_an_enrolment),
         cmocka_unit_test(files_are_for_their_owner_alone),
         cmocka_unit_test(link_in_the_place_of_a_key_is_not_followed),
         cmocka_unit_test(damaged_or_incomplete_identity_says_so),

@@ -143,6 +143,70 @@ static void heartbeat_is_valid_json_with_real_counters(void **state)
     assert_int_equal(wedr_heartbeat_write(&hb, text, 100, &len), WEDR_E_RANGE);
 }
 
+static void heartbeat_says_which_rules_are_at_work_and_what_they_did(void **state)
+{
+    static char text[WEDR_HEARTBEAT_MAX];
+    struct wedr_msg_core_stats core;
+    struct wedr_msg_net_stats net;
+    struct wedr_msg_holder_state holder;
+    json_error_t e;
+    size_t len = 0;
+    (void)state;
+    wedr_msg_begin(&core, WEDR_MSG_T_CORE_STATS);
+    wedr_msg_begin(&net, WEDR_MSG_T_NET_STATS);
+    wedr_msg_begin(&holder, WEDR_MSG_T_HOLDER_STATE);
+    core.agent_epoch = 0xdef;
+    core.alert_produced = 7;
+    core.alert_acked = 5;
+    core.detect.alerts = 3;
+    core.detect.suppressed = 4;
+    holder.rules_serial = 1700000000000001;
+    holder.kill_allowed = 1;
+    wedr_msg_put_text(holder.rules_profile, sizeof(holder.rules_profile), "servers");
+    wedr_msg_put_text(holder.rules_error, sizeof(holder.rules_error), "older");
+    struct wedr_heartbeat hb = {"1.2.3", &core, &net, &holder};
+    assert_int_equal(wedr_heartbeat_write(&hb, text, sizeof(text), &len), WEDR_OK);
+    json_t *root = json_loadb(text, len, JSON_REJECT_DUPLICATES, &e);
+    assert_non_null(root);
+    const json_t *rules = json_object_get(root, "rules");
+    assert_string_equal(json_string_value(json_object_get(rules, "serial")), "1700000000000001");
+    assert_string_equal(json_string_value(json_object_get(rules, "profile")), "servers");
+    assert_string_equal(json_string_value(json_object_get(rules, "error")), "older");
+    assert_int_equal(json_integer_value(json_object_get(rules, "alerts")), 3);
+    assert_int_equal(json_integer_value(json_object_get(rules, "suppressed")), 4);
+    assert_true(json_is_true(json_object_get(rules, "kill_allowed")));
+    const json_t *streams = json_object_get(root, "streams");
+    const json_t *alerts = json_array_get(streams, json_array_size(streams) - 1);
+    assert_string_equal(json_string_value(json_object_get(alerts, "stream")), "alert");
+    assert_int_equal(json_integer_value(json_object_get(alerts, "in_flight")), 2);
+    json_decref(root);
+}
+
+static bool offered(const char *text, struct wedr_rules_offer *o)
+{
+    wedr_heartbeat_rules(text, strlen(text), o);
+    return o->there;
+}
+
+#define HEX32 "000102030405060708090a0b0c0d0e0f"
+
+static void an_offer_of_rules_is_whole_or_none(void **state)
+{
+    struct wedr_rules_offer o;
+    (void)state;
+    assert_true(
+        offered("{\"rules\":{\"serial\":\"1\",\"sha256\":\"" HEX32 HEX32 "\",\"size\":9}}", &o));
+    assert_int_equal(o.sha256[31], 0x0f);
+    assert_int_equal(o.size, 9);
+    assert_false(offered("{}", &o));
+    assert_false(offered("[]", &o));
+    assert_false(offered("{\"rules\":7}", &o));
+    assert_false(offered("{\"rules\":{\"sha256\":\"" HEX32 "\",\"size\":9}}", &o));
+    assert_false(offered("{\"rules\":{\"sha256\":\"" HEX32 HEX32 "\",\"size\":0}}", &o));
+    assert_false(offered("{\"rules\":{\"sha256\":\"" HEX32 HEX32 "\",\"size\":16777217}}", &o));
+    assert_false(offered("{\"rules\":{\"sha256\":\"" HEX32 HEX32 "\",\"size\":\"9\"}}", &o));
+}
+
 static void a10_heartbeat_without_counters_is_not_healthy(void **state)
 {
     static char text[WEDR_HEARTBEAT_MAX];
@@ -205,6 +269,8 @@ int main(void)
         cmocka_unit_test(retry_after_is_honoured_and_bounded),
         cmocka_unit_test(without_a_client_a_batch_goes_back_and_one_outage_counts_once),
         cmocka_unit_test(heartbeat_is_valid_json_with_real_counters),
+        cmocka_unit_test(heartbeat_says_which_rules_are_at_work_and_what_they_did),
+        cmocka_unit_test(an_offer_of_rules_is_whole_or_none),
         cmocka_unit_test(a10_heartbeat_without_counters_is_not_healthy),
         cmocka_unit_test(heartbeat_answers_are_bounded_and_typed),
         cmocka_unit_test(strings_of_an_answer_are_checked_and_cut_never),
