@@ -33,7 +33,7 @@ static const char head[] =
     "It is harmless and always on. A look-up of `" WEDR_PACK_MARKER
     ".invalid` does the same for lists.\n"
     "\n"
-    "`sh -c 'sleep 600' " WEDR_PACK_KILL_MARKER
+    "`sh -c 'sleep 600; :' " WEDR_PACK_KILL_MARKER
     "` is for *Demonstration of the kill action* (`" WEDR_PACK_KILL_RULE "`):\n"
     "that rule is off, and kills only where an operator turned it on and the policy allows kill.\n";
 

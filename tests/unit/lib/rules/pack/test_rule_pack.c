@@ -353,6 +353,27 @@ static void no_rule_fires_on_everyday_events(void **state)
     assert_true(passed);
 }
 
+static void waza_files_are_laid_out_canonically(void **state)
+{
+    const char *text;
+    const char *name;
+    size_t len;
+    (void)state;
+    wrong = 0;
+    for (size_t i = 0; (name = wedr_pack_file(i, &text, &len)) != NULL; i++) {
+        struct wedr_buf out;
+        wedr_buf_init(&out, 1u << 20);
+        if (ends_with(name, ".waza")) {
+            assert_int_equal(wedr_waza_format(name, text, len, &out, NULL, NULL), WEDR_OK);
+            if (out.len != len || memcmp(out.p, text, len) != 0) {
+                complain(name, "wedr-rules fmt --write it");
+            }
+        }
+        wedr_buf_fini(&out);
+    }
+    assert_int_equal(wrong, 0);
+}
+
 static void the_page_says_what_the_rules_say(void **state)
 {
     static char text[1 << 20];
@@ -390,6 +411,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(ids_and_titles_are_unique),
         cmocka_unit_test(every_rule_has_cases_for_both_outcomes_and_all_pass),
         cmocka_unit_test(no_rule_fires_on_everyday_events),
+        cmocka_unit_test(waza_files_are_laid_out_canonically),
         cmocka_unit_test(the_page_says_what_the_rules_say),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
