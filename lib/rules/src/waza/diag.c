@@ -54,6 +54,11 @@ note(struct wedr_waza_source *s, struct wedr_waza_span at, int err, const char *
     d->text = copy ? copy : "out of memory";
 }
 
+bool wedr_waza_one_of(char c, const char *set)
+{
+    return c != '\0' && strchr(set, c) != NULL;
+}
+
 int wedr_waza_fail(
     struct wedr_waza_source *s, struct wedr_waza_span at, int err, const char *fmt, ...)
 {

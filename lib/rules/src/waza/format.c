@@ -18,18 +18,18 @@ struct printer {
 
 static void indent(struct printer *p, uint32_t depth)
 {
-    static const char blanks[] = "                                                                ";
+    static const char room[] = "                                                                ";
     uint32_t n = depth < 16 ? depth * 2 : 32;
     if (p->blank && p->out->len > p->begin) {
         wedr_buf_adds(p->out, "\n");
     }
     p->blank = false;
-    wedr_buf_add(p->out, blanks, n);
+    wedr_buf_add(p->out, room, n);
 }
 
 static void add(struct printer *p, uint32_t at, uint32_t end)
 {
-    while (end > at && strchr(" \t\r", p->text[end - 1])) {
+    while (end > at && wedr_waza_one_of(p->text[end - 1], " \t\r")) {
         end--;
     }
     wedr_buf_add(p->out, p->text + at, end - at);
@@ -192,14 +192,21 @@ static uint32_t setting(struct printer *p, const struct wedr_waza_statement *s)
     return at;
 }
 
+static uint32_t blanks(const struct printer *p, uint32_t at, uint32_t end)
+{
+    while (at < end && wedr_waza_one_of(p->text[at], " \t")) {
+        at++;
+    }
+    return at;
+}
+
 static void print_text(struct printer *p, const struct wedr_waza_statement *s)
 {
     struct wedr_waza_span c = wedr_waza_content(&p->file->source, s->at);
     uint32_t end = c.at + c.len;
     uint32_t at = setting(p, s);
-    while (at < end && strchr(" \t:", p->text[at])) {
-        at++;
-    }
+    at = blanks(p, at, end);
+    at = blanks(p, at + (at < end && p->text[at] == ':'), end);
     wedr_buf_adds(p->out, s->kind == WAZA_S_INCLUDE ? " " : ": ");
     add(p, at, end);
     finish(p, end, s->end);
@@ -211,11 +218,11 @@ static void print_action(struct printer *p, const struct wedr_waza_statement *s)
     struct wedr_waza_span c = wedr_waza_content(&p->file->source, s->at);
     struct wedr_text t = wedr_text(p->text + c.at, c.len);
     uint32_t word = 0;
-    while (word < t.len && !strchr(" \t\"", t.p[word])) {
+    while (word < t.len && !wedr_waza_one_of(t.p[word], " \t\"")) {
         word++;
     }
     uint32_t rest = word;
-    while (rest < t.len && strchr(" \t", t.p[rest])) {
+    while (rest < t.len && wedr_waza_one_of(t.p[rest], " \t")) {
         rest++;
     }
     bool kills = word > 4 && memcmp(t.p, "kill", 4) == 0;

@@ -101,12 +101,12 @@ static bool follows(uint8_t what, struct wedr_text rest)
     case VALUE:
         return t.len > 1 && t.p[0] == ':';
     case LIMIT:
-        return t.len > 0 && strchr("<>=!", t.p[0]) != NULL;
+        return t.len > 0 && wedr_waza_one_of(t.p[0], "<>=!");
     case PATH:
         return t.len > 0 && rest.p[0] != t.p[0] &&
-               (wedr_waza_is_word(t.p[0]) || strchr("$@\"", t.p[0]) != NULL);
+               (wedr_waza_is_word(t.p[0]) || wedr_waza_one_of(t.p[0], "$@\""));
     case KEYS:
-        return t.len == 0 || strchr("<>=", t.p[0]) != NULL ||
+        return t.len == 0 || wedr_waza_one_of(t.p[0], "<>=") ||
                (t.len > 3 && memcmp(t.p, "by", 2) == 0 && (t.p[2] == ' ' || t.p[2] == ':'));
     default:
         return true;
@@ -211,6 +211,17 @@ static int item(struct wedr_waza_reader *r, struct wedr_text t, struct wedr_text
     return WEDR_OK;
 }
 
+/* Length of "...", e"..." or '...' in front. */
+static uint32_t quoted_len(struct wedr_text t)
+{
+    uint32_t e = t.len > 1 && t.p[0] == 'e' && t.p[1] == '"';
+    if (t.p[e] == '"') {
+        return e + name_len(wedr_text(t.p + e, t.len - e));
+    }
+    const char *end = t.p[0] == '\'' ? memchr(t.p + 1, '\'', t.len - 1) : NULL;
+    return end ? (uint32_t)(end - t.p) + 1 : 0;
+}
+
 /* a, b or [a, b] on one line. */
 static int split(struct wedr_waza_reader *r, struct wedr_text t, struct wedr_text_list *ret_list)
 {
@@ -221,7 +232,7 @@ static int split(struct wedr_waza_reader *r, struct wedr_text t, struct wedr_tex
     uint32_t count = 0;
     int e = v ? WEDR_OK : WEDR_E_LIMIT;
     while (e == WEDR_OK && t.len > 0) {
-        uint32_t n = t.p[0] == '"' ? name_len(t) : 0;
+        uint32_t n = quoted_len(t);
         while (n < t.len && t.p[n] != ',') {
             n++;
         }

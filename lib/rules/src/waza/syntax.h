@@ -56,6 +56,8 @@ int wedr_waza_shown(struct wedr_text t);
 #define WEDR_WAZA_SHOWN(t) wedr_waza_shown(t), (t).p ? (t).p : ""
 
 bool wedr_waza_is(struct wedr_text t, const char *word);
+/* c, which is no NUL, is one of `set`. */
+bool wedr_waza_one_of(char c, const char *set);
 static inline struct wedr_text wedr_waza_slice(const struct wedr_waza_source *s,
                                                struct wedr_waza_span at)
 {

@@ -70,6 +70,17 @@ static void a_file_gets_the_one_layout(void **state)
     free(got);
 }
 
+static void the_value_of_a_setting_stays_as_it_is(void **state)
+{
+    (void)state;
+    char *got = format(
+        "- Detection:\n- A:\nauthor  : : x: \ntitle:y :\n- a.b.c == 1\n- Action:\n- A:\n- log\n");
+    assert_string_equal(got,
+                        "- Detection:\n  - A:\n    author: : x:\n    title: y :\n    - a.b.c == 1\n"
+                        "- Action:\n  - A:\n    - log\n");
+    free(got);
+}
+
 static void what_does_not_parse_is_left_alone(void **state)
 {
     struct wedr_buf out;
@@ -423,6 +434,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_file_gets_the_one_layout),
+        cmocka_unit_test(the_value_of_a_setting_stays_as_it_is),
         cmocka_unit_test(what_does_not_parse_is_left_alone),
         cmocka_unit_test(formatting_changes_no_rule_and_nothing_the_second_time),
         cmocka_unit_test(sigma_correlations_are_written),
