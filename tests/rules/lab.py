@@ -20,6 +20,7 @@ ROOT = os.path.normpath(os.path.join(HERE, "..", ".."))
 DATA = os.path.normpath(os.path.join(ROOT, "..", "shared", "data"))
 ARCHIVE = os.path.join(DATA, "sigma-8eaafff1f.tar.xz")
 RECORDINGS = os.path.join(DATA, "security-datasets")
+FULL = os.environ.get("WEDR_TEST_FULL") == "1"  # the long form of what has one
 PAGE = os.path.join(ROOT, "docs", "sigma.md")
 
 

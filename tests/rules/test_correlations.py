@@ -14,7 +14,8 @@ import sys
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import lab as lab_module  # noqa: E402
 
-ROUNDS, CORRELATIONS, EVENTS = 120, 12, 150
+ROUNDS, SCANS = (120, 15) if lab_module.FULL else (30, 5)
+CORRELATIONS, EVENTS = 12, 150
 BASE = {"alpha": "a", "beta": "b", "gamma": "c", "delta": "d"}
 
 
@@ -161,12 +162,12 @@ def scan_of(lab, seed):
 
 def test_scan_counts_over_all_files_in_the_order_of_time(lab):
     total = 0
-    for seed in range(lab.args.seed, lab.args.seed + 15):
+    for seed in range(lab.args.seed, lab.args.seed + SCANS):
         found, want = scan_of(lab, seed)
         total += sum(want.values())
         assert found == want, f"seed {seed}: {sorted((found - want) + (want - found))[:3]}"
     print(f"  {total} firings in files")
-    assert total > 1000
+    assert total > 500
 
 
 if __name__ == "__main__":

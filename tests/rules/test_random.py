@@ -10,7 +10,7 @@ import sys
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import lab as lab_module  # noqa: E402
 
-RULES, EVENTS, ROUNDS = 300, 200, 2
+RULES, EVENTS, ROUNDS = 300, 200, 2 if lab_module.FULL else 1
 # What one side refuses, of all rules, at most; docs/sigma.md says which.
 REFUSED_SHARE_MAX = 0.005
 
