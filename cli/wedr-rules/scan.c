@@ -212,7 +212,10 @@ int wedr_rules_scan(const struct wedr_rules_args *args)
     struct wedr_errinfo ei = {""};
     struct wedr_load l = {.args = args, .want_facts = true};
     bool clean = false;
-    int r = wedr_load_rules(&l, &ei);
+    int forms = args->json + args->sarif + args->timeline + args->summary;
+    int r = forms > 1 ? wedr_fail(&ei, WEDR_E_INVAL,
+                                  "only one of --json, --sarif, --timeline and --summary")
+                      : wedr_load_rules(&l, &ei);
     if (r == WEDR_OK) {
         r = scan(&l, args, &clean, &ei);
     }

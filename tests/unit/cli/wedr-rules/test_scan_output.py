@@ -139,6 +139,13 @@ def test_output_goes_to_a_file_and_colours_only_where_wanted(box):
     assert "\x1b[31mhigh         \x1b[0m" in out, out
 
 
+def test_one_form_of_output_at_a_time(box):
+    rules, path = box.rules(), events(box)
+    for args in (["--json", "--sarif"], ["--timeline", "--summary"], ["-j", "--timeline"]):
+        code, out, err = run("scan", *args, rules, "--", path)
+        assert code == 2 and not out and "only one of" in err, (args, out, err)
+
+
 def on_terminal(*args, **env):
     """Standard error is a terminal, standard output is not."""
     ours, theirs = pty.openpty()
