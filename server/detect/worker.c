@@ -314,6 +314,7 @@ static bool is_due(const struct wedr_detect *d)
 static void run(void *arg)
 {
     struct wedr_detect *d = arg;
+    wedr_thread_background(); /* the ingest goes first */
     while (!stopping(d)) {
         bool more = false;
         int err = look_for_rules(d) ? warm_up(d) : WEDR_OK;

@@ -8,6 +8,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -158,6 +159,12 @@ bool wedr_cond_wait(struct wedr_cond *c, struct wedr_mutex *m, uint32_t timeout_
         until.tv_nsec -= 1000000000L;
     }
     return pthread_cond_timedwait(&c->c, &m->m, &until) != ETIMEDOUT;
+}
+
+/* Linux has a nice value per thread; 0 means the calling one. A refusal changes nothing. */
+void wedr_thread_background(void)
+{
+    (void)setpriority(PRIO_PROCESS, 0, 10);
 }
 
 int wedr_cpu_count(void)

@@ -9,9 +9,9 @@
 #include <string.h>
 
 #define AGENTS_MAX 1000000u
-#define SHARE_TO_DROP 8u /* an eighth goes at once: dropping is rare then */
+#define SHARE_TO_DROP 4u /* a quarter goes at once: dropping is rare then */
 
-enum stmt { ALERT_PUT, EVIDENCE_PUT, RESPONSE_PUT, PROCESS_NEW, PROCESS_START, PROCESS_END, STMTS };
+enum stmt { ALERT_PUT, EVIDENCE_PUT, RESPONSE_PUT, PROCESS_START, PROCESS_END, STMTS };
 
 static const char *const sql[STMTS] = {
     [ALERT_PUT] =
@@ -27,19 +27,21 @@ static const char *const sql[STMTS] = {
         "INSERT OR IGNORE INTO response(agent_id,epoch,stream,seq,hostname,ts,alert_id,rule_id,"
         "action,result,pid,process_key,detail,duration_us) "
         "VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,nullif(?11,-1),?12,?13,?14)",
-    [PROCESS_NEW] = "INSERT OR IGNORE INTO process(agent_id,process_key,seen) VALUES(?1,?2,?3)",
     /* ?10: says more than what is known. Times only widen: events come again and out of order. */
     [PROCESS_START] =
-        "UPDATE process SET parent_key=coalesce(?3,parent_key), pid=coalesce(nullif(?4,-1),pid), "
+        "INSERT INTO process(agent_id,process_key,parent_key,pid,ppid,image_path,command_line,"
+        "user,started,seen) VALUES(?1,?2,?3,nullif(?4,-1),nullif(?5,-1),?6,?7,?8,?9,?9) ON "
+        "CONFLICT "
+        "DO UPDATE SET parent_key=coalesce(?3,parent_key), pid=coalesce(nullif(?4,-1),pid), "
         "ppid=coalesce(nullif(?5,-1),ppid), image_path=CASE ?10 WHEN 1 THEN "
         "coalesce(?6,image_path) "
         "ELSE coalesce(image_path,?6) END, command_line=CASE ?10 WHEN 1 THEN "
         "coalesce(?7,command_line) ELSE coalesce(command_line,?7) END, user=coalesce(?8,user), "
-        "started=min(coalesce(started,?9),?9), seen=max(seen,?9) WHERE agent_id=?1 AND "
-        "process_key=?2",
-    [PROCESS_END] = "UPDATE process SET ended=?3, seen=max(seen,?3), pid=coalesce(pid,"
-                    "nullif(?4,-1)), image_path=coalesce(image_path,?5) WHERE agent_id=?1 AND "
-                    "process_key=?2",
+        "started=min(coalesce(started,?9),?9), seen=max(seen,?9)",
+    [PROCESS_END] =
+        "INSERT INTO process(agent_id,process_key,pid,image_path,ended,seen) VALUES(?1,?2,"
+        "nullif(?4,-1),?5,?3,?3) ON CONFLICT DO UPDATE SET ended=?3, seen=max(seen,?3), "
+        "pid=coalesce(pid,nullif(?4,-1)), image_path=coalesce(image_path,?5)",
 };
 
 struct work {
@@ -222,6 +224,11 @@ static uint64_t process_share(const struct wedr_state_counts *c)
 static int drop_processes_of(struct work *w, struct wedr_state_count *c, uint64_t share)
 {
     int n = 0;
+    c->processes = (uint64_t)count_rows(
+        w->s->writer, "SELECT count(*) FROM process WHERE agent_id=?1", c->agent_id);
+    if (c->processes <= share - share / 8) { /* else it would be counted again too soon */
+        return WEDR_OK;
+    }
     int err = wedr_state_run(
         w->s->writer, &n,
         "DELETE FROM process WHERE agent_id=?1 AND process_key IN (SELECT process_key FROM process "
@@ -236,23 +243,20 @@ static int drop_processes_of(struct work *w, struct wedr_state_count *c, uint64_
 
 static int put_process(struct work *w, const struct wedr_process_row *p)
 {
-    int err = wedr_state_again(w->st[PROCESS_NEW], "tti", p->agent_id, p->process_key, p->ts_us);
-    bool is_new = err == WEDR_OK && sqlite3_changes(w->s->writer) != 0;
-    if (err == WEDR_OK && p->event == WEDR_PROCESS_ENDED) {
+    int err;
+    if (p->event == WEDR_PROCESS_ENDED) {
         err = wedr_state_again(w->st[PROCESS_END], "ttiit", p->agent_id, p->process_key, p->ts_us,
                                p->pid, p->image_path);
-    } else if (err == WEDR_OK) {
+    } else {
         err = wedr_state_again(w->st[PROCESS_START], "tttiitttii", p->agent_id, p->process_key,
                                p->parent_key, p->pid, p->ppid, p->image_path, p->command_line,
                                p->user, p->ts_us, (int64_t)(p->event == WEDR_PROCESS_CREATED));
     }
-    if (err != WEDR_OK || !is_new) {
-        return err;
-    }
-    struct wedr_state_count *c = find_count(w->s, p->agent_id);
+    struct wedr_state_count *c = err == WEDR_OK ? find_count(w->s, p->agent_id) : NULL;
     if (!c) {
-        return WEDR_E_NOMEM;
+        return err == WEDR_OK ? WEDR_E_NOMEM : err;
     }
+    /* Every event counts as a new process here; over the share they are counted anew. */
     uint64_t share = process_share(w->s->counts);
     return ++c->processes > share ? drop_processes_of(w, c, share) : WEDR_OK;
 }

@@ -62,7 +62,6 @@ static const char *const migrations[] = {
     " pid INTEGER, ppid INTEGER, image_path TEXT, command_line TEXT, user TEXT,"
     " started INTEGER, ended INTEGER, seen INTEGER NOT NULL, PRIMARY KEY(agent_id, process_key))"
     " WITHOUT ROWID;"
-    "CREATE INDEX process_age ON process(agent_id, seen);"
     "CREATE TABLE cursor(name TEXT PRIMARY KEY, position INTEGER NOT NULL) WITHOUT ROWID;",
 };
 

@@ -28,4 +28,7 @@ void wedr_cond_broadcast(struct wedr_cond *c);
 /* False on timeout; timeout_ms UINT32_MAX waits for ever. Spurious wake-ups return true. */
 bool wedr_cond_wait(struct wedr_cond *c, struct wedr_mutex *m, uint32_t timeout_ms);
 
+/* The calling thread gives way to the others of the machine when processors are short. */
+void wedr_thread_background(void);
+
 int wedr_cpu_count(void);
