@@ -237,6 +237,12 @@ def quick_server(box):
     return box.server(args=("--config", config))
 
 
+def damage(path):
+    with open(path, "r+b") as f:
+        f.seek(200)
+        f.write(b"damage")
+
+
 def serial_of(agent):
     return int((agent.status() or {"rules": {"serial": "0"}})["rules"]["serial"])
 
@@ -263,13 +269,16 @@ def test_rules_reach_a_running_agent_from_the_server_and_are_exchanged_while_eve
         agent.start("--source", "ebpf")
         serial = lab.wait_for("the stored rules", 10, lambda: serial_of(agent))
         assert serial > first
-        # A damaged file is noticed; the server's copy heals it.
+        # A damaged file is noticed; the server's copy heals it, at a start and when core begins anew.
         agent.stop()
-        with open(stored, "r+b") as f:
-            f.seek(200)
-            f.write(b"damage")
+        damage(stored)
         agent.start("--source", "ebpf")
         lab.wait_for("rules again", 60, lambda: serial_of(agent) == serial)
+        damage(stored)
+        os.kill(agent.status()["processes"]["core"]["pid"], signal.SIGKILL)
+        lab.wait_for("the damage", 10, lambda: agent.status()["rules"]["error"])
+        lab.wait_for("rules once more", 60, lambda: serial_of(agent) == serial)
+        assert not agent.status()["rules"]["error"]
         agent.stop("--sensor")
         lab.ledger_adds_up(server)
 

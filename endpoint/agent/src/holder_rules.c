@@ -86,6 +86,7 @@ static void give_stored(struct holder *h)
     struct wedr_fs_stat st;
     struct wedr_buf buf;
     wedr_handle file = WEDR_HANDLE_NONE;
+    memset(&h->rules.now, 0, sizeof(h->rules.now));
     if (open_stored(h, &file) != WEDR_OK) {
         if (h->args->rules_bundle) {
             trouble(h, WEDR_E_NOENT, "the bundle of the command line cannot be opened");
@@ -201,7 +202,7 @@ static int take_fetched(struct holder *h, struct wedr_buf *buf, struct wedr_erri
 {
     struct wedr_bundle_info info = {0};
     int err = verify(h, buf, &info, ei);
-    if (err == WEDR_OK && info.serial == h->rules.now.serial &&
+    if (err == WEDR_OK && h->rules.at_work && info.serial == h->rules.now.serial &&
         memcmp(info.sha256, h->rules.now.sha256, sizeof(info.sha256)) == 0) {
         return WEDR_OK; /* it is at work */
     }
