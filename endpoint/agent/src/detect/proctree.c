@@ -15,13 +15,30 @@ struct node {
     uint32_t newer, older; /* order of use */
 };
 
+/* Where a record of one type and system has what is kept; NULL where it has none. */
+struct places {
+    const struct wedr_field_info *pid, *key, *parent, *uid, *image, *command;
+};
+
 struct wedr_proctree {
+    struct places create[2], fork[2]; /* by os - 1 */
     uint32_t max, count, mask;
     uint32_t newest, oldest;
     uint64_t evicted;
     uint32_t *bucket;
     struct node *node;
 };
+
+static struct places places_of(uint16_t type, uint8_t os)
+{
+    const struct wedr_type_info *t = wedr_type_by_code(type);
+    return (struct places){.pid = wedr_type_field(t, os, "pid"),
+                           .key = wedr_type_field(t, os, "process_key"),
+                           .parent = wedr_type_field(t, os, "parent_key"),
+                           .uid = wedr_type_field(t, os, "uid"),
+                           .image = wedr_type_field(t, os, "image_path"),
+                           .command = wedr_type_field(t, os, "command_line")};
+}
 
 struct wedr_proctree *wedr_proctree_new(uint32_t max)
 {
@@ -43,6 +60,10 @@ struct wedr_proctree *wedr_proctree_new(uint32_t max)
     t->max = max;
     t->mask = buckets - 1;
     t->newest = t->oldest = NONE;
+    for (uint8_t os = WEDR_OS_WINDOWS; os <= WEDR_OS_LINUX; os++) {
+        t->create[os - 1] = places_of(WEDR_EV_PROCESS_CREATE, os);
+        t->fork[os - 1] = places_of(WEDR_EV_PROCESS_FORK, os);
+    }
     return t;
 }
 
@@ -189,9 +210,8 @@ keep_text(const struct wedr_event_view *v, const struct wedr_field_info *f, char
     return (uint16_t)n;
 }
 
-static uint64_t number(const struct wedr_event_view *v, const char *name)
+static uint64_t number(const struct wedr_event_view *v, const struct wedr_field_info *f)
 {
-    const struct wedr_field_info *f = wedr_event_field(v, name);
     return f ? wedr_event_uint(v, f) : 0;
 }
 
@@ -209,34 +229,35 @@ start_of(const struct wedr_event_view *v, struct wedr_clock_pair clock, uint64_t
 static void learn_create(struct wedr_proctree *t,
                          const struct wedr_event_view *v,
                          struct wedr_clock_pair clock,
+                         const struct places *at,
                          uint64_t key)
 {
     struct wedr_proc *p = place(t, key);
-    uint64_t parent = number(v, "parent_key");
-    p->pid = (uint32_t)number(v, "pid");
+    uint64_t parent = number(v, at->parent);
+    p->pid = (uint32_t)number(v, at->pid);
     p->parent_key = parent != 0 ? parent : p->parent_key;
     p->started_us = start_of(v, clock, key, p->pid);
     p->has_uid = v->h.os == WEDR_OS_LINUX;
-    p->uid = (uint32_t)number(v, "uid");
-    p->image_len = keep_text(v, wedr_event_field(v, "image_path"), p->image, sizeof(p->image));
-    p->command_len =
-        keep_text(v, wedr_event_field(v, "command_line"), p->command, sizeof(p->command));
+    p->uid = (uint32_t)number(v, at->uid);
+    p->image_len = keep_text(v, at->image, p->image, sizeof(p->image));
+    p->command_len = keep_text(v, at->command, p->command, sizeof(p->command));
 }
 
 /* A child is what its parent was, until it runs a program of its own. */
 static void learn_fork(struct wedr_proctree *t,
                        const struct wedr_event_view *v,
                        struct wedr_clock_pair clock,
+                       const struct places *at,
                        uint64_t key)
 {
-    uint64_t parent_key = number(v, "parent_key");
+    uint64_t parent_key = number(v, at->parent);
     uint32_t old = find(t, parent_key);
     struct wedr_proc *p = place(t, key);
-    p->pid = (uint32_t)number(v, "pid");
+    p->pid = (uint32_t)number(v, at->pid);
     p->parent_key = parent_key;
     p->started_us = start_of(v, clock, key, p->pid);
     p->has_uid = true;
-    p->uid = (uint32_t)number(v, "uid");
+    p->uid = (uint32_t)number(v, at->uid);
     const struct wedr_proc *parent = old != NONE ? &t->node[old].p : NULL;
     if (parent && parent != p && parent->key == parent_key) {
         p->image_len = parent->image_len;
@@ -253,13 +274,15 @@ void wedr_proctree_learn(struct wedr_proctree *t,
     if (v->h.type != WEDR_EV_PROCESS_CREATE && v->h.type != WEDR_EV_PROCESS_FORK) {
         return;
     }
-    uint64_t key = number(v, "process_key");
+    bool create = v->h.type == WEDR_EV_PROCESS_CREATE;
+    const struct places *at = create ? &t->create[v->h.os - 1] : &t->fork[v->h.os - 1];
+    uint64_t key = number(v, at->key);
     if (key == 0) {
         return;
     }
-    if (v->h.type == WEDR_EV_PROCESS_CREATE) {
-        learn_create(t, v, clock, key);
+    if (create) {
+        learn_create(t, v, clock, at, key);
     } else {
-        learn_fork(t, v, clock, key);
+        learn_fork(t, v, clock, at, key);
     }
 }
