@@ -60,9 +60,9 @@ struct wedr_proctree *wedr_proctree_new(uint32_t max)
     t->max = max;
     t->mask = buckets - 1;
     t->newest = t->oldest = NONE;
-    for (uint8_t os = WEDR_OS_WINDOWS; os <= WEDR_OS_LINUX; os++) {
-        t->create[os - 1] = places_of(WEDR_EV_PROCESS_CREATE, os);
-        t->fork[os - 1] = places_of(WEDR_EV_PROCESS_FORK, os);
+    for (unsigned os = WEDR_OS_WINDOWS; os <= WEDR_OS_LINUX; os++) {
+        t->create[os - 1] = places_of(WEDR_EV_PROCESS_CREATE, (uint8_t)os);
+        t->fork[os - 1] = places_of(WEDR_EV_PROCESS_FORK, (uint8_t)os);
     }
     return t;
 }
