@@ -268,6 +268,25 @@ static int set_actions(struct wedr_record *r, uint8_t actions)
     return set_list(r, "actions", list);
 }
 
+/* The rule's message, and what there is to add to it. */
+static int set_message(struct wedr_record *r, const struct wedr_alert *a)
+{
+    char text[MESSAGE_MAX];
+    struct wedr_text m = a->rule->message;
+    if (a->note.len == 0) {
+        return set_text(r, "message", m.p, m.len, MESSAGE_MAX);
+    }
+    size_t n = m.len < MESSAGE_MAX / 2 ? m.len : 0; /* the note matters more than a long text */
+    if (n > 0) {
+        memcpy(text, m.p, n);
+        memcpy(text + n, ": ", 2);
+        n += 2;
+    }
+    size_t more = a->note.len < sizeof(text) - n ? a->note.len : sizeof(text) - n;
+    memcpy(text + n, a->note.p, more);
+    return set_text(r, "message", text, n + more, MESSAGE_MAX);
+}
+
 static int set_rule(struct wedr_record *r, const struct wedr_alert *a)
 {
     const struct wedr_rule *rule = a->rule;
@@ -279,8 +298,7 @@ static int set_rule(struct wedr_record *r, const struct wedr_alert *a)
         (err = set_text(r, "rule_language", rule->language.p, rule->language.len, ID_MAX)) !=
             WEDR_OK ||
         (err = wedr_record_set_uint(r, "severity", rule->severity + 1u)) != WEDR_OK ||
-        (err = set_text(r, "message", rule->message.p, rule->message.len, MESSAGE_MAX)) !=
-            WEDR_OK ||
+        (err = set_message(r, a)) != WEDR_OK ||
         (err = set_list(r, "tags", rule->tags)) != WEDR_OK ||
         (err = set_actions(r, rule->actions)) != WEDR_OK) {
         return err;

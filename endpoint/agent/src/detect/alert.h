@@ -42,6 +42,7 @@ struct wedr_alert {
     const struct wedr_rule *rule;
     struct wedr_sighting s; /* the event that completed the match */
     const char *entity;
+    struct wedr_text note; /* put behind the rule's message; len 0: nothing */
     uint64_t suppressed, match_count;
     uint64_t rules_serial;
     const char *profile;

@@ -7,6 +7,7 @@
 #include "core/base/err.h"
 #include "core/util/log.h"
 #include "wedr/rules/bundle.h"
+#include "wedr/rules/ioc.h"
 #include <string.h>
 
 #define ALERT_ROOM (256u << 10)     /* an alert with its lines certainly fits */
@@ -55,6 +56,20 @@ static void explain(struct wedr_detect *d, const struct detect_match *m)
     wedr_alert_matched_end(&d->builder);
 }
 
+/* Which entry of a list of indicators it was; borrowed from the builder. */
+static struct wedr_text
+name_entry(struct wedr_detect *d, const struct wedr_rule *rule, const struct detect_match *m)
+{
+    struct wedr_ioc_hit hit;
+    struct wedr_buf *note = &d->builder.describe;
+    wedr_buf_truncate(note, 0);
+    if (rule->language.len == 3 && memcmp(rule->language.p, "ioc", 3) == 0 &&
+        wedr_ioc_find(d->rules->rs, m->rule, d->rules->event, &hit) == WEDR_OK) {
+        wedr_ioc_describe(&hit, note);
+    }
+    return wedr_text((const char *)note->p, note->len);
+}
+
 static void log_match(const struct wedr_rule *rule, const struct detect_match *m, const char *id)
 {
     char rule_id[WEDR_DETECT_RULE_ID_MAX] = "";
@@ -98,6 +113,7 @@ static bool emit(struct wedr_detect *d,
                                .event_count = m->event_count};
         memcpy(a.id, id, sizeof(a.id));
         explain(d, m);
+        a.note = name_entry(d, rule, m);
         int err = write_alert(d, &a);
         if (err != WEDR_OK) {
             wedr_log(WARN, "detect.alert_not_written", WEDR_ERR(err), WEDR_STR("alert", id));

@@ -6,6 +6,7 @@
 #include "detect/state.h"
 #include "records.h"
 #include "wedr/rules/bundle.h"
+#include "wedr/rules/ioc.h"
 #include "wedr/rules/pipeline.h"
 #include "wedr/rules/sigma.h"
 #include <setjmp.h>
@@ -518,6 +519,29 @@ static void too_many_kills_at_once_are_answered_not_queued(void **state)
     assert_int_equal(failed, 3);
 }
 
+static void an_alert_of_a_list_names_the_entry(void **state)
+{
+    static const char list[] = "id: 4c1d2e3f-0000-4000-8000-000000000001\n"
+                               "title: bad files\n"
+                               "severity: high\n\n"
+                               "path /tmp/bad/tool # seen in the lab\n";
+    struct fixture *f = *state;
+    struct wedr_ruleset *rs = wedr_ruleset_new((size_t)16 << 20);
+    struct wedr_field_map *map = NULL;
+    struct wedr_errinfo ei = {""};
+    struct wedr_detect_bundle info = {1, 0, "test"};
+    struct wedr_ioc_stats st;
+    assert_int_equal(wedr_ioc_add(rs, "t.ioc", list, sizeof(list) - 1, NULL, NULL, NULL, &st),
+                     WEDR_OK);
+    assert_int_equal(wedr_pipeline_map(rs, NULL, 0, true, &map, &ei), WEDR_OK);
+    assert_int_equal(wedr_detect_use_take(f->d, rs, map, &info, &ei), WEDR_OK);
+    run(f, 8, "/tmp/bad/tool", "tool");
+    assert_int_equal(collect(f), 1);
+    assert_string_equal(text(raw(f, 0), "rule_language"), "ioc");
+    assert_non_null(strstr(text(raw(f, 0), "message"), "/tmp/bad/tool"));
+    assert_non_null(strstr(text(raw(f, 0), "message"), "seen in the lab"));
+}
+
 static void a_response_is_a_line_of_the_stream(void **state)
 {
     struct fixture *f = *state;
@@ -582,6 +606,7 @@ int main(void)
         TEST(where_the_policy_forbids_it_each_alert_asks_once),
         TEST(an_action_of_log_alone_raises_no_alert),
         TEST(too_many_kills_at_once_are_answered_not_queued),
+        TEST(an_alert_of_a_list_names_the_entry),
         TEST(a_response_is_a_line_of_the_stream),
         TEST(a_bundle_that_is_none_leaves_the_old_rules_at_work),
         TEST(hostile_texts_of_rules_and_processes_stay_inside_of_their_fields),
