@@ -120,6 +120,18 @@ static const char *ancestry(const struct wedr_finding *f, const char *process_ke
     return err == WEDR_OK && !j.overflow ? mem : "[]";
 }
 
+/* The rule's words, and which entry of a list it was. */
+static const char *message(const struct wedr_finding *f)
+{
+    struct wedr_text t = f->rule->message.len ? f->rule->message : f->rule->description;
+    if (!f->note) {
+        return text_of(f, t, 4096);
+    }
+    const char *s = wedr_arena_printf(f->step->arena, "%.*s%s%s", (int)t.len, t.p ? t.p : "",
+                                      t.len ? ": " : "", f->note);
+    return s ? s : "";
+}
+
 /* All from one agent: then the alert is its own. */
 static bool one_agent(const struct wedr_finding *f)
 {
@@ -190,7 +202,7 @@ bool wedr_finding_store(struct wedr_finding *f)
     a->rule_title = text_of(f, f->rule->title, 512);
     a->rule_language = text_of(f, f->rule->language, 16);
     a->severity = wedr_severity_name(f->rule->severity);
-    a->message = text_of(f, f->rule->message.len ? f->rule->message : f->rule->description, 4096);
+    a->message = message(f);
     a->tags = tags(f);
     a->actions = "[\"alert\"]"; /* the server does nothing on endpoints */
     a->entity = wedr_step_text(f->step, f->entity, strlen(f->entity), sizeof(f->entity));

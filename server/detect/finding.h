@@ -23,6 +23,7 @@ struct wedr_finding {
     const struct wedr_event_block *block; /* of the event that completed it */
     const struct wedr_event_line *line;
     const struct wedr_firing *firing; /* NULL: one event was enough */
+    const char *note;                 /* behind the message; NULL: none */
     struct wedr_text entity_value; /* of the field that the rule counts alerts by; may be empty */
     uint64_t count, serial, suppressed;
     const struct wedr_ref *refs[WEDR_WATCH_EVIDENCE_MAX]; /* newest first */

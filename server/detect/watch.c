@@ -8,12 +8,14 @@
 #include "detect/holdback.h"
 #include "wedr/rules/bundle.h"
 #include "wedr/rules/correlate.h"
+#include "wedr/rules/ioc.h"
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
 #define REFS_MAX 131072u /* events that matched; a power of two, more than correlations keep */
 #define MINUTE_US INT64_C(60000000)
+#define NOTE_MAX 1024u
 #define REMEMBERED_MAX 10000u
 
 struct wedr_watch {
@@ -66,9 +68,11 @@ void wedr_watch_free(struct wedr_watch *w)
 
 /* --- Rules. */
 
-static int build(const struct wedr_buf *bytes,
+static int build(const struct wedr_watch *w,
+                 const struct wedr_buf *bytes,
                  struct wedr_eval **ret_eval,
                  struct wedr_correlate **ret_correlate,
+                 struct wedr_correlate_adoption *ret_adopted,
                  struct wedr_errinfo *ei)
 {
     struct wedr_ruleset *rs = NULL;
@@ -80,15 +84,20 @@ static int build(const struct wedr_buf *bytes,
     }
     struct wedr_correlate_limits limits = {.evidence_max = WEDR_WATCH_EVIDENCE_MAX};
     *ret_correlate = wedr_correlate_new(wedr_eval_engine(*ret_eval), &limits);
-    return *ret_correlate ? WEDR_OK : WEDR_E_NOMEM;
+    if (!*ret_correlate) {
+        return WEDR_E_NOMEM;
+    }
+    return w->correlate ? wedr_correlate_adopt(*ret_correlate, w->correlate, ret_adopted) : WEDR_OK;
 }
 
-static int adopt(struct wedr_watch *w, const struct wedr_buf *bytes, struct wedr_errinfo *ei)
+static int
+adopt(struct wedr_watch *w, const struct wedr_buf *bytes, bool *ret_cold, struct wedr_errinfo *ei)
 {
+    struct wedr_correlate_adoption adopted = {0};
     struct wedr_eval *eval = NULL;
     struct wedr_correlate *correlate = NULL;
     bool types[256];
-    int err = build(bytes, &eval, &correlate, ei);
+    int err = build(w, bytes, &eval, &correlate, &adopted, ei);
     err = err == WEDR_OK ? wedr_eval_types(wedr_eval_ruleset(eval), types) : err;
     if (err == WEDR_OK && !w->refs) {
         w->refs = wedr_alloc(REFS_MAX, sizeof(*w->refs));
@@ -99,6 +108,7 @@ static int adopt(struct wedr_watch *w, const struct wedr_buf *bytes, struct wedr
         wedr_eval_free(eval);
         return err;
     }
+    *ret_cold = adopted.kept == 0;
     wedr_correlate_free(w->correlate);
     wedr_eval_free(w->eval);
     w->eval = eval;
@@ -109,11 +119,14 @@ static int adopt(struct wedr_watch *w, const struct wedr_buf *bytes, struct wedr
     return WEDR_OK;
 }
 
-int wedr_watch_reload(struct wedr_watch *w, bool *ret_changed, struct wedr_errinfo *ei)
+int wedr_watch_reload(struct wedr_watch *w,
+                      bool *ret_changed,
+                      bool *ret_cold,
+                      struct wedr_errinfo *ei)
 {
     struct wedr_bundle_row row;
     struct wedr_buf bytes;
-    *ret_changed = false;
+    *ret_changed = *ret_cold = false;
     int err = w->ops->rules->bundle_newest(w->state, WEDR_PROFILE_SERVER, "server", &row, NULL);
     if (err == WEDR_E_NOENT || (err == WEDR_OK && row.serial == w->stats.serial)) {
         return WEDR_OK;
@@ -122,7 +135,7 @@ int wedr_watch_reload(struct wedr_watch *w, bool *ret_changed, struct wedr_errin
     if (err == WEDR_OK) {
         err = w->ops->rules->bundle_newest(w->state, WEDR_PROFILE_SERVER, "server", &row, &bytes);
     }
-    err = err == WEDR_OK ? adopt(w, &bytes, ei) : err;
+    err = err == WEDR_OK ? adopt(w, &bytes, ret_cold, ei) : err;
     wedr_buf_fini(&bytes);
     if (err == WEDR_OK) {
         w->stats.serial = row.serial;
@@ -180,6 +193,8 @@ static void report(struct wedr_watch *w,
                              .firing = firing,
                              .count = count,
                              .serial = w->stats.serial};
+    struct wedr_ioc_hit hit;
+    struct wedr_buf note;
     w->stats.fired++;
     if (!firing && r->entity_field != WEDR_IR_NONE) {
         struct wedr_rule_event *ev = wedr_eval_event(w->eval);
@@ -193,11 +208,17 @@ static void report(struct wedr_watch *w,
         }
     }
     wedr_finding_name(&f);
+    wedr_buf_init(&note, NOTE_MAX);
+    if (!firing && wedr_ioc_find(rs, rule, wedr_eval_event(w->eval), &hit) == WEDR_OK) {
+        wedr_ioc_describe(&hit, &note);
+        f.note = note.p ? (const char *)note.p : NULL;
+    }
     if (!may_alert(w, r, &f, &f.suppressed)) {
         w->stats.suppressed++;
     } else if (!wedr_finding_store(&f)) {
         w->stats.dropped++;
     }
+    wedr_buf_fini(&note);
 }
 
 static void on_firing(void *ctx, const struct wedr_firing *firing)

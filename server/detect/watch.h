@@ -26,10 +26,11 @@ struct wedr_watch;
 WEDR_MUST_USE int
 wedr_watch_new(const struct wedr_state_ops *ops, struct wedr_state *state, struct wedr_watch **ret);
 void wedr_watch_free(struct wedr_watch *w); /* NULL is allowed */
-/* Looks for a newer bundle of the server and adopts it; its correlations begin without open
- * windows. An error leaves the old rules in force. */
+/* Looks for a newer bundle of the server and adopts it; correlations that did not change keep their
+ * open windows. *ret_cold: there was none of these, so that reading the last window again counts no
+ * event twice. An error leaves the old rules in force. */
 WEDR_MUST_USE int
-wedr_watch_reload(struct wedr_watch *w, bool *ret_changed, struct wedr_errinfo *ei);
+wedr_watch_reload(struct wedr_watch *w, bool *ret_changed, bool *ret_cold, struct wedr_errinfo *ei);
 /* True when a line of this stored type may matter. */
 bool wedr_watch_wants(const struct wedr_watch *w, uint8_t type);
 /* One line, once. silent: builds up windows and reports nothing (lines that were read before a

@@ -17,7 +17,8 @@
 #define STEP_MS_MAX 200u   /* what is found is visible soon, however much there is to read */
 #define ARRIVAL_STEP 65536 /* between two batches, see docs/event-store.md */
 #define WARM_WINDOW_US INT64_C(86400000000)
-#define WARM_EVENTS_MAX 500000u
+#define WARM_EVENTS_MAX 2000000u
+#define WARM_BATCHES_MAX 1000 /* the newest ones */
 
 enum role { ROLE_NONE, ROLE_ALERT, ROLE_RESPONSE, ROLE_START, ROLE_FORK, ROLE_END };
 
@@ -244,6 +245,9 @@ static int warm_up(struct wedr_detect *d)
     window = window < WARM_WINDOW_US ? window : WARM_WINDOW_US;
     int64_t since = wedr_time_utc_us() - window;
     err = ops->arrival_before(d->reader, since, &at);
+    if (d->read - at > (int64_t)WARM_BATCHES_MAX * ARRIVAL_STEP) {
+        at = d->read - (int64_t)WARM_BATCHES_MAX * ARRIVAL_STEP;
+    }
     while (err == WEDR_OK && at < d->read && events < WARM_EVENTS_MAX && !stopping(d)) {
         struct wedr_event_line l;
         err = ops->next(d->reader, at, &b);
@@ -264,15 +268,16 @@ static int warm_up(struct wedr_detect *d)
     return err == WEDR_OK ? wedr_watch_remember(d->watch, since) : err;
 }
 
+/* True when open windows have to be made of what was read before. */
 static bool look_for_rules(struct wedr_detect *d)
 {
     struct wedr_errinfo ei = {""};
-    bool changed = false;
+    bool changed = false, cold = false;
     if (wedr_time_mono_ms() - d->rules_looked_ms < IDLE_MS && d->rules_looked_ms) {
         return false;
     }
     d->rules_looked_ms = wedr_time_mono_ms();
-    int err = wedr_watch_reload(d->watch, &changed, &ei);
+    int err = wedr_watch_reload(d->watch, &changed, &cold, &ei);
     if (err != WEDR_OK && !d->rules_failed) {
         wedr_log(ERROR, "detect.rules_refused", WEDR_ERR(err), WEDR_STR("why", ei.text));
     }
@@ -282,7 +287,7 @@ static bool look_for_rules(struct wedr_detect *d)
         wedr_watch_stats(d->watch, &s);
         wedr_log(INFO, "detect.rules", WEDR_U64("serial", s.serial), WEDR_U64("rules", s.rules));
     }
-    return changed;
+    return cold;
 }
 
 /* The place to go on from; at the very first start what is stored already stays unread. */

@@ -201,6 +201,34 @@ static void new_rules_come_into_force_while_the_thread_runs(void **state)
     assert_int_equal(lab_int(&l, "SELECT count(*) FROM alerts"), 1); /* the window reaches back */
 }
 
+static void a_publish_in_the_middle_of_a_window_neither_forgets_nor_doubles(void **state)
+{
+    (void)state;
+    struct wedr_detect_stats before, after;
+    static const char *const other[] = {
+        "other.yml", "title: other\nid: 33333333-3333-4333-8333-333333333333\nlogsource: {product: "
+                     "linux, category: process_creation}\ndetection:\n  s:\n    Image: x\n  "
+                     "condition: s\n"};
+    start_with(by_user);
+    put_id(TB_AGENT, "a", 1, now);
+    put_id(TB_AGENT, "a", 2, now);
+    lab_settle(&l);
+    wedr_detect_stats(l.detect, &before);
+    lab_rules(&l, 1, other);
+    after = before;
+    for (int i = 0; after.watch.serial == before.watch.serial && i < 5000; i++) {
+        wedr_time_sleep_ms(2);
+        wedr_detect_wake(l.detect);
+        wedr_detect_stats(l.detect, &after);
+    }
+    assert_true(after.watch.serial > before.watch.serial);
+    lab_settle(&l);
+    assert_int_equal(lab_int(&l, "SELECT count(*) FROM alerts"), 0); /* 2 are not 4 */
+    put_id(TB_AGENT, "a", 3, now);
+    lab_settle(&l);
+    assert_int_equal(lab_int(&l, "SELECT match_count FROM alerts"), 3);
+}
+
 /* --- Hunts. */
 
 struct found {
@@ -338,6 +366,7 @@ int main(void)
         T(a_restart_raises_no_alert_again),
         T(ten_thousand_open_windows_are_bounded),
         T(new_rules_come_into_force_while_the_thread_runs),
+        T(a_publish_in_the_middle_of_a_window_neither_forgets_nor_doubles),
         T(a_hunt_finds_what_was_stored_before_the_rule),
         T(a_hunt_runs_correlations_and_stored_rules_by_id),
         T(a_hunt_ends_at_its_limits),
