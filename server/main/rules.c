@@ -224,8 +224,14 @@ static int each_id(const struct wedr_server_args *a, struct wedr_state *state)
         if (a->command == WEDR_CMD_RULES_REMOVE) {
             code |= remove_one(state, a->words[i]);
         } else {
+            struct wedr_errinfo ei = {""};
             int err = OPS->rules->enable(state, a->words[i], a->command == WEDR_CMD_RULES_ENABLE);
-            code |= err == WEDR_OK ? 0 : wedr_main_fail(a->words[i], err, NULL);
+            if (err == WEDR_E_NOENT) {
+                (void)wedr_fail(&ei, err,
+                                "no stored file has this id; one rule of a file is switched by a "
+                                "profile: profile set NAME disable=ID");
+            }
+            code |= err == WEDR_OK ? 0 : wedr_main_fail(a->words[i], err, &ei);
         }
     }
     return code;
