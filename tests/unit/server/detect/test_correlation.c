@@ -229,6 +229,34 @@ static void a_publish_in_the_middle_of_a_window_neither_forgets_nor_doubles(void
     assert_int_equal(lab_int(&l, "SELECT match_count FROM alerts"), 3);
 }
 
+static void a_rule_of_the_server_alerts_without_any_agents_help(void **state)
+{
+    (void)state;
+    struct wedr_detect_stats stats = {0};
+    static const char *const files[] = {
+        "own.waza",
+        "- Detection:\n  - ServerOnly:\n    id: "
+        "55555555-5555-4555-8555-555555555555\n    title: \"id was run\"\n    severity: "
+        "low\n    scope: server\n    - kernel_callback.process_create.image_path endsWith "
+        "\"/id\"\n- Action:\n  - ServerOnly:\n    - alert \"somebody asked who he is\"\n"};
+    lab_rules(&l, 1, files);
+    lab_start(&l);
+    for (int i = 0; stats.watch.rules == 0 && i < 5000; i++) {
+        wedr_time_sleep_ms(2);
+        wedr_detect_stats(l.detect, &stats);
+    }
+    put_id(TB_AGENT, "a", 1, now);
+    put_id(TB_AGENT2, "b", 1, now);
+    lab_settle(&l);
+    assert_string_equal(lab_sql(&l,
+                                "SELECT hostname, origin, rule_language, message, actions, pid, "
+                                "image_path FROM alerts ORDER BY hostname LIMIT 1"),
+                        "[{\"hostname\":\"a\",\"origin\":\"server\",\"rule_language\":\"waza\","
+                        "\"message\":\"somebody asked who he is\",\"actions\":\"[\\\"alert\\\"]\","
+                        "\"pid\":101,\"image_path\":\"/usr/bin/id\"}]\n");
+    assert_int_equal(lab_int(&l, "SELECT count(*) FROM alerts"), 2);
+}
+
 /* --- Hunts. */
 
 struct found {
@@ -367,6 +395,7 @@ int main(void)
         T(ten_thousand_open_windows_are_bounded),
         T(new_rules_come_into_force_while_the_thread_runs),
         T(a_publish_in_the_middle_of_a_window_neither_forgets_nor_doubles),
+        T(a_rule_of_the_server_alerts_without_any_agents_help),
         T(a_hunt_finds_what_was_stored_before_the_rule),
         T(a_hunt_runs_correlations_and_stored_rules_by_id),
         T(a_hunt_ends_at_its_limits),
