@@ -290,13 +290,24 @@ static bool look_for_rules(struct wedr_detect *d)
     return cold;
 }
 
-/* The place to go on from; at the very first start what is stored already stays unread. */
+/* The place to go on from; at the very first start what is stored already stays unread. Arrivals
+ * begin anew when the newest day files were lost: a place beyond all of them would leave what comes
+ * next unread. */
 static int find_cursor(struct wedr_detect *d)
 {
+    int64_t newest = 0;
     int err = d->cfg.state_ops->detect->cursor(d->cfg.state, &d->read);
-    if (err == WEDR_E_NOENT) {
-        err = d->cfg.events_ops->read->newest(d->reader, &d->read);
-        err = err == WEDR_OK ? apply_once(d) : err;
+    bool first = err == WEDR_E_NOENT;
+    if (err == WEDR_OK || first) {
+        err = d->cfg.events_ops->read->newest(d->reader, &newest);
+    }
+    if (err == WEDR_OK && (first || newest < d->read)) {
+        if (!first) {
+            wedr_log(WARN, "detect.events_lost", WEDR_I64("cursor", d->read),
+                     WEDR_I64("newest", newest));
+        }
+        d->read = newest;
+        err = apply_once(d);
     }
     d->stored = d->now.cursor = d->read;
     return err;

@@ -185,6 +185,29 @@ static void what_was_stored_before_a_stop_is_read_after_it_and_once(void **state
                         "[{\"r\":\"r1 r2 r3 r4 r5 r6\"}]\n");
 }
 
+/* The order of arrival begins anew when the newest day files are lost: what comes then lies before
+ * the place that was reached. */
+static void alerts_are_found_after_the_event_store_was_lost(void **state)
+{
+    (void)state;
+    char command[128];
+    struct wedr_errinfo ei = {""};
+    lab_start(&l);
+    for (unsigned i = 1; i <= 3; i++) {
+        put_alerts(i, 1, "[]");
+    }
+    lab_settle(&l);
+    lab_stop(&l);
+    wedr_events_embedded.close(l.events);
+    (void)snprintf(command, sizeof(command), "rm -r %s/events", l.dir);
+    assert_int_equal(system(command), 0);
+    assert_int_equal(wedr_events_embedded.open(l.dir, &l.events, &ei), WEDR_OK);
+    lab_start(&l);
+    put_alerts(4, 1, "[]");
+    lab_settle(&l);
+    assert_int_equal(lab_int(&l, "SELECT count(*) FROM alerts"), 4);
+}
+
 static void events_of_before_the_first_start_are_left_alone(void **state)
 {
     (void)state;
@@ -261,13 +284,20 @@ static void the_processes_of_an_agent_are_bounded(void **state)
 static void sql_reads_the_state_through_its_views_alone(void **state)
 {
     (void)state;
-    static const char *const bad[] = {"SELECT * FROM state.token",
-                                      "SELECT * FROM token, alerts",
-                                      "SELECT * FROM state.alert",
-                                      "DELETE FROM alerts",
-                                      "SELECT bytes FROM state.bundle, alerts",
-                                      "SELECT count(*) FROM state.token, alerts",
-                                      "ATTACH 'x' AS alerts"};
+    static const char *const bad[] = {
+        "SELECT * FROM state.token", "SELECT * FROM token, alerts", "SELECT * FROM state.alert",
+        "DELETE FROM alerts", "SELECT bytes FROM state.bundle, alerts",
+        "SELECT count(*) FROM state.token, alerts", "ATTACH 'x' AS alerts",
+        /* names of our views, given to something else */
+        "WITH alerts AS (SELECT hash FROM state.token) SELECT * "
+        "FROM alerts",
+        "WITH rules AS MATERIALIZED (SELECT bytes FROM state.bundle) "
+        "SELECT * FROM rules",
+        "WITH process_tree AS (SELECT sign_public FROM state.agent) "
+        "SELECT * FROM process_tree",
+        "WITH alerts AS (SELECT name FROM state.sqlite_master) "
+        "SELECT * FROM alerts",
+        "SELECT * FROM (SELECT hash FROM state.token) AS alerts"};
     struct wedr_errinfo ei = {""};
     char text[256];
     for (size_t i = 0; i < WEDR_ARRAY_COUNT(bad); i++) {
@@ -296,6 +326,7 @@ int main(void)
         T(huge_evidence_is_cut_and_the_alert_is_kept),
         T(many_alerts_of_one_batch_are_all_stored),
         T(what_was_stored_before_a_stop_is_read_after_it_and_once),
+        T(alerts_are_found_after_the_event_store_was_lost),
         T(events_of_before_the_first_start_are_left_alone),
         T(responses_are_kept),
         T(processes_form_a_tree),
