@@ -56,6 +56,7 @@ static void init_kind(const struct wedr_correlate *c,
     k->seed = id.len > 0 ? wedr_corr_hash(id, 1)
                          : (uint64_t)(from->rule + 1) * UINT64_C(0x9E3779B97F4A7C15);
     k->negated = wedr_corr_negated(rs, from);
+    k->needed = wedr_corr_needed(rs, from);
 }
 
 /* Rule -> the correlations that it is a member of. */
@@ -363,7 +364,6 @@ static void process(const struct feed *f, uint32_t kind)
     uint32_t windows[WEDR_IR_MEMBERS_MAX];
     uint32_t chosen[WEDR_IR_MEMBERS_MAX];
     uint32_t count = 0;
-    c->kinds[kind].members = 0;
     wedr_corr_expire(c, kind);
     for (uint32_t m = 0; m < c->kinds[kind].c->member_count; m++) {
         uint32_t window = members >> m & 1 ? wedr_corr_window(c, kind, m, f->ev) : WEDR_CORR_NONE;
@@ -381,6 +381,7 @@ static void process(const struct feed *f, uint32_t kind)
             fire(f, windows[i], chosen);
         }
     }
+    c->kinds[kind].members = 0;
 }
 
 int wedr_correlate_feed(struct wedr_correlate *c,

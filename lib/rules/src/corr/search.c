@@ -57,7 +57,8 @@ struct search {
     const struct wedr_corr_window *w;
     const struct wedr_corr_kind *kind;
     uint32_t *chosen;
-    uint8_t order[WEDR_IR_MEMBERS_MAX]; /* members, negated ones last */
+    uint8_t order[WEDR_IR_MEMBERS_MAX]; /* members: that of this feed's event, then what joins with
+                                           those before, negated ones last */
     uint32_t steps;
 };
 
@@ -142,7 +143,8 @@ static bool accept(const struct search *s)
     return fresh && (k->expression == WEDR_IR_NONE ? all : truth(s, k->expression));
 }
 
-/* Newest entries first; none only where no entry fits. */
+/* Newest entries first, for the first member only those of this feed; none only where no entry
+ * fits and the pattern can do without. */
 static bool choose(struct search *s, uint32_t at)
 {
     if (at == s->kind->c->member_count) {
@@ -151,7 +153,8 @@ static bool choose(struct search *s, uint32_t at)
     uint32_t member = s->order[at];
     bool any = false;
     for (uint32_t e = s->w->newest; e != WEDR_CORR_NONE; e = s->c->entries[e].older) {
-        if (s->c->entries[e].member != member) {
+        const struct wedr_corr_entry *entry = &s->c->entries[e];
+        if (entry->member != member || (at == 0 && entry->seq != s->c->seq)) {
             continue;
         }
         if (++s->steps > WEDR_CORR_STEPS_MAX) {
@@ -166,7 +169,42 @@ static bool choose(struct search *s, uint32_t at)
         }
     }
     s->chosen[member] = WEDR_CORR_NONE;
-    return !any && choose(s, at + 1);
+    return at > 0 && !any && !(s->kind->needed >> member & 1) && choose(s, at + 1);
+}
+
+static bool joins_with(const struct wedr_correlation *k, uint32_t member, uint64_t others)
+{
+    for (uint32_t i = 0; i < k->join_count; i++) {
+        uint32_t a = k->joins[i].member_a;
+        uint32_t b = k->joins[i].member_b;
+        if ((a == member && others >> b & 1) || (b == member && others >> a & 1)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* A join narrows the choice to a few entries, so that members which join with those before them
+ * come first: without that the search would try every pair of events. */
+static void arrange(struct search *s, uint32_t fresh)
+{
+    const struct wedr_correlation *k = s->kind->c;
+    uint64_t placed = UINT64_C(1) << fresh;
+    uint32_t count = 0;
+    s->order[count++] = (uint8_t)fresh;
+    while (count < k->member_count) {
+        uint32_t best = WEDR_CORR_NONE;
+        uint32_t best_rank = 4;
+        for (uint32_t m = 0; m < k->member_count; m++) {
+            uint32_t rank = (uint32_t)(s->kind->negated >> m & 1) * 2 + !joins_with(k, m, placed);
+            if (!(placed >> m & 1) && rank < best_rank) {
+                best = m;
+                best_rank = rank;
+            }
+        }
+        placed |= UINT64_C(1) << best;
+        s->order[count++] = (uint8_t)best;
+    }
 }
 
 /* Takes back choices that the pattern holds without: they are no evidence of it. */
@@ -185,16 +223,14 @@ bool wedr_corr_search(struct wedr_correlate *c, uint32_t window, uint32_t *chose
 {
     struct search s = {.c = c, .w = &c->windows[window], .chosen = chosen};
     s.kind = &c->kinds[s.w->kind_of];
-    uint32_t count = 0;
-    for (uint32_t round = 0; round < 2; round++) {
-        for (uint32_t m = 0; m < s.kind->c->member_count; m++) {
-            if ((s.kind->negated >> m & 1) == round) {
-                s.order[count++] = (uint8_t)m;
-            }
+    bool found = false;
+    for (uint32_t m = 0; m < s.kind->c->member_count && !found; m++) {
+        if (s.kind->members >> m & ~(s.kind->negated >> m) & 1) {
+            arrange(&s, m);
+            memset(chosen, 0xFF, s.kind->c->member_count * sizeof(*chosen));
+            found = choose(&s, 0);
         }
     }
-    memset(chosen, 0xFF, s.kind->c->member_count * sizeof(*chosen));
-    bool found = choose(&s, 0);
     if (found) {
         drop_idle(&s);
     }
@@ -222,4 +258,28 @@ uint64_t wedr_corr_negated(const struct wedr_ruleset *rs, const struct wedr_corr
         find_negated(rs, c->expression, false, &bits);
     }
     return bits;
+}
+
+/* Members without which node cannot be true. */
+static uint64_t needed(const struct wedr_ruleset *rs, uint32_t node)
+{
+    const struct wedr_node *n = wedr_ruleset_node(rs, node);
+    const uint32_t *kids = wedr_ruleset_kids(rs, n);
+    bool every =
+        n->kind == WEDR_NODE_AND || (n->kind == WEDR_NODE_AT_LEAST && n->arg >= n->kid_count);
+    uint64_t bits = n->kind == WEDR_NODE_MEMBER ? UINT64_C(1) << n->arg : 0;
+    if (n->kind != WEDR_NODE_AND && n->kind != WEDR_NODE_OR && n->kind != WEDR_NODE_AT_LEAST) {
+        return bits;
+    }
+    for (uint32_t i = 0; i < n->kid_count; i++) {
+        uint64_t of = needed(rs, kids[i]);
+        bits = every ? bits | of : i == 0 ? of : bits & of;
+    }
+    return bits;
+}
+
+uint64_t wedr_corr_needed(const struct wedr_ruleset *rs, const struct wedr_correlation *c)
+{
+    return c->expression != WEDR_IR_NONE ? needed(rs, c->expression)
+                                         : UINT64_MAX >> (64 - c->member_count);
 }

@@ -46,6 +46,7 @@ struct wedr_corr_kind {
     uint32_t least_used, most_used; /* windows */
     uint64_t members;               /* bits: matched in this feed */
     uint64_t negated;               /* bits: members below a `not` */
+    uint64_t needed;                /* bits: members without which a pattern cannot hold */
 };
 
 struct wedr_corr_membership {
@@ -112,3 +113,4 @@ void wedr_corr_note_joins(struct wedr_correlate *c,
  * and order hold. chosen: by member, WEDR_CORR_NONE where none. */
 bool wedr_corr_search(struct wedr_correlate *c, uint32_t window, uint32_t *chosen);
 uint64_t wedr_corr_negated(const struct wedr_ruleset *rs, const struct wedr_correlation *c);
+uint64_t wedr_corr_needed(const struct wedr_ruleset *rs, const struct wedr_correlation *c);
