@@ -12,9 +12,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define WEDR_ALERTS_KEPT 1000000u      /* the oldest go first */
-#define WEDR_ALERTS_AGENT_KEPT 100000u /* of one agent: a noisy one pushes out only its own */
+/* The oldest go first, of the agent that has the most: a noisy one pushes out only its own. */
+#define WEDR_ALERTS_KEPT 1000000u
+#define WEDR_ALERTS_AGENT_KEPT 100000u /* of one agent */
 #define WEDR_RESPONSES_KEPT 1000000u
+#define WEDR_RESPONSES_AGENT_KEPT 100000u
 #define WEDR_PROCESSES_KEPT 1000000u /* shared among the agents, at most so many of one: */
 #define WEDR_PROCESSES_AGENT_KEPT 8192u
 #define WEDR_ALERT_EVIDENCE_MAX 64u

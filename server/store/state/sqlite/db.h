@@ -23,6 +23,7 @@ struct wedr_state {
     sqlite3 *writer, *reader; /* each under its lock */
     struct wedr_state_agents *agents;
     struct wedr_state_counts *counts; /* of the writer; NULL until needed */
+    uint64_t kept[2];                 /* alerts and responses of all agents; tests lower them */
     uint8_t token_key[WEDR_TOKEN_KEY_LEN];
 };
 

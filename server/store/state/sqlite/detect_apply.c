@@ -62,13 +62,17 @@ static int64_t count_rows(sqlite3 *db, const char *query, const char *agent_id)
 {
     sqlite3_stmt *st = NULL;
     int64_t n = 0;
-    if (wedr_state_prepare(db, &st, query, agent_id ? "t" : "", agent_id) == WEDR_OK &&
+    if (wedr_state_prepare(db, &st, query, "t", agent_id) == WEDR_OK &&
         sqlite3_step(st) == SQLITE_ROW) {
         n = sqlite3_column_int64(st, 0);
     }
     (void)sqlite3_finalize(st);
     return n;
 }
+
+static const char *const count_sql[WEDR_KEPT_KINDS] = {
+    "SELECT count(*) FROM alert WHERE agent_id=?1",
+    "SELECT count(*) FROM response WHERE agent_id=?1"};
 
 static struct wedr_state_count *find_count(struct wedr_state *s, const char *agent_id)
 {
@@ -95,12 +99,77 @@ static struct wedr_state_count *find_count(struct wedr_state *s, const char *age
     memmove(&c->v[low + 1], &c->v[low], (c->count - low) * sizeof(*c->v));
     c->count++;
     struct wedr_state_count *e = &c->v[low];
+    memset(e, 0, sizeof(*e));
     (void)snprintf(e->agent_id, sizeof(e->agent_id), "%s", agent_id);
-    e->alerts =
-        (uint64_t)count_rows(s->writer, "SELECT count(*) FROM alert WHERE agent_id=?1", agent_id);
+    for (size_t i = 0; i < WEDR_KEPT_KINDS; i++) {
+        e->rows[i] = (uint64_t)count_rows(s->writer, count_sql[i], agent_id);
+        c->rows[i] += e->rows[i];
+    }
     e->processes =
         (uint64_t)count_rows(s->writer, "SELECT count(*) FROM process WHERE agent_id=?1", agent_id);
     return e;
+}
+
+static int make_counts(struct wedr_state *s)
+{
+    sqlite3_stmt *st = NULL;
+    int rc = SQLITE_DONE;
+    s->counts = wedr_alloc(1, sizeof(*s->counts));
+    int err = s->counts ? wedr_state_prepare(s->writer, &st,
+                                             "SELECT agent_id FROM alert UNION SELECT agent_id "
+                                             "FROM response",
+                                             "")
+                        : WEDR_E_NOMEM;
+    while (err == WEDR_OK && (rc = sqlite3_step(st)) == SQLITE_ROW) {
+        err = find_count(s, (const char *)sqlite3_column_text(st, 0)) ? WEDR_OK : WEDR_E_NOMEM;
+    }
+    (void)sqlite3_finalize(st);
+    return err == WEDR_OK ? wedr_state_error(rc) : err;
+}
+
+/* --- Limits. Whoever has the most loses its oldest: an agent that floods the store pushes out what
+ * is its own, never what others said. */
+
+static const char *const drop_sql[WEDR_KEPT_KINDS] = {
+    "DELETE FROM alert WHERE id IN (SELECT id FROM alert WHERE agent_id=?1 ORDER BY id LIMIT ?2)",
+    "DELETE FROM response WHERE agent_id=?1 AND ts<=(SELECT ts FROM response WHERE agent_id=?1 "
+    "ORDER BY ts LIMIT 1 OFFSET ?2-1)"};
+
+static int drop_oldest(struct work *w, struct wedr_state_count *e, enum wedr_state_kept kind)
+{
+    int changed = 0;
+    int err = wedr_state_run(w->s->writer, &changed, drop_sql[kind], "ti", e->agent_id,
+                             (int64_t)(e->rows[kind] / SHARE_TO_DROP + 1));
+    uint64_t n = (uint64_t)changed < e->rows[kind] ? (uint64_t)changed : e->rows[kind];
+    if (err == WEDR_OK) {
+        e->rows[kind] -= n;
+        w->s->counts->rows[kind] -= n;
+        w->step->alerts_dropped += kind == WEDR_KEPT_ALERTS ? n : 0;
+    }
+    return err;
+}
+
+/* A row was stored. agent_max: of one agent. */
+static int
+count_one(struct work *w, const char *agent_id, enum wedr_state_kept kind, uint64_t agent_max)
+{
+    struct wedr_state_counts *c = w->s->counts;
+    size_t known = c->count;
+    struct wedr_state_count *e = find_count(w->s, agent_id), *most = e;
+    if (!e) {
+        return WEDR_E_NOMEM;
+    }
+    if (c->count == known) { /* else it was counted with the others just now */
+        e->rows[kind]++;
+        c->rows[kind]++;
+    }
+    if (e->rows[kind] <= agent_max && c->rows[kind] <= w->s->kept[kind]) {
+        return WEDR_OK;
+    }
+    for (size_t i = 0; i < c->count && e->rows[kind] <= agent_max; i++) {
+        most = c->v[i].rows[kind] > most->rows[kind] ? &c->v[i] : most;
+    }
+    return drop_oldest(w, most, kind);
 }
 
 static void epoch_text(uint64_t epoch, char ret[17])
@@ -125,21 +194,6 @@ static int put_evidence(struct work *w, const struct wedr_alert_row *a, int64_t 
     return err;
 }
 
-static int drop_alerts_of(struct work *w, struct wedr_state_count *c)
-{
-    int n = 0;
-    int err = wedr_state_run(
-        w->s->writer, &n,
-        "DELETE FROM alert WHERE id IN (SELECT id FROM alert WHERE agent_id=?1 ORDER BY id LIMIT "
-        "?2)",
-        "ti", c->agent_id, (int64_t)(WEDR_ALERTS_AGENT_KEPT / SHARE_TO_DROP));
-    if (err == WEDR_OK) {
-        c->alerts -= (uint64_t)n < c->alerts ? (uint64_t)n : c->alerts;
-        w->step->alerts_dropped += (uint64_t)n;
-    }
-    return err;
-}
-
 static int put_alert(struct work *w, const struct wedr_alert_row *a)
 {
     int err = wedr_state_again(
@@ -157,24 +211,15 @@ static int put_alert(struct work *w, const struct wedr_alert_row *a)
     }
     w->step->alerts_new++;
     err = put_evidence(w, a, sqlite3_last_insert_rowid(w->s->writer));
-    struct wedr_state_count *c = err == WEDR_OK ? find_count(w->s, a->agent_id) : NULL;
-    if (!c) {
-        return err == WEDR_OK ? WEDR_E_NOMEM : err;
-    }
-    return ++c->alerts > WEDR_ALERTS_AGENT_KEPT ? drop_alerts_of(w, c) : WEDR_OK;
+    return err == WEDR_OK ? count_one(w, a->agent_id, WEDR_KEPT_ALERTS, WEDR_ALERTS_AGENT_KEPT)
+                          : err;
 }
 
 static int put_alerts(struct work *w)
 {
-    int err = WEDR_OK, n = 0;
+    int err = WEDR_OK;
     for (size_t i = 0; err == WEDR_OK && i < w->step->alert_count; i++) {
         err = put_alert(w, &w->step->alerts[i]);
-    }
-    if (err == WEDR_OK && w->step->alerts_new) {
-        err = wedr_state_run(w->s->writer, &n,
-                             "DELETE FROM alert WHERE id<=(SELECT max(id) FROM alert)-?1", "i",
-                             (int64_t)WEDR_ALERTS_KEPT);
-        w->step->alerts_dropped += (uint64_t)n;
     }
     return err;
 }
@@ -183,12 +228,7 @@ static int put_alerts(struct work *w)
 
 static int put_responses(struct work *w)
 {
-    struct wedr_state_counts *c = w->s->counts;
-    int err = WEDR_OK, n = 0;
-    if (!c->responses_known) {
-        c->responses = (uint64_t)count_rows(w->s->writer, "SELECT count(*) FROM response", NULL);
-        c->responses_known = true;
-    }
+    int err = WEDR_OK;
     for (size_t i = 0; err == WEDR_OK && i < w->step->response_count; i++) {
         const struct wedr_response_row *r = &w->step->responses[i];
         char epoch[17];
@@ -199,14 +239,9 @@ static int put_responses(struct work *w)
                                r->agent_id, epoch, r->stream, (int64_t)r->seq, r->hostname,
                                r->ts_us, r->alert_id, r->rule_id, r->action, r->result, r->pid,
                                r->process_key, r->detail, (int64_t)r->duration_us);
-        c->responses += err == WEDR_OK && sqlite3_changes(w->s->writer) != 0;
-    }
-    if (err == WEDR_OK && c->responses > WEDR_RESPONSES_KEPT) {
-        err = wedr_state_run(w->s->writer, &n,
-                             "DELETE FROM response WHERE ts<=(SELECT ts FROM response ORDER BY ts "
-                             "LIMIT 1 OFFSET ?1)",
-                             "i", (int64_t)(WEDR_RESPONSES_KEPT / SHARE_TO_DROP));
-        c->responses -= (uint64_t)n;
+        if (err == WEDR_OK && sqlite3_changes(w->s->writer) != 0) {
+            err = count_one(w, r->agent_id, WEDR_KEPT_RESPONSES, WEDR_RESPONSES_AGENT_KEPT);
+        }
     }
     return err;
 }
@@ -291,8 +326,7 @@ int wedr_state_detect_apply(struct wedr_state *s, struct wedr_detect_step *step)
     step->alerts_new = step->alerts_again = step->alerts_dropped = step->processes_dropped = 0;
     int err = wedr_state_begin(s);
     if (err == WEDR_OK && !s->counts) {
-        s->counts = wedr_alloc(1, sizeof(*s->counts));
-        err = s->counts ? WEDR_OK : WEDR_E_NOMEM;
+        err = make_counts(s);
     }
     err = err == WEDR_OK ? apply(&w) : err;
     if (err != WEDR_OK) { /* they counted what is rolled back now */

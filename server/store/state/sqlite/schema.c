@@ -46,7 +46,7 @@ static const char *const migrations[] = {
     " process_key TEXT, image_path TEXT, command_line TEXT, user TEXT, entity TEXT NOT NULL,"
     " suppressed INTEGER NOT NULL, match_count INTEGER NOT NULL, rules_serial TEXT NOT NULL,"
     " profile TEXT NOT NULL, ancestry TEXT NOT NULL, matched TEXT NOT NULL,"
-    " UNIQUE(agent_id, alert_id));"
+    " UNIQUE(agent_id, alert_id, origin));"
     "CREATE INDEX alert_ts ON alert(ts);"
     "CREATE INDEX alert_rule ON alert(rule_id, ts);"
     "CREATE TABLE alert_evidence(alert INTEGER NOT NULL REFERENCES alert(id) ON DELETE CASCADE,"

@@ -207,6 +207,8 @@ static int state_open(const char *data_dir, struct wedr_state **ret, struct wedr
                          data_dir);
     }
     s->magic = WEDR_STATE_MAGIC;
+    s->kept[WEDR_KEPT_ALERTS] = WEDR_ALERTS_KEPT;
+    s->kept[WEDR_KEPT_RESPONSES] = WEDR_RESPONSES_KEPT;
     s->write_lock = wedr_mutex_new();
     s->read_lock = wedr_mutex_new();
     s->agents = wedr_alloc(1, sizeof(*s->agents));

@@ -8,6 +8,8 @@
 
 #include "core/base/err.h"
 #include "state_folder.h"
+#include "store/state/sqlite/db.h"
+#include "store/state/sqlite/detect.h"
 #include <stdio.h>
 #include <string.h>
 
@@ -159,6 +161,106 @@ static void ancestors_are_found_and_a_circle_ends(void **state)
     STATE_OPS->close(s);
 }
 
+static void a_flood_of_alerts_pushes_out_only_its_senders(void **state)
+{
+    (void)state;
+    struct wedr_alert_row rows[41];
+    char ids[40][8];
+    struct wedr_detect_step step = {.alerts = rows};
+    struct wedr_state *s = state_open();
+    rows[0] = alert(B, "b1", "r1", 1);
+    for (int i = 0; i < 40; i++) {
+        (void)snprintf(ids[i], sizeof(ids[i]), "a%d", i);
+        rows[1 + i] = alert(A, ids[i], "r1", i);
+    }
+    step.alert_count = 9;
+    assert_int_equal(apply(s, &step, 1), WEDR_OK);
+    STATE_OPS->close(s);
+    s = state_open(); /* what is counted anew counts the same */
+    s->kept[WEDR_KEPT_ALERTS] = 12;
+    step.alert_count = 41;
+    assert_int_equal(apply(s, &step, 2), WEDR_OK);
+    assert_string_equal(ask(s, (struct wedr_alert_query){.agent_id = B}), "b1 ");
+    const char *of_a = ask(s, (struct wedr_alert_query){.agent_id = A});
+    assert_non_null(strstr(of_a, "a39 "));
+    assert_null(strstr(of_a, "a0 "));
+    assert_true(step.alerts_dropped > 0);
+    STATE_OPS->close(s);
+}
+
+static void numbers_of_dropped_alerts_cost_no_others_their_place(void **state)
+{
+    (void)state;
+    struct wedr_alert_row old = alert(B, "b1", "r1", 1), new = alert(A, "a1", "r1", 2);
+    struct wedr_detect_step first = {.alerts = &old, .alert_count = 1};
+    struct wedr_detect_step second = {.alerts = &new, .alert_count = 1};
+    struct wedr_state *s = state_open();
+    assert_int_equal(apply(s, &first, 1), WEDR_OK);
+    assert_int_equal(wedr_state_run(s->writer, NULL,
+                                    "UPDATE sqlite_sequence SET seq=?1 WHERE name='alert'", "i",
+                                    (int64_t)WEDR_ALERTS_KEPT + 10),
+                     WEDR_OK);
+    assert_int_equal(apply(s, &second, 2), WEDR_OK);
+    assert_string_equal(ask(s, (struct wedr_alert_query){0}), "b1 a1 ");
+    STATE_OPS->close(s);
+}
+
+static int count_responses(struct wedr_state *s, const char *agent)
+{
+    sqlite3_stmt *st = NULL;
+    assert_int_equal(wedr_state_prepare(s->reader, &st,
+                                        "SELECT count(*) FROM response WHERE agent_id=?1", "t",
+                                        agent),
+                     WEDR_OK);
+    assert_int_equal(sqlite3_step(st), SQLITE_ROW);
+    int n = sqlite3_column_int(st, 0);
+    (void)sqlite3_finalize(st);
+    return n;
+}
+
+/* Their times are the agents' word: one from the far future must not keep its place for ever. */
+static void a_flood_of_responses_pushes_out_only_its_senders(void **state)
+{
+    (void)state;
+    struct wedr_response_row rows[41];
+    struct wedr_detect_step step = {.responses = rows, .response_count = 41};
+    struct wedr_state *s = state_open();
+    for (int i = 0; i < 41; i++) {
+        rows[i] = (struct wedr_response_row){.agent_id = i ? A : B,
+                                             .hostname = "h",
+                                             .epoch = 1,
+                                             .stream = "alert",
+                                             .seq = (uint64_t)i + 1,
+                                             .ts_us = i ? INT64_C(4000000000000000) : 1,
+                                             .alert_id = "a",
+                                             .rule_id = "r",
+                                             .action = "kill",
+                                             .result = "done",
+                                             .pid = -1,
+                                             .detail = ""};
+    }
+    s->kept[WEDR_KEPT_RESPONSES] = 12;
+    assert_int_equal(apply(s, &step, 1), WEDR_OK);
+    assert_int_equal(count_responses(s, B), 1);
+    assert_true(count_responses(s, A) < 12);
+    STATE_OPS->close(s);
+}
+
+static void an_agent_cannot_take_the_place_of_the_servers_alert(void **state)
+{
+    (void)state;
+    struct wedr_alert_row forged = alert(A, "a1", "r1", 1), own = alert(A, "a1", "r1", 2);
+    struct wedr_detect_step first = {.alerts = &forged, .alert_count = 1};
+    struct wedr_detect_step second = {.alerts = &own, .alert_count = 1};
+    struct wedr_state *s = state_open();
+    own.origin = "server";
+    assert_int_equal(apply(s, &first, 1), WEDR_OK);
+    assert_int_equal(apply(s, &second, 2), WEDR_OK);
+    assert_int_equal(second.alerts_new, 1);
+    assert_string_equal(ask(s, (struct wedr_alert_query){0}), "a1 a1 ");
+    STATE_OPS->close(s);
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, state_set_up, state_tear_down)
 
 int main(void)
@@ -167,6 +269,10 @@ int main(void)
         T(findings_and_cursor_are_stored_together),
         T(evidence_comes_back_as_it_was),
         T(ancestors_are_found_and_a_circle_ends),
+        T(a_flood_of_alerts_pushes_out_only_its_senders),
+        T(numbers_of_dropped_alerts_cost_no_others_their_place),
+        T(a_flood_of_responses_pushes_out_only_its_senders),
+        T(an_agent_cannot_take_the_place_of_the_servers_alert),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
