@@ -193,7 +193,7 @@ static void arrange(struct search *s, uint32_t fresh)
     uint32_t count = 0;
     s->order[count++] = (uint8_t)fresh;
     while (count < k->member_count) {
-        uint32_t best = WEDR_CORR_NONE;
+        uint32_t best = 0;
         uint32_t best_rank = 4;
         for (uint32_t m = 0; m < k->member_count; m++) {
             uint32_t rank = (uint32_t)(s->kind->negated >> m & 1) * 2 + !joins_with(k, m, placed);
