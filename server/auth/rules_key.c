@@ -8,23 +8,34 @@
 #include <stdio.h>
 #include <string.h>
 
-#define LOCK_TRIES 1000
+#define KEY_TRIES 1000
+#define RULES_TRIES 6000
 #define LOCK_WAIT_MS 10u
 #define FILE_NAME "rules.key"
 
-static int lock_folder(wedr_handle dir, wedr_handle *ret_lock)
+static int lock_file(wedr_handle dir, const char *name, int tries, wedr_handle *ret_lock)
 {
     int err =
-        wedr_fs_open_at(dir, "lock", WEDR_FS_READ | WEDR_FS_WRITE | WEDR_FS_CREATE, 0600, ret_lock);
-    for (int i = 0; err == WEDR_OK && i < LOCK_TRIES; i++) {
+        wedr_fs_open_at(dir, name, WEDR_FS_READ | WEDR_FS_WRITE | WEDR_FS_CREATE, 0600, ret_lock);
+    for (int i = 0; err == WEDR_OK && i < tries; i++) {
         err = wedr_fs_lock(*ret_lock);
         if (err != WEDR_E_BUSY) {
             break;
         }
         wedr_time_sleep_ms(LOCK_WAIT_MS);
-        err = i + 1 == LOCK_TRIES ? WEDR_E_BUSY : WEDR_OK;
+        err = i + 1 == tries ? WEDR_E_BUSY : WEDR_OK;
     }
     return err;
+}
+
+static int open_folder(const char *data_dir, char *path, size_t cap, wedr_handle *ret_dir)
+{
+    int n = snprintf(path, cap, "%s/pki", data_dir);
+    if (n < 0 || (size_t)n >= cap) {
+        return WEDR_E_LIMIT;
+    }
+    int err = wedr_fs_mkdir(path, 0700, UINT32_MAX);
+    return err == WEDR_OK ? wedr_fs_open_dir(path, ret_dir) : err;
 }
 
 /* The file holds both halves; they must belong together, or every agent would refuse every bundle.
@@ -66,16 +77,11 @@ int wedr_rules_key_open(const char *data_dir,
                         uint8_t ret_public[WEDR_SIGN_PUBLIC_LEN],
                         struct wedr_errinfo *ei)
 {
-    char path[1024];
+    char path[1024] = "";
     wedr_handle dir = WEDR_HANDLE_NONE, lock = WEDR_HANDLE_NONE;
     uint8_t secret[WEDR_SIGN_SECRET_LEN], pub[WEDR_SIGN_PUBLIC_LEN];
-    int n = snprintf(path, sizeof(path), "%s/pki", data_dir);
-    if (n < 0 || (size_t)n >= sizeof(path)) {
-        return wedr_fail(ei, WEDR_E_INVAL, "the data folder's name is too long");
-    }
-    int err = wedr_fs_mkdir(path, 0700, UINT32_MAX);
-    err = err == WEDR_OK ? wedr_fs_open_dir(path, &dir) : err;
-    err = err == WEDR_OK ? lock_folder(dir, &lock) : err;
+    int err = open_folder(data_dir, path, sizeof(path), &dir);
+    err = err == WEDR_OK ? lock_file(dir, "lock", KEY_TRIES, &lock) : err;
     err = err == WEDR_OK ? load_or_make(dir, secret, pub) : err;
     wedr_fs_close(lock);
     wedr_fs_close(dir);
@@ -86,4 +92,22 @@ int wedr_rules_key_open(const char *data_dir,
     wedr_wipe(secret, sizeof(secret));
     return err == WEDR_OK ? err
                           : wedr_fail(ei, err, "%s/" FILE_NAME ": %s", path, wedr_err_text(err));
+}
+
+int wedr_rules_lock(const char *data_dir, wedr_handle *ret_lock, struct wedr_errinfo *ei)
+{
+    char path[1024] = "";
+    wedr_handle dir = WEDR_HANDLE_NONE;
+    *ret_lock = WEDR_HANDLE_NONE;
+    int err = open_folder(data_dir, path, sizeof(path), &dir);
+    err = err == WEDR_OK ? lock_file(dir, "rules.lock", RULES_TRIES, ret_lock) : err;
+    wedr_fs_close(dir);
+    if (err != WEDR_OK) {
+        wedr_fs_close(*ret_lock);
+        *ret_lock = WEDR_HANDLE_NONE;
+        return wedr_fail(ei, err, "%s/rules.lock: %s", path,
+                         err == WEDR_E_BUSY ? "another program changes the rules"
+                                            : wedr_err_text(err));
+    }
+    return err;
 }

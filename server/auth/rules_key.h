@@ -8,6 +8,7 @@
 
 #include "core/base/attr.h"
 #include "core/util/errinfo.h"
+#include "wedr/plat/fs.h"
 #include "wedr/plat/pki.h"
 #include <stdint.h>
 
@@ -17,3 +18,9 @@ WEDR_MUST_USE int wedr_rules_key_open(const char *data_dir,
                                       uint8_t ret_secret[WEDR_SIGN_SECRET_LEN],
                                       uint8_t ret_public[WEDR_SIGN_PUBLIC_LEN],
                                       struct wedr_errinfo *ei);
+
+/* Rules are read, compiled and stored by several programs; whoever changes or publishes them holds
+ * this lock from before it reads until it has stored. Waits up to a minute: WEDR_E_BUSY. Closing
+ * the handle gives it back, as the end of the process does. */
+WEDR_MUST_USE int
+wedr_rules_lock(const char *data_dir, wedr_handle *ret_lock, struct wedr_errinfo *ei);

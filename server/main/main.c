@@ -170,8 +170,10 @@ static void log_published(void *ctx, const struct wedr_bundle_row *row)
 }
 
 /* Serving goes on without: agents keep the rules that they have. */
-static void publish_builtin(const struct wedr_server_deps *d, const uint8_t *secret)
+static void
+publish_builtin(const char *data, const struct wedr_server_deps *d, const uint8_t *secret)
 {
+    wedr_handle lock = WEDR_HANDLE_NONE;
     struct wedr_errinfo ei = {""};
     struct wedr_publish p = {.ops = d->state_ops,
                              .state = d->state,
@@ -179,7 +181,9 @@ static void publish_builtin(const struct wedr_server_deps *d, const uint8_t *sec
                              .now_us = wedr_time_utc_us(),
                              .problem = log_problem,
                              .published = log_published};
-    int err = wedr_publish_builtin(&p, &ei);
+    int err = wedr_rules_lock(data, &lock, &ei);
+    err = err == WEDR_OK ? wedr_publish_builtin(&p, &ei) : err;
+    wedr_fs_close(lock);
     if (err != WEDR_OK) {
         wedr_log(ERROR, "rules.not_published", WEDR_ERR(err), WEDR_STR("why", ei.text));
     }
@@ -218,7 +222,7 @@ static int cmd_serve(const struct wedr_server_args *a)
         err = d.events_ops->open(a->data, &d.events, &ei);
     }
     if (err == WEDR_OK) {
-        publish_builtin(&d, secret);
+        publish_builtin(a->data, &d, secret);
         struct wedr_detect_cfg dc = {a->data, d.state_ops, d.state, d.events_ops};
         err = wedr_detect_start(&dc, &d.detect, &ei);
     }

@@ -6,6 +6,7 @@
 #include "main/commands.h"
 #include "main/files.h"
 #include "store/print.h"
+#include "wedr/plat/fs.h"
 #include "wedr/plat/time.h"
 #include <inttypes.h>
 #include <stdlib.h>
@@ -264,15 +265,23 @@ static int publish(const struct wedr_server_args *a, struct wedr_state *state)
     return err == WEDR_OK ? 0 : wedr_main_fail("publish", err, &ei);
 }
 
+static bool only_reads(enum wedr_server_command c)
+{
+    return c == WEDR_CMD_RULES_VALIDATE || c == WEDR_CMD_RULES_LIST || c == WEDR_CMD_RULES_SHOW;
+}
+
 int wedr_cmd_rules(const struct wedr_server_args *a)
 {
     struct wedr_errinfo ei = {""};
     struct wedr_state *state = NULL;
+    wedr_handle lock = WEDR_HANDLE_NONE;
     if (wedr_main_data_dir(a->data) != 0) {
         return 1;
     }
-    int err = OPS->open(a->data, &state, &ei);
+    int err = only_reads(a->command) ? WEDR_OK : wedr_rules_lock(a->data, &lock, &ei);
+    err = err == WEDR_OK ? OPS->open(a->data, &state, &ei) : err;
     if (err != WEDR_OK) {
+        wedr_fs_close(lock);
         return wedr_main_fail("cannot open the state", err, &ei);
     }
     int code = a->command == WEDR_CMD_RULES_ADD        ? add(a, state)
@@ -282,5 +291,6 @@ int wedr_cmd_rules(const struct wedr_server_args *a)
                : a->command == WEDR_CMD_RULES_PUBLISH  ? publish(a, state)
                                                        : each_id(a, state);
     OPS->close(state);
+    wedr_fs_close(lock);
     return code;
 }

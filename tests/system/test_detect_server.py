@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import subprocess
 import time
 
 import lab
@@ -259,6 +260,22 @@ def test_a_hunt_over_stored_events_with_and_without_the_server():
         many = ctl(s, "hunt", write(l, "h2/base.yml", ENDINGS % "straw"), write(l, "h2/many.yml", MANY.replace(
             "gte: 3", "gte: 1")), "--json", "--limit", "100000").stdout.splitlines()
         assert any(json.loads(x)["rule_title"] == "many ended" for x in many)
+
+
+def test_rules_that_are_added_and_published_at_once_are_all_in_force():
+    with lab.Lab() as l:
+        s = l.server()
+        adds = [subprocess.Popen([lab.SERVER, *words, "--data", s.data], stdout=subprocess.PIPE,
+                                 stderr=subprocess.STDOUT, text=True)
+                for n in range(4)
+                for words in (("rules", "add", write(l, "at-once-%d.yml" % n, rule(70 + n, "once%d" % n))),
+                              ("rules", "publish"))]
+        for p in adds:
+            text = p.communicate(timeout=120 * lab.SLOW)[0]
+            assert p.returncode == 0, text
+        rows = [line.split("\t") for line in ctl(s, "rules", "publish").stdout.splitlines()]
+        assert len({row[2] for row in rows}) == 1, rows
+        assert s.one("SELECT count(*) AS n FROM rules WHERE source LIKE 'at-once-%'")["n"] == 4
 
 
 def test_process_events_become_a_tree():
