@@ -18,10 +18,10 @@
 #define FIELD_START 22
 #define NS_PER_S 1000000000u
 
-static int read_stat(uint32_t pid, char *text, size_t cap)
+static int read_proc(uint32_t pid, const char *name, char *text, size_t cap)
 {
     char path[64];
-    (void)snprintf(path, sizeof(path), "/proc/%u/stat", pid);
+    (void)snprintf(path, sizeof(path), "/proc/%u/%s", pid, name);
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0) {
         return errno == ENOENT || errno == ESRCH ? WEDR_E_NOENT : wedr_err_from_os(errno);
@@ -45,7 +45,6 @@ static int parse_stat(const char *text, struct wedr_target *ret)
         return WEDR_E_FORMAT;
     }
     p += 2;
-    ret->ended = *p == 'Z' || *p == 'X';
     ret->start_step_ns = NS_PER_S / (uint64_t)ticks;
     for (int field = 3; field <= FIELD_START; field++) {
         if (field == FIELD_FLAGS) {
@@ -63,13 +62,24 @@ static int parse_stat(const char *text, struct wedr_target *ret)
     return WEDR_E_FORMAT;
 }
 
+/* Whose process it is: the owner of its folder would be root's for one that only hides its memory.
+ */
+static bool has_our_user(uint32_t pid)
+{
+    char text[4096];
+    const char *uid =
+        read_proc(pid, "status", text, sizeof(text)) == WEDR_OK ? strstr(text, "\nUid:\t") : NULL;
+    return uid && strtoul(uid + 6, NULL, 10) == getuid();
+}
+
+/* Anybody can run this program with a library of his own in it; that makes it not ours. */
 static bool runs_this_program(uint32_t pid)
 {
     char path[64];
     struct stat own, other;
     (void)snprintf(path, sizeof(path), "/proc/%u/exe", pid);
     return stat("/proc/self/exe", &own) == 0 && stat(path, &other) == 0 &&
-           own.st_dev == other.st_dev && own.st_ino == other.st_ino;
+           own.st_dev == other.st_dev && own.st_ino == other.st_ino && has_our_user(pid);
 }
 
 int wedr_target_open(uint32_t pid, struct wedr_target *ret)
@@ -81,15 +91,16 @@ int wedr_target_open(uint32_t pid, struct wedr_target *ret)
         /* EINVAL: a thread that leads no group, or no number of a process at all. */
         return errno == ESRCH || errno == EINVAL ? WEDR_E_NOENT : wedr_err_from_os(errno);
     }
-    int err = read_stat(pid, text, sizeof(text));
+    int err = read_proc(pid, "stat", text, sizeof(text));
     if (err == WEDR_OK) {
         err = parse_stat(text, &t);
     }
     if (err == WEDR_OK) {
         t.own = runs_this_program(pid);
-        /* Had it ended by now, what was read might be another one's of the same number. */
+        /* Had it ended by now, what was read might be another one's of the same number. Only the
+         * handle knows: a process whose first thread is gone looks like a zombie and goes on. */
         struct pollfd p = {.fd = fd, .events = POLLIN};
-        t.ended = t.ended || poll(&p, 1, 0) == 1;
+        t.ended = poll(&p, 1, 0) == 1;
         t.handle = fd;
         *ret = t;
     } else {

@@ -15,8 +15,8 @@ struct wedr_target {
      */
     uint64_t start_boot_ns, start_step_ns;
     bool kernel; /* a thread of the kernel */
-    bool own;    /* runs this very program */
-    bool ended;  /* a zombie: only its parent is still to hear of it */
+    bool own;    /* runs this very program, for the same user */
+    bool ended;  /* all of its threads: only its parent is still to hear of it */
 };
 
 /* What is said of it was read after the handle was open, so it is the same process.
