@@ -230,6 +230,7 @@ static int end_replay(struct wedr_engine *e)
     struct wedr_spool_stats s;
     wedr_spool_stats(e->spool, &s);
     if (s.waiting > 0 || e->note_count > 0 || (e->agent && e->agent->count > 0) ||
+        (e->alert && e->alert->count > 0) ||
         wedr_losses_due(e->losses, wedr_time_mono_ms(), true)) {
         return WEDR_OK;
     }
@@ -250,8 +251,8 @@ int wedr_engine_round(struct wedr_engine *e, bool *ret_busy, uint32_t *ret_wait_
     if (e->need_retire && (e->source || wedr_time_mono_ms() - e->opened_ms >= NO_SOURCE_AFTER_MS)) {
         first_error(&err, retire(e));
     }
-    if (e->source &&
-        !e->agent_ended) { /* what is read after the last word could not be accounted for */
+    /* What is read after the last word could not be matched or accounted for. */
+    if (e->source && !e->alert_ended && !e->agent_ended) {
         first_error(&err, pump(e, &busy));
     } else if (!e->agent_begun && !e->replay_done && !e->agent_ended &&
                wedr_time_mono_ms() - e->opened_ms >= NO_SOURCE_AFTER_MS && e->note_count == 0) {

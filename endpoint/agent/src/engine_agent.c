@@ -248,7 +248,10 @@ int engine_agent_flush(struct wedr_engine *e, bool all)
 
 int engine_agent_end(struct wedr_engine *e, const char *reason)
 {
-    int err = e->agent_ended ? WEDR_OK : engine_alert_end(e, reason);
+    int err = engine_agent_flush(e, true); /* rules may have something to say about it */
+    if (err == WEDR_OK) {
+        err = engine_alert_end(e, reason);
+    }
     if (err == WEDR_OK) {
         err = engine_agent_flush(e, true);
     }

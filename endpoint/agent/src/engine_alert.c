@@ -23,7 +23,9 @@ void engine_alert_show(struct wedr_engine *e,
 {
     struct wedr_detect_event ev = {
         .v = v, .line = line, .len = len, .stream = st->name, .epoch = st->epoch, .clock = clock};
-    wedr_detect_event(e->detect, &ev, e->live);
+    if (!e->alert_ended) {
+        wedr_detect_event(e->detect, &ev, e->live);
+    }
 }
 
 /* Said in the stream agent when there is something to say in this one. */
@@ -44,7 +46,7 @@ int engine_alert_flush(struct wedr_engine *e)
     if (!wedr_detect_frame(e->detect, &f)) {
         return WEDR_OK;
     }
-    if (e->agent_ended) {
+    if (e->alert_ended) {
         return WEDR_E_STATE; /* after the last word */
     }
     int err = WEDR_OK;
@@ -64,7 +66,7 @@ int engine_alert_flush(struct wedr_engine *e)
 
 int engine_alert_tick(struct wedr_engine *e)
 {
-    if (e->agent_ended) {
+    if (e->alert_ended) {
         return WEDR_OK;
     }
     wedr_detect_tick(e->detect, e->live, false);
@@ -93,7 +95,7 @@ uint32_t engine_alert_wait_ms(const struct wedr_engine *e, uint32_t wait_ms)
     return e->alert && e->alert->count > 0 && wait_ms > SEAL_MS ? SEAL_MS : wait_ms;
 }
 
-int engine_alert_end(struct wedr_engine *e, const char *reason)
+static int say_end(struct wedr_engine *e, const char *reason)
 {
     struct wedr_detect_stats s;
     struct wedr_spool_frame_in f;
@@ -115,8 +117,14 @@ int engine_alert_end(struct wedr_engine *e, const char *reason)
                             .stream = WEDR_STREAM_NAME_ALERT,
                             .number = s.seq};
     (void)snprintf(n.reason, sizeof(n.reason), "%s", reason);
-    err = engine_note(e, &n);
-    return err == WEDR_OK ? wedr_spool_end(e->spool, e->alert) : err;
+    return engine_note(e, &n);
+}
+
+int engine_alert_end(struct wedr_engine *e, const char *reason)
+{
+    int err = e->alert_ended ? WEDR_OK : say_end(e, reason);
+    e->alert_ended = err == WEDR_OK;
+    return err == WEDR_OK && e->alert ? wedr_spool_end(e->spool, e->alert) : err;
 }
 
 int wedr_engine_rules(struct wedr_engine *e,
@@ -143,6 +151,6 @@ bool wedr_engine_next_kill(struct wedr_engine *e, struct wedr_detect_kill *ret)
 int wedr_engine_response(struct wedr_engine *e, const struct wedr_detect_outcome *o)
 {
     WEDR_OBJ_CHECK(e, ENGINE_MAGIC);
-    int err = e->agent_ended ? WEDR_E_STATE : wedr_detect_response(e->detect, o, e->live);
+    int err = e->alert_ended ? WEDR_E_STATE : wedr_detect_response(e->detect, o, e->live);
     return err == WEDR_OK ? engine_alert_flush(e) : err;
 }

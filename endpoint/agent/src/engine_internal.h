@@ -70,6 +70,7 @@ struct wedr_engine {
     struct wedr_spool_stream *alert; /* NULL until there is something to say in it */
     uint64_t alert_acked, alert_sealed_ms;
     bool alert_announced;
+    bool alert_ended; /* its end is said: nothing is matched any more */
     uint64_t agent_epoch, agent_seq, agent_shown_seq, agent_acked;
     bool agent_begun, agent_ended;
     bool need_retire;
@@ -105,7 +106,9 @@ WEDR_MUST_USE int engine_alert_tick(struct wedr_engine *e);
 WEDR_MUST_USE int engine_alert_seal(struct wedr_engine *e, bool force, bool backlog);
 /* wait_ms, or less when alerts wait to be sealed. */
 uint32_t engine_alert_wait_ms(const struct wedr_engine *e, uint32_t wait_ms);
-/* Everything that was held back, then the end of the stream; its epoch_end waits as a note. */
+/* Everything that was held back, then the end of the stream; its epoch_end waits as a note. Events
+ * of later are not matched: what they raised would come after the end. Again: only marks the file.
+ */
 WEDR_MUST_USE int engine_alert_end(struct wedr_engine *e, const char *reason);
 /* One look at a lane and one write. all: the producer ended. */
 WEDR_MUST_USE int engine_lane_round(struct wedr_engine *e, unsigned lane, bool all, bool *ret_busy);

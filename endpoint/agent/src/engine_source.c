@@ -221,7 +221,7 @@ static int say_ends(struct wedr_engine *e, const char *reason)
 int wedr_engine_source_end(struct wedr_engine *e, const char *reason)
 {
     WEDR_OBJ_CHECK(e, ENGINE_MAGIC);
-    if (!e->source || e->agent_ended) { /* an end that cannot be said is none */
+    if (!e->source || e->alert_ended || e->agent_ended) { /* an end that cannot be said is none */
         return WEDR_E_STATE;
     }
     int err = drain(e);

@@ -41,9 +41,8 @@ static int hook(void *arg, const char *step)
     return ++steps >= stop_at ? WEDR_E_IO : WEDR_OK;
 }
 
-static int make_bundle(void **state)
+static void make_bundle_for(struct wedr_text event_type)
 {
-    (void)state;
     uint8_t pub[WEDR_SIGN_PUBLIC_LEN], secret[WEDR_SIGN_SECRET_LEN];
     struct wedr_ruleset *rs = wedr_ruleset_new((size_t)16 << 20);
     struct wedr_rule rule = wedr_rule_init();
@@ -57,8 +56,7 @@ static int make_bundle(void **state)
     rule.throttle_count = 1000000;
     rule.throttle_ms = 1000;
     assert_int_equal(wedr_ruleset_field(rs, "event_type", 10, &field), WEDR_OK);
-    assert_int_equal(wedr_ir_text(rs, field, WEDR_PRED_EQUALS, wedr_text("process_fork", 12), 0,
-                                  &rule.condition, &ei),
+    assert_int_equal(wedr_ir_text(rs, field, WEDR_PRED_EQUALS, event_type, 0, &rule.condition, &ei),
                      WEDR_OK);
     assert_int_equal(wedr_ruleset_add_rule(rs, &rule, &index), WEDR_OK);
     assert_int_equal(wedr_pipeline_map(rs, NULL, 0, true, &map, &ei), WEDR_OK);
@@ -67,6 +65,12 @@ static int make_bundle(void **state)
     assert_int_equal(wedr_bundle_write(rs, map, &o, secret, &bundle, NULL, &ei), WEDR_OK);
     wedr_field_map_free(map);
     wedr_ruleset_free(rs);
+}
+
+static int make_bundle(void **state)
+{
+    (void)state;
+    make_bundle_for(wedr_text("process_fork", 12));
     return 0;
 }
 
@@ -275,12 +279,47 @@ static void alerts_leave_first_and_their_stream_is_accounted_for(void **state)
     t_rmdir(dir);
 }
 
+/* The last words of a run are events too: what they raise is part of what the stream says of
+ * itself.
+ */
+static void a_rule_for_the_last_words_leaves_the_ledger_whole(void **state)
+{
+    (void)state;
+    const char *dir = t_dir(0);
+    struct wedr_engine_cfg cfg = t_cfg(dir);
+    struct t_source src;
+    struct t_server srv;
+    wedr_buf_fini(&bundle);
+    make_bundle_for(wedr_text("epoch_end", 9));
+    t_source_init(&src, EPOCH);
+    t_server_init(&srv);
+    struct wedr_engine *e = open_with_rules(&cfg, &src);
+    push_some(&src, 1, 5);
+    work(e, 3);
+    assert_int_equal(wedr_engine_source_end(e, "gone"), WEDR_OK); /* a first match */
+    work(e, 3);
+    assert_int_equal(wedr_engine_stop(e, "stopped"), WEDR_OK);
+    (void)t_ship(&srv, e, 100);
+    struct t_stream *st = t_stream(&srv, e->agent_epoch, "alert");
+    assert_true(st->stored >= 1);
+    assert_int_equal(st->ends, 1);
+    assert_int_equal(st->end_produced, st->stored);
+    assert_int_equal(t_missing(st), 0);
+    wedr_engine_close(e);
+    t_server_fini(&srv);
+    t_source_fini(&src);
+    t_rmdir(dir);
+    wedr_buf_fini(&bundle);
+    make_bundle_for(wedr_text("process_fork", 12));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(killed_between_any_two_steps_each_event_has_its_one_alert),
         cmocka_unit_test(events_that_are_written_again_are_not_matched_again),
         cmocka_unit_test(alerts_leave_first_and_their_stream_is_accounted_for),
+        cmocka_unit_test(a_rule_for_the_last_words_leaves_the_ledger_whole),
     };
     return cmocka_run_group_tests(tests, make_bundle, free_bundle);
 }
