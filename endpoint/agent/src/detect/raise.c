@@ -13,15 +13,19 @@
 #define ALERT_ROOM (256u << 10)     /* an alert with its lines certainly fits */
 #define ALERT_ROOM_MIN (128u << 10) /* ... and one without them */
 #define MILLI 1000u
+/* Of the budget: what lesser alerts leave to urgent ones, and what is told later to all new ones.
+ * Who floods the one kind does not take the other's place. */
+#define SPARE_URGENT (WEDR_DETECT_ALERTS_BURST / 4)
+#define SPARE_NEW (WEDR_DETECT_ALERTS_BURST / 2)
 
-static bool within_budget(struct wedr_detect *d)
+static bool within_budget(struct wedr_detect *d, uint64_t spare)
 {
     uint64_t passed = d->now_ms - d->budget_ms;
     uint64_t most = (uint64_t)WEDR_DETECT_ALERTS_BURST * MILLI;
     uint64_t more = passed < most ? passed * WEDR_DETECT_ALERTS_SECOND : most;
     d->budget = d->budget + more < most ? d->budget + more : most;
     d->budget_ms = d->now_ms;
-    if (d->budget < MILLI) {
+    if (d->budget < MILLI + spare * MILLI) {
         return false;
     }
     d->budget -= MILLI;
@@ -135,7 +139,8 @@ void detect_raise(struct wedr_detect *d, const struct detect_match *m)
     wedr_alert_id(rule->id, m->s, id);
     d->stats.matched++;
     bool raised = wedr_throttle_pass(d->throttle, &ask, &suppressed);
-    if (raised && !within_budget(d)) {
+    uint64_t spare = rule->severity >= WEDR_SEVERITY_HIGH ? 0 : SPARE_URGENT;
+    if (raised && !within_budget(d, spare)) {
         d->stats.over_budget++;
         raised = false;
         wedr_throttle_take_back(d->throttle, &ask, suppressed);
@@ -196,7 +201,7 @@ bool detect_tell(void *ctx, const struct wedr_throttle_entry *entry, bool last)
     if ((actions & (WEDR_ACTION_ALERT | WEDR_ACTION_KILL)) == 0) {
         return true; /* a log line is not counted */
     }
-    if (!d->ending && within_budget(d) &&
+    if (!d->ending && within_budget(d, SPARE_NEW) &&
         tell(d, entry->rule, &entry->last, entry->entity, entry->suppressed)) {
         return true;
     }
@@ -215,7 +220,7 @@ void detect_tell_held(struct wedr_detect *d, bool all)
         if (h->count == 0) {
             continue;
         }
-        if ((!all && !within_budget(d)) || !tell(d, i, &h->last, "several", h->count)) {
+        if ((!all && !within_budget(d, SPARE_NEW)) || !tell(d, i, &h->last, "several", h->count)) {
             return;
         }
         h->count = 0;

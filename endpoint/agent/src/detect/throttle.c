@@ -13,6 +13,7 @@ struct wedr_throttle {
     uint32_t max, count, mask;
     uint32_t newest, oldest;
     uint32_t holding; /* entries that hold something back */
+    uint32_t turn;    /* the entry that is told first */
     wedr_throttle_tell_fn *tell;
     void *ctx;
     uint32_t *bucket;
@@ -183,14 +184,14 @@ bool wedr_throttle_pass(struct wedr_throttle *t,
         e->since_ms = ask->now_ms;
         (void)snprintf(e->entity, sizeof(e->entity), "%s", ask->entity);
     }
-    uint32_t count = ask->count > 0 ? ask->count : WEDR_THROTTLE_ALERTS;
+    e->count = ask->count > 0 ? ask->count : WEDR_THROTTLE_ALERTS;
     e->rule = ask->rule;
     e->window_ms = ask->count > 0 ? ask->window_ms : WEDR_THROTTLE_WINDOW_MS;
     if (ask->now_ms - e->since_ms >= e->window_ms) {
         e->since_ms = ask->now_ms;
         e->sent = 0;
     }
-    if (e->sent >= count) {
+    if (e->sent >= e->count) {
         hold(t, e, ask, 1);
         return false;
     }
@@ -210,19 +211,24 @@ void wedr_throttle_take_back(struct wedr_throttle *t,
     struct wedr_throttle_entry *e = find(t, key);
     if (e) {
         hold(t, e, ask, suppressed + 1);
+        e->sent -= e->sent > 0 ? 1 : 0;
     }
 }
 
 void wedr_throttle_tick(struct wedr_throttle *t, uint64_t now_ms, bool all)
 {
-    for (uint32_t i = 0; t->holding > 0 && i < t->count; i++) {
+    for (uint32_t n = 0; t->holding > 0 && n < t->count; n++) {
+        uint32_t i = t->turn < t->count ? t->turn : 0;
         struct wedr_throttle_entry *e = &t->entry[i];
-        if (e->suppressed > 0 && (all || now_ms - e->since_ms >= e->window_ms)) {
+        bool over = now_ms - e->since_ms >= e->window_ms;
+        t->turn = i + 1;
+        if (e->suppressed > 0 && (all || over || e->sent < e->count)) {
             if (!tell(t, e, false)) {
                 return;
             }
-            e->since_ms = now_ms;
-            e->sent = 1; /* what was told is the first alert of the next window */
+            /* What was told is an alert of this window, or the first one of the next. */
+            e->since_ms = over || all ? now_ms : e->since_ms;
+            e->sent = over || all ? 1 : e->sent + 1;
         }
     }
 }

@@ -22,7 +22,8 @@
 struct wedr_throttle_entry {
     uint8_t key[16]; /* of the rule's id and the entity's text */
     uint32_t rule;   /* index in the rules at work */
-    uint32_t sent;   /* alerts of this window */
+    uint32_t sent;   /* alerts of this window ... */
+    uint32_t count;  /* ... of so many */
     uint64_t since_ms, window_ms;
     uint64_t suppressed;       /* since the last alert */
     struct wedr_sighting last; /* of the newest one that was held back */
@@ -55,13 +56,13 @@ struct wedr_throttle_ask {
 WEDR_MUST_USE bool wedr_throttle_pass(struct wedr_throttle *t,
                                       const struct wedr_throttle_ask *ask,
                                       uint64_t *ret_suppressed);
-/* The alert that had passed was not raised: it counts as held back, with what it would have told.
- */
+/* The alert that had passed was not raised: it counts as held back, with what it would have told,
+ * and has not used up anything of its window. */
 void wedr_throttle_take_back(struct wedr_throttle *t,
                              const struct wedr_throttle_ask *ask,
                              uint64_t suppressed);
-/* Tells what was held back by entries whose time is over; all: by every one. Stops at the first
- * that cannot be told now. */
+/* Tells what was held back by entries whose time is over or which may still raise something; all:
+ * by every one. Stops at the first that cannot be told now, and goes on behind it the next time. */
 void wedr_throttle_tick(struct wedr_throttle *t, uint64_t now_ms, bool all);
 /* Before other rules are at work: rules have other indexes there. WEDR_THROTTLE_RULE_GONE: what it
  * held back is told now, while the old rules are still there. */

@@ -334,6 +334,46 @@ static void a_flood_of_entities_stays_within_the_budget_and_is_counted(void **st
     assert_int_equal(st.alerts + st.suppressed, flood);
 }
 
+/* The budget kept it back, not its throttle. */
+static void what_a_flood_keeps_back_is_told_soon_not_when_its_throttle_is_over(void **state)
+{
+    struct fixture *f = *state;
+    use(f, SHELL "---\n" RULE("rare", "Image: /bin/rare"), 1, 0);
+    f->d->budget = 0;
+    run(f, 8, "/bin/rare", "x");
+    assert_int_equal(collect(f), 0);
+    now_ms += 1000;
+    run(f, 8, "/bin/sh", "sh -c evil"); /* new ones come first */
+    wedr_detect_tick(f->d, pair, false);
+    assert_int_equal(collect(f), 1);
+    assert_string_equal(text(raw(f, 0), "rule_id"), "shell");
+    now_ms += 10000;
+    assert_true(now_ms < WEDR_THROTTLE_WINDOW_MS);
+    wedr_detect_tick(f->d, pair, false);
+    assert_int_equal(collect(f), 1);
+    assert_string_equal(text(raw(f, 0), "rule_id"), "rare");
+}
+
+static void a_flood_of_lesser_alerts_leaves_room_for_urgent_ones(void **state)
+{
+    struct fixture *f = *state;
+    use(f,
+        SHELL "---\ntitle: low\nid: low\nlevel: low\n"
+              "logsource: {product: linux, category: process_creation}\n"
+              "detection: {selection: {Image: /bin/low}, condition: selection}\n",
+        1, 0);
+    for (uint32_t pid = 100; pid < 100 + 2 * WEDR_DETECT_ALERTS_BURST; pid++) {
+        run(f, pid, "/bin/low", "x");
+        if (!wedr_detect_room(f->d)) {
+            (void)collect(f);
+        }
+    }
+    (void)collect(f);
+    run(f, 8, "/bin/sh", "sh -c evil");
+    assert_int_equal(collect(f), 1);
+    assert_string_equal(text(raw(f, 0), "rule_id"), "shell");
+}
+
 #define COUNT_RULE                                                                 \
     SHELL "---\ntitle: many\nid: many\nlevel: critical\ncorrelation:\n"            \
           "  type: event_count\n  rules: [shell]\n  group-by: [ParentProcessId]\n" \
@@ -595,6 +635,8 @@ int main(void)
         TEST(one_noisy_process_does_not_silence_another),
         TEST(all_rules_together_have_a_budget_and_nothing_is_forgotten),
         TEST(a_flood_of_entities_stays_within_the_budget_and_is_counted),
+        TEST(what_a_flood_keeps_back_is_told_soon_not_when_its_throttle_is_over),
+        TEST(a_flood_of_lesser_alerts_leaves_room_for_urgent_ones),
         TEST(w02_a_correlation_shows_the_events_that_it_counted),
         TEST(long_evidence_is_cut_from_the_oldest_on_and_counted),
         TEST(records_of_the_agent_itself_are_matched_too),
