@@ -138,9 +138,10 @@ static bool number_byte(char c)
 static bool read_whole(struct reader *r, struct wedr_rule_value *v)
 {
     const char *p = r->p;
+    const char *most = r->end - p < WHOLE_DIGITS ? r->end : p + WHOLE_DIGITS;
     int64_t n = 0;
-    while (p < r->end && *p >= '0' && *p <= '9' && p - r->p < WHOLE_DIGITS) {
-        n = n * 10 + (*p++ - '0');
+    for (; p < most && (unsigned)(*p - '0') < 10; p++) {
+        n = n * 10 + (*p - '0');
     }
     size_t len = (size_t)(p - r->p);
     if (len == 0 || (*r->p == '0' && len > 1) || (p < r->end && number_byte(*p))) {

@@ -35,14 +35,14 @@ static inline void wedr_keys_begin(struct wedr_keys *k, uint64_t map)
     }
 }
 
-/* Eight bytes at s of which the first `keep` stay and the others are zero. */
-static inline uint64_t wedr_key_word(const char *s, uint32_t keep)
+/* Eight bytes of a key of len bytes at s, those from `at` on; zeroes behind the key. */
+static inline uint64_t wedr_key_word(const char *s, uint32_t len, uint32_t at)
 {
-    static const uint8_t masks[16] = {0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF};
+    static const uint64_t masks[2 * WEDR_KEY_MAX / 8] = {UINT64_MAX, UINT64_MAX, UINT64_MAX};
     uint64_t w;
     uint64_t mask;
-    memcpy(&w, s, sizeof(w));
-    memcpy(&mask, masks + 8 - keep, sizeof(mask));
+    memcpy(&w, s + at, sizeof(w));
+    memcpy(&mask, (const char *)masks + WEDR_KEY_MAX - len + at, sizeof(mask));
     return w & mask;
 }
 
@@ -53,8 +53,7 @@ static inline struct wedr_key *wedr_keys_slot(
 {
     uint64_t h = (uint64_t)path << 8 ^ len;
     for (uint32_t i = 0; i < WEDR_KEY_MAX / 8; i++) {
-        uint32_t left = len > i * 8 ? len - i * 8 : 0;
-        ret_key->bytes[i] = wedr_key_word(s + i * 8, left < 8 ? left : 8);
+        ret_key->bytes[i] = wedr_key_word(s, len, i * 8);
         h = (h ^ ret_key->bytes[i]) * UINT64_C(0x9E3779B97F4A7C15);
         h ^= h >> 29;
     }
