@@ -98,9 +98,17 @@ void wedr_matcher_spread(struct wedr_matcher *m, uint32_t atom)
 
 static bool demand(struct wedr_matcher *m, uint32_t atom, struct wedr_rule_event *ev);
 
+/* Most atoms that are asked for are set, or their twin was passed for another atom before. */
 static inline bool atom_holds(struct wedr_matcher *m, uint32_t atom, struct wedr_rule_event *ev)
 {
-    return wedr_matcher_has(m, atom) || demand(m, atom, ev);
+    if (wedr_matcher_has(m, atom)) {
+        return true;
+    }
+    uint32_t twin = m->e->twin_of[atom];
+    if (twin != WEDR_IR_NONE && m->passed[twin] == m->epoch) {
+        return false;
+    }
+    return demand(m, atom, ev);
 }
 
 /* An atom that is not set may not be known yet: passes the twin that decides it, or asks for the
@@ -110,9 +118,6 @@ static bool demand(struct wedr_matcher *m, uint32_t atom, struct wedr_rule_event
     const struct wedr_engine *e = m->e;
     uint32_t twin = e->twin_of[atom];
     if (twin != WEDR_IR_NONE) {
-        if (m->passed[twin] == m->epoch) {
-            return false;
-        }
         m->passed[twin] = m->epoch;
         wedr_pass_table(m, WEDR_VEC_AT(const struct wedr_table, e->tables, twin), ev);
         return wedr_matcher_has(m, atom);
@@ -141,6 +146,15 @@ static bool residual_holds(struct wedr_matcher *m, uint32_t id, struct wedr_rule
     return m->memo[id] & 1;
 }
 
+static bool x_holds(struct wedr_matcher *m, uint32_t id, struct wedr_rule_event *ev);
+
+/* Most kids are atoms. */
+static inline bool kid_holds(struct wedr_matcher *m, uint32_t id, struct wedr_rule_event *ev)
+{
+    const struct wedr_x *x = wedr_engine_x(m->e, id);
+    return x->kind == WEDR_X_ATOM ? atom_holds(m, x->arg, ev) : x_holds(m, id, ev);
+}
+
 static bool x_holds(struct wedr_matcher *m, uint32_t id, struct wedr_rule_event *ev)
 {
     const struct wedr_x *x = wedr_engine_x(m->e, id);
@@ -154,24 +168,24 @@ static bool x_holds(struct wedr_matcher *m, uint32_t id, struct wedr_rule_event 
     case WEDR_X_RESIDUAL:
         return residual_holds(m, x->arg, ev);
     case WEDR_X_NOT:
-        return !x_holds(m, kids[0], ev);
+        return !kid_holds(m, kids[0], ev);
     case WEDR_X_AND:
         for (uint32_t i = 0; i < x->kid_count; i++) {
-            if (!x_holds(m, kids[i], ev)) {
+            if (!kid_holds(m, kids[i], ev)) {
                 return false;
             }
         }
         return true;
     case WEDR_X_OR:
         for (uint32_t i = 0; i < x->kid_count; i++) {
-            if (x_holds(m, kids[i], ev)) {
+            if (kid_holds(m, kids[i], ev)) {
                 return true;
             }
         }
         return false;
     case WEDR_X_AT_LEAST:
         for (uint32_t i = 0; have < x->arg && i < x->kid_count; i++) {
-            have += x_holds(m, kids[i], ev);
+            have += kid_holds(m, kids[i], ev);
         }
         return have >= x->arg;
     default:
