@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * rules/src/event/scan.h — the first quote or backslash of a piece of a JSON string: 16 bytes at a
- * time where the processor always can (SSE2), 8 anywhere else. */
+ * rules/src/event/scan.h — looks for bytes in many places at once: 16 at a time where the processor
+ * always can (SSE2), 8 anywhere else. The first quote or backslash of a piece of a JSON string, and
+ * two bytes that stand so far apart. */
 #pragma once
 
 #include <stdbool.h>
@@ -34,6 +35,16 @@ static inline size_t wedr_scan_special(const char *s)
     wedr_scan_bytes w;
     memcpy(&w, s, sizeof(w));
     return wedr_scan_first((w == '\\') | (w == '"'));
+}
+
+/* Bit n: s[n] may be a and s[n + apart] b, both uncased as a gram is (match/grams.h). */
+static inline uint32_t wedr_scan_pair(const void *s, size_t apart, char a, char b)
+{
+    wedr_scan_bytes v;
+    wedr_scan_bytes w;
+    memcpy(&v, s, sizeof(v));
+    memcpy(&w, (const char *)s + apart, sizeof(w));
+    return (uint32_t)__builtin_ia32_pmovmskb128(((v | ' ') == a) & ((w | ' ') == b));
 }
 
 #else
@@ -74,6 +85,18 @@ static inline size_t wedr_scan_special(const char *s)
         n++;
     }
     return n;
+}
+
+/* Bit n: s[n] may be a and s[n + apart] b, both uncased as a gram is (match/grams.h). */
+static inline uint32_t wedr_scan_pair(const void *s, size_t apart, char a, char b)
+{
+    const uint64_t ones = UINT64_C(0x0101010101010101);
+    uint64_t v;
+    uint64_t w;
+    memcpy(&v, s, sizeof(v));
+    memcpy(&w, (const char *)s + apart, sizeof(w));
+    uint64_t x = ((v | ones * ' ') ^ ones * (uint8_t)a) | ((w | ones * ' ') ^ ones * (uint8_t)b);
+    return ((x - ones) & ~x & ones * 0x80) != 0 ? (1u << WEDR_SCAN) - 1 : 0;
 }
 
 #endif

@@ -116,7 +116,7 @@ build_table(struct wedr_builder *b, struct wedr_table *t, struct wedr_literal *l
     note_texts(t, l, count);
     int r = part(b, l, count, &p);
     if (r == WEDR_OK && p.gram_count > 0) {
-        r = wedr_grams_build(&t->grams, p.grams, p.gram_count, pool, &b->tmp);
+        r = wedr_grams_build(&t->grams, p.grams, p.gram_count, t->whole, pool, &b->tmp);
     }
     if (r == WEDR_OK && p.front_count > 0) {
         r = wedr_automaton_build(&t->front, p.front, p.front_count, pool, &b->tmp);

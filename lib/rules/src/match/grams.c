@@ -15,6 +15,8 @@
 #define BITS_MAX 19u
 #define BITS_PER_ENTRY 64u /* one of so many foreign grams has its bit set */
 #define SLOTS_MIN 4u
+#define GRAMS_COST 152u /* instructions for 16 bytes that are looked at, at each place */
+#define FEW_COST 10u    /* the same for one literal that is looked for by itself */
 
 /* A zeroed table of n elements. */
 static void *table(struct wedr_grams *g, struct wedr_pool *pool, size_t n, size_t size)
@@ -227,8 +229,43 @@ static int build_singles(struct wedr_grams *g,
 /* How many grams in a row the shortest literal has. */
 static uint32_t stride_of(const struct wedr_literal *l, size_t count)
 {
-    uint32_t stride = count > 0 ? l[0].text.len - WEDR_GRAM + 1 : 1;
-    return stride < WEDR_GRAM_STRIDE_MAX ? stride : WEDR_GRAM_STRIDE_MAX;
+    uint32_t more = count > 0 && l[0].text.len > WEDR_GRAM ? l[0].text.len - WEDR_GRAM : 0;
+    return more < WEDR_GRAM_STRIDE_MAX ? more + 1 : WEDR_GRAM_STRIDE_MAX;
+}
+
+/* How many of the shortest literals are better looked for one by one. */
+static uint32_t few_of(const struct wedr_literal *l, size_t count)
+{
+    uint32_t best = 0;
+    uint32_t least = UINT32_MAX;
+    for (uint32_t few = 0; few <= count && few <= WEDR_GRAM_FEW_MAX; few++) {
+        uint32_t cost = few * FEW_COST;
+        cost += few < count ? GRAMS_COST / stride_of(l + few, count - few) : 0;
+        if (cost < least) {
+            least = cost;
+            best = few;
+        }
+    }
+    return best;
+}
+
+static int build_few(struct wedr_grams *g,
+                     const struct wedr_literal *l,
+                     uint32_t count,
+                     struct wedr_pool *pool)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        struct wedr_gram_few *f = &g->few[i];
+        f->text = table(g, pool, l[i].text.len, 1);
+        if (!f->text) {
+            return WEDR_E_NOMEM;
+        }
+        memcpy(f->text, l[i].text.p, l[i].text.len);
+        f->len = l[i].text.len;
+        f->atom = l[i].atom;
+    }
+    g->few_count = count;
+    return WEDR_OK;
 }
 
 /* How often each gram is met, guessed from the literals and the texts that most events carry. */
@@ -263,6 +300,7 @@ static int count_all(struct picker *p,
 int wedr_grams_build(struct wedr_grams *g,
                      struct wedr_literal *literals,
                      size_t count,
+                     bool long_texts,
                      struct wedr_pool *pool,
                      struct wedr_pool *tmp)
 {
@@ -283,12 +321,16 @@ int wedr_grams_build(struct wedr_grams *g,
     if (r == WEDR_OK && shorts > singles) {
         r = build_short(g, literals + singles, shorts - singles, pool);
     }
+    uint32_t few = long_texts ? few_of(literals + shorts, count - shorts) : 0;
+    r = r == WEDR_OK ? build_few(g, literals + shorts, few, pool) : r;
     if (r == WEDR_OK) {
-        g->stride = stride_of(literals + shorts, count - shorts);
+        const struct wedr_literal *longs = literals + shorts + few;
+        g->long_count = (uint32_t)(count - shorts) - few;
+        g->stride = stride_of(longs, g->long_count);
         g->shortest = literals[0].text.len;
         g->longest = literals[count - 1].text.len;
         g->count = (uint32_t)count;
-        r = build_long(g, literals + shorts, count - shorts, pool, &p);
+        r = build_long(g, longs, g->long_count, pool, &p);
     }
     wedr_pool_release(tmp, p.seen, p.seen ? seen_size : 0);
     wedr_pool_release(tmp, p.at, p.at ? at_size : 0);

@@ -4,8 +4,9 @@
  * gram: a bit per hash says where a gram may stand, and only there the few literals of that gram
  * are compared. Most literals of rules share their first bytes with every event
  * ("c:\windows\system32\"), hardly any shares its rarest ones, so that events pass by without a
- * comparison. Literals of less than four bytes are known by their first two. Constant after
- * building, any thread. */
+ * comparison. Literals of less than four bytes are known by their first two. Where texts are long,
+ * a few literals so short that all others had to be looked for at more places because of them are
+ * looked for one by one. Constant after building, any thread. */
 #pragma once
 
 #include "ir/ruleset.h"
@@ -16,6 +17,7 @@
 #define WEDR_GRAM_UNCASED 0x20202020u /* makes letters small, and others others: on both sides */
 #define WEDR_GRAM_STRIDE_MAX 8u
 #define WEDR_GRAM_PAIRS 65536u
+#define WEDR_GRAM_FEW_MAX 4u
 
 struct wedr_gram_entry {
     uint32_t gram; /* the bytes, uncased; of a short literal: all of it */
@@ -24,6 +26,11 @@ struct wedr_gram_entry {
     uint16_t len;
     uint8_t at;    /* of the gram in it */
     uint8_t place; /* enum wedr_place */
+};
+
+struct wedr_gram_few {
+    char *text;
+    uint32_t atom, len;
 };
 
 struct wedr_grams {
@@ -35,6 +42,9 @@ struct wedr_grams {
     struct wedr_gram_entry *singles; /* of one byte */
     struct wedr_gram_entry *shorts;  /* by slot: of two and three bytes */
     uint32_t *short_first;
+    struct wedr_gram_few few[WEDR_GRAM_FEW_MAX]; /* of four bytes and more, one by one */
+    uint32_t few_count;
+    uint32_t long_count; /* known by grams */
     uint32_t shift, slot_shift, short_shift;
     uint32_t
         stride; /* each literal has that many grams in a row: looked up at every stride-th byte */
@@ -44,10 +54,12 @@ struct wedr_grams {
     size_t bytes; /* of all tables */
 };
 
-/* Sorts the literals; tables in pool, scratch in tmp. A text occurs once. */
+/* Sorts the literals; tables in pool, scratch in tmp. A text occurs once. long_texts: those that
+ * are searched are long, and all literals may stand anywhere. */
 WEDR_MUST_USE int wedr_grams_build(struct wedr_grams *g,
                                    struct wedr_literal *literals,
                                    size_t count,
+                                   bool long_texts,
                                    struct wedr_pool *pool,
                                    struct wedr_pool *tmp);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * rules/src/match/passes.c — one pass over each value of a field. */
 #include "core/base/err.h"
+#include "event/scan.h"
 #include "match/matcher.h"
 #include <string.h>
 
@@ -170,9 +171,60 @@ static void find_singles(struct wedr_matcher *m, const struct wedr_grams *g, con
     }
 }
 
+/* One of those places is where the literal stands. */
+static bool stands_near(const uint8_t *s, uint32_t places, const struct wedr_gram_few *f)
+{
+    for (; places; places &= places - 1) {
+        if (stands_at(s + wedr_lowest_bit(places), f->text, f->len)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Looks at its first and last byte in many places at once; the last step takes some of those before
+ * it again. */
+static bool stands_in(const struct piece *p, const struct wedr_gram_few *f)
+{
+    const size_t apart = f->len - 1;
+    const char first = (char)(f->text[0] | ' ');
+    const char last = (char)(f->text[apart] | ' ');
+    if (p->len < apart + WEDR_SCAN) {
+        for (size_t i = 0; i + apart < p->len; i++) {
+            if (stands_at(p->s + i, f->text, f->len)) {
+                return true;
+            }
+        }
+        return false;
+    }
+    const size_t end = p->len - apart - WEDR_SCAN; /* of the last step */
+    for (size_t i = 0; i < end; i += WEDR_SCAN) {
+        uint32_t places = wedr_scan_pair(p->s + i, apart, first, last);
+        if (places && stands_near(p->s + i, places, f)) {
+            return true;
+        }
+    }
+    return stands_near(p->s + end, wedr_scan_pair(p->s + end, apart, first, last), f);
+}
+
+static void find_few(struct wedr_matcher *m, const struct wedr_grams *g, const struct piece *p)
+{
+    for (uint32_t i = 0; i < g->few_count; i++) {
+        const struct wedr_gram_few *f = &g->few[i];
+        if (!wedr_matcher_has(m, f->atom) && stands_in(p, f)) {
+            wedr_matcher_spread(m, f->atom);
+        }
+    }
+}
+
 static void find(struct wedr_matcher *m, const struct wedr_grams *g, const struct piece *p)
 {
-    find_grams(m, g, p);
+    if (g->long_count > 0) {
+        find_grams(m, g, p);
+    }
+    if (g->few_count > 0) {
+        find_few(m, g, p);
+    }
     if (g->pairs) {
         find_shorts(m, g, p);
     }

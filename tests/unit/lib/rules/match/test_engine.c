@@ -286,6 +286,37 @@ static void very_long_values_are_seen_in_whole(void **state)
     finish(&r);
 }
 
+/* Two keywords are much shorter than the others. */
+static void keywords_of_any_length_are_found_wherever_they_stand(void **state)
+{
+    (void)state;
+    static const char *const keywords[] = {"root", "a[]@x", "authentication failure",
+                                           "permission denied", "segmentation fault"};
+    static const char *const written[] = {"RoOt", "A[]@x", "Permission DENIED"};
+    char text[72];
+    struct wedr_ruleset *rs = ruleset();
+    for (size_t i = 0; i < WEDR_ARRAY_COUNT(keywords); i++) {
+        add_rule(rs, text_leaf(rs, WEDR_FIELD_ANY, WEDR_PRED_CONTAINS, keywords[i]));
+    }
+    struct run r = compile(rs, NULL);
+    for (size_t k = 0; k < WEDR_ARRAY_COUNT(written); k++) {
+        size_t len = strlen(written[k]);
+        for (size_t n = len; n <= sizeof(text); n++) {
+            for (size_t at = 0; at + len <= n; at++) {
+                memset(text, 'r', n);
+                memcpy(text + at, written[k], len);
+                assert_int_equal(run_text(&r, OTHER, text, n), 1);
+            }
+        }
+    }
+    assert_int_equal(run_text(&r, OTHER, "rooT, roxt, rOOT", 16), 1);
+    assert_int_equal(run_text(&r, OTHER, "roo", 3), 0);
+    assert_int_equal(run_text(&r, OTHER, "roxt r oot roo", 14), 0);
+    assert_int_equal(run_text(&r, OTHER, "a{}`x A{}@x a[]`x a[]@ x", 24), 0);
+    assert_int_equal(run_text(&r, OTHER, "\xC3\xA4 ROOT a[]@X", 13), 2);
+    finish(&r);
+}
+
 static void scopes_restrict_rules_by_class_guard_and_exception(void **state)
 {
     (void)state;
@@ -548,6 +579,7 @@ int main(void)
         cmocka_unit_test(values_with_types_and_several_values_compare),
         cmocka_unit_test(folding_keeps_positions),
         cmocka_unit_test(very_long_values_are_seen_in_whole),
+        cmocka_unit_test(keywords_of_any_length_are_found_wherever_they_stand),
         cmocka_unit_test(scopes_restrict_rules_by_class_guard_and_exception),
         cmocka_unit_test(only_candidates_are_evaluated),
         cmocka_unit_test(a_regex_that_runs_away_is_stopped_and_counted),
