@@ -168,9 +168,10 @@ static uint32_t upper(uint32_t c)
 static void set_pair(struct wedr_grams *g, uint32_t first, uint32_t second)
 {
     const uint32_t a[2] = {first, upper(first)};
-    const uint32_t b[2] = {second << 8, upper(second) << 8};
+    const uint32_t b[2] = {second, upper(second)};
     for (unsigned i = 0; i < 4; i++) {
-        uint32_t pair = a[i & 1] | b[i >> 1];
+        const uint8_t two[2] = {(uint8_t)a[i & 1], (uint8_t)b[i >> 1]};
+        uint32_t pair = wedr_pair_at(two);
         g->pairs[pair / 64] |= UINT64_C(1) << (pair % 64);
     }
 }

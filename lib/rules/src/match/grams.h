@@ -74,6 +74,13 @@ static inline uint32_t wedr_gram_at(const void *s)
     memcpy(&four, s, sizeof(four));
     return four | WEDR_GRAM_UNCASED;
 }
+/* Two bytes as they are. */
+static inline uint32_t wedr_pair_at(const void *s)
+{
+    uint16_t two;
+    memcpy(&two, s, sizeof(two));
+    return two;
+}
 static inline bool wedr_gram_bit(const uint64_t *bits, uint32_t at)
 {
     return bits[at / 64] >> (at % 64) & 1;

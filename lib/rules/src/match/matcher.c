@@ -280,6 +280,9 @@ static size_t evaluate(struct wedr_matcher *m, struct wedr_rule_event *ev)
     size_t count = 0;
     for (size_t w = 0; w < words; w++) {
         uint64_t bits = m->candidates[w];
+        if (bits == 0) {
+            continue;
+        }
         m->candidates[w] = 0;
         for (; bits; bits &= bits - 1) {
             const struct wedr_engine_rule *r = WEDR_VEC_AT(const struct wedr_engine_rule, e->rules,

@@ -5,6 +5,8 @@
 #include "match/matcher.h"
 #include <string.h>
 
+#define SINGLE_LEAST 8u /* bytes of a text from which a search for one byte is worth its call */
+
 /* Eight bytes with A-Z made small. */
 static inline uint64_t small_eight(const void *p)
 {
@@ -74,7 +76,8 @@ check_gram(struct wedr_matcher *m, const struct wedr_grams *g, const struct piec
 {
     uint32_t gram = wedr_gram_at(p->s + i);
     uint32_t slot = wedr_gram_hash(gram) >> g->slot_shift;
-    for (uint32_t at = g->first[slot]; at < g->first[slot + 1]; at++) {
+    uint32_t end = g->first[slot + 1];
+    for (uint32_t at = g->first[slot]; at < end; at++) {
         const struct wedr_gram_entry *e = &g->entries[at];
         if (e->gram == gram && !wedr_matcher_has(m, e->atom) && entry_holds(g, e, p, i)) {
             wedr_matcher_spread(m, e->atom);
@@ -136,37 +139,56 @@ static void find_grams(struct wedr_matcher *m, const struct wedr_grams *g, const
     }
 }
 
-/* Literals of two and three bytes. */
-static void find_shorts(struct wedr_matcher *m, const struct wedr_grams *g, const struct piece *p)
+/* A literal of two or three bytes may begin at i. */
+static void
+check_short(struct wedr_matcher *m, const struct wedr_grams *g, const struct piece *p, size_t i)
 {
-    const uint8_t *s = p->s;
-    for (size_t i = 0; i + 2 <= p->len; i++) {
-        if (!wedr_gram_bit(g->pairs, s[i] | (uint32_t)s[i + 1] << 8)) {
-            continue;
-        }
-        uint32_t two = small(s[i]) | (uint32_t)small(s[i + 1]) << 8;
-        uint32_t three = p->len - i < 3 ? two : two | (uint32_t)small(s[i + 2]) << 16;
-        uint32_t slot = wedr_gram_hash(two) >> g->short_shift;
-        for (uint32_t at = g->short_first[slot]; at < g->short_first[slot + 1]; at++) {
-            const struct wedr_gram_entry *e = &g->shorts[at];
-            if (e->len <= p->len - i && e->gram == (e->len == 2 ? two : three)) {
-                wedr_matcher_set(m, e->atom);
-            }
+    const uint8_t *s = p->s + i;
+    uint32_t two = small(s[0]) | (uint32_t)small(s[1]) << 8;
+    uint32_t three = p->len - i < 3 ? two : two | (uint32_t)small(s[2]) << 16;
+    uint32_t slot = wedr_gram_hash(two) >> g->short_shift;
+    uint32_t end = g->short_first[slot + 1];
+    for (uint32_t at = g->short_first[slot]; at < end; at++) {
+        const struct wedr_gram_entry *e = &g->shorts[at];
+        if (e->len <= p->len - i && e->gram == (e->len == 2 ? two : three)) {
+            wedr_matcher_set(m, e->atom);
         }
     }
 }
 
-/* Literals of one byte. */
+/* Literals of two and three bytes. */
+static void find_shorts(struct wedr_matcher *m, const struct wedr_grams *g, const struct piece *p)
+{
+    const uint8_t *s = p->s;
+    const uint64_t *pairs = g->pairs;
+    const size_t len = p->len;
+    for (size_t i = 0; i + 2 <= len; i++) {
+        if (wedr_gram_bit(pairs, wedr_pair_at(s + i))) {
+            check_short(m, g, p, i);
+        }
+    }
+}
+
+/* A folded byte in either case. */
+static bool has_byte(const struct piece *p, uint8_t c)
+{
+    return memchr(p->s, c, p->len) || ((uint8_t)(c - 'a') < 26 && memchr(p->s, c - 32, p->len));
+}
+
+/* Literals of one byte: each by itself where they are few for so long a text. */
 static void find_singles(struct wedr_matcher *m, const struct wedr_grams *g, const struct piece *p)
 {
     uint64_t there[4] = {0};
-    for (size_t i = 0; i < p->len; i++) {
+    const bool few = g->single_count <= p->len / SINGLE_LEAST;
+    for (size_t i = 0; !few && i < p->len; i++) {
         uint8_t c = small(p->s[i]);
         there[c / 64] |= UINT64_C(1) << (c % 64);
     }
     for (uint32_t i = 0; i < g->single_count; i++) {
-        if (wedr_gram_bit(there, g->singles[i].gram)) {
-            wedr_matcher_set(m, g->singles[i].atom);
+        const struct wedr_gram_entry *e = &g->singles[i];
+        if (!wedr_matcher_has(m, e->atom) &&
+            (few ? has_byte(p, (uint8_t)e->gram) : wedr_gram_bit(there, e->gram))) {
+            wedr_matcher_spread(m, e->atom);
         }
     }
 }
