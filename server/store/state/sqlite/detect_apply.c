@@ -10,6 +10,7 @@
 
 #define AGENTS_MAX 1000000u
 #define SHARE_TO_DROP 4u /* a quarter goes at once: dropping is rare then */
+#define DROP_MAX 1024u   /* alerts or responses; others wait for the lock meanwhile */
 
 enum stmt { ALERT_PUT, EVIDENCE_PUT, RESPONSE_PUT, PROCESS_START, PROCESS_END, STMTS };
 
@@ -138,8 +139,9 @@ static const char *const drop_sql[WEDR_KEPT_KINDS] = {
 static int drop_oldest(struct work *w, struct wedr_state_count *e, enum wedr_state_kept kind)
 {
     int changed = 0;
+    uint64_t share = e->rows[kind] / SHARE_TO_DROP + 1;
     int err = wedr_state_run(w->s->writer, &changed, drop_sql[kind], "ti", e->agent_id,
-                             (int64_t)(e->rows[kind] / SHARE_TO_DROP + 1));
+                             (int64_t)(share < DROP_MAX ? share : DROP_MAX));
     uint64_t n = (uint64_t)changed < e->rows[kind] ? (uint64_t)changed : e->rows[kind];
     if (err == WEDR_OK) {
         e->rows[kind] -= n;
