@@ -229,7 +229,7 @@ static int sigma_file(struct wedr_testfile *f,
     if (!p) {
         return fail(ei, path, WEDR_E_NOMEM, "out of memory");
     }
-    *file = wedr_text(p, len + 5);
+    *file = wedr_text(p, strlen(p)); /* a zero byte ends it */
     c->files = file;
     c->file_count = 1;
     return WEDR_OK;

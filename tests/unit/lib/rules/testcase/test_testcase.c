@@ -186,6 +186,18 @@ static void the_regression_form_of_sigma_is_read(void **state)
     wedr_testfile_free(f);
 }
 
+static void a_zero_byte_ends_the_name_of_a_recording(void **state)
+{
+    (void)state;
+    static const char info[] = "id: x\nrule_metadata: [{id: shell}]\n"
+                               "regression_tests_info: [{name: n, path: \"a/b\\0ccc.evtx\"}]\n";
+    struct wedr_testfile *f = NULL;
+    assert_int_equal(wedr_testfile_read(info, sizeof(info) - 1, &f, NULL), WEDR_OK);
+    struct wedr_text name = wedr_testfile_case(f, 0)->files[0];
+    assert_int_equal(name.len, strlen(name.p));
+    wedr_testfile_free(f);
+}
+
 static void a_wrong_test_file_is_refused_with_its_line(void **state)
 {
     (void)state;
@@ -226,6 +238,7 @@ int main(void)
         cmocka_unit_test(correlations_go_by_the_times_of_the_case),
         cmocka_unit_test(files_beside_are_read_as_documents),
         cmocka_unit_test(the_regression_form_of_sigma_is_read),
+        cmocka_unit_test(a_zero_byte_ends_the_name_of_a_recording),
         cmocka_unit_test(a_wrong_test_file_is_refused_with_its_line),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
