@@ -33,6 +33,13 @@ static void put_text(const char *key, const char *s)
     }
 }
 
+/* What an agent sent as JSON, verified when it came. */
+static void put_value(const char *key, const char *json)
+{
+    (void)printf(",\"%s\":", key);
+    wedr_print_json_value(stdout, json, strlen(json));
+}
+
 static void print_json(const struct wedr_alert_row *a)
 {
     (void)printf("{\"id\":%" PRId64 ",\"ts\":\"", a->id);
@@ -55,9 +62,13 @@ static void print_json(const struct wedr_alert_row *a)
     if (a->pid >= 0) {
         (void)printf(",\"pid\":%" PRId64, a->pid);
     }
-    (void)printf(",\"suppressed\":%" PRIu64 ",\"match_count\":%" PRIu64
-                 ",\"tags\":%s,\"actions\":%s,\"ancestry\":%s,\"matched\":%s}",
-                 a->suppressed, a->match_count, a->tags, a->actions, a->ancestry, a->matched);
+    (void)printf(",\"suppressed\":%" PRIu64 ",\"match_count\":%" PRIu64, a->suppressed,
+                 a->match_count);
+    put_value("tags", a->tags);
+    put_value("actions", a->actions);
+    put_value("ancestry", a->ancestry);
+    put_value("matched", a->matched);
+    (void)fputc('}', stdout);
 }
 
 static int print_alert(void *ctx, const struct wedr_alert_row *a)

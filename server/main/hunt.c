@@ -43,7 +43,7 @@ static int print_json(void *ctx, const struct wedr_hunt_match *m)
     put_time(stdout, m->line->ts_us);
     (void)printf("\",\"epoch\":\"%016" PRIx64 "\",\"stream\":\"%s\",\"seq\":%" PRIu64 ",\"event\":",
                  b->epoch, b->stream, m->line->seq);
-    (void)fwrite(m->line->text.p, 1, m->line->text.len, stdout);
+    wedr_print_json_value(stdout, m->line->text.p, m->line->text.len);
     (void)fputs("}\n", stdout);
     return ferror(stdout) ? WEDR_E_IO : 0;
 }

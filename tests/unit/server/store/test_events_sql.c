@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "core/base/err.h"
 #include "core/util/alloc.h"
+#include "store/print.h"
 #include "store_fixture.h"
 // clang-format off
 #include <setjmp.h>
@@ -338,9 +339,34 @@ static void output_forms_escape_what_endpoints_send(void **state)
     rewind(out);
     size_t n = fread(line, 1, sizeof(line) - 1, out);
     line[n] = 0;
-    assert_string_equal(line, "x\ty\na\\x1b[2J\\x09\\xc2\x9b\t\n");
+    assert_string_equal(line, "x\ty\na\\x1b[2J\\x09\\xc2\\x9b\t\n");
     (void)fclose(out);
     fx_fini(&f);
+}
+
+static const char *printed(void (*print)(FILE *, const void *, size_t), const char *text)
+{
+    static char line[400];
+    FILE *out = tmpfile();
+    assert_non_null(out);
+    print(out, text, strlen(text));
+    rewind(out);
+    line[fread(line, 1, sizeof(line) - 1, out)] = 0;
+    (void)fclose(out);
+    return line;
+}
+
+static void no_byte_that_steers_a_terminal_is_printed(void **state)
+{
+    (void)state;
+    const char *bad = "\x9b"
+                      "31m \xc2\x9b \xe2\x80\xae \xc3\xa9 \x7f";
+    assert_string_equal(printed(wedr_print_text, bad),
+                        "\\x9b31m \\xc2\\x9b \\xe2\\x80\\xae \xc3\xa9 \\x7f");
+    assert_string_equal(printed(wedr_print_json, bad), "\"\xef\xbf\xbd"
+                                                       "31m \\u009b \\u202e \xc3\xa9 \\u007f\"");
+    assert_string_equal(printed(wedr_print_json_value, "[\r\"\xc2\x9b\\u001b\x7f\xc3\xa9\"]"),
+                        "[ \"\\u009b\\u001b\\u007f\xc3\xa9\"]");
 }
 
 static void a_result_is_whole_or_an_error_whatever_allocation_fails(void **state)
@@ -464,6 +490,7 @@ int main(void)
         cmocka_unit_test(only_reading_is_allowed),
         cmocka_unit_test(time_and_memory_are_limited),
         cmocka_unit_test(output_forms_escape_what_endpoints_send),
+        cmocka_unit_test(no_byte_that_steers_a_terminal_is_printed),
         cmocka_unit_test(a_result_is_whole_or_an_error_whatever_allocation_fails),
         cmocka_unit_test(many_open_blocks_are_too_much_memory),
         cmocka_unit_test(output_is_json_whatever_a_query_makes),
