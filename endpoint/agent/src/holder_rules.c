@@ -197,29 +197,40 @@ void holder_rules_result(struct holder *h, const struct wedr_msg_rules_result *m
     h->next_state_ms = 0;
 }
 
-/* Genuine, newer, stored beside the old one, given to core. */
-static int take_fetched(struct holder *h, struct wedr_buf *buf, struct wedr_errinfo *ei)
+static bool is_at_work(const struct holder *h, const struct wedr_bundle_info *info)
 {
-    struct wedr_bundle_info info = {0};
-    int err = verify(h, buf, &info, ei);
-    if (err == WEDR_OK && h->rules.at_work && info.serial == h->rules.now.serial &&
-        memcmp(info.sha256, h->rules.now.sha256, sizeof(info.sha256)) == 0) {
-        return WEDR_OK; /* it is at work */
-    }
-    if (err == WEDR_OK && info.serial <= h->rules.now.serial) {
+    return h->rules.at_work && info->serial == h->rules.now.serial &&
+           memcmp(info->sha256, h->rules.now.sha256, sizeof(info->sha256)) == 0;
+}
+
+/* Genuine, and newer or at work. */
+static int judge(const struct holder *h,
+                 const struct wedr_buf *buf,
+                 struct wedr_bundle_info *ret,
+                 struct wedr_errinfo *ei)
+{
+    int err = verify(h, buf, ret, ei);
+    if (err == WEDR_OK && !is_at_work(h, ret) && ret->serial <= h->rules.now.serial) {
         err = wedr_fail(ei, WEDR_E_STATE, "the bundle is older than the one at work");
     }
-    if (err == WEDR_OK) {
-        err = wedr_identity_replace(h->state_dir, FILE_NEW, (const char *)buf->p, buf->len);
-        if (err != WEDR_OK) {
-            return wedr_fail(ei, err, "the bundle cannot be stored: %s", wedr_err_text(err));
-        }
-    }
-    if (err == WEDR_OK) {
-        h->rules.next = info;
-        err = give(h, &info, buf);
-    }
     return err;
+}
+
+/* Stored beside the old one, given to core. */
+static int take_fetched(struct holder *h,
+                        const struct wedr_bundle_info *info,
+                        const struct wedr_buf *buf,
+                        struct wedr_errinfo *ei)
+{
+    int err = wedr_identity_replace(h->state_dir, FILE_NEW, (const char *)buf->p, buf->len);
+    if (err == WEDR_OK) {
+        h->rules.next = *info;
+        err = give(h, info, buf);
+        h->rules.next.serial = err == WEDR_OK ? h->rules.next.serial : 0;
+    }
+    return err == WEDR_OK
+               ? WEDR_OK
+               : wedr_fail(ei, err, "the bundle cannot be stored: %s", wedr_err_text(err));
 }
 
 /* Memory that net may write the next bundle to; it cannot make any of its own. */
@@ -239,6 +250,7 @@ void holder_rules_net_ready(struct holder *h)
 
 void holder_rules_fetched(struct holder *h, const struct wedr_msg_rules_fetched *m)
 {
+    struct wedr_bundle_info info = {0};
     struct wedr_errinfo ei = {""};
     struct wedr_buf buf;
     uint64_t now = wedr_time_mono_ms();
@@ -251,10 +263,14 @@ void holder_rules_fetched(struct holder *h, const struct wedr_msg_rules_fetched 
     wedr_buf_init(&buf, WEDR_BUNDLE_MAX);
     int err = read_bundle(h->rules.net_file, m->len, &buf, &ei);
     if (err == WEDR_OK) {
-        err = take_fetched(h, &buf, &ei);
+        err = judge(h, &buf, &info, &ei);
+    }
+    if (err != WEDR_OK) { /* for good: what only fails here, on a full disk, is fetched again */
+        memcpy(h->rules.refused, m->sha256, sizeof(h->rules.refused));
+    } else if (!is_at_work(h, &info)) {
+        err = take_fetched(h, &info, &buf, &ei);
     }
     if (err != WEDR_OK) {
-        memcpy(h->rules.refused, m->sha256, sizeof(h->rules.refused));
         trouble(h, err, ei.text[0] ? ei.text : wedr_err_text(err));
     }
     h->next_state_ms = 0;
