@@ -283,6 +283,23 @@ def test_rules_reach_a_running_agent_from_the_server_and_are_exchanged_while_eve
         lab.ledger_adds_up(server)
 
 
+def test_rules_that_could_not_be_stored_for_a_while_are_fetched_again():
+    lab.need_bpf()
+    with lab.Lab() as box:
+        server, agent = quick_server(box), box.agent()
+        publish(server, box, (1, "wedr-mark-a"))
+        agent.enroll(server)
+        blocked = os.path.join(agent.state, "identity", "rules.new")
+        os.mkdir(blocked)
+        agent.start("--source", "ebpf")
+        error = lab.wait_for("the trouble", 40, lambda: (agent.status() or {"rules": {"error": ""}})["rules"]["error"])
+        assert "cannot be stored" in error, error
+        os.rmdir(blocked)
+        lab.wait_for("rules", 60, lambda: serial_of(agent))
+        assert not agent.status()["rules"]["error"]
+        agent.stop("--sensor")
+
+
 def bring(agent, data):
     """What a net process that somebody took over would do: its memory for rules, its channel to the holder."""
     net = agent.status()["processes"]["net"]["pid"]
