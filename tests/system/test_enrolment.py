@@ -203,6 +203,7 @@ def test_certificate_is_renewed_after_two_thirds_of_its_life_while_batches_are_u
         assert agent.proc.returncode == 0, agent.tail()
         lab.ledger_adds_up(server, "stream LIKE 'kernel.%'")
         days(100)  # the first one is over now
+        lab.run(lab.AGENT, "gen", "--events", "20000", capture)
         agent.start("--source", "replay:" + capture, "--new-epoch", wait=False)
         lab.wait_for("the second replay to end", 60, lambda: agent.proc.poll() is not None)
         assert agent.proc.returncode == 0, agent.tail()
