@@ -313,6 +313,7 @@ def bring(agent, data):
     for s in agent_channels(net):
         try:
             s.send(text)
+            time.sleep(0.3)  # core has net ended for it: not before the holder has read its own
         except BrokenPipeError:
             pass  # core has ended the channel for what it got before; the holder's is the other one
 
@@ -320,7 +321,7 @@ def bring(agent, data):
 def agent_channels(pid):
     """The ends that process pid has of its channels to other processes of the agent, as if this were its code."""
     libc, pidfd, found = ctypes.CDLL(None, use_errno=True), os.pidfd_open(pid), []
-    for name in os.listdir("/proc/%d/fd" % pid):
+    for name in sorted(os.listdir("/proc/%d/fd" % pid), key=int, reverse=True):  # the holder's first
         fd = libc.syscall(438, pidfd, int(name), 0)  # pidfd_getfd
         if fd < 0:
             continue
