@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "auth/ca.h"
 #include "auth/csr.h"
+#include "auth/secret_file.h"
 #include "core/base/err.h"
 #include "core/util/alloc.h"
 #include "core/util/obj.h"
@@ -171,6 +172,21 @@ static int read_file(wedr_handle dir, const char *name, struct wedr_buf *ret)
     return err;
 }
 
+/* ca.key, which must be the server's alone. why stays empty when it cannot be read at all. */
+static int read_key(wedr_handle dir, struct wedr_buf *ret, struct wedr_errinfo *why)
+{
+    wedr_handle f = WEDR_HANDLE_NONE;
+    int err = wedr_fs_open_at(dir, "ca.key", WEDR_FS_READ, 0, &f);
+    if (err == WEDR_OK) {
+        err = wedr_secret_file_check(f, "pki/ca.key", why);
+    }
+    if (err == WEDR_OK) {
+        err = wedr_fs_read_all(f, ret);
+    }
+    wedr_fs_close(f);
+    return err;
+}
+
 static EVP_PKEY *pem_key(const struct wedr_buf *b)
 {
     BIO *bio = b->len ? BIO_new_mem_buf(b->p, (int)b->len) : NULL;
@@ -190,6 +206,7 @@ static X509 *pem_cert(const struct wedr_buf *b)
 static int load_ca(struct wedr_ca *ca, struct wedr_errinfo *ei)
 {
     struct wedr_buf key_pem;
+    struct wedr_errinfo why = {""};
     wedr_buf_init(&key_pem, PEM_FILE_MAX);
     int err = read_file(ca->dir, "ca.pem", &ca->pem);
     if (err == WEDR_E_NOENT) {
@@ -197,10 +214,11 @@ static int load_ca(struct wedr_ca *ca, struct wedr_errinfo *ei)
         goto out;
     }
     if (err == WEDR_OK) {
-        err = read_file(ca->dir, "ca.key", &key_pem);
+        err = read_key(ca->dir, &key_pem, &why);
     }
     if (err != WEDR_OK) {
-        (void)wedr_fail(ei, err, "cannot read pki/ca.pem and pki/ca.key: %s", wedr_err_text(err));
+        (void)wedr_fail(ei, err, "cannot read pki/ca.pem and pki/ca.key: %s",
+                        why.text[0] ? why.text : wedr_err_text(err));
         goto out;
     }
     ca->cert = pem_cert(&ca->pem);

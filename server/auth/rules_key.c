@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "auth/rules_key.h"
+#include "auth/secret_file.h"
 #include "core/base/err.h"
 #include "core/util/alloc.h"
 #include "wedr/plat/fs.h"
@@ -53,7 +54,8 @@ static int check_pair(const uint8_t secret[WEDR_SIGN_SECRET_LEN], uint8_t pub[WE
 
 static int load_or_make(wedr_handle dir,
                         uint8_t secret[WEDR_SIGN_SECRET_LEN],
-                        uint8_t pub[WEDR_SIGN_PUBLIC_LEN])
+                        uint8_t pub[WEDR_SIGN_PUBLIC_LEN],
+                        struct wedr_errinfo *ei)
 {
     wedr_handle f = WEDR_HANDLE_NONE;
     struct wedr_fs_stat st;
@@ -62,6 +64,9 @@ static int load_or_make(wedr_handle dir,
     if (err == WEDR_E_NOENT) {
         wedr_sign_keypair(pub, secret);
         return wedr_fs_replace_at(dir, FILE_NAME, secret, WEDR_SIGN_SECRET_LEN, 0600);
+    }
+    if (err == WEDR_OK) {
+        err = wedr_secret_file_check(f, FILE_NAME, ei);
     }
     err = err == WEDR_OK ? wedr_fs_stat(f, &st) : err;
     err = err == WEDR_OK ? wedr_fs_pread(f, secret, WEDR_SIGN_SECRET_LEN, 0, &n) : err;
@@ -78,11 +83,12 @@ int wedr_rules_key_open(const char *data_dir,
                         struct wedr_errinfo *ei)
 {
     char path[1024] = "";
+    struct wedr_errinfo why = {""};
     wedr_handle dir = WEDR_HANDLE_NONE, lock = WEDR_HANDLE_NONE;
     uint8_t secret[WEDR_SIGN_SECRET_LEN], pub[WEDR_SIGN_PUBLIC_LEN];
     int err = open_folder(data_dir, path, sizeof(path), &dir);
     err = err == WEDR_OK ? lock_file(dir, "lock", KEY_TRIES, &lock) : err;
-    err = err == WEDR_OK ? load_or_make(dir, secret, pub) : err;
+    err = err == WEDR_OK ? load_or_make(dir, secret, pub, &why) : err;
     wedr_fs_close(lock);
     wedr_fs_close(dir);
     if (err == WEDR_OK) {
@@ -90,8 +96,11 @@ int wedr_rules_key_open(const char *data_dir,
         memcpy(ret_public, pub, sizeof(pub));
     }
     wedr_wipe(secret, sizeof(secret));
-    return err == WEDR_OK ? err
-                          : wedr_fail(ei, err, "%s/" FILE_NAME ": %s", path, wedr_err_text(err));
+    if (err == WEDR_OK) {
+        return err;
+    }
+    return why.text[0] ? wedr_fail(ei, err, "%s/%s", path, why.text)
+                       : wedr_fail(ei, err, "%s/" FILE_NAME ": %s", path, wedr_err_text(err));
 }
 
 int wedr_rules_lock(const char *data_dir, wedr_handle *ret_lock, struct wedr_errinfo *ei)

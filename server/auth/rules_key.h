@@ -13,7 +13,8 @@
 #include <stdint.h>
 
 /* The secret key: wipe it. Safe when several processes make it at once. WEDR_E_CORRUPT: the file is
- * no such key (it is never replaced: agents know its public half). */
+ * no such key (it is never replaced: agents know its public half). WEDR_E_PERM: others may read it.
+ */
 WEDR_MUST_USE int wedr_rules_key_open(const char *data_dir,
                                       uint8_t ret_secret[WEDR_SIGN_SECRET_LEN],
                                       uint8_t ret_public[WEDR_SIGN_PUBLIC_LEN],
