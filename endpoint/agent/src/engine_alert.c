@@ -134,9 +134,12 @@ int wedr_engine_rules(struct wedr_engine *e,
                       struct wedr_errinfo *ei)
 {
     WEDR_OBJ_CHECK(e, ENGINE_MAGIC);
+    /* Room for what rules that go have held back; what they told then is written at once. */
+    int flush = engine_alert_flush(e);
     int err = wedr_detect_load(e->detect, bytes, len, info, ei);
-    /* What was held back under rules that are gone was told just now. */
-    int flush = err == WEDR_OK ? engine_alert_flush(e) : WEDR_OK;
+    if (err == WEDR_OK) {
+        flush = engine_alert_flush(e);
+    }
     if (flush != WEDR_OK) {
         wedr_log(WARN, "core.alerts_wait", WEDR_ERR(flush));
     }

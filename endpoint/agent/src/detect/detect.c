@@ -50,6 +50,7 @@ void wedr_detect_free(struct wedr_detect *d)
 {
     if (d) {
         wedr_detect_rules_free(d->rules);
+        wedr_detect_rules_free(d->leaving);
         wedr_alert_builder_fini(&d->builder);
         wedr_outbox_fini(&d->outbox);
         wedr_evidence_free(d->evidence);
@@ -63,12 +64,16 @@ struct exchange {
     const struct wedr_ruleset *from, *to;
 };
 
-static uint32_t new_index(void *ctx, uint32_t old_rule)
+static uint32_t find_again(const struct exchange *x, uint32_t old_rule)
 {
-    const struct exchange *x = ctx;
     struct wedr_text id = wedr_ruleset_rule(x->from, old_rule)->id;
     uint32_t rule = wedr_ruleset_rule_find(x->to, id.p, id.len);
     return rule == WEDR_IR_NONE ? WEDR_THROTTLE_RULE_GONE : rule;
+}
+
+static uint32_t new_index(void *ctx, uint32_t old_rule)
+{
+    return find_again(ctx, old_rule);
 }
 
 static int adopt(struct wedr_detect *d, struct wedr_detect_rules *r)
@@ -89,6 +94,50 @@ static int adopt(struct wedr_detect *d, struct wedr_detect_rules *r)
                  WEDR_U64("dropped", a.dropped), WEDR_U64("changed", a.changed));
     }
     return err;
+}
+
+/* What rules of both still have to tell goes on with the new ones. */
+static void
+carry_held(const struct exchange *x, struct wedr_detect_rules *from, struct wedr_detect_rules *to)
+{
+    for (uint32_t i = 0; from->holding > 0 && i < from->rules; i++) {
+        struct wedr_detect_held *h = &from->held[i];
+        uint32_t rule = h->count > 0 ? find_again(x, i) : WEDR_THROTTLE_RULE_GONE;
+        if (rule != WEDR_THROTTLE_RULE_GONE) {
+            detect_hold(to, rule, h->count, &h->last);
+            h->count = 0;
+            from->holding--;
+        }
+    }
+}
+
+static void log_untold(const struct wedr_detect_rules *r)
+{
+    for (uint32_t i = 0; i < r->rules; i++) {
+        if (r->held[i].count > 0) {
+            char id[WEDR_DETECT_RULE_ID_MAX] = "";
+            struct wedr_text t = wedr_ruleset_rule(r->rs, i)->id;
+            memcpy(id, t.p, t.len < sizeof(id) ? t.len : sizeof(id) - 1);
+            wedr_log(ERROR, "detect.count_not_told", WEDR_STR("rule", id),
+                     WEDR_U64("suppressed", r->held[i].count));
+        }
+    }
+}
+
+/* Rules that are gone and could not tell everything (the disk is full) stay until they can; of more
+ * than one such set only the log has the older ones' counts. */
+static void leave(struct wedr_detect *d, struct wedr_detect_rules *old)
+{
+    if (old->holding == 0) {
+        wedr_detect_rules_free(old);
+        return;
+    }
+    if (d->leaving) {
+        log_untold(d->leaving);
+        wedr_detect_rules_free(d->leaving);
+    }
+    wedr_detect_rules_rest(old);
+    d->leaving = old;
 }
 
 int wedr_detect_use_take(struct wedr_detect *d,
@@ -113,9 +162,10 @@ int wedr_detect_use_take(struct wedr_detect *d,
         struct exchange x = {d->rules->rs, r->rs};
         d->ending = true; /* of the rules that go */
         wedr_throttle_rules(d->throttle, new_index, &x);
+        carry_held(&x, d->rules, r);
         detect_tell_held(d, true);
         d->ending = false;
-        wedr_detect_rules_free(d->rules);
+        leave(d, d->rules);
     }
     d->rules = r;
     d->stats.swaps++;
@@ -372,7 +422,7 @@ void wedr_detect_stats(const struct wedr_detect *d, struct wedr_detect_stats *re
     }
     ret->serial = d->rules->info.serial;
     ret->rules = d->rules->rules;
-    ret->memory = d->rules->memory;
+    ret->memory = d->rules->memory + (d->leaving ? d->leaving->memory : 0);
     if (d->rules->correlate) {
         wedr_correlate_stats(d->rules->correlate, &c);
         ret->windows = c.windows;

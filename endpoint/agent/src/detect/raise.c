@@ -159,20 +159,21 @@ void detect_raise(struct wedr_detect *d, const struct detect_match *m)
 
 /* The alert stands for the newest match that was held back, and counts the others. */
 static bool tell(struct wedr_detect *d,
+                 const struct wedr_detect_rules *r,
                  uint32_t index,
                  const struct wedr_sighting *last,
                  const char *entity,
                  uint64_t count)
 {
-    const struct wedr_rule *rule = wedr_ruleset_rule(d->rules->rs, index);
+    const struct wedr_rule *rule = wedr_ruleset_rule(r->rs, index);
     struct wedr_alert_event event = {.s = *last};
     struct wedr_alert a = {.rule = rule,
                            .s = *last,
                            .entity = entity,
                            .suppressed = count - 1,
                            .match_count = 1,
-                           .rules_serial = d->rules->info.serial,
-                           .profile = d->rules->info.profile,
+                           .rules_serial = r->info.serial,
+                           .profile = r->info.profile,
                            .events = &event,
                            .event_count = 1};
     wedr_alert_id(rule->id, last, a.id);
@@ -182,12 +183,15 @@ static bool tell(struct wedr_detect *d,
     return told;
 }
 
-static void keep_with_rule(struct wedr_detect_rules *r, const struct wedr_throttle_entry *entry)
+void detect_hold(struct wedr_detect_rules *r,
+                 uint32_t rule,
+                 uint64_t count,
+                 const struct wedr_sighting *last)
 {
-    struct wedr_detect_held *h = &r->held[entry->rule];
+    struct wedr_detect_held *h = &r->held[rule];
     r->holding += h->count == 0 ? 1 : 0;
-    h->count += entry->suppressed;
-    h->last = entry->last;
+    h->count += count;
+    h->last = *last;
 }
 
 bool detect_tell(void *ctx, const struct wedr_throttle_entry *entry, bool last)
@@ -202,28 +206,44 @@ bool detect_tell(void *ctx, const struct wedr_throttle_entry *entry, bool last)
         return true; /* a log line is not counted */
     }
     if (!d->ending && within_budget(d, SPARE_NEW) &&
-        tell(d, entry->rule, &entry->last, entry->entity, entry->suppressed)) {
+        tell(d, r, entry->rule, &entry->last, entry->entity, entry->suppressed)) {
         return true;
     }
     if (!last && !d->ending) {
         return false;
     }
-    keep_with_rule(r, entry);
+    detect_hold(r, entry->rule, entry->suppressed, &entry->last);
+    return true;
+}
+
+/* False: not all of it. */
+static bool tell_held_of(struct wedr_detect *d, struct wedr_detect_rules *r, bool all)
+{
+    for (uint32_t i = 0; r->holding > 0 && i < r->rules; i++) {
+        struct wedr_detect_held *h = &r->held[i];
+        if (h->count == 0) {
+            continue;
+        }
+        if ((!all && !within_budget(d, SPARE_NEW)) ||
+            !tell(d, r, i, &h->last, "several", h->count)) {
+            return false;
+        }
+        h->count = 0;
+        r->holding--;
+    }
     return true;
 }
 
 void detect_tell_held(struct wedr_detect *d, bool all)
 {
-    struct wedr_detect_rules *r = d->rules;
-    for (uint32_t i = 0; r && r->holding > 0 && i < r->rules; i++) {
-        struct wedr_detect_held *h = &r->held[i];
-        if (h->count == 0) {
-            continue;
-        }
-        if ((!all && !within_budget(d, SPARE_NEW)) || !tell(d, i, &h->last, "several", h->count)) {
+    if (d->leaving) {
+        if (!tell_held_of(d, d->leaving, all)) {
             return;
         }
-        h->count = 0;
-        r->holding--;
+        wedr_detect_rules_free(d->leaving);
+        d->leaving = NULL;
+    }
+    if (d->rules) {
+        (void)tell_held_of(d, d->rules, all);
     }
 }

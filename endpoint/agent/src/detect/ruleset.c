@@ -65,14 +65,24 @@ int wedr_detect_rules_new_take(struct wedr_ruleset *rs,
     return WEDR_OK;
 }
 
+void wedr_detect_rules_rest(struct wedr_detect_rules *r)
+{
+    wedr_correlate_free(r->correlate);
+    wedr_rule_event_free(r->event);
+    wedr_matcher_free(r->matcher);
+    wedr_tap_free(r->tap);
+    wedr_free(r->matched);
+    r->correlate = NULL;
+    r->event = NULL;
+    r->matcher = NULL;
+    r->tap = NULL;
+    r->matched = NULL;
+}
+
 void wedr_detect_rules_free(struct wedr_detect_rules *r)
 {
     if (r) {
-        wedr_correlate_free(r->correlate);
-        wedr_rule_event_free(r->event);
-        wedr_matcher_free(r->matcher);
-        wedr_tap_free(r->tap);
-        wedr_free(r->matched);
+        wedr_detect_rules_rest(r);
         wedr_free(r->held);
         wedr_engine_free(r->engine);
         wedr_field_map_free(r->map);

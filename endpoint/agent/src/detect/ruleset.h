@@ -44,4 +44,6 @@ WEDR_MUST_USE int wedr_detect_rules_new_take(struct wedr_ruleset *rs,
                                              const struct wedr_detect_bundle *info,
                                              struct wedr_detect_rules **ret,
                                              struct wedr_errinfo *ei);
+/* Gives back what only matching needs: names and counts stay. */
+void wedr_detect_rules_rest(struct wedr_detect_rules *r);
 void wedr_detect_rules_free(struct wedr_detect_rules *r); /* NULL is allowed */

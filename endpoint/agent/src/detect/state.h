@@ -35,7 +35,8 @@ struct wedr_detect {
     struct wedr_evidence *evidence; /* NULL until rules with windows came */
     struct wedr_alert_builder builder;
     struct wedr_outbox outbox;
-    struct wedr_detect_rules *rules; /* NULL: none */
+    struct wedr_detect_rules *rules;   /* NULL: none */
+    struct wedr_detect_rules *leaving; /* not at work any more, but they have something to tell */
     struct detect_kills kills;
     struct wedr_detect_stats stats;
     struct wedr_clock_pair now; /* of the call that is under way */
@@ -64,7 +65,13 @@ void detect_raise(struct wedr_detect *d, const struct detect_match *m);
 /* A wedr_throttle_tell_fn; ctx is the detection. What goes over the budget stays with its entry,
  * or, when that one goes, with its rule. */
 bool detect_tell(void *ctx, const struct wedr_throttle_entry *entry, bool last);
-/* What stays with rules, one alert for each, as the budget allows; all: whatever it allows. */
+/* Adds to what a rule has to tell of entities that nobody remembers. */
+void detect_hold(struct wedr_detect_rules *r,
+                 uint32_t rule,
+                 uint64_t count,
+                 const struct wedr_sighting *last);
+/* What stays with rules, one alert for each, as the budget allows; all: whatever it allows. Stops
+ * where the outbox has no room. */
 void detect_tell_held(struct wedr_detect *d, bool all);
 
 /* kills.c: true when it waits now; false when it was asked for a moment ago, or does not fit. */

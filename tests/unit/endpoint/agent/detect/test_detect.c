@@ -471,6 +471,62 @@ static void a_throttle_goes_on_over_an_exchange(void **state)
     assert_int_equal(number(raw(f, 0), "suppressed"), 10);
 }
 
+/* The disk takes nothing for a while: what is encoded already leaves no room for another alert. */
+static void fill_outbox(struct fixture *f)
+{
+    struct wedr_detect_outcome o = {.kill = {8, rec_key(8), "00ff", "killer"},
+                                    .result = WEDR_RESPONSE_RESULT_DONE,
+                                    .detail = "it has ended"};
+    while (wedr_detect_response(f->d, &o, pair) == WEDR_OK) {
+    }
+}
+
+static void counts_that_cannot_be_told_at_an_exchange_go_on_with_their_rule(void **state)
+{
+    struct fixture *f = *state;
+    const uint32_t flood = 3 * WEDR_THROTTLE_DEFAULT;
+    use(f, SHELL, 1, 0);
+    for (uint32_t pid = 100; pid < 100 + flood; pid++) {
+        run(f, pid, "/bin/sh", "sh -c evil");
+        if (!wedr_detect_room(f->d)) {
+            (void)collect(f);
+        }
+    }
+    (void)collect(f);
+    fill_outbox(f);
+    use(f, RULE("new", "Image: /bin/new") "---\n" SHELL, 2, 0); /* another index */
+    assert_true(collect(f) > 0);
+    wedr_detect_tick(f->d, pair, true);
+    assert_int_equal(collect(f), 1);
+    assert_string_equal(text(raw(f, 0), "rule_id"), "shell");
+    assert_string_equal(text(raw(f, 0), "rules_serial"), "2");
+    assert_int_equal(number(raw(f, 0), "suppressed") + 1, flood - WEDR_DETECT_ALERTS_BURST);
+}
+
+/* Of a rule that is not there any more, too: it is told as soon as there is room. */
+static void counts_of_a_rule_that_goes_wait_for_room(void **state)
+{
+    struct fixture *f = *state;
+    use(f, SHELL, 1, 0);
+    for (unsigned i = 0; i < 30; i++) {
+        run(f, 8, "/bin/sh", "sh -c evil");
+    }
+    (void)collect(f);
+    fill_outbox(f);
+    use(f, RULE("new", "Image: /bin/new"), 2, 0);
+    use(f, RULE("newer", "Image: /bin/newer"), 3, 0);
+    assert_true(collect(f) > 0);
+    now_ms += DETECT_TICK_MS;
+    wedr_detect_tick(f->d, pair, false);
+    assert_int_equal(collect(f), 1);
+    assert_string_equal(text(raw(f, 0), "rule_id"), "shell");
+    assert_string_equal(text(raw(f, 0), "rules_serial"), "1");
+    assert_int_equal(number(raw(f, 0), "suppressed"), 9);
+    now_ms += DETECT_TICK_MS;
+    wedr_detect_tick(f->d, pair, true);
+    assert_int_equal(collect(f), 0);
+}
+
 static void without_rules_events_pass_and_processes_are_remembered(void **state)
 {
     struct fixture *f = *state;
@@ -642,6 +698,8 @@ int main(void)
         TEST(records_of_the_agent_itself_are_matched_too),
         TEST(exchanged_rules_keep_windows_and_throttles),
         TEST(a_throttle_goes_on_over_an_exchange),
+        TEST(counts_that_cannot_be_told_at_an_exchange_go_on_with_their_rule),
+        TEST(counts_of_a_rule_that_goes_wait_for_room),
         TEST(without_rules_events_pass_and_processes_are_remembered),
         TEST(w02_a_kill_names_the_process_of_the_event_once),
         TEST(a_throttle_spares_people_not_processes),
