@@ -321,13 +321,18 @@ static void on_gap_done(struct holder *h, const struct wedr_peer_msg *m)
     }
 }
 
-static void on_kill(struct holder *h, const struct wedr_msg_kill *m)
+static struct wedr_kill_policy kill_policy(const struct holder *h)
 {
-    struct wedr_kill_policy policy = {
+    return (struct wedr_kill_policy){
         .allowed = holder_rules_kill_allowed(h),
         .replay = h->args->source == WEDR_SOURCE_REPLAY,
-        .protected_pids = {h->args->pid, wedr_child_pid(h->core.proc),
+        .protected_pids = {h->args->pid, h->core.proc ? wedr_child_pid(h->core.proc) : 0,
                            h->net.proc ? wedr_child_pid(h->net.proc) : 0}};
+}
+
+static void on_kill(struct holder *h, const struct wedr_msg_kill *m)
+{
+    struct wedr_kill_policy policy = kill_policy(h);
     int err = wedr_kills_ask(&h->kills, m, &policy);
     if (err != WEDR_OK) {
         struct wedr_msg_kill_result r;
@@ -341,14 +346,23 @@ static void on_kill(struct holder *h, const struct wedr_msg_kill *m)
 void holder_kills_tick(struct holder *h)
 {
     struct wedr_msg_kill_result r;
+    struct wedr_kill_policy policy = kill_policy(h);
     size_t slot;
-    wedr_kills_tick(&h->kills);
+    wedr_kills_tick(&h->kills, &policy);
     while (h->core.ready && wedr_kills_next(&h->kills, &slot, &r) == WEDR_OK) {
+        int err = wedr_peer_send(h->core.c, &r, NULL, 0);
+        if (err == WEDR_E_AGAIN) {
+            return; /* a core that is busy gets its answers later */
+        }
+        if (err != WEDR_OK) {
+            holder_child_down(h, &h->core, "does not read its messages");
+            return; /* the next one gets them */
+        }
         wedr_log(WARN, "holder.kill_answered", WEDR_U64("pid", r.pid),
                  WEDR_STR("result", wedr_label_text(WEDR_KIND_RESPONSE_RESULT, r.result)),
                  WEDR_STR("detail", r.detail));
         wedr_kills_taken(&h->kills, slot);
-        holder_send(h, &h->core, &r, NULL, 0);
+        wedr_kills_tick(&h->kills, &policy); /* what waited for the place */
     }
 }
 

@@ -85,20 +85,31 @@ static void begin(struct wedr_kills *k, struct wedr_kill_slot *s)
     }
 }
 
-/* The slot of that process when it is under way, else a free one, else NULL. */
-static struct wedr_kill_slot *slot_for(struct wedr_kills *k, const struct wedr_msg_kill *m)
+static bool is_known(const struct wedr_kills *k, uint64_t process_key)
 {
-    struct wedr_kill_slot *free_slot = NULL;
     for (size_t i = 0; i < WEDR_KILLS_MAX; i++) {
-        struct wedr_kill_slot *s = &k->slot[i];
-        if (s->used && !s->answered && s->result.process_key == m->process_key) {
-            return s;
-        }
-        if (!s->used && !free_slot) {
-            free_slot = s;
+        const struct wedr_kill_slot *s = &k->slot[i];
+        if (s->used && !s->answered && s->result.process_key == process_key) {
+            return true;
         }
     }
-    return free_slot;
+    for (size_t i = 0; i < k->waiting_count; i++) {
+        size_t at = (k->first_waiting + i) % WEDR_KILLS_WAITING_MAX;
+        if (k->waiting[at].m.process_key == process_key) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static struct wedr_kill_slot *free_slot(struct wedr_kills *k)
+{
+    for (size_t i = 0; i < WEDR_KILLS_MAX; i++) {
+        if (!k->slot[i].used) {
+            return &k->slot[i];
+        }
+    }
+    return NULL;
 }
 
 static void begin_result(const struct wedr_msg_kill *m, struct wedr_msg_kill_result *ret)
@@ -110,34 +121,53 @@ static void begin_result(const struct wedr_msg_kill *m, struct wedr_msg_kill_res
     memcpy(ret->rule_id, m->rule_id, sizeof(ret->rule_id));
 }
 
-int wedr_kills_ask(struct wedr_kills *k,
-                   const struct wedr_msg_kill *m,
-                   const struct wedr_kill_policy *policy)
+static void start(struct wedr_kills *k,
+                  struct wedr_kill_slot *s,
+                  const struct wedr_kill_waiting *w,
+                  const struct wedr_kill_policy *policy)
 {
-    struct wedr_kill_slot *s = slot_for(k, m);
-    if (!s) {
-        return WEDR_E_FULL;
-    }
-    if (s->used) {
-        return WEDR_OK;
-    }
-    uint64_t now = wedr_time_mono_ms();
     memset(s, 0, sizeof(*s));
     s->used = true;
-    s->since_us = now * 1000;
-    s->deadline_ms = now + WEDR_KILL_DEADLINE_MS;
+    s->since_us = w->since_us;
+    s->deadline_ms = wedr_time_mono_ms() + WEDR_KILL_DEADLINE_MS;
     s->target.handle = WEDR_HANDLE_NONE;
-    begin_result(m, &s->result);
-    k->asked++;
+    begin_result(&w->m, &s->result);
     if (!policy->allowed) {
         answer(k, s, WEDR_RESPONSE_RESULT_REFUSED_BY_POLICY, "the rules' policy does not allow it");
     } else if (policy->replay) {
         answer(k, s, WEDR_RESPONSE_RESULT_REFUSED_BY_POLICY, "the event is a recorded one");
-    } else if (is_protected_pid(m->pid, policy)) {
+    } else if (is_protected_pid(w->m.pid, policy)) {
         answer(k, s, WEDR_RESPONSE_RESULT_PROTECTED, "a process that is never ended");
     } else {
         begin(k, s);
     }
+}
+
+static void start_waiting(struct wedr_kills *k, const struct wedr_kill_policy *policy)
+{
+    struct wedr_kill_slot *s;
+    while (k->waiting_count > 0 && (s = free_slot(k)) != NULL) {
+        start(k, s, &k->waiting[k->first_waiting], policy);
+        k->first_waiting = (k->first_waiting + 1) % WEDR_KILLS_WAITING_MAX;
+        k->waiting_count--;
+    }
+}
+
+int wedr_kills_ask(struct wedr_kills *k,
+                   const struct wedr_msg_kill *m,
+                   const struct wedr_kill_policy *policy)
+{
+    if (is_known(k, m->process_key)) {
+        return WEDR_OK;
+    }
+    if (k->waiting_count == WEDR_KILLS_WAITING_MAX) {
+        return WEDR_E_FULL;
+    }
+    size_t at = (k->first_waiting + k->waiting_count++) % WEDR_KILLS_WAITING_MAX;
+    k->waiting[at].since_us = wedr_time_mono_ms() * 1000;
+    k->waiting[at].m = *m;
+    k->asked++;
+    start_waiting(k, policy);
     return WEDR_OK;
 }
 
@@ -148,7 +178,7 @@ void wedr_kills_refuse(const struct wedr_msg_kill *m, int err, struct wedr_msg_k
     wedr_msg_put_text(ret->detail, sizeof(ret->detail), wedr_err_text(err));
 }
 
-void wedr_kills_tick(struct wedr_kills *k)
+void wedr_kills_tick(struct wedr_kills *k, const struct wedr_kill_policy *policy)
 {
     uint64_t now = wedr_time_mono_ms();
     for (size_t i = 0; i < WEDR_KILLS_MAX; i++) {
@@ -164,6 +194,7 @@ void wedr_kills_tick(struct wedr_kills *k)
             answer(k, s, WEDR_RESPONSE_RESULT_FAILED, "the signal was sent, but it has not ended");
         }
     }
+    start_waiting(k, policy);
 }
 
 void wedr_kills_wait(const struct wedr_kills *k, struct wedr_wait *w)

@@ -13,7 +13,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define WEDR_KILLS_MAX 16u /* under way at once */
+#define WEDR_KILLS_MAX 64u           /* under way at once */
+#define WEDR_KILLS_WAITING_MAX 1024u /* asked for meanwhile; begun in their order */
 #define WEDR_KILL_DEADLINE_MS                                           \
     5000u /* a process that has not ended by then is reported as failed \
            */
@@ -32,23 +33,30 @@ struct wedr_kill_slot {
     struct wedr_target target;
     struct wedr_msg_kill_result result;
 };
+struct wedr_kill_waiting {
+    uint64_t since_us;
+    struct wedr_msg_kill m;
+};
 struct wedr_kills {
     struct wedr_kill_slot slot[WEDR_KILLS_MAX];
+    struct wedr_kill_waiting waiting[WEDR_KILLS_WAITING_MAX]; /* a ring */
+    size_t first_waiting, waiting_count;
     uint64_t asked, done, refused, failed;
 };
 
 void wedr_kills_init(struct wedr_kills *k);
 void wedr_kills_fini(struct wedr_kills *k);
 /* Takes a request. The answer, at once or later, is what wedr_kills_next gives; the same process
- * asked for again while it is under way gives no second one. More than WEDR_KILLS_MAX:
- * WEDR_E_FULL, nothing is done. */
+ * asked for again while it is under way or waits gives no second one. WEDR_E_FULL when no more may
+ * wait: nothing is done. */
 WEDR_MUST_USE int wedr_kills_ask(struct wedr_kills *k,
                                  const struct wedr_msg_kill *m,
                                  const struct wedr_kill_policy *policy);
 /* The answer to a request that was not taken. */
 void wedr_kills_refuse(const struct wedr_msg_kill *m, int err, struct wedr_msg_kill_result *ret);
-/* Looks which targets have ended or are overdue. */
-void wedr_kills_tick(struct wedr_kills *k);
+/* Looks which targets have ended or are overdue, and begins what waits where there is room: under
+ * the policy of now, not of the time when it was asked for. */
+void wedr_kills_tick(struct wedr_kills *k, const struct wedr_kill_policy *policy);
 /* Fills w (WEDR_KILLS_MAX entries) with what to wait for. */
 void wedr_kills_wait(const struct wedr_kills *k, struct wedr_wait *w);
 /* The next answer, WEDR_E_NOENT when there is none; it stays until it is taken. */

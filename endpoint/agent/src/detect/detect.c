@@ -364,9 +364,15 @@ static void match(struct shown *x)
     }
 }
 
-bool wedr_detect_room(const struct wedr_detect *d)
+static bool alerts_fit(const struct wedr_detect *d)
 {
     return wedr_outbox_room(&d->outbox) >= DETECT_ROOM;
+}
+
+/* One event asks for one kill at most: all of its matches name the same process. */
+bool wedr_detect_room(const struct wedr_detect *d)
+{
+    return alerts_fit(d) && d->kills.count < WEDR_DETECT_KILLS_MAX;
 }
 
 void wedr_detect_event(struct wedr_detect *d,
@@ -388,7 +394,7 @@ void wedr_detect_event(struct wedr_detect *d,
 void wedr_detect_tick(struct wedr_detect *d, struct wedr_clock_pair now, bool all)
 {
     uint64_t now_ms = d->mono_ms();
-    if (!all && (now_ms - d->ticked_ms < DETECT_TICK_MS || !wedr_detect_room(d))) {
+    if (!all && (now_ms - d->ticked_ms < DETECT_TICK_MS || !alerts_fit(d))) {
         return;
     }
     d->now = now;

@@ -92,7 +92,7 @@ WEDR_MUST_USE int wedr_detect_use_take(struct wedr_detect *d,
                                        const struct wedr_detect_bundle *info,
                                        struct wedr_errinfo *ei);
 
-/* False: write what waits before the next event is shown. */
+/* False: write what waits, and take the kills that wait, before the next event is shown. */
 bool wedr_detect_room(const struct wedr_detect *d);
 /* Shows one event. now: this machine's clock pair, for the alert's own time. */
 void wedr_detect_event(struct wedr_detect *d,

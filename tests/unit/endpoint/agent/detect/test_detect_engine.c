@@ -41,7 +41,7 @@ static int hook(void *arg, const char *step)
     return ++steps >= stop_at ? WEDR_E_IO : WEDR_OK;
 }
 
-static void make_bundle_for(struct wedr_text event_type)
+static void make_bundle_with(struct wedr_text event_type, uint8_t actions)
 {
     uint8_t pub[WEDR_SIGN_PUBLIC_LEN], secret[WEDR_SIGN_SECRET_LEN];
     struct wedr_ruleset *rs = wedr_ruleset_new((size_t)16 << 20);
@@ -53,6 +53,7 @@ static void make_bundle_for(struct wedr_text event_type)
     rule.id = wedr_text("fork", 4);
     rule.title = rule.id;
     rule.language = rule.id;
+    rule.actions = actions;
     rule.throttle_count = 1000000;
     rule.throttle_ms = 1000;
     assert_int_equal(wedr_ruleset_field(rs, "event_type", 10, &field), WEDR_OK);
@@ -65,6 +66,11 @@ static void make_bundle_for(struct wedr_text event_type)
     assert_int_equal(wedr_bundle_write(rs, map, &o, secret, &bundle, NULL, &ei), WEDR_OK);
     wedr_field_map_free(map);
     wedr_ruleset_free(rs);
+}
+
+static void make_bundle_for(struct wedr_text event_type)
+{
+    make_bundle_with(event_type, WEDR_ACTION_ALERT);
 }
 
 static int make_bundle(void **state)
@@ -137,7 +143,8 @@ static struct wedr_engine *open_with_rules(const struct wedr_engine_cfg *cfg, st
 {
     struct wedr_engine *e = t_open(cfg);
     struct wedr_errinfo ei = {""};
-    struct wedr_detect_bundle info = {.serial = 5, .profile = "test"};
+    struct wedr_detect_bundle info = {
+        .serial = 5, .profile = "test", .policy = WEDR_BUNDLE_KILL_ALLOWED};
     assert_int_equal(wedr_engine_rules(e, bundle.p, bundle.len, &info, &ei), WEDR_OK);
     t_source_rewind(src);
     assert_int_equal(engine_source_take(e, &src->base, false), WEDR_OK);
@@ -313,6 +320,38 @@ static void a_rule_for_the_last_words_leaves_the_ledger_whole(void **state)
     make_bundle_for(wedr_text("process_fork", 12));
 }
 
+static void more_processes_than_kills_may_wait_are_all_asked_for(void **state)
+{
+    (void)state;
+    const char *dir = t_dir(0);
+    struct wedr_engine_cfg cfg = t_cfg(dir);
+    struct t_source src;
+    struct wedr_engine_stats stats;
+    struct wedr_detect_kill k;
+    unsigned kills = 0;
+    wedr_buf_fini(&bundle);
+    make_bundle_with(wedr_text("process_fork", 12), WEDR_ACTION_ALERT | WEDR_ACTION_KILL);
+    t_source_init(&src, EPOCH);
+    struct wedr_engine *e = open_with_rules(&cfg, &src);
+    push_some(&src, 1, EVENTS);
+    for (unsigned i = 0; i < 10; i++) {
+        work(e, 2); /* what is not taken after one round waits, and so do the events */
+        while (wedr_engine_next_kill(e, &k)) {
+            kills++;
+        }
+    }
+    wedr_engine_stats(e, &stats);
+    assert_int_equal(kills, EVENTS);
+    assert_int_equal(stats.detect.matched, EVENTS);
+    assert_int_equal(stats.detect.responses, 0); /* no "too many" */
+    assert_int_equal(stats.lane[WEDR_LANE_CRITICAL].spooled, EVENTS);
+    wedr_engine_close(e);
+    t_source_fini(&src);
+    t_rmdir(dir);
+    wedr_buf_fini(&bundle);
+    make_bundle_for(wedr_text("process_fork", 12));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -320,6 +359,7 @@ int main(void)
         cmocka_unit_test(events_that_are_written_again_are_not_matched_again),
         cmocka_unit_test(alerts_leave_first_and_their_stream_is_accounted_for),
         cmocka_unit_test(a_rule_for_the_last_words_leaves_the_ledger_whole),
+        cmocka_unit_test(more_processes_than_kills_may_wait_are_all_asked_for),
     };
     return cmocka_run_group_tests(tests, make_bundle, free_bundle);
 }

@@ -66,7 +66,7 @@ static struct wedr_msg_kill_result wait_answer(void)
     struct wedr_msg_kill_result r;
     size_t slot;
     for (int i = 0; i < 1000; i++) {
-        wedr_kills_tick(&kills);
+        wedr_kills_tick(&kills, &yes);
         if (wedr_kills_next(&kills, &slot, &r) == WEDR_OK) {
             wedr_kills_taken(&kills, slot);
             assert_int_equal(wedr_kills_next(&kills, &slot, &r), WEDR_E_NOENT);
@@ -150,13 +150,75 @@ static void what_keeps_the_host_and_the_agent_alive_is_protected(void **state)
         WEDR_RESPONSE_RESULT_PROTECTED);
 }
 
-static void more_than_there_is_room_for_is_refused_and_nothing_happens(void **state)
+/* Takes every answer that there is; how many. */
+static unsigned take_answers(uint16_t result)
+{
+    struct wedr_msg_kill_result r;
+    size_t slot;
+    unsigned n = 0;
+    wedr_kills_tick(&kills, &yes);
+    while (wedr_kills_next(&kills, &slot, &r) == WEDR_OK) {
+        assert_int_equal(r.result, result);
+        wedr_kills_taken(&kills, slot);
+        n++;
+    }
+    return n;
+}
+
+#define MANY 40u
+
+static void forty_processes_asked_for_at_once_all_end(void **state)
+{
+    (void)state;
+    uint64_t key[MANY];
+    pid_t pid[MANY];
+    unsigned answers = 0;
+    for (size_t i = 0; i < MANY; i++) {
+        pid[i] = victim(&key[i]);
+    }
+    for (size_t i = 0; i < MANY; i++) {
+        struct wedr_msg_kill m = request((uint32_t)pid[i], key[i]);
+        assert_int_equal(wedr_kills_ask(&kills, &m, &yes), WEDR_OK);
+        assert_int_equal(wedr_kills_ask(&kills, &m, &yes), WEDR_OK); /* no second answer */
+    }
+    for (unsigned i = 0; i < 1000 && answers < MANY; i++) {
+        answers += take_answers(WEDR_RESPONSE_RESULT_DONE);
+        wedr_time_sleep_ms(5);
+    }
+    assert_int_equal(answers, MANY);
+    for (size_t i = 0; i < MANY; i++) {
+        assert_int_equal(waitpid(pid[i], NULL, 0), pid[i]);
+    }
+}
+
+static void what_does_not_fit_waits_for_its_turn_and_obeys_the_policy_of_then(void **state)
 {
     (void)state;
     uint64_t key;
     struct wedr_kill_policy no = {.allowed = false};
     pid_t pid = victim(&key);
-    for (uint32_t i = 0; i < WEDR_KILLS_MAX; i++) {
+    for (uint32_t i = 0; i < WEDR_KILLS_MAX; i++) { /* nobody takes the answers */
+        struct wedr_msg_kill m = request(1000 + i, i + 1);
+        assert_int_equal(wedr_kills_ask(&kills, &m, &no), WEDR_OK);
+    }
+    struct wedr_msg_kill m = request((uint32_t)pid, key);
+    assert_int_equal(wedr_kills_ask(&kills, &m, &no), WEDR_OK);
+    assert_int_equal(wedr_kills_ask(&kills, &m, &no), WEDR_OK);
+    assert_true(lives(pid));
+    assert_int_equal(take_answers(WEDR_RESPONSE_RESULT_REFUSED_BY_POLICY), WEDR_KILLS_MAX);
+    struct wedr_msg_kill_result r = wait_answer();
+    assert_int_equal(r.pid, pid);
+    assert_int_equal(r.result, WEDR_RESPONSE_RESULT_DONE);
+    assert_int_equal(waitpid(pid, NULL, 0), pid);
+}
+
+static void more_than_may_wait_is_refused_and_nothing_happens(void **state)
+{
+    (void)state;
+    uint64_t key;
+    struct wedr_kill_policy no = {.allowed = false};
+    pid_t pid = victim(&key);
+    for (uint32_t i = 0; i < WEDR_KILLS_MAX + WEDR_KILLS_WAITING_MAX; i++) {
         struct wedr_msg_kill m = request(1000 + i, i + 1);
         assert_int_equal(wedr_kills_ask(&kills, &m, &no), WEDR_OK);
     }
@@ -193,7 +255,9 @@ int main(void)
         TEST(another_process_of_the_same_number_lives),
         TEST(without_the_policy_nothing_is_ended),
         TEST(what_keeps_the_host_and_the_agent_alive_is_protected),
-        TEST(more_than_there_is_room_for_is_refused_and_nothing_happens),
+        TEST(forty_processes_asked_for_at_once_all_end),
+        TEST(what_does_not_fit_waits_for_its_turn_and_obeys_the_policy_of_then),
+        TEST(more_than_may_wait_is_refused_and_nothing_happens),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
