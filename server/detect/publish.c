@@ -9,6 +9,7 @@
 #include <string.h>
 
 #define PROFILES_MAX 1024u
+#define MADE_BYTES_MAX ((size_t)1 << 30) /* of all bundles of a publishing, in memory */
 #define OS_SERVER "server"
 
 struct work {
@@ -17,6 +18,8 @@ struct work {
     size_t count;
     const struct wedr_ruleset *rs;
     const struct wedr_field_map *map;
+    struct wedr_bundle_new *made; /* stored together at the end; their bytes are this one's */
+    size_t made_count, made_bytes;
     struct wedr_errinfo *ei;
 };
 
@@ -71,10 +74,29 @@ next_serial(const struct wedr_publish *p, const char *profile, const char *os, u
     return err == WEDR_E_NOENT ? WEDR_OK : err;
 }
 
-static int write_bundle(const struct work *w,
-                        const char *profile,
-                        const char *os,
-                        const struct wedr_bundle_options *options)
+static int
+keep_made(struct work *w, const struct wedr_bundle_row *row, const struct wedr_buf *bytes)
+{
+    if (bytes->len > MADE_BYTES_MAX - w->made_bytes) {
+        return wedr_fail(w->ei, WEDR_E_LIMIT, "the bundles of all profiles exceed %zu MiB",
+                         MADE_BYTES_MAX >> 20);
+    }
+    struct wedr_bundle_new *v = wedr_realloc(w->made, w->made_count + 1, sizeof(*v));
+    w->made = v ? v : w->made;
+    uint8_t *copy = v ? wedr_alloc(bytes->len, 1) : NULL;
+    if (!copy) {
+        return WEDR_E_NOMEM;
+    }
+    memcpy(copy, bytes->p, bytes->len);
+    v[w->made_count++] = (struct wedr_bundle_new){*row, copy, bytes->len};
+    w->made_bytes += bytes->len;
+    return WEDR_OK;
+}
+
+static int make_bundle(struct work *w,
+                       const char *profile,
+                       const char *os,
+                       const struct wedr_bundle_options *options)
 {
     struct wedr_bundle_row row = {.created_us = w->p->now_us};
     struct wedr_bundle_info info;
@@ -94,41 +116,57 @@ static int write_bundle(const struct work *w,
         row.size = bytes.len;
         row.rules = info.rules;
         wedr_hex(info.sha256, sizeof(info.sha256), row.sha256);
-        err = w->p->ops->rules->bundle_put(w->p->state, &row, bytes.p, bytes.len);
-    }
-    if (err == WEDR_OK && w->p->published) {
-        w->p->published(w->p->ctx, &row);
+        err = keep_made(w, &row, &bytes);
     }
     wedr_buf_fini(&bytes);
     return err;
 }
 
-static int publish_profile(const struct work *w, struct wedr_profile *p)
+static int make_profile(struct work *w, struct wedr_profile *p)
 {
     struct wedr_bundle_options o = {.policy = p->kill_allowed ? WEDR_BUNDLE_KILL_ALLOWED : 0,
                                     .keep = keep_for_profile,
                                     .keep_ctx = p};
     o.parts = WEDR_BUNDLE_AGENT | WEDR_BUNDLE_LINUX;
-    int err = write_bundle(w, p->name, "linux", &o);
+    int err = make_bundle(w, p->name, "linux", &o);
     o.parts = WEDR_BUNDLE_AGENT | WEDR_BUNDLE_WINDOWS;
-    return err == WEDR_OK ? write_bundle(w, p->name, "windows", &o) : err;
+    return err == WEDR_OK ? make_bundle(w, p->name, "windows", &o) : err;
 }
 
-static int publish_all(struct work *w)
+static int make_all(struct work *w)
 {
     struct wedr_bundle_options server = {.keep = keep_for_server, .keep_ctx = w};
     bool found = w->p->profile == NULL;
     int err = WEDR_OK;
     for (size_t i = 0; err == WEDR_OK && i < w->count; i++) {
         if (!w->p->profile || strcmp(w->p->profile, w->profiles[i].name) == 0) {
-            err = publish_profile(w, &w->profiles[i]);
+            err = make_profile(w, &w->profiles[i]);
             found = true;
         }
     }
     if (err == WEDR_OK && !found) {
         return wedr_fail(w->ei, WEDR_E_NOENT, "there is no profile %.64s", w->p->profile);
     }
-    return err == WEDR_OK ? write_bundle(w, WEDR_PROFILE_SERVER, OS_SERVER, &server) : err;
+    return err == WEDR_OK ? make_bundle(w, WEDR_PROFILE_SERVER, OS_SERVER, &server) : err;
+}
+
+static int store_all(const struct work *w)
+{
+    const struct wedr_publish *p = w->p;
+    int err = p->ops->rules->bundles_put(p->state, w->made, w->made_count);
+    for (size_t i = 0; err == WEDR_OK && p->published && i < w->made_count; i++) {
+        p->published(p->ctx, &w->made[i].row);
+    }
+    return err;
+}
+
+static void work_fini(struct work *w)
+{
+    for (size_t i = 0; i < w->made_count; i++) {
+        wedr_free((void *)(uintptr_t)w->made[i].bytes);
+    }
+    wedr_free(w->made);
+    wedr_free(w->profiles);
 }
 
 int wedr_publish(const struct wedr_publish *p, uint32_t *ret_refused, struct wedr_errinfo *ei)
@@ -154,12 +192,13 @@ int wedr_publish(const struct wedr_publish *p, uint32_t *ret_refused, struct wed
     } else if (err == WEDR_OK) {
         w.rs = rs;
         w.map = map;
-        err = publish_all(&w);
+        err = make_all(&w);
+        err = err == WEDR_OK ? store_all(&w) : err;
     }
     *ret_refused = refused;
     wedr_field_map_free(map);
     wedr_ruleset_free(rs);
-    wedr_free(w.profiles);
+    work_fini(&w);
     wedr_sources_fini(&sources);
     return err;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * server/detect/publish.h — from stored rules to signed bundles that agents and the server run. All
- * or nothing: while one enabled source does not compile, what is in force stays in force. One
- * thread.
+ * or nothing, in one transaction: while one enabled source does not compile or one bundle cannot be
+ * stored, what is in force stays in force. One thread.
  */
 #pragma once
 
@@ -16,7 +16,7 @@ struct wedr_publish {
     int64_t now_us;
     const char *profile; /* NULL: all of them */
     wedr_problem_fn *problem;
-    /* A bundle that was stored; may be NULL. */
+    /* A bundle that was stored, with all the others; may be NULL. */
     void (*published)(void *ctx, const struct wedr_bundle_row *row);
     void *ctx;
 };

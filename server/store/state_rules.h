@@ -64,6 +64,12 @@ struct wedr_bundle_row {
     int64_t created_us;
 };
 
+struct wedr_bundle_new {
+    struct wedr_bundle_row row;
+    const void *bytes;
+    size_t len;
+};
+
 struct wedr_state_rules_ops {
     /* Adds a source or a new version of one; the same text again changes nothing. Versions are
      * only ever appended, also when a removed rule comes back. WEDR_E_CONFLICT: another rule has
@@ -93,11 +99,9 @@ struct wedr_state_rules_ops {
     /* WEDR_E_NOENT: no such agent or profile. */
     int (*profile_assign)(struct wedr_state *s, const char *agent_id, const char *profile);
 
-    /* WEDR_E_CONFLICT: the serial does not rise. */
-    int (*bundle_put)(struct wedr_state *s,
-                      const struct wedr_bundle_row *row,
-                      const void *bytes,
-                      size_t len);
+    /* All of them or none: what agents get and what the server runs is of one publishing.
+     * WEDR_E_CONFLICT: a serial does not rise. */
+    int (*bundles_put)(struct wedr_state *s, const struct wedr_bundle_new *bundles, size_t count);
     /* The newest of a profile for a system; ret_bytes NULL: the row alone. WEDR_E_NOENT. */
     int (*bundle_newest)(struct wedr_state *s,
                          const char *profile,

@@ -115,20 +115,16 @@ static int check_rises(sqlite3 *db, const struct wedr_bundle_row *row)
     return err;
 }
 
-static int
-bundle_put(struct wedr_state *s, const struct wedr_bundle_row *row, const void *bytes, size_t len)
+static int put_bundle(sqlite3 *db, const struct wedr_bundle_new *n)
 {
-    struct wedr_state_bytes b = {bytes, len};
-    WEDR_OBJ_CHECK(s, WEDR_STATE_MAGIC);
-    if (len > WEDR_BUNDLE_STORED_MAX || row->serial > INT64_MAX) {
+    struct wedr_state_bytes b = {n->bytes, n->len};
+    const struct wedr_bundle_row *row = &n->row;
+    if (n->len > WEDR_BUNDLE_STORED_MAX || row->serial > INT64_MAX) {
         return WEDR_E_LIMIT;
     }
-    int err = wedr_state_begin(s);
+    int err = check_rises(db, row);
     if (err == WEDR_OK) {
-        err = check_rises(s->writer, row);
-    }
-    if (err == WEDR_OK) {
-        err = wedr_state_run(s->writer, NULL,
+        err = wedr_state_run(db, NULL,
                              "INSERT INTO bundle(profile,os,serial,sha256,rules,created_us,bytes) "
                              "VALUES(?1,?2,?3,?4,?5,?6,?7)",
                              "ttitiib", row->profile, row->os, (int64_t)row->serial, row->sha256,
@@ -136,10 +132,20 @@ bundle_put(struct wedr_state *s, const struct wedr_bundle_row *row, const void *
     }
     if (err == WEDR_OK) {
         err = wedr_state_run(
-            s->writer, NULL,
+            db, NULL,
             "DELETE FROM bundle WHERE profile=?1 AND os=?2 AND serial NOT IN (SELECT serial FROM "
             "bundle WHERE profile=?1 AND os=?2 ORDER BY serial DESC LIMIT ?3)",
             "tti", row->profile, row->os, (int64_t)WEDR_BUNDLES_KEPT);
+    }
+    return err;
+}
+
+static int bundles_put(struct wedr_state *s, const struct wedr_bundle_new *bundles, size_t count)
+{
+    WEDR_OBJ_CHECK(s, WEDR_STATE_MAGIC);
+    int err = wedr_state_begin(s);
+    for (size_t i = 0; err == WEDR_OK && i < count; i++) {
+        err = put_bundle(s->writer, &bundles[i]);
     }
     return wedr_state_end(s, err);
 }
@@ -224,7 +230,7 @@ const struct wedr_state_rules_ops wedr_state_rules_sqlite = {
     .profile_get = profile_get,
     .profile_each = profile_each,
     .profile_assign = profile_assign,
-    .bundle_put = bundle_put,
+    .bundles_put = bundles_put,
     .bundle_newest = bundle_newest,
     .bundle_of_agent = bundle_of_agent,
 };

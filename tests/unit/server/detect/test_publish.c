@@ -10,6 +10,7 @@
 #include "detect/profile.h"
 #include "detect/publish.h"
 #include "state_folder.h"
+#include "store/state/sqlite/db.h"
 #include "wedr/rules/bundle.h"
 #include <stdio.h>
 #include <string.h>
@@ -174,6 +175,31 @@ static void serials_rise_although_the_clock_stands_still(void **state)
     STATE_OPS->close(s);
 }
 
+/* The server's own bundle comes last and its row is refused. */
+static void a_publish_that_fails_in_the_middle_leaves_every_profile_as_it_was(void **state)
+{
+    (void)state;
+    struct told told = {0};
+    struct wedr_bundle_row before, after;
+    struct wedr_state *s = state_open();
+    assert_int_equal(publish(s, NULL, &told), WEDR_OK);
+    assert_int_equal(STATE_OPS->rules->bundle_newest(s, "default", "linux", &before, NULL), 0);
+    assert_int_equal(wedr_state_run(s->writer, NULL,
+                                    "CREATE TRIGGER no BEFORE INSERT ON bundle WHEN "
+                                    "new.profile='" WEDR_PROFILE_SERVER "' BEGIN SELECT "
+                                    "raise(ABORT, 'no'); END",
+                                    ""),
+                     WEDR_OK);
+    assert_int_not_equal(publish(s, NULL, &told), WEDR_OK);
+    assert_int_equal(STATE_OPS->rules->bundle_newest(s, "default", "linux", &after, NULL), 0);
+    assert_memory_equal(&before, &after, sizeof(before));
+    assert_int_equal(wedr_state_run(s->writer, NULL, "DROP TRIGGER no", ""), WEDR_OK);
+    assert_int_equal(publish(s, NULL, &told), WEDR_OK);
+    assert_int_equal(STATE_OPS->rules->bundle_newest(s, "default", "linux", &after, NULL), 0);
+    assert_int_equal(after.serial, before.serial + 1);
+    STATE_OPS->close(s);
+}
+
 static void change(struct wedr_state *s, const char *name, const char *assignment)
 {
     static struct wedr_profile p;
@@ -326,6 +352,7 @@ int main(void)
         T(a_rule_that_does_not_compile_is_named_and_leaves_the_others),
         T(a_broken_rule_leaves_the_old_bundle_in_force),
         T(serials_rise_although_the_clock_stands_still),
+        T(a_publish_that_fails_in_the_middle_leaves_every_profile_as_it_was),
         T(a_profile_chooses_by_severity_tag_and_name),
         T(one_profile_is_published_alone_and_an_unknown_one_not),
         T(correlations_go_to_the_server_and_their_members_to_both),

@@ -203,15 +203,24 @@ static void agents_are_in_default_until_they_are_assigned(void **state)
     STATE_OPS->close(s);
 }
 
+static struct wedr_bundle_new bundle(const char *profile, const char *os, uint64_t serial)
+{
+    struct wedr_bundle_new b = {
+        .row = {.serial = serial, .rules = 3, .created_us = STATE_NOW}, .bytes = "-", .len = 1};
+    (void)snprintf(b.row.profile, sizeof(b.row.profile), "%s", profile);
+    (void)snprintf(b.row.os, sizeof(b.row.os), "%s", os);
+    (void)snprintf(b.row.sha256, sizeof(b.row.sha256), "%s-%s-%u", profile, os, (unsigned)serial);
+    return b;
+}
+
 static int publish(struct wedr_state *s, const char *profile, const char *os, uint64_t serial)
 {
     char bytes[64];
-    struct wedr_bundle_row row = {.serial = serial, .rules = 3, .created_us = STATE_NOW};
-    (void)snprintf(row.profile, sizeof(row.profile), "%s", profile);
-    (void)snprintf(row.os, sizeof(row.os), "%s", os);
-    (void)snprintf(row.sha256, sizeof(row.sha256), "%s-%s-%u", profile, os, (unsigned)serial);
-    int n = snprintf(bytes, sizeof(bytes), "bytes of %s", row.sha256);
-    return RULES->bundle_put(s, &row, bytes, (size_t)n);
+    struct wedr_bundle_new b = bundle(profile, os, serial);
+    int n = snprintf(bytes, sizeof(bytes), "bytes of %s", b.row.sha256);
+    b.bytes = bytes;
+    b.len = (size_t)n;
+    return RULES->bundles_put(s, &b, 1);
 }
 
 static void an_agent_gets_the_newest_bundle_of_its_profile_and_system(void **state)
@@ -243,6 +252,27 @@ static void an_agent_gets_the_newest_bundle_of_its_profile_and_system(void **sta
     assert_int_equal(RULES->bundle_of_agent(s, LINUX_ID, &row, NULL), WEDR_OK);
     assert_string_equal(row.profile, "strict");
     wedr_buf_fini(&bytes);
+    STATE_OPS->close(s);
+}
+
+static void bundles_that_are_put_together_are_all_stored_or_none(void **state)
+{
+    (void)state;
+    struct wedr_bundle_row row;
+    struct wedr_bundle_new all[] = {bundle("default", "linux", 5), bundle("default", "windows", 5),
+                                    bundle("strict", "linux", 4)};
+    struct wedr_state *s = state_open();
+    assert_int_equal(publish(s, "default", "linux", 3), WEDR_OK);
+    assert_int_equal(publish(s, "strict", "linux", 4), WEDR_OK);
+    assert_int_equal(RULES->bundles_put(s, all, 3), WEDR_E_CONFLICT);
+    assert_int_equal(RULES->bundle_newest(s, "default", "linux", &row, NULL), WEDR_OK);
+    assert_int_equal(row.serial, 3);
+    assert_int_equal(RULES->bundle_newest(s, "default", "windows", &row, NULL), WEDR_E_NOENT);
+    all[2].row.serial = 5;
+    assert_int_equal(RULES->bundles_put(s, all, 3), WEDR_OK);
+    assert_int_equal(RULES->bundle_newest(s, "default", "windows", &row, NULL), WEDR_OK);
+    assert_int_equal(RULES->bundle_newest(s, "strict", "linux", &row, NULL), WEDR_OK);
+    assert_int_equal(row.serial, 5);
     STATE_OPS->close(s);
 }
 
@@ -286,6 +316,7 @@ int main(void)
         T(lists_are_replaced_and_removed_by_name),
         T(agents_are_in_default_until_they_are_assigned),
         T(an_agent_gets_the_newest_bundle_of_its_profile_and_system),
+        T(bundles_that_are_put_together_are_all_stored_or_none),
         T(serials_only_rise_and_old_bundles_go),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
