@@ -47,6 +47,7 @@ struct holder_rules {
     bool asked;                        /* core has not said yet what it thinks of the last one */
     bool at_work;                      /* core said that it works with `now` */
     struct wedr_bundle_info now, next; /* verified; serial 0: none */
+    uint64_t highest;                  /* serial that was ever at work under this enrolment */
     uint8_t refused[32];               /* digest of the last one that was */
     uint32_t crashes;
     wedr_handle net_file; /* what net writes a bundle to */

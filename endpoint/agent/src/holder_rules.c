@@ -10,12 +10,15 @@
 #include "core/util/log.h"
 #include "core/util/sha256.h"
 #include "wedr/plat/time.h"
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #define FILE_KEY "rules_key"
 #define FILE_STORED "rules.bundle"
 #define FILE_NEW "rules.new"
-#define FETCH_MS 5000u /* between two bundles of net */
+#define FILE_MARK "rules.serial" /* 16 hex digits, whatever becomes of the bundle itself */
+#define FETCH_MS 5000u           /* between two bundles of net */
 #define CRASHES_MAX 2u /* core ended so often while it loaded them: it gets them no more */
 
 static void trouble(struct holder *h, int err, const char *why)
@@ -78,6 +81,41 @@ static int open_stored(const struct holder *h, wedr_handle *ret)
                                  : wedr_identity_open(h->state_dir, FILE_STORED, ret);
 }
 
+static void read_mark(struct holder *h)
+{
+    struct wedr_buf b;
+    uint8_t digits[8];
+    uint64_t mark = 0;
+    wedr_buf_init(&b, 2 * sizeof(digits));
+    int err = wedr_identity_read(h->state_dir, FILE_MARK, &b);
+    if (err == WEDR_OK) {
+        err = wedr_unhex((const char *)b.p, b.len, digits, sizeof(digits));
+    }
+    for (size_t i = 0; err == WEDR_OK && i < sizeof(digits); i++) {
+        mark = mark << 8 | digits[i];
+    }
+    if (err != WEDR_OK && err != WEDR_E_NOENT) {
+        wedr_log(ERROR, "holder.rules_mark_lost", WEDR_ERR(err));
+    }
+    h->rules.highest = mark > h->rules.highest ? mark : h->rules.highest;
+    wedr_buf_fini(&b);
+}
+
+/* Before the bundle of that serial takes the stored one's place: no older one comes after it. */
+static void raise_mark(struct holder *h, uint64_t serial)
+{
+    char text[17];
+    if (serial <= h->rules.highest) {
+        return;
+    }
+    h->rules.highest = serial;
+    (void)snprintf(text, sizeof(text), "%016" PRIx64, serial);
+    int err = wedr_identity_replace(h->state_dir, FILE_MARK, text, sizeof(text) - 1);
+    if (err != WEDR_OK) {
+        wedr_log(ERROR, "holder.rules_mark_not_stored", WEDR_ERR(err));
+    }
+}
+
 /* The bundle that an earlier run left, verified again every time. */
 static void give_stored(struct holder *h)
 {
@@ -103,6 +141,9 @@ static void give_stored(struct holder *h)
     }
     if (err == WEDR_OK) {
         h->rules.now = info;
+        if (!h->args->rules_bundle) {
+            raise_mark(h, info.serial);
+        }
         err = give(h, &info, &buf);
     }
     if (err != WEDR_OK) {
@@ -136,6 +177,7 @@ void holder_rules_core_ready(struct holder *h)
         return; /* events matter more than rules */
     }
     read_key(h);
+    read_mark(h);
     give_stored(h);
 }
 
@@ -164,6 +206,7 @@ void holder_rules_core_down(struct holder *h)
 
 static void next_is_at_work(struct holder *h)
 {
+    raise_mark(h, h->rules.next.serial);
     int err = wedr_identity_rename(h->state_dir, FILE_NEW, FILE_STORED);
     if (err != WEDR_OK) {
         /* It works now; the next start has the old one and fetches it again. */
@@ -203,7 +246,7 @@ static bool is_at_work(const struct holder *h, const struct wedr_bundle_info *in
            memcmp(info->sha256, h->rules.now.sha256, sizeof(info->sha256)) == 0;
 }
 
-/* Genuine, and newer or at work. */
+/* Genuine, and newer or at work; or, where none is, the newest that ever was. */
 static int judge(const struct holder *h,
                  const struct wedr_buf *buf,
                  struct wedr_bundle_info *ret,
@@ -212,6 +255,9 @@ static int judge(const struct holder *h,
     int err = verify(h, buf, ret, ei);
     if (err == WEDR_OK && !is_at_work(h, ret) && ret->serial <= h->rules.now.serial) {
         err = wedr_fail(ei, WEDR_E_STATE, "the bundle is older than the one at work");
+    }
+    if (err == WEDR_OK && ret->serial < h->rules.highest) {
+        err = wedr_fail(ei, WEDR_E_STATE, "the bundle is older than one that was at work");
     }
     return err;
 }

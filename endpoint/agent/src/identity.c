@@ -238,9 +238,9 @@ int wedr_identity_store(const char *state_dir,
 
 int wedr_identity_remove(const char *state_dir)
 {
-    static const char *const names[] = {"agent_id",  "tls.key",      "tls.crt",
-                                        "ca.pem",    "server_url",   "sign.key",
-                                        "rules_key", "rules.bundle", "rules.new"};
+    static const char *const names[] = {"agent_id",   "tls.key",     "tls.crt",   "ca.pem",
+                                        "server_url", "sign.key",    "rules_key", "rules.bundle",
+                                        "rules.new",  "rules.serial"};
     wedr_handle dir = WEDR_HANDLE_NONE;
     int err = open_identity_dir(state_dir, &dir);
     for (size_t i = 0; err == WEDR_OK && i < WEDR_ARRAY_COUNT(names); i++) {
