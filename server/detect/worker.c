@@ -84,6 +84,9 @@ static int apply_once(struct wedr_detect *d)
         d->now.alerts += s.alerts_new;
         d->now.alerts_again += s.alerts_again;
         d->now.alerts_dropped += s.alerts_dropped;
+        d->now.alert_bytes_dropped += s.alert_bytes_dropped;
+        d->now.evidence_cut += s.evidence_cut;
+        d->now.alert_bytes = s.alert_bytes;
         d->now.processes_dropped += s.processes_dropped;
         d->now.responses += s.response_count;
         d->now.processes += s.process_count;

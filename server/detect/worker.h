@@ -22,6 +22,8 @@ struct wedr_detect_cfg {
 struct wedr_detect_stats {
     uint64_t blocks, events; /* read since the start */
     uint64_t alerts, alerts_again, alerts_malformed, alerts_dropped;
+    uint64_t alert_bytes_dropped, evidence_cut;
+    uint64_t alert_bytes; /* of all stored ones; 0 before the first commit */
     uint64_t responses, processes, processes_dropped;
     uint64_t failures; /* of the store, each tried again */
     uint64_t behind;   /* batches that are stored and not read */

@@ -14,12 +14,16 @@
 
 /* The oldest go first, of the agent that has the most: a noisy one pushes out only its own. */
 #define WEDR_ALERTS_KEPT 1000000u
-#define WEDR_ALERTS_AGENT_KEPT 100000u /* of one agent */
+#define WEDR_ALERTS_AGENT_KEPT 100000u            /* of one agent */
+#define WEDR_ALERT_BYTES_KEPT (UINT64_C(4) << 30) /* of all alerts with their evidence */
+#define WEDR_ALERT_BYTES_AGENT_KEPT (UINT64_C(256) << 20)
 #define WEDR_RESPONSES_KEPT 1000000u
 #define WEDR_RESPONSES_AGENT_KEPT 100000u
 #define WEDR_PROCESSES_KEPT 1000000u /* shared among the agents, at most so many of one: */
 #define WEDR_PROCESSES_AGENT_KEPT 8192u
 #define WEDR_ALERT_EVIDENCE_MAX 64u
+/* Of the lines of one alert: the newest that fit are kept, the others lead to `events`. */
+#define WEDR_ALERT_EVIDENCE_BYTES_MAX ((size_t)64 << 10)
 
 struct wedr_state;
 
@@ -84,6 +88,8 @@ struct wedr_detect_step {
     int64_t cursor;
     /* Set by apply. */
     uint64_t alerts_new, alerts_again, alerts_dropped, processes_dropped;
+    uint64_t alert_bytes_dropped, evidence_cut; /* cut: lines that were not kept */
+    uint64_t alert_bytes;                       /* of all alerts, now */
 };
 
 struct wedr_alert_query {

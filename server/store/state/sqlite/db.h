@@ -23,7 +23,9 @@ struct wedr_state {
     sqlite3 *writer, *reader; /* each under its lock */
     struct wedr_state_agents *agents;
     struct wedr_state_counts *counts; /* of the writer; NULL until needed */
-    uint64_t kept[2];                 /* alerts and responses of all agents; tests lower them */
+    /* Limits; tests lower them. */
+    uint64_t kept[2];                      /* alerts and responses of all agents */
+    uint64_t kept_bytes, kept_agent_bytes; /* of alerts: of all agents, of one */
     uint8_t token_key[WEDR_TOKEN_KEY_LEN];
 };
 

@@ -8,14 +8,15 @@ extern const struct wedr_state_detect_ops wedr_state_detect_sqlite;
 
 enum wedr_state_kept { WEDR_KEPT_ALERTS, WEDR_KEPT_RESPONSES, WEDR_KEPT_KINDS };
 
-/* How many rows each agent has: counted once, then kept in step, so that limits cost nothing. */
+/* How many rows and bytes each agent has: counted once, then kept in step, so that limits cost
+ * nothing. */
 struct wedr_state_counts {
     struct wedr_state_count {
         char agent_id[40];
-        uint64_t rows[WEDR_KEPT_KINDS], processes;
+        uint64_t rows[WEDR_KEPT_KINDS], processes, bytes; /* bytes: of alerts */
     } * v; /* sorted by agent_id; everyone who has alerts or responses is there */
     size_t count, cap;
-    uint64_t rows[WEDR_KEPT_KINDS]; /* of all */
+    uint64_t rows[WEDR_KEPT_KINDS], bytes; /* of all */
 };
 
 struct wedr_state;

@@ -63,6 +63,13 @@ static const char *const migrations[] = {
     " started INTEGER, ended INTEGER, seen INTEGER NOT NULL, PRIMARY KEY(agent_id, process_key))"
     " WITHOUT ROWID;"
     "CREATE TABLE cursor(name TEXT PRIMARY KEY, position INTEGER NOT NULL) WITHOUT ROWID;",
+    /* 3: what an alert takes with its evidence, about; the index gives the sum of an agent */
+    "ALTER TABLE alert ADD COLUMN bytes INTEGER NOT NULL DEFAULT 0;"
+    "UPDATE alert SET bytes=1024+length(CAST(message||tags||ancestry||matched AS BLOB))"
+    "+coalesce(length(CAST(command_line AS BLOB)),0)+(SELECT "
+    "coalesce(sum(128+coalesce(length(CAST(e.event AS BLOB)),0)),0) FROM alert_evidence e WHERE "
+    "e.alert=alert.id);"
+    "CREATE INDEX alert_agent ON alert(agent_id, id, bytes);",
 };
 
 static int read_version(sqlite3 *db, int *ret)

@@ -209,6 +209,8 @@ static int state_open(const char *data_dir, struct wedr_state **ret, struct wedr
     s->magic = WEDR_STATE_MAGIC;
     s->kept[WEDR_KEPT_ALERTS] = WEDR_ALERTS_KEPT;
     s->kept[WEDR_KEPT_RESPONSES] = WEDR_RESPONSES_KEPT;
+    s->kept_bytes = WEDR_ALERT_BYTES_KEPT;
+    s->kept_agent_bytes = WEDR_ALERT_BYTES_AGENT_KEPT;
     s->write_lock = wedr_mutex_new();
     s->read_lock = wedr_mutex_new();
     s->agents = wedr_alloc(1, sizeof(*s->agents));

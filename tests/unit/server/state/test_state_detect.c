@@ -188,6 +188,123 @@ static void a_flood_of_alerts_pushes_out_only_its_senders(void **state)
     STATE_OPS->close(s);
 }
 
+static int64_t number(struct wedr_state *s, const char *sql)
+{
+    sqlite3_stmt *st = NULL;
+    assert_int_equal(wedr_state_prepare(s->writer, &st, sql, ""), WEDR_OK);
+    assert_int_equal(sqlite3_step(st), SQLITE_ROW);
+    int64_t n = sqlite3_column_int64(st, 0);
+    (void)sqlite3_finalize(st);
+    return n;
+}
+
+#define EVENT_LEN 30000u
+static char big_event[EVENT_LEN + 1], huge_event[WEDR_ALERT_EVIDENCE_BYTES_MAX + 2];
+
+static void make_events(void)
+{
+    memset(big_event, 'x', EVENT_LEN);
+    memset(huge_event, 'y', sizeof(huge_event) - 1);
+}
+
+static void evidence_over_its_bytes_is_kept_as_a_reference(void **state)
+{
+    (void)state;
+    make_events();
+    struct wedr_evidence_row e[] = {
+        {A, 1, "a", 1, big_event}, {A, 1, "a", 2, big_event}, {A, 1, "a", 3, big_event}};
+    struct wedr_evidence_row too_long = {A, 1, "a", 4, huge_event};
+    struct wedr_alert_row rows[] = {alert(A, "a1", "r1", 10), alert(A, "a2", "r1", 10)};
+    struct wedr_detect_step step = {.alerts = rows, .alert_count = 2};
+    struct wedr_state *s = state_open();
+    rows[0].evidence = e;
+    rows[0].evidence_count = 3;
+    rows[1].evidence = &too_long;
+    rows[1].evidence_count = 1;
+    assert_int_equal(apply(s, &step, 1), WEDR_OK);
+    assert_int_equal(step.evidence_cut, 2);
+    assert_int_equal(number(s, "SELECT count(*) FROM alert_evidence"), 4);
+    assert_int_equal(number(s, "SELECT seq FROM alert_evidence WHERE alert=1 AND event IS NULL"),
+                     1);
+    assert_int_equal(number(s, "SELECT count(event) FROM alert_evidence WHERE alert=1"), 2);
+    assert_int_equal(number(s, "SELECT count(event) FROM alert_evidence WHERE alert=2"), 0);
+    assert_int_equal(apply(s, &step, 2), WEDR_OK);
+    assert_int_equal(step.evidence_cut, 0); /* nothing was stored */
+    STATE_OPS->close(s);
+}
+
+static void put_big(struct wedr_state *s, const char *agent, int first, int count)
+{
+    struct wedr_evidence_row e = {agent, 1, "a", 1, big_event};
+    char id[16];
+    for (int i = first; i < first + count; i++) {
+        (void)snprintf(id, sizeof(id), "%c%d", agent[0] == '0' ? 'a' : 'b', i);
+        struct wedr_alert_row a = alert(agent, id, "r1", i);
+        struct wedr_detect_step step = {.alerts = &a, .alert_count = 1};
+        a.evidence = &e;
+        a.evidence_count = 1;
+        assert_int_equal(apply(s, &step, i + 1), WEDR_OK);
+        assert_int_equal(step.alert_bytes, number(s, "SELECT sum(bytes) FROM alert"));
+        assert_true(step.alert_bytes <= s->kept_bytes);
+        assert_int_equal(step.alert_bytes_dropped != 0, step.alerts_dropped != 0);
+    }
+}
+
+static void the_bytes_of_one_agents_alerts_are_bounded_and_its_oldest_go(void **state)
+{
+    (void)state;
+    make_events();
+    struct wedr_state *s = state_open();
+    put_big(s, B, 0, 2);
+    put_big(s, A, 0, 3);
+    STATE_OPS->close(s);
+    s = state_open(); /* what is counted anew counts the same */
+    s->kept_agent_bytes = 8 * EVENT_LEN;
+    put_big(s, A, 3, 30);
+    assert_true(number(s, "SELECT sum(length(event)) FROM alert_evidence e JOIN alert a ON "
+                          "a.id=e.alert WHERE a.agent_id LIKE '0%'") <= 8 * EVENT_LEN);
+    assert_int_equal(number(s, "SELECT count(*) FROM alert WHERE agent_id LIKE '1%'"), 2);
+    const char *of_a = ask(s, (struct wedr_alert_query){.agent_id = A});
+    assert_non_null(strstr(of_a, "a32 "));
+    assert_null(strstr(of_a, "a0 "));
+    assert_int_equal(number(s, "SELECT count(*) FROM alert_evidence WHERE alert NOT IN (SELECT id "
+                               "FROM alert)"),
+                     0);
+    STATE_OPS->close(s);
+}
+
+static void the_bytes_of_all_alerts_are_bounded_and_the_biggest_sender_pays(void **state)
+{
+    (void)state;
+    make_events();
+    struct wedr_state *s = state_open();
+    s->kept_bytes = 12 * EVENT_LEN;
+    put_big(s, A, 0, 9);
+    put_big(s, B, 0, 4);
+    assert_int_equal(number(s, "SELECT count(*) FROM alert WHERE agent_id LIKE '1%'"), 4);
+    assert_true(number(s, "SELECT count(*) FROM alert WHERE agent_id LIKE '0%'") < 9);
+    assert_null(strstr(ask(s, (struct wedr_alert_query){.agent_id = A}), "a0 "));
+    STATE_OPS->close(s);
+}
+
+static void alerts_of_an_older_store_are_counted_with_their_bytes(void **state)
+{
+    (void)state;
+    make_events();
+    struct wedr_state *s = state_open();
+    put_big(s, A, 0, 3);
+    int64_t bytes = number(s, "SELECT sum(bytes) FROM alert");
+    assert_true(bytes > 3 * EVENT_LEN);
+    assert_int_equal(wedr_state_run(s->writer, NULL, "DROP INDEX alert_agent", ""), WEDR_OK);
+    assert_int_equal(wedr_state_run(s->writer, NULL, "ALTER TABLE alert DROP COLUMN bytes", ""),
+                     WEDR_OK);
+    assert_int_equal(wedr_state_run(s->writer, NULL, "PRAGMA user_version=2", ""), WEDR_OK);
+    STATE_OPS->close(s);
+    s = state_open();
+    assert_int_equal(number(s, "SELECT sum(bytes) FROM alert"), bytes);
+    STATE_OPS->close(s);
+}
+
 static void numbers_of_dropped_alerts_cost_no_others_their_place(void **state)
 {
     (void)state;
@@ -270,6 +387,10 @@ int main(void)
         T(evidence_comes_back_as_it_was),
         T(ancestors_are_found_and_a_circle_ends),
         T(a_flood_of_alerts_pushes_out_only_its_senders),
+        T(evidence_over_its_bytes_is_kept_as_a_reference),
+        T(the_bytes_of_one_agents_alerts_are_bounded_and_its_oldest_go),
+        T(the_bytes_of_all_alerts_are_bounded_and_the_biggest_sender_pays),
+        T(alerts_of_an_older_store_are_counted_with_their_bytes),
         T(numbers_of_dropped_alerts_cost_no_others_their_place),
         T(a_flood_of_responses_pushes_out_only_its_senders),
         T(an_agent_cannot_take_the_place_of_the_servers_alert),
