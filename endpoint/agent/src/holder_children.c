@@ -67,7 +67,7 @@ void holder_child_down(struct holder *h, struct holder_child *c, const char *why
     c->restart_at_ms = now + wedr_backoff_next(&c->backoff);
     c->restarts++;
     if (is_core) {
-        holder_rules_core_down(h);
+        holder_rules_core_down(h, code);
         h->phase = SOURCE_NONE;
         h->begin_again_ms = h->end_again_ms = 0;
         h->source_trouble[0] = 0;

@@ -41,6 +41,8 @@ enum source_phase {
     SOURCE_STOP_ENDING  /* stopped on purpose */
 };
 
+#define HOLDER_RULES_DEATHS 3u /* faults of core with rules at work, within a minute: too many */
+
 struct holder_rules {
     uint8_t key[WEDR_BUNDLE_PUBLIC_KEY_LEN];
     bool have_key;
@@ -49,8 +51,10 @@ struct holder_rules {
     struct wedr_bundle_info now, next; /* verified; serial 0: none */
     uint64_t highest;                  /* serial that was ever at work under this enrolment */
     uint8_t refused[32];               /* digest of the last one that was */
-    uint32_t crashes;
-    wedr_handle net_file; /* what net writes a bundle to */
+    uint32_t crashes;                  /* while core loaded the stored bundle */
+    bool given_up;                     /* core goes without until another bundle comes */
+    uint64_t death_ms[HOLDER_RULES_DEATHS]; /* with rules at work; the newest first, 0: none */
+    wedr_handle net_file;                   /* what net writes a bundle to */
     uint64_t fetched_ms;
     char error[WEDR_MSG_TEXT_MAX];
 };
@@ -126,7 +130,7 @@ void holder_identity_load(struct holder *h);
 
 /* holder_rules.c. core_ready: before the source begins, so that no event is seen without them. */
 void holder_rules_core_ready(struct holder *h);
-void holder_rules_core_down(struct holder *h);
+void holder_rules_core_down(struct holder *h, int code); /* as wedr_child_wait gives it */
 void holder_rules_result(struct holder *h, const struct wedr_msg_rules_result *m);
 void holder_rules_net_ready(struct holder *h);
 void holder_rules_fetched(struct holder *h, const struct wedr_msg_rules_fetched *m);

@@ -20,6 +20,10 @@
 #define FILE_MARK "rules.serial" /* 16 hex digits, whatever becomes of the bundle itself */
 #define FETCH_MS 5000u           /* between two bundles of net */
 #define CRASHES_MAX 2u /* core ended so often while it loaded them: it gets them no more */
+#define DEATHS_MS 60000u
+#define CODE_SIGNAL 128 /* and the signal */
+#define CODE_KILLED (CODE_SIGNAL + 9)
+#define CODE_TERMINATED (CODE_SIGNAL + 15)
 
 static void trouble(struct holder *h, int err, const char *why)
 {
@@ -173,7 +177,7 @@ static void read_key(struct holder *h)
 
 void holder_rules_core_ready(struct holder *h)
 {
-    if (h->rules.crashes >= CRASHES_MAX) {
+    if (h->rules.given_up) {
         return; /* events matter more than rules */
     }
     read_key(h);
@@ -189,18 +193,43 @@ static void refuse_next(struct holder *h, int err, const char *why)
     wedr_identity_discard(h->state_dir, FILE_NEW);
 }
 
-void holder_rules_core_down(struct holder *h)
+/* Until another bundle comes; net does not bring the same one again. */
+static void give_up(struct holder *h, const char *why)
 {
+    h->rules.given_up = true;
+    memcpy(h->rules.refused, h->rules.now.sha256, sizeof(h->rules.refused));
+    trouble(h, WEDR_E_CLOSED, why);
+}
+
+/* What loads well may still end core with an event. Whoever ends it from outside proves nothing
+ * against the rules. */
+static bool faults_often(struct holder *h, int code)
+{
+    uint64_t *at = h->rules.death_ms;
+    if (code <= CODE_SIGNAL || code == CODE_KILLED || code == CODE_TERMINATED) {
+        return false;
+    }
+    memmove(&at[1], &at[0], (HOLDER_RULES_DEATHS - 1) * sizeof(at[0]));
+    at[0] = wedr_time_mono_ms();
+    return at[HOLDER_RULES_DEATHS - 1] != 0 && at[0] - at[HOLDER_RULES_DEATHS - 1] < DEATHS_MS;
+}
+
+void holder_rules_core_down(struct holder *h, int code)
+{
+    bool worked = h->rules.at_work;
     h->rules.at_work = false;
     if (!h->rules.asked) {
+        if (worked && faults_often(h, code)) {
+            give_up(h,
+                    "the core process crashed again and again with these rules: it goes without");
+        }
         return;
     }
     h->rules.asked = false;
     if (h->rules.next.serial != 0) {
         refuse_next(h, WEDR_E_CLOSED, "the core process ended while it loaded the new bundle");
     } else if (++h->rules.crashes >= CRASHES_MAX) {
-        trouble(h, WEDR_E_CLOSED,
-                "the core process ends when it loads the bundle: it goes without");
+        give_up(h, "the core process ends when it loads the bundle: it goes without");
     }
 }
 
@@ -226,6 +255,8 @@ void holder_rules_result(struct holder *h, const struct wedr_msg_rules_result *m
     if (m->err == WEDR_OK) {
         if (next) {
             next_is_at_work(h);
+            h->rules.given_up = false;
+            memset(h->rules.death_ms, 0, sizeof(h->rules.death_ms));
         }
         h->rules.at_work = true;
         h->rules.crashes = 0;

@@ -5,6 +5,7 @@
 #include "holder_i.h"
 #include "proc_test.h"
 #include "wedr/rules/pipeline.h"
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -163,6 +164,74 @@ static void another_enrolment_has_another_mark(void **state)
     end_holder();
 }
 
+/* What the agent does when core ended and was started again. */
+static void core_ends_and_comes_again(int signal)
+{
+    h.core.ready = false;
+    holder_rules_core_down(&h, 128 + signal);
+    h.core.ready = true;
+    holder_rules_core_ready(&h);
+}
+
+static void a_bundle_that_ends_core_while_it_matches_is_given_up_and_said(void **state)
+{
+    (void)state;
+    struct wedr_msg_holder_state m;
+    begin_holder();
+    take(5);
+    for (unsigned i = 0; i < 2; i++) {
+        core_ends_and_comes_again(SIGSEGV);
+        assert_true(h.rules.asked); /* once or twice may be anything */
+        core_says(5, WEDR_OK);
+        assert_true(h.rules.at_work);
+    }
+    core_ends_and_comes_again(SIGSEGV);
+    assert_false(h.rules.asked);
+    assert_false(h.rules.at_work);
+    memset(&m, 0, sizeof(m));
+    holder_rules_state(&h, &m);
+    assert_int_equal(m.rules_serial, 0);
+    assert_non_null(strstr(m.rules_error, "goes without"));
+    assert_memory_equal(m.rules_refused_sha256, h.rules.now.sha256, 32); /* not fetched again */
+    core_ends_and_comes_again(SIGSEGV);
+    assert_false(h.rules.asked);
+    take(6); /* another one may work */
+    assert_int_equal(h.rules.error[0], 0);
+    core_ends_and_comes_again(SIGSEGV);
+    assert_true(h.rules.asked);
+    end_holder();
+}
+
+static void core_that_ends_now_and_then_keeps_its_rules(void **state)
+{
+    (void)state;
+    begin_holder();
+    take(5);
+    for (unsigned i = 0; i < 6; i++) {
+        for (size_t k = 0; k < HOLDER_RULES_DEATHS; k++) { /* half a minute passes */
+            h.rules.death_ms[k] -= h.rules.death_ms[k] != 0 ? 30000 : 0;
+        }
+        core_ends_and_comes_again(SIGSEGV);
+        assert_true(h.rules.asked);
+        core_says(5, WEDR_OK);
+    }
+    end_holder();
+}
+
+/* By the system when memory is short, by a person: the rules are not to blame. */
+static void core_that_is_killed_from_outside_keeps_its_rules(void **state)
+{
+    (void)state;
+    begin_holder();
+    take(5);
+    for (unsigned i = 0; i < 6; i++) {
+        core_ends_and_comes_again(SIGKILL);
+        assert_true(h.rules.asked);
+        core_says(5, WEDR_OK);
+    }
+    end_holder();
+}
+
 static int set_up(void **state)
 {
     uint8_t key[WEDR_BUNDLE_PUBLIC_KEY_LEN];
@@ -195,6 +264,9 @@ int main(void)
         TEST(a_bundle_that_core_refused_raises_no_mark),
         TEST(the_stored_bundle_makes_the_mark_anew),
         TEST(another_enrolment_has_another_mark),
+        TEST(a_bundle_that_ends_core_while_it_matches_is_given_up_and_said),
+        TEST(core_that_ends_now_and_then_keeps_its_rules),
+        TEST(core_that_is_killed_from_outside_keeps_its_rules),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
