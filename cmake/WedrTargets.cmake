@@ -19,7 +19,7 @@ function(wedr_program name)
 endfunction()
 
 # wedr_test(NAME LABEL unit SOURCES ... [LINK ...] [TIMEOUT s]): one cmocka binary, one ctest entry.
-# SKIP_RETURN_CODE 77: the test says why on standard output.
+# SKIP_RETURN_CODE 77: the test says why on standard output. Sanitizers get four times as long.
 function(wedr_test name)
   cmake_parse_arguments(A "" "LABEL;TIMEOUT" "SOURCES;LINK;PKG" ${ARGN})
   add_executable(${name} ${A_SOURCES})
@@ -28,6 +28,9 @@ function(wedr_test name)
   add_test(NAME ${A_LABEL}.${name} COMMAND ${name})
   if(NOT A_TIMEOUT)
     set(A_TIMEOUT 60)
+  endif()
+  if(WEDR_SANITIZE)
+    math(EXPR A_TIMEOUT "${A_TIMEOUT} * 4")
   endif()
   set_tests_properties(${A_LABEL}.${name} PROPERTIES LABELS ${A_LABEL} TIMEOUT ${A_TIMEOUT} SKIP_RETURN_CODE 77)
 endfunction()
