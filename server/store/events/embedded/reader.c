@@ -117,7 +117,7 @@ ask_int(sqlite3 *db, const char *sql, int64_t a, int64_t b, bool *ret_found, int
 }
 
 /* The newest arrival of a day into seen. Only the newest days change, as long as the clock does not
- * go back; the list is made anew now and then for that. */
+ * go back; the list is made anew for that now and then, and when a batch is missing. */
 static int look_at_counter(struct wedr_events_reader *r, size_t i)
 {
     int64_t newest = 0;
@@ -147,18 +147,17 @@ first_behind(struct wedr_events_reader *r, size_t i, int64_t after, bool *found,
     return ask_int(db, "SELECT min(arrival) FROM batch WHERE arrival>?1", after, 0, found, ret);
 }
 
-static int read_page(struct wedr_events_reader *r, sqlite3 *db, int64_t after, int64_t below)
+/* From first on as far as the numbers go on without a gap: what is missing may be in another day.
+ */
+static int read_page(struct wedr_events_reader *r, sqlite3 *db, int64_t first)
 {
     sqlite3_stmt *st = NULL;
     int rc = sqlite3_prepare_v2(
-        db,
-        "SELECT arrival, block FROM batch WHERE arrival>?1 AND arrival<?2 ORDER BY arrival "
-        "LIMIT ?3",
-        -1, &st, NULL);
+        db, "SELECT arrival, block FROM batch WHERE arrival>=?1 ORDER BY arrival LIMIT ?2", -1, &st,
+        NULL);
     if (rc == SQLITE_OK) {
-        (void)sqlite3_bind_int64(st, 1, after);
-        (void)sqlite3_bind_int64(st, 2, below);
-        (void)sqlite3_bind_int(st, 3, (int)PAGE_MAX);
+        (void)sqlite3_bind_int64(st, 1, first);
+        (void)sqlite3_bind_int(st, 2, (int)PAGE_MAX);
     }
     r->count = r->at = 0;
     while (rc == SQLITE_OK || rc == SQLITE_ROW) {
@@ -166,36 +165,56 @@ static int read_page(struct wedr_events_reader *r, sqlite3 *db, int64_t after, i
         if (rc != SQLITE_ROW || r->count == PAGE_MAX) {
             break;
         }
-        r->page[r->count].arrival = sqlite3_column_int64(st, 0);
+        int64_t arrival = sqlite3_column_int64(st, 0);
+        if (arrival != first + (int64_t)r->count * WEDR_ARRIVAL_STEP) {
+            break;
+        }
+        r->page[r->count].arrival = arrival;
         r->page[r->count++].block = sqlite3_column_int64(st, 1);
     }
     (void)sqlite3_finalize(st);
     return wedr_sqlite_error(db, rc);
 }
 
-/* The day whose oldest news is the oldest of all, up to where another day goes on: after a jump of
- * the server's clock two days may take turns. */
-static int find_page(struct wedr_events_reader *r, int64_t after)
+/* The oldest arrival behind `after` of all listed days; *ret is INT64_MAX without one. */
+static int find_oldest(struct wedr_events_reader *r, int64_t after, int64_t *ret)
 {
-    int64_t best = INT64_MAX, second = INT64_MAX;
-    int err = keep_listed(r);
+    int err = WEDR_OK;
+    *ret = INT64_MAX;
     for (size_t i = r->sql.day_count; err == WEDR_OK && i-- > 0;) {
         int64_t first = 0;
         bool found = false;
         err = first_behind(r, i, after, &found, &first);
-        if (found && first < best) {
-            second = best;
-            best = first;
+        if (err == WEDR_OK && found && first < *ret) {
+            *ret = first;
             r->day = i;
-        } else if (found && first < second) {
-            second = first;
         }
     }
-    if (err != WEDR_OK || best == INT64_MAX) {
+    return err;
+}
+
+/* Every batch has the next number, whatever its day. When one is missing before what was found, it
+ * is gone with its day, or it was stored in a day that was looked at before, or that was not there
+ * yet: the server's clock jumped. It was stored before what was found, so that looking at all the
+ * days again shows it. */
+static int find_page(struct wedr_events_reader *r, int64_t after)
+{
+    int64_t next = (after / WEDR_ARRIVAL_STEP + 1) * WEDR_ARRIVAL_STEP;
+    int64_t first = INT64_MAX, before;
+    int err = keep_listed(r);
+    err = err == WEDR_OK ? find_oldest(r, after, &first) : err;
+    if (err == WEDR_OK && first != INT64_MAX && first != next) {
+        do { /* again when that day was dropped meanwhile */
+            before = first;
+            err = list_days(r, NULL);
+            err = err == WEDR_OK ? find_oldest(r, after, &first) : err;
+        } while (err == WEDR_OK && first != INT64_MAX && first > before);
+    }
+    if (err != WEDR_OK || first == INT64_MAX) {
         return err == WEDR_OK ? WEDR_E_NOENT : err;
     }
     sqlite3 *db = wedr_sql_day_db(&r->sql, r->day);
-    err = db ? read_page(r, db, after, second) : WEDR_E_BUSY;
+    err = db ? read_page(r, db, first) : WEDR_E_BUSY;
     return err == WEDR_OK && r->count == 0 ? WEDR_E_NOENT : err;
 }
 

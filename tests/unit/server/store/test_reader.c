@@ -8,6 +8,7 @@
 
 #include "core/base/err.h"
 #include "store_fixture.h"
+#include "wedr/plat/time.h"
 #include "wedr/wire/schema.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -95,6 +96,30 @@ static void order_holds_over_days_also_when_the_clock_went_back(void **state)
     assert_string_equal(follow(r, &cursor), "1 4 7 10 13 ");
     assert_int_equal(READ->newest(r, &newest), WEDR_OK);
     assert_true(newest == cursor);
+    READ->close(r);
+    fx_fini(&f);
+}
+
+/* The reader has listed the days and goes by what it knows of them; the clock jumps meanwhile. */
+static void a_clock_that_goes_back_between_two_looks_hides_no_batch(void **state)
+{
+    (void)state;
+    struct fx f;
+    int64_t cursor = 0, today = wedr_time_utc_us(), before = today - 3 * DAY_US;
+    fx_init(&f);
+    put_forks(&f, 1, 3, before);
+    put_forks(&f, 4, 3, today - DAY_US);
+    put_forks(&f, 7, 3, today);
+    struct wedr_events_reader *r = open_reader(&f);
+    assert_string_equal(follow(r, &cursor), "1 4 7 ");
+    put_forks(&f, 10, 3, before); /* a day that was looked at and is not one of the newest */
+    put_forks(&f, 13, 3, today);
+    assert_string_equal(follow(r, &cursor), "10 13 ");
+    put_forks(&f, 16, 3, today - 2 * DAY_US); /* a file that is not listed yet */
+    put_forks(&f, 19, 3, today);
+    put_forks(&f, 22, 3, today + DAY_US);
+    put_forks(&f, 25, 3, today);
+    assert_string_equal(follow(r, &cursor), "16 19 22 25 ");
     READ->close(r);
     fx_fini(&f);
 }
@@ -220,6 +245,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_reader_follows_commits_in_their_order_and_once),
         cmocka_unit_test(order_holds_over_days_also_when_the_clock_went_back),
+        cmocka_unit_test(a_clock_that_goes_back_between_two_looks_hides_no_batch),
         cmocka_unit_test(more_than_one_page_is_read_to_the_end),
         cmocka_unit_test(rejected_lines_are_no_lines_and_a_gone_block_is_passed_over),
         cmocka_unit_test(a_scan_visits_only_blocks_that_may_answer),
