@@ -168,6 +168,39 @@ def test_rule_ends_a_real_process_and_says_so_when_it_has_ended():
         agent.stop("--sensor")
 
 
+def test_forty_processes_that_come_at_once_are_all_ended():
+    lab.need_bpf()
+    with lab.Lab() as box:
+        server, agent = start(box, *bundle(box, "wedr-mark-many", policy=KILL_ALLOWED, actions=ALERT | KILL))
+        many = [sleeper("wedr-mark-many") for _ in range(40)]
+        for p in many:
+            assert p.wait(timeout=20) == -signal.SIGKILL
+        assert [a["raw"]["result"] for a in responses(server, 40) if a["raw"]["result"] == "failed"] == []
+        agent.stop("--sensor")
+
+
+def test_rules_on_which_core_crashes_again_and_again_are_given_up_and_events_go_on():
+    lab.need_bpf()
+    with lab.Lab() as box:
+        server, agent = start(box, *bundle(box, "wedr-mark-crash"))
+        for _ in range(3):
+            status = lab.wait_for("rules at work", 20, lambda: (
+                lambda s: s and s["processes"]["core"]["pid"] and s["rules"]["serial"] != "0" and s)(agent.status()))
+            os.kill(status["processes"]["core"]["pid"], signal.SIGSEGV)
+            lab.wait_for("its end", 10, lambda: (
+                lambda s: s and s["processes"]["core"]["pid"] != status["processes"]["core"]["pid"])(agent.status()))
+        status = lab.wait_for("the reason", 20, lambda: (lambda s: s and s["rules"]["error"] and s)(agent.status()))
+        assert "goes without" in status["rules"]["error"] and status["health"]["degraded"], status["rules"]
+        agent.wait_ready()
+        assert serial_of(agent) == 0
+        sleeper("wedr-mark-crash").kill()
+        lab.wait_for("events", 20, lambda: server.one(
+            "SELECT COUNT(*) AS n FROM events WHERE event_type = 'process_create' AND command_line LIKE "
+            "'%wedr-mark-crash%'")["n"] > 0)
+        assert not alerts(server)
+        agent.stop("--sensor")
+
+
 def test_policy_that_does_not_allow_it_ends_nothing():
     lab.need_bpf()
     with lab.Lab() as box:
