@@ -10,6 +10,7 @@ struct wedr_map_probe {
     uint32_t source;
     struct wedr_text folded;
     uint32_t view, view_selector; /* the first selector that names a view wins */
+    uint32_t met, head;           /* source that a condition asked for last, and its first value */
 };
 
 static bool is_null(const struct wedr_rule_event *ev, uint32_t index)
@@ -37,9 +38,14 @@ static uint32_t next_of(const struct wedr_rule_event *ev, uint32_t index)
     return WEDR_IR_NONE;
 }
 
-static bool holds(struct wedr_rule_event *ev, const struct wedr_map_condition *c)
+static bool holds(struct wedr_map_probe *p, const struct wedr_map_condition *c)
 {
-    for (uint32_t i = head_of(ev, c->source); i != WEDR_IR_NONE; i = next_of(ev, i)) {
+    struct wedr_rule_event *ev = p->ev;
+    if (p->met != c->source) { /* selectors of one log ask for the same ones */
+        p->met = c->source;
+        p->head = head_of(ev, c->source);
+    }
+    for (uint32_t i = p->head; i != WEDR_IR_NONE; i = next_of(ev, i)) {
         if (!is_null(ev, i) &&
             (!c->value.p || wedr_text_equal(wedr_rule_event_text(ev, i), c->value, false))) {
             return true;
@@ -69,7 +75,7 @@ static bool try_selector(const void *ctx, uint32_t id)
         return false;
     }
     for (uint32_t i = 1; i < s->count; i++) {
-        if (!holds(p->ev, &s->conditions[i])) {
+        if (!holds(p, &s->conditions[i])) {
             return false;
         }
     }
@@ -105,7 +111,8 @@ static bool first_there(const struct wedr_rule_event *ev, uint32_t index)
 static uint32_t select_view(const struct wedr_field_map *map, struct wedr_rule_event *ev)
 {
     char folded[WEDR_FOLD_MAX(WEDR_MAP_VALUE_MAX)];
-    struct wedr_map_probe probe = {.map = map, .ev = ev, .view_selector = WEDR_IR_NONE};
+    struct wedr_map_probe probe = {
+        .map = map, .ev = ev, .view_selector = WEDR_IR_NONE, .met = WEDR_IR_NONE};
     uint32_t tries = 0;
     for (uint32_t i = 0; i < ev->count && tries < WEDR_SELECTOR_TRIES_MAX; i++) {
         uint32_t id = ev->values[i].source;

@@ -100,7 +100,7 @@ void wedr_rule_event_clear(struct wedr_rule_event *ev)
     ev->ascii = false;
 }
 
-struct wedr_rule_value *wedr_event_push(struct wedr_rule_event *ev)
+static inline struct wedr_rule_value *push(struct wedr_rule_event *ev)
 {
     if (ev->count == ev->limits.values_max) {
         ev->dropped++;
@@ -118,7 +118,12 @@ struct wedr_rule_value *wedr_event_push(struct wedr_rule_event *ev)
     return v;
 }
 
-void wedr_event_link(struct wedr_rule_event *ev, uint32_t index, uint32_t field)
+struct wedr_rule_value *wedr_event_push(struct wedr_rule_event *ev)
+{
+    return push(ev);
+}
+
+static inline void link_value(struct wedr_rule_event *ev, uint32_t index, uint32_t field)
 {
     ev->values[index].field = field;
     ev->values[index].next = WEDR_IR_NONE;
@@ -131,18 +136,23 @@ void wedr_event_link(struct wedr_rule_event *ev, uint32_t index, uint32_t field)
     ev->last[field] = index;
 }
 
+void wedr_event_link(struct wedr_rule_event *ev, uint32_t index, uint32_t field)
+{
+    link_value(ev, index, field);
+}
+
 /* A new value of a field that exists, or of none. */
-static int add(struct wedr_rule_event *ev, uint32_t field, struct wedr_rule_value **ret_v)
+static inline int add(struct wedr_rule_event *ev, uint32_t field, struct wedr_rule_value **ret_v)
 {
     if (field >= ev->field_count && field != WEDR_IR_NONE) {
         return WEDR_E_INVAL;
     }
-    struct wedr_rule_value *v = wedr_event_push(ev);
+    struct wedr_rule_value *v = push(ev);
     if (!v) {
         return WEDR_E_LIMIT;
     }
     if (field != WEDR_IR_NONE) {
-        wedr_event_link(ev, v->origin, field);
+        link_value(ev, v->origin, field);
     }
     *ret_v = v;
     return WEDR_OK;

@@ -269,23 +269,28 @@ static uint32_t pairs_of(const struct reader *r, uint32_t name_len)
     return 0;
 }
 
-/* Opens { or [ at r->p whose full name is ev->name[0, name_len). */
-static int open_frame(
-    struct reader *r, uint32_t name_len, uint32_t source, uint32_t path, struct wedr_text key)
+/* Opens { or [ at r->p whose full name is ev->name[0, name_len); what the name of an object stands
+ * for is noted in k. */
+static int open_frame(struct reader *r, uint32_t name_len, struct wedr_key *k, struct wedr_text key)
 {
     if (r->depth == r->ev->limits.depth_max) {
         return fail(r, WEDR_E_LIMIT, "nested too deeply");
     }
-    struct frame f = {
-        .array = *r->p == '[', .fresh = true, .name_len = name_len, .source = source, .key = key};
+    struct frame f = {.array = *r->p == '[', .fresh = true, .name_len = name_len, .key = key};
+    f.source = f.array ? k->source : WEDR_IR_NONE;
     f.pair_name = f.pair_value = WEDR_IR_NONE;
-    f.path = name_len > 0 || r->depth == 0 ? path : WEDR_KEYS_NONE;
+    f.path = name_len > 0 || r->depth == 0 ? k->child : WEDR_KEYS_NONE;
     if (!f.array && r->depth > 0) {
-        f.pairs = pairs_of(r, name_len);
         if (name_len > 0 && name_len < r->ev->limits.name_max) {
             r->ev->name[f.name_len++] = '.';
-            f.skip = (uint32_t)wedr_map_strip(r->map, r->ev->name, f.name_len);
+            if (k->skip == WEDR_IR_NONE) {
+                k->pairs = pairs_of(r, name_len);
+                k->skip = (uint32_t)wedr_map_strip(r->map, r->ev->name, f.name_len);
+            }
+            f.pairs = k->pairs;
+            f.skip = k->skip;
         } else {
+            f.pairs = pairs_of(r, name_len);
             f.name_len = r->ev->limits.name_max; /* nothing below it gets a name */
         }
     }
@@ -370,8 +375,8 @@ static int read_element(struct reader *r)
         return fail(r, WEDR_E_FORMAT, "the document ends too early");
     }
     if (at_container(r)) {
-        uint32_t source = *r->p == '{' ? WEDR_IR_NONE : f->source;
-        return open_frame(r, f->name_len, source, f->path, f->key);
+        struct wedr_key k = {.source = f->source, .child = f->path, .skip = WEDR_IR_NONE};
+        return open_frame(r, f->name_len, &k, f->key);
     }
     return push_scalar(r, f->source, f->key);
 }
@@ -380,7 +385,10 @@ static int read_element(struct reader *r)
  * name too. */
 static int read_named(struct reader *r, const struct raw *key)
 {
-    struct wedr_key probe = {.path = top(r)->path, .source = WEDR_IR_NONE, .child = WEDR_KEYS_NONE};
+    struct wedr_key probe = {.path = top(r)->path,
+                             .source = WEDR_IR_NONE,
+                             .child = WEDR_KEYS_NONE,
+                             .skip = WEDR_IR_NONE};
     struct wedr_key *slot = NULL;
     bool named = false;
     uint32_t name_len = 0;
@@ -388,9 +396,7 @@ static int read_named(struct reader *r, const struct raw *key)
         r->end - key->text.p >= (ptrdiff_t)WEDR_KEY_MAX) {
         slot = wedr_keys_slot(r->ev->keys, probe.path, key->text.p, key->text.len, &probe);
     }
-    if (slot && wedr_key_same(slot, &probe)) {
-        probe = *slot;
-    } else {
+    if (!slot || !wedr_key_same(slot, &probe)) {
         name_len = compose(r, key);
         named = true;
         probe.source = source_of(r, name_len);
@@ -399,12 +405,12 @@ static int read_named(struct reader *r, const struct raw *key)
             *slot = probe;
         }
     }
+    struct wedr_key *k = slot ? slot : &probe;
     if (!at_container(r)) {
-        return push_scalar(r, probe.source, key->text);
+        return push_scalar(r, k->source, key->text);
     }
     name_len = named ? name_len : compose(r, key);
-    return open_frame(r, name_len, *r->p == '{' ? WEDR_IR_NONE : probe.source, probe.child,
-                      key->text);
+    return open_frame(r, name_len, k, key->text);
 }
 
 static int read_member(struct reader *r)
@@ -467,7 +473,8 @@ static int read_document(struct reader *r)
     if (r->p == r->end || *r->p != '{') {
         return fail(r, WEDR_E_FORMAT, "an object was expected");
     }
-    int e = open_frame(r, 0, WEDR_IR_NONE, WEDR_KEYS_ROOT, wedr_text(NULL, 0));
+    struct wedr_key root = {.source = WEDR_IR_NONE, .child = WEDR_KEYS_ROOT, .skip = WEDR_IR_NONE};
+    int e = open_frame(r, 0, &root, wedr_text(NULL, 0));
     while (e == WEDR_OK && r->depth > 0) {
         uint32_t before = r->depth;
         struct frame *f = top(r);

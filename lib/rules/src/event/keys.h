@@ -18,6 +18,7 @@ struct wedr_key {
     uint32_t path, len;               /* path of the object that it stands in; NONE: a free slot */
     uint32_t source;                  /* of its value in the field map, or WEDR_IR_NONE */
     uint32_t child;                   /* path of an object that is its value */
+    uint32_t skip, pairs; /* of such an object, as its frame has them; skip NONE: not asked yet */
 };
 
 struct wedr_keys {

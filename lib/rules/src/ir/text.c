@@ -332,9 +332,13 @@ bool wedr_text_contains(struct wedr_text value, struct wedr_text want, bool case
     }
 }
 
-static uint32_t step_folded(const char **p, const char *end, bool cased)
+static inline uint32_t step_folded(const char **p, const char *end, bool cased)
 {
-    uint32_t c;
+    uint32_t c = (uint8_t) * *p;
+    if (c < 0x80) {
+        ++*p;
+        return !cased && c - 'A' < 26 ? c + 32 : c;
+    }
     *p += wedr_utf8_step(*p, end, &c);
     return cased || c >= WEDR_UTF8_STRAY ? c : wedr_fold_char(c);
 }
