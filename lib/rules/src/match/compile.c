@@ -397,6 +397,7 @@ void wedr_engine_free(struct wedr_engine *e)
     wedr_vec_fini(&e->pool, &e->always, sizeof(uint32_t));
     wedr_vec_fini(&e->pool, &e->effects, sizeof(uint32_t));
     wedr_vec_fini(&e->pool, &e->members, sizeof(uint32_t));
+    wedr_vec_fini(&e->pool, &e->asked, sizeof(struct wedr_asked));
     wedr_vec_fini(&e->pool, &e->open_scopes, sizeof(uint32_t));
     wedr_vec_fini(&e->pool, &e->class_scopes, sizeof(uint32_t));
     wedr_pool_fini(&e->pool);

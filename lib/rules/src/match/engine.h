@@ -53,6 +53,13 @@ struct wedr_list {
     uint32_t set, atom;
 };
 
+/* A literal that is only looked for when a candidate asks: the first ones of a table by themselves.
+ */
+struct wedr_asked {
+    struct wedr_text text; /* folded */
+    uint8_t place;         /* enum wedr_place */
+};
+
 /* What is looked for in the values of one field. */
 struct wedr_table {
     uint32_t field;          /* or WEDR_FIELD_ANY */
@@ -109,6 +116,8 @@ struct wedr_engine {
     uint32_t *effect_first;       /* by atom, and one more */
     struct wedr_vec effects;      /* uint32_t: enum wedr_effect << 30 | id */
     uint32_t *twin_of;            /* by atom: the table to be passed before it is known, or NONE */
+    uint32_t *asked_of;           /* by atom: in asked, or NONE */
+    struct wedr_vec asked;        /* struct wedr_asked */
     uint32_t *member_first;       /* by atom, and one more: of a group that is not eager */
     struct wedr_vec members;      /* uint32_t: atoms of which one makes the group true */
     uint32_t field_tables;        /* the first of the tables; twins follow */

@@ -171,6 +171,22 @@ static int split_table(struct wedr_builder *b, uint32_t table, uint32_t *where)
     return r < 0 ? r : p;
 }
 
+/* Keywords are looked for in all texts, so that one costs as much as their table. */
+static int note_asked(struct wedr_builder *b, const struct wedr_literal_entry *l)
+{
+    struct wedr_engine *e = b->e;
+    struct wedr_asked asked = {.place = l->literal.place};
+    if (table_at(b, l->table)->field == WEDR_FIELD_ANY) {
+        return WEDR_OK;
+    }
+    int r = wedr_pool_text(&e->pool, l->literal.text, &asked.text);
+    if (r == WEDR_OK) {
+        e->asked_of[l->literal.atom] = (uint32_t)e->asked.count;
+        r = wedr_vec_push(&e->pool, &e->asked, &asked, 1, sizeof(asked));
+    }
+    return r;
+}
+
 static int split_all(struct wedr_builder *b, uint32_t *where)
 {
     struct wedr_literal_entry *l = b->literals.p;
@@ -183,6 +199,7 @@ static int split_all(struct wedr_builder *b, uint32_t *where)
         if (!b->eager[l[i].literal.atom]) {
             l[i].table = table_at(b, l[i].table)->lazy;
             where[l[i].literal.atom] = l[i].table;
+            r = note_asked(b, &l[i]);
         }
     }
     return r;
@@ -226,9 +243,11 @@ int wedr_build_lazy(struct wedr_builder *b)
     struct wedr_engine *e = b->e;
     size_t atoms = (size_t)e->atom_count + 1;
     e->twin_of = wedr_pool_block(&e->pool, atoms * sizeof(uint32_t), 8);
-    int r = e->twin_of ? find_members(b, &m) : WEDR_E_NOMEM;
+    e->asked_of = wedr_pool_block(&e->pool, atoms * sizeof(uint32_t), 8);
+    int r = e->twin_of && e->asked_of ? find_members(b, &m) : WEDR_E_NOMEM;
     if (r == WEDR_OK) {
         memset(e->twin_of, 0xFF, atoms * sizeof(uint32_t));
+        memset(e->asked_of, 0xFF, atoms * sizeof(uint32_t));
         r = mark_eager(b, &m);
     }
     r = r == WEDR_OK ? split_all(b, e->twin_of) : r;

@@ -98,6 +98,12 @@ void wedr_matcher_spread(struct wedr_matcher *m, uint32_t atom)
 
 static bool demand(struct wedr_matcher *m, uint32_t atom, struct wedr_rule_event *ev);
 
+/* What m->passed says of a twin that was passed. */
+static inline uint32_t all_passed(const struct wedr_matcher *m)
+{
+    return m->epoch * WEDR_ASKS + WEDR_ASKS - 1;
+}
+
 /* Most atoms that are asked for are set, or their twin was passed for another atom before. */
 static inline bool atom_holds(struct wedr_matcher *m, uint32_t atom, struct wedr_rule_event *ev)
 {
@@ -105,22 +111,44 @@ static inline bool atom_holds(struct wedr_matcher *m, uint32_t atom, struct wedr
         return true;
     }
     uint32_t twin = m->e->twin_of[atom];
-    if (twin != WEDR_IR_NONE && m->passed[twin] == m->epoch) {
+    if (twin != WEDR_IR_NONE && m->passed[twin] == all_passed(m)) {
         return false;
     }
     return demand(m, atom, ev);
 }
 
-/* An atom that is not set may not be known yet: passes the twin that decides it, or asks for the
- * members of the group, no deeper than the expression was. */
+/* Most candidates ask for one or two literals of a table of thousands: these are looked for by
+ * themselves. Who asks for more has the table passed. */
+static bool
+demand_twin(struct wedr_matcher *m, uint32_t atom, uint32_t twin, struct wedr_rule_event *ev)
+{
+    const struct wedr_engine *e = m->e;
+    const struct wedr_table *t = WEDR_VEC_AT(const struct wedr_table, e->tables, twin);
+    const uint32_t none = m->epoch * WEDR_ASKS;
+    uint32_t *passed = &m->passed[twin];
+    enum wedr_answer answer = WEDR_ANSWER_PASS;
+    *passed = *passed < none ? none : *passed;
+    if (e->asked_of[atom] != WEDR_IR_NONE && ++*passed < all_passed(m)) {
+        answer = wedr_pass_asked(
+            t, WEDR_VEC_AT(const struct wedr_asked, e->asked, e->asked_of[atom]), ev);
+    }
+    if (answer == WEDR_ANSWER_YES) {
+        wedr_matcher_spread(m, atom);
+    } else if (answer == WEDR_ANSWER_PASS) {
+        *passed = all_passed(m);
+        wedr_pass_table(m, t, ev);
+    }
+    return wedr_matcher_has(m, atom);
+}
+
+/* An atom that is not set may not be known yet: asks the twin that decides it, or for the members
+ * of the group, no deeper than the expression was. */
 static bool demand(struct wedr_matcher *m, uint32_t atom, struct wedr_rule_event *ev)
 {
     const struct wedr_engine *e = m->e;
     uint32_t twin = e->twin_of[atom];
     if (twin != WEDR_IR_NONE) {
-        m->passed[twin] = m->epoch;
-        wedr_pass_table(m, WEDR_VEC_AT(const struct wedr_table, e->tables, twin), ev);
-        return wedr_matcher_has(m, atom);
+        return demand_twin(m, atom, twin, ev);
     }
     for (uint32_t i = e->member_first[atom]; i < e->member_first[atom + 1]; i++) {
         if (atom_holds(m, *WEDR_VEC_AT(const uint32_t, e->members, i), ev)) {
@@ -276,11 +304,13 @@ static void pass_all(struct wedr_matcher *m,
 static size_t evaluate(struct wedr_matcher *m, struct wedr_rule_event *ev)
 {
     const struct wedr_engine *e = m->e;
+    const uint64_t *c = m->candidates;
     size_t words = e->rules.count / 64 + 1;
     size_t count = 0;
     for (size_t w = 0; w < words; w++) {
-        uint64_t bits = m->candidates[w];
-        if (bits == 0) {
+        uint64_t bits = c[w];
+        if (bits == 0) { /* most are */
+            w += w + 4 < words && (c[w + 1] | c[w + 2] | c[w + 3] | c[w + 4]) == 0 ? 4 : 0;
             continue;
         }
         m->candidates[w] = 0;
@@ -308,7 +338,7 @@ static void begin(struct wedr_matcher *m, const struct wedr_engine *e)
     }
     m->touched_count = m->scope_count = m->keyword_count = 0;
     m->eval.gave_up = 0;
-    if (++m->epoch > INT32_MAX / 2) {
+    if (++m->epoch > UINT32_MAX / WEDR_ASKS - 1) {
         memset(m->memo, 0, (e->residuals.count + 1) * sizeof(uint32_t));
         memset(m->passed, 0, (e->tables.count + 1) * sizeof(uint32_t));
         m->epoch = 1;

@@ -20,7 +20,8 @@ struct wedr_matcher {
     uint64_t *needed;   /* bits of tables */
     uint32_t *keywords; /* tables of keywords of the scopes that are on */
     uint32_t keyword_count;
-    uint32_t *passed; /* by table: epoch in which the twin was passed */
+    uint32_t *passed; /* by table: epoch * WEDR_ASKS + how many literals of the twin were asked for
+                         by themselves; the last: all of it was passed */
     uint32_t *memo;   /* by residual: epoch * 2 + truth */
     uint32_t epoch;
     uint32_t *matches;
@@ -28,12 +29,18 @@ struct wedr_matcher {
     uint64_t events, candidate_count, match_count;
 };
 
+#define WEDR_ASKS 16u /* two less are asked for; the next one passes the twin */
 enum wedr_scope_state { WEDR_SCOPE_IDLE, WEDR_SCOPE_PICKED, WEDR_SCOPE_ON };
 
 /* Sets what the values of one table's field decide (passes.c). */
 void wedr_pass_table(struct wedr_matcher *m,
                      const struct wedr_table *t,
                      struct wedr_rule_event *ev);
+
+enum wedr_answer { WEDR_ANSWER_NO, WEDR_ANSWER_YES, WEDR_ANSWER_PASS /* the table, to know it */ };
+/* Looks for one literal of a table in the values of its field; sets nothing. */
+enum wedr_answer
+wedr_pass_asked(const struct wedr_table *t, const struct wedr_asked *a, struct wedr_rule_event *ev);
 
 /* Of a word that is not 0. */
 static inline uint32_t wedr_lowest_bit(uint64_t word)

@@ -24,7 +24,7 @@ static inline uint8_t small(uint8_t c)
     return (uint8_t)(c - 'A') < 26 ? (uint8_t)(c | 32) : c;
 }
 
-/* A folded literal of at least four bytes stands at s. */
+/* A folded literal stands at s. */
 static bool stands_at(const uint8_t *s, const char *literal, size_t len)
 {
     uint64_t w;
@@ -194,10 +194,10 @@ static void find_singles(struct wedr_matcher *m, const struct wedr_grams *g, con
 }
 
 /* One of those places is where the literal stands. */
-static bool stands_near(const uint8_t *s, uint32_t places, const struct wedr_gram_few *f)
+static bool stands_near(const uint8_t *s, uint32_t places, struct wedr_text literal)
 {
     for (; places; places &= places - 1) {
-        if (stands_at(s + wedr_lowest_bit(places), f->text, f->len)) {
+        if (stands_at(s + wedr_lowest_bit(places), literal.p, literal.len)) {
             return true;
         }
     }
@@ -206,14 +206,15 @@ static bool stands_near(const uint8_t *s, uint32_t places, const struct wedr_gra
 
 /* Looks at its first and last byte in many places at once; the last step takes some of those before
  * it again. */
-static bool stands_in(const struct piece *p, const struct wedr_gram_few *f)
+static bool stands_in(const struct piece *p, struct wedr_text literal)
 {
-    const size_t apart = f->len - 1;
-    const char first = (char)(f->text[0] | ' ');
-    const char last = (char)(f->text[apart] | ' ');
+    const size_t apart = literal.len - 1;
+    const char first = (char)(literal.p[0] | ' ');
+    const char last = (char)(literal.p[apart] | ' ');
     if (p->len < apart + WEDR_SCAN) {
         for (size_t i = 0; i + apart < p->len; i++) {
-            if (stands_at(p->s + i, f->text, f->len)) {
+            if (small(p->s[i]) == (uint8_t)literal.p[0] &&
+                stands_at(p->s + i, literal.p, literal.len)) {
                 return true;
             }
         }
@@ -222,18 +223,18 @@ static bool stands_in(const struct piece *p, const struct wedr_gram_few *f)
     const size_t end = p->len - apart - WEDR_SCAN; /* of the last step */
     for (size_t i = 0; i < end; i += WEDR_SCAN) {
         uint32_t places = wedr_scan_pair(p->s + i, apart, first, last);
-        if (places && stands_near(p->s + i, places, f)) {
+        if (places && stands_near(p->s + i, places, literal)) {
             return true;
         }
     }
-    return stands_near(p->s + end, wedr_scan_pair(p->s + end, apart, first, last), f);
+    return stands_near(p->s + end, wedr_scan_pair(p->s + end, apart, first, last), literal);
 }
 
 static void find_few(struct wedr_matcher *m, const struct wedr_grams *g, const struct piece *p)
 {
     for (uint32_t i = 0; i < g->few_count; i++) {
         const struct wedr_gram_few *f = &g->few[i];
-        if (!wedr_matcher_has(m, f->atom) && stands_in(p, f)) {
+        if (!wedr_matcher_has(m, f->atom) && stands_in(p, wedr_text(f->text, f->len))) {
             wedr_matcher_spread(m, f->atom);
         }
     }
@@ -517,4 +518,33 @@ void wedr_pass_table(struct wedr_matcher *m, const struct wedr_table *t, struct 
     for (uint32_t v = ev->first[t->field]; v != WEDR_IR_NONE; v = ev->values[v].next) {
         pass_value(m, t, ev, v);
     }
+}
+
+static bool asked_stands(struct wedr_text plain, const struct wedr_asked *a)
+{
+    const struct piece all = {(const uint8_t *)plain.p, plain.len, true, true};
+    if (a->place == WEDR_PLACE_ANYWHERE) {
+        return stands_in(&all, a->text);
+    }
+    size_t from = a->place == WEDR_PLACE_END ? plain.len - a->text.len : 0;
+    return plain.len >= a->text.len && stands_at(all.s + from, a->text.p, a->text.len);
+}
+
+enum wedr_answer
+wedr_pass_asked(const struct wedr_table *t, const struct wedr_asked *a, struct wedr_rule_event *ev)
+{
+    for (uint32_t v = ev->first[t->field]; v != WEDR_IR_NONE; v = ev->values[v].next) {
+        uint8_t kind = ev->values[v].kind;
+        struct wedr_text plain;
+        if (kind == WEDR_VALUE_NULL || (kind == WEDR_VALUE_NUMBER && !t->numeric)) {
+            continue;
+        }
+        if (!wedr_event_plain(ev, v, &plain)) {
+            return WEDR_ANSWER_PASS;
+        }
+        if (asked_stands(plain, a)) {
+            return WEDR_ANSWER_YES;
+        }
+    }
+    return WEDR_ANSWER_NO;
 }
