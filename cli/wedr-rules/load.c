@@ -210,7 +210,7 @@ static int enable_all(struct wedr_ruleset *rs)
 
 int wedr_load_rules(struct wedr_load *l, struct wedr_errinfo *ei)
 {
-    const struct wedr_engine_options options = {.memory_max = WEDR_LOAD_TABLES_MAX, .jit = true};
+    const struct wedr_engine_options options = {.memory_max = WEDR_LOAD_TABLES_MAX};
     int r = wedr_load_ruleset(l, ei);
     if (r == WEDR_OK && l->with_disabled) {
         r = enable_all(l->rs);

@@ -54,7 +54,7 @@ int wedr_eval_new_take(struct wedr_ruleset *rs,
                        struct wedr_eval **ret,
                        struct wedr_errinfo *ei)
 {
-    struct wedr_engine_options options = {.memory_max = WEDR_RULESET_BYTES_MAX, .jit = true};
+    struct wedr_engine_options options = {.memory_max = WEDR_RULESET_BYTES_MAX};
     struct wedr_eval *e = wedr_alloc(1, sizeof(*e));
     if (!e) {
         wedr_field_map_free(map);

@@ -90,10 +90,15 @@ def drop_losses(server, where):
 def test_dropped_loss_record_is_healed_by_the_next_and_without_one_shows_as_missing():
     lab.need_root()
     with lab.Lab() as box:
-        server, agent, source = replay(box, events=30000, agent={"max_total_bytes": 200000})
+        server, agent, source = replay(box, events=60000, agent={"max_total_bytes": 200000})
         server.stop()
         agent.start("--source", source, "--rate", "8000")
-        lab.wait_for("evictions", 40, lambda: (agent.status() or {}).get("spool", {}).get("evicted"))
+
+        def evicted():
+            return (agent.status() or {}).get("spool", {}).get("evicted")
+        first = lab.wait_for("evictions", 40, evicted)
+        time.sleep(2)  # so that more than one record speaks of them
+        lab.wait_for("more evictions", 40, lambda: evicted() > first)
         server.start()
         finish(agent)
         lost = server.one("SELECT SUM(lost) AS n FROM ledger_loss WHERE reason = 'evicted'")["n"]

@@ -11,7 +11,8 @@
 
 struct wedr_engine_options {
     size_t memory_max; /* of the tables; default 64 MiB */
-    bool jit;          /* regexes as machine code; off where memory may not be made executable */
+    bool jit;          /* regexes as machine code: for benchmarks. With PCRE2 10.42 it and the
+                          interpreter disagree on some patterns over characters above U+007F */
     uint32_t regex_match_limit;  /* steps of one regex on one value; default 20,000 */
     uint32_t regex_heap_kib_max; /* default 256 */
     uint32_t regex_value_max;    /* bytes of a value that a regex sees; default 32 KiB */
