@@ -419,10 +419,10 @@ def test_an_agent_without_rules_works_as_ever():
         lab.ledger_adds_up(server)
 
 
-if __name__ == "__main__":
-    # These wait for the pauses between two downloads, up to a minute: ./test --full runs them.
+# These wait for the pauses between two downloads, up to a minute: ./test --full runs them.
 if not lab.FULL:
     del test_net_that_was_taken_over_brings_no_rules_of_its_own_and_no_old_ones
     del test_rules_that_could_not_be_stored_for_a_while_are_fetched_again
 
-lab.main()
+if __name__ == "__main__":
+    lab.main()
