@@ -78,10 +78,17 @@ class Client:
     def connection(self, timeout=30):
         return http.client.HTTPSConnection(self.host, self.port, context=self.context, timeout=timeout)
 
-    def request(self, method, path, body=None, headers=None, connection=None):
+    def request(self, method, path, body=None, headers=None, connection=None, tries=5):
         c = connection or self.connection()
-        c.request(method, path, body=body, headers=headers or {})
-        r = c.getresponse()
+        try:
+            c.request(method, path, body=body, headers=headers or {})
+            r = c.getresponse()
+        except OSError:
+            # Refused before the body was read, the connection is closed while we still send: the answer may be lost.
+            if connection is not None or tries == 1:
+                raise
+            c.close()
+            return self.request(method, path, body, headers, tries=tries - 1)
         answer = Answer(r.status, dict((k.lower(), v) for k, v in r.getheaders()), r.read())
         if connection is None:
             c.close()

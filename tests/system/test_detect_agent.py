@@ -61,12 +61,12 @@ def micros(text):
 
 def delays(server):
     """Seconds from the kernel's time of the event to the moment when the server had stored the alert."""
-    batches = []
+    stored, batches = alerts(server), []  # in this order: more may come in between
     for path in glob.glob(os.path.join(server.data, "events", "[0-9]*.db")):
         with sqlite3.connect(path) as db:
             batches += db.execute("SELECT seq0, seq1, received_at FROM batch WHERE stream = 'alert'").fetchall()
     found = []
-    for a in alerts(server):
+    for a in stored:
         at = [r for first, last, r in batches if first <= a["seq"] <= last]
         found.append((at[0] - micros(a["raw"]["event_time"])) / 1e6)
     return found
