@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "report.h"
 
+#include "core/base/err.h"
 #include "core/util/alloc.h"
 #include "core/util/json.h"
 #include "show.h"
@@ -38,7 +39,8 @@ static int by_rank(const void *pa, const void *pb)
     return c ? c : compare_text(a->rule->id, b->rule->id);
 }
 
-uint32_t *wedr_report_ranked(const struct wedr_report *r, size_t *ret_count)
+/* Rules that matched, the severest first, then the most frequent. Owned; NULL: out of memory. */
+static uint32_t *ranked(const struct wedr_report *r, size_t *ret_count)
 {
     uint32_t count = wedr_ruleset_rule_count(r->rs);
     struct rank *ranks = wedr_alloc((size_t)count + 1, sizeof(*ranks));
@@ -61,6 +63,33 @@ uint32_t *wedr_report_ranked(const struct wedr_report *r, size_t *ret_count)
     wedr_free(ranks);
     *ret_count = used;
     return order;
+}
+
+int wedr_report_rules(struct wedr_report *r, wedr_report_rule_fn *rest)
+{
+    size_t count = 0;
+    uint32_t *order = ranked(r, &count);
+    if (!order) {
+        return WEDR_E_NOMEM;
+    }
+    if (count > 0) {
+        wedr_buf_addf(&r->out, "%-13s  %8s  %s\n", "SEVERITY", "MATCHES", "RULE");
+    }
+    for (size_t i = 0; i < count; i++) {
+        const struct wedr_rule *rule = wedr_ruleset_rule(r->rs, order[i]);
+        wedr_report_paint(r, rule->severity);
+        wedr_buf_addf(&r->out, "%-13s", wedr_severity_name(rule->severity));
+        wedr_report_plain(r);
+        wedr_buf_addf(&r->out, "  %8" PRIu64 "  ", r->tallies[order[i]]);
+        wedr_show_text(&r->out, rule->title, 0);
+        if (rest) {
+            rest(r, order[i]);
+        } else {
+            wedr_buf_adds(&r->out, "\n");
+        }
+    }
+    wedr_free(order);
+    return WEDR_OK;
 }
 
 void wedr_report_time_json(struct wedr_buf *out, int64_t time_us)

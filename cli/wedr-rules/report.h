@@ -38,8 +38,11 @@ extern const struct wedr_report_form wedr_report_table, wedr_report_timeline, we
 
 /* --- What the forms share. */
 
-/* Rules that matched, the severest first, then the most frequent. Owned; NULL: out of memory. */
-uint32_t *wedr_report_ranked(const struct wedr_report *r, size_t *ret_count);
+/* What else a line about a rule has, with its end. */
+typedef void wedr_report_rule_fn(struct wedr_report *r, uint32_t rule);
+/* A line for each rule that matched, the severest first, then the most frequent: severity, matches,
+ * title, and what `rest` (may be NULL) adds. WEDR_E_NOMEM. */
+int wedr_report_rules(struct wedr_report *r, wedr_report_rule_fn *rest);
 /* "2026-11-23 20:34:17.123Z" in 24 columns, blanks without a time; in JSON form in quotes with T.
  */
 void wedr_report_time(struct wedr_buf *out, const struct wedr_place *place);

@@ -102,11 +102,6 @@ static void add_rule(struct wedr_report *r, uint32_t index)
 {
     const struct wedr_rule *rule = wedr_ruleset_rule(r->rs, index);
     const struct wedr_buf *shown = &((struct wedr_buf *)r->state)[index];
-    wedr_report_paint(r, rule->severity);
-    wedr_buf_addf(&r->out, "%-13s", wedr_severity_name(rule->severity));
-    wedr_report_plain(r);
-    wedr_buf_addf(&r->out, "  %8" PRIu64 "  ", r->tallies[index]);
-    wedr_show_text(&r->out, rule->title, 0);
     add_text(&r->out, "  ", rule->id);
     for (uint32_t i = 0; i < rule->tags.count; i++) {
         if (wedr_text_starts(rule->tags.v[i], wedr_text("attack.t", 8), false)) {
@@ -122,20 +117,11 @@ static void add_rule(struct wedr_report *r, uint32_t index)
 
 static int end_table(struct wedr_report *r, const struct wedr_crew_stats *stats)
 {
-    size_t count = 0;
-    uint32_t *order = wedr_report_ranked(r, &count);
-    if (!order) {
-        return WEDR_E_NOMEM;
+    int err = wedr_report_rules(r, add_rule);
+    if (err == WEDR_OK) {
+        wedr_report_totals(r, stats);
     }
-    if (count > 0) {
-        wedr_buf_addf(&r->out, "%-13s  %8s  %s\n", "SEVERITY", "MATCHES", "RULE");
-    }
-    for (size_t i = 0; i < count; i++) {
-        add_rule(r, order[i]);
-    }
-    wedr_report_totals(r, stats);
-    wedr_free(order);
-    return WEDR_OK;
+    return err;
 }
 
 static void close_table(struct wedr_report *r)

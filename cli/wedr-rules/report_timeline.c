@@ -234,24 +234,10 @@ static int by_matches(const void *pa, const void *pb)
 static int end_summary(struct wedr_report *r, const struct wedr_crew_stats *stats)
 {
     const struct summary *s = r->state;
-    size_t count = 0;
-    uint32_t *order = wedr_report_ranked(r, &count);
-    if (!order) {
-        return WEDR_E_NOMEM;
+    int err = wedr_report_rules(r, NULL);
+    if (err != WEDR_OK) {
+        return err;
     }
-    if (count > 0) {
-        wedr_buf_addf(&r->out, "%-13s  %8s  %s\n", "SEVERITY", "MATCHES", "RULE");
-    }
-    for (size_t i = 0; i < count; i++) {
-        const struct wedr_rule *rule = wedr_ruleset_rule(r->rs, order[i]);
-        wedr_report_paint(r, rule->severity);
-        wedr_buf_addf(&r->out, "%-13s", wedr_severity_name(rule->severity));
-        wedr_report_plain(r);
-        wedr_buf_addf(&r->out, "  %8" PRIu64 "  ", r->tallies[order[i]]);
-        wedr_show_text(&r->out, rule->title, 0);
-        wedr_buf_adds(&r->out, "\n");
-    }
-    wedr_free(order);
     if (s->count > 0) {
         qsort(s->hosts, s->count, sizeof(*s->hosts), by_matches);
         wedr_buf_addf(&r->out, "\n%13s  %8s  %s\n", "HIGH OR MORE", "MATCHES", "HOST");

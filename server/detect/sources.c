@@ -172,8 +172,7 @@ void wedr_sources_fini(struct wedr_sources *s)
     memset(s, 0, sizeof(*s));
 }
 
-static int store_one(struct wedr_sources *s,
-                     struct wedr_source *e,
+static int store_one(struct wedr_source *e,
                      const struct wedr_state_ops *ops,
                      struct wedr_state *state,
                      const char *author,
@@ -182,7 +181,6 @@ static int store_one(struct wedr_sources *s,
                      struct wedr_errinfo *ei)
 {
     uint32_t version = 0;
-    (void)s;
     struct wedr_stored_rule r = {.id = e->id,
                                  .language = e->language,
                                  .title = e->title,
@@ -220,7 +218,7 @@ int wedr_sources_store(struct wedr_sources *s,
     for (size_t i = 0; err == WEDR_OK && i < s->count; i++) {
         struct wedr_source *e = &s->v[i];
         if (e->fresh && e->problems == 0) {
-            err = store_one(s, e, ops, state, author, now_us, &stored, ei);
+            err = store_one(e, ops, state, author, now_us, &stored, ei);
         }
     }
     *ret_stored = stored;

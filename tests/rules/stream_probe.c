@@ -3,6 +3,7 @@
  * `stream_probe RULES EVENTS`. RULES is one file of Sigma documents; EVENTS has a time in us since
  * 1970, a tab and a JSON document a line. Prints a JSON object a line for every firing. */
 #include "core/base/err.h"
+#include "slurp.h"
 #include "wedr/rules/correlate.h"
 #include "wedr/rules/pipeline.h"
 #include "wedr/rules/sigma.h"
@@ -15,25 +16,6 @@ struct stream {
     const struct wedr_ruleset *rs;
     size_t index; /* of the event */
 };
-
-static char *slurp(const char *path, size_t *ret_len)
-{
-    FILE *f = fopen(path, "rb");
-    if (!f || fseek(f, 0, SEEK_END) != 0) {
-        (void)fprintf(stderr, "cannot read %s\n", path);
-        exit(1);
-    }
-    long n = ftell(f);
-    rewind(f);
-    char *p = malloc((size_t)n + 1);
-    if (!p || fread(p, 1, (size_t)n, f) != (size_t)n) {
-        exit(1);
-    }
-    p[n] = '\0';
-    (void)fclose(f);
-    *ret_len = (size_t)n;
-    return p;
-}
 
 static void on_report(void *ctx, const struct wedr_sigma_report *r)
 {

@@ -3,6 +3,7 @@
  * events, one JSON document a line: `sigma_probe RULES [EVENTS]`. Prints a line for the load, one
  * for every document that was refused, and one for every event. For the Python tests beside it. */
 #include "core/base/err.h"
+#include "slurp.h"
 #include "wedr/rules/engine.h"
 #include "wedr/rules/pipeline.h"
 #include "wedr/rules/sigma.h"
@@ -14,25 +15,6 @@
 static double cpu_ms(void)
 {
     return (double)clock() * 1000.0 / CLOCKS_PER_SEC;
-}
-
-static char *slurp(const char *path, size_t *ret_len)
-{
-    FILE *f = fopen(path, "rb");
-    if (!f || fseek(f, 0, SEEK_END) != 0) {
-        fprintf(stderr, "cannot read %s\n", path);
-        exit(1);
-    }
-    long n = ftell(f);
-    rewind(f);
-    char *p = malloc((size_t)n + 1);
-    if (!p || fread(p, 1, (size_t)n, f) != (size_t)n) {
-        exit(1);
-    }
-    p[n] = '\0';
-    (void)fclose(f);
-    *ret_len = (size_t)n;
-    return p;
 }
 
 static void on_report(void *ctx, const struct wedr_sigma_report *r)

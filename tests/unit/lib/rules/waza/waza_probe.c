@@ -5,6 +5,7 @@
  * counts. For the Python test beside it. */
 #include "core/base/err.h"
 #include "same.h"
+#include "slurp.h"
 #include "wedr/rules/correlate.h"
 #include "wedr/rules/pipeline.h"
 #include "wedr/rules/sigma.h"
@@ -12,25 +13,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-static char *slurp(const char *path, size_t *ret_len)
-{
-    FILE *f = fopen(path, "rb");
-    if (!f || fseek(f, 0, SEEK_END) != 0) {
-        fprintf(stderr, "cannot read %s\n", path);
-        exit(1);
-    }
-    long n = ftell(f);
-    rewind(f);
-    char *p = malloc((size_t)n + 1);
-    if (!p || fread(p, 1, (size_t)n, f) != (size_t)n) {
-        exit(1);
-    }
-    p[n] = '\0';
-    (void)fclose(f);
-    *ret_len = (size_t)n;
-    return p;
-}
 
 static struct wedr_ruleset *load_sigma(char *list)
 {
