@@ -43,7 +43,20 @@ struct ns_common {
 struct user_namespace {
     struct ns_common ns;
 };
+struct xa_node { /* radix_tree_node until 4.20 */
+    unsigned char shift;
+    void *slots[64];
+};
+struct xarray {
+    void *xa_head;
+};
+struct idr {
+    struct xarray idr_rt;
+    unsigned int idr_base;
+};
 struct pid_namespace {
+    struct idr idr;
+    unsigned int level;
     struct ns_common ns;
 };
 struct mnt_namespace {
@@ -73,8 +86,16 @@ struct upid {
     int nr;
     struct pid_namespace *ns;
 };
+struct hlist_node {
+    struct hlist_node *next;
+    struct hlist_node **pprev;
+};
+struct hlist_head {
+    struct hlist_node *first;
+};
 struct pid {
     unsigned int level;
+    struct hlist_head tasks[4];
     struct upid numbers[1];
 };
 
@@ -97,6 +118,7 @@ struct cred {
 
 struct super_block {
     u32 s_dev;
+    unsigned long s_magic;
 };
 struct inode {
     u16 i_mode;
@@ -108,6 +130,7 @@ struct inode {
     s64 i_size;
     struct timespec64 i_ctime;
     struct timespec64 i_mtime;
+    void *i_private;
 };
 struct inode___c66 { /* 6.6 */
     struct timespec64 __i_ctime;
@@ -151,6 +174,18 @@ struct path {
 struct file {
     struct path f_path;
     struct inode *f_inode;
+    unsigned int f_mode;
+    void *private_data;
+};
+struct backing_file { /* 6.5: what a file of overlayfs stands on; its path is the real one */
+    struct path user_path;
+};
+struct fdtable {
+    unsigned int max_fds;
+    struct file **fd;
+};
+struct files_struct {
+    struct fdtable *fdt;
 };
 struct fs_struct {
     struct path root;
@@ -197,23 +232,36 @@ struct css_set {
 
 struct task_struct {
     unsigned int flags;
+    unsigned int personality;
     int pid;
     int tgid;
     u64 start_boottime;
+    u64 self_exec_id;
     struct task_struct *real_parent;
     struct task_struct *group_leader;
     const struct cred *cred;
     char comm[16];
     struct fs_struct *fs;
+    struct files_struct *files;
     struct nsproxy *nsproxy;
     struct signal_struct *signal;
     struct pid *thread_pid;
+    struct hlist_node pid_links[4];
     struct css_set *cgroups;
     struct mm_struct *mm;
     int exit_code;
 };
 struct task_struct___audit { /* CONFIG_AUDIT */
     kuid_t loginuid;
+};
+
+struct pt_regs___x86 {
+    unsigned long r10, r9, r8, dx, si, di, orig_ax;
+};
+struct pt_regs___arm64 {
+    u64 regs[31];
+    u64 orig_x0;
+    int syscallno;
 };
 
 struct linux_binprm {
