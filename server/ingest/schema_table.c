@@ -158,19 +158,9 @@ static bool add_companions(struct wedr_schema_type *t, const struct wedr_field_i
     case WEDR_KIND_LIST:
         return add_companion(t, f->name, "_hex", WEDR_JSON_STR, WEDR_RULE_HEX, os) &&
                add_companion(t, f->name, "_cut", WEDR_JSON_BOOL, WEDR_RULE_ANY, os);
-    case WEDR_KIND_REGISTRY_OP:
-    case WEDR_KIND_HANDLE_OP:
-    case WEDR_KIND_FILE_OP:
-    case WEDR_KIND_NET_PROTOCOL:
-    case WEDR_KIND_LOSS_REASON:
-    case WEDR_KIND_GAP_REASON:
-    case WEDR_KIND_ALERT_SEVERITY:
-    case WEDR_KIND_RESPONSE_ACTION:
-    case WEDR_KIND_RESPONSE_RESULT:
-    case WEDR_KIND_EXEC_FLAGS:
-        return add_companion(t, f->name, "_code", WEDR_JSON_INT, WEDR_RULE_NUMBER, os);
     default:
-        return true;
+        return !(wedr_kind_is_label(f->kind) || wedr_kind_is_flags(f->kind)) ||
+               add_companion(t, f->name, "_code", WEDR_JSON_INT, WEDR_RULE_NUMBER, os);
     }
 }
 

@@ -32,7 +32,17 @@ struct check {
 #define CHECK_OF_ALERT_SEVERITY(off)
 #define CHECK_OF_RESPONSE_ACTION(off)
 #define CHECK_OF_RESPONSE_RESULT(off)
+#define CHECK_OF_VIA(off)
+#define CHECK_OF_PATH_SOURCE(off)
+#define CHECK_OF_PERSISTENCE(off)
+#define CHECK_OF_KERNEL_OBJECT(off)
+#define CHECK_OF_DNS_OP(off)
+#define CHECK_OF_CREDENTIAL_OP(off)
+#define CHECK_OF_NAMESPACE_OP(off)
+#define CHECK_OF_ACTIVITY(off)
 #define CHECK_OF_EXEC_FLAGS(off)
+#define CHECK_OF_NAMESPACES(off)
+#define CHECK_OF_MAP_FLAGS(off)
 #define CHECK_OF_BOOL(off) {off, CHECK_BOOL},
 #define CHECK_OF_IP(off) {off, CHECK_IP},
 #define CHECK_OF_STR(off) {off, CHECK_STR},

@@ -405,7 +405,11 @@ static void step_derived(struct line *l, const struct wedr_step *s)
                      (s->offset2 == 0 || wedr_le32(p + s->offset2) == 0));
         break;
     case WEDR_STEP_SCOPE:
-        put_plain(l, s, wedr_le32(p + s->offset) == 0 ? "kernel" : "user");
+        put_plain(l, s,
+                  wedr_le32(p + s->offset) == 0 ||
+                          (s->offset2 != 0 && wedr_le16(p + s->offset2) != 0)
+                      ? "kernel"
+                      : "user");
         break;
     case WEDR_STEP_DATA_TRUNCATED:
         put_bool(l, s, string_at(l, s->offset).s.len < wedr_le32(p + s->offset2));

@@ -12,32 +12,16 @@ static const char *const process_keys[] = {"pid",        "ppid",         "name",
                                            "session_id", "elevated",     "uid",
                                            "key",        "parent_key"};
 
-static const uint8_t step_of_kind[WEDR_KIND_COUNT] = {
-    [WEDR_KIND_U8] = WEDR_STEP_U8,
-    [WEDR_KIND_U16] = WEDR_STEP_U16,
-    [WEDR_KIND_U32] = WEDR_STEP_U32,
-    [WEDR_KIND_U64] = WEDR_STEP_U64,
-    [WEDR_KIND_I32] = WEDR_STEP_I32,
-    [WEDR_KIND_I64] = WEDR_STEP_I64,
-    [WEDR_KIND_BOOL] = WEDR_STEP_BOOL,
-    [WEDR_KIND_KEY] = WEDR_STEP_KEY,
-    [WEDR_KIND_TIME] = WEDR_STEP_TIME,
-    [WEDR_KIND_IP] = WEDR_STEP_IP,
-    [WEDR_KIND_STR] = WEDR_STEP_STR,
-    [WEDR_KIND_ARGV] = WEDR_STEP_ARGV,
-    [WEDR_KIND_LIST] = WEDR_STEP_LIST,
-    [WEDR_KIND_JSON] = WEDR_STEP_JSON,
+/* Kinds with a step of their own; label sets and sets of bits have one step each. */
+static const uint8_t step_of_kind[] = {
+    [WEDR_KIND_U8] = WEDR_STEP_U8,       [WEDR_KIND_U16] = WEDR_STEP_U16,
+    [WEDR_KIND_U32] = WEDR_STEP_U32,     [WEDR_KIND_U64] = WEDR_STEP_U64,
+    [WEDR_KIND_I32] = WEDR_STEP_I32,     [WEDR_KIND_I64] = WEDR_STEP_I64,
+    [WEDR_KIND_BOOL] = WEDR_STEP_BOOL,   [WEDR_KIND_KEY] = WEDR_STEP_KEY,
+    [WEDR_KIND_TIME] = WEDR_STEP_TIME,   [WEDR_KIND_IP] = WEDR_STEP_IP,
+    [WEDR_KIND_STR] = WEDR_STEP_STR,     [WEDR_KIND_ARGV] = WEDR_STEP_ARGV,
+    [WEDR_KIND_LIST] = WEDR_STEP_LIST,   [WEDR_KIND_JSON] = WEDR_STEP_JSON,
     [WEDR_KIND_BYTES] = WEDR_STEP_BYTES,
-    [WEDR_KIND_REGISTRY_OP] = WEDR_STEP_LABEL,
-    [WEDR_KIND_HANDLE_OP] = WEDR_STEP_LABEL,
-    [WEDR_KIND_FILE_OP] = WEDR_STEP_LABEL,
-    [WEDR_KIND_NET_PROTOCOL] = WEDR_STEP_LABEL,
-    [WEDR_KIND_LOSS_REASON] = WEDR_STEP_LABEL,
-    [WEDR_KIND_GAP_REASON] = WEDR_STEP_LABEL,
-    [WEDR_KIND_ALERT_SEVERITY] = WEDR_STEP_LABEL,
-    [WEDR_KIND_RESPONSE_ACTION] = WEDR_STEP_LABEL,
-    [WEDR_KIND_RESPONSE_RESULT] = WEDR_STEP_LABEL,
-    [WEDR_KIND_EXEC_FLAGS] = WEDR_STEP_FLAGS,
 };
 
 /* Derived keys of the raw block: what they are made of. A field that the system's records lack
@@ -52,7 +36,7 @@ static const struct {
     {"container_id", "cgroup_name", NULL, WEDR_STEP_CONTAINER},
     {"integrity_label", "integrity_level", NULL, WEDR_STEP_INTEGRITY},
     {"clean_exit", "exit_code", NULL, WEDR_STEP_CLEAN_EXIT},
-    {"scope", "pid", NULL, WEDR_STEP_SCOPE},
+    {"scope", "pid", "kernel_object", WEDR_STEP_SCOPE},
     {"data_truncated", "data_preview", "data_size", WEDR_STEP_DATA_TRUNCATED},
     {"data_text", "data_preview", "value_type", WEDR_STEP_DATA_TEXT},
     {"creating_image_path", "creating_key", NULL, WEDR_STEP_TABLE_PATH},
@@ -99,7 +83,9 @@ static int set_key(struct wedr_step *s, const char *name, const char *suffix)
 static int field_step(const struct wedr_field_info *f, uint8_t os, struct wedr_step *s)
 {
     memset(s, 0, sizeof(*s));
-    s->code = step_of_kind[f->kind];
+    s->code = wedr_kind_is_label(f->kind)   ? WEDR_STEP_LABEL
+              : wedr_kind_is_flags(f->kind) ? WEDR_STEP_FLAGS
+                                            : step_of_kind[f->kind];
     s->kind = f->kind;
     s->required = f->required;
     s->offset = offset_of(f, os);

@@ -9,5 +9,5 @@ _Static_assert(sizeof(struct wedr_windows_process_create) == 125, "packed");
 _Static_assert(sizeof(struct wedr_windows_process_terminate) == 64, "packed");
 _Static_assert(sizeof(struct wedr_windows_registry_write) == 114, "packed");
 _Static_assert(sizeof(struct wedr_windows_network_connect) == 100, "packed");
-_Static_assert(sizeof(struct wedr_linux_process_create) == 320, "packed");
+_Static_assert(sizeof(struct wedr_linux_process_create) == 328, "packed");
 _Static_assert(sizeof(struct wedr_linux_process_terminate) == 93, "packed");

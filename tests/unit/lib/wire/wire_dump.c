@@ -149,11 +149,11 @@ static void put_ip(struct wedr_json *j, struct wedr_ip ip)
     }
 }
 
-static void put_exec_flags(struct wedr_json *j, uint32_t bits)
+static void put_bits(struct wedr_json *j, uint8_t kind, uint32_t bits)
 {
     wedr_json_arr_begin(j);
     for (uint32_t bit = 1; bit != 0; bit <<= 1) {
-        const char *text = wedr_label_text(WEDR_KIND_EXEC_FLAGS, bit);
+        const char *text = wedr_label_text(kind, bit);
 
         if ((bits & bit) != 0 && text != NULL) {
             put_text(j, text);
@@ -175,6 +175,10 @@ put_value(struct wedr_json *j, const struct wedr_event_view *v, const struct wed
         put_string(j, v, f);
         return;
     }
+    if (wedr_kind_is_flags(f->kind)) {
+        put_bits(j, f->kind, (uint32_t)wedr_event_uint(v, f));
+        return;
+    }
     switch (f->kind) {
     case WEDR_KIND_IP:
         put_ip(j, wedr_event_ip(v, f));
@@ -189,9 +193,6 @@ put_value(struct wedr_json *j, const struct wedr_event_view *v, const struct wed
     case WEDR_KIND_I64:
     case WEDR_KIND_TIME:
         wedr_json_i64(j, wedr_event_int(v, f));
-        break;
-    case WEDR_KIND_EXEC_FLAGS:
-        put_exec_flags(j, (uint32_t)wedr_event_uint(v, f));
         break;
     default:
         label = wedr_label_text(f->kind, (uint32_t)wedr_event_uint(v, f));
