@@ -36,6 +36,7 @@ void rig_reopen(struct rig *r)
     }
     wedr_sensor_handles(r->sensor, &h);
     assert_int_equal(wedr_bpf_ring_open(h.ring[WEDR_LANE_CRITICAL], h.ring_bytes, &r->ring), 0);
+    assert_int_equal(wedr_bpf_ring_open(h.ring[WEDR_LANE_BULK], h.ring_bytes, &r->bulk), 0);
 }
 
 void rig_open(struct rig *r, bool slow_walk, uint32_t ring_bytes)
@@ -55,8 +56,10 @@ void rig_open(struct rig *r, bool slow_walk, uint32_t ring_bytes)
 void rig_detach(struct rig *r)
 {
     wedr_bpf_ring_close(r->ring);
+    wedr_bpf_ring_close(r->bulk);
     wedr_sensor_close(r->sensor);
     r->ring = NULL;
+    r->bulk = NULL;
     r->sensor = NULL;
 }
 
@@ -84,12 +87,12 @@ void rig_close(struct rig *r)
     remove_folder(r->dir);
 }
 
-void rig_pump(struct rig *r)
+static void pump_lane(struct rig *r, struct wedr_bpf_ring *ring, enum wedr_lane lane)
 {
     struct wedr_span rec;
-    uint64_t pos = wedr_bpf_ring_consumer(r->ring);
+    uint64_t pos = wedr_bpf_ring_consumer(ring);
     int err;
-    while ((err = wedr_bpf_ring_next(r->ring, &pos, &rec)) == WEDR_OK) {
+    while ((err = wedr_bpf_ring_next(ring, &pos, &rec)) == WEDR_OK) {
         assert_true(r->count < RIG_RECORDS);
         struct wedr_event_view *v = &r->views[r->count++];
         uint8_t *copy = wedr_alloc(1, rec.len);
@@ -97,9 +100,23 @@ void rig_pump(struct rig *r)
         memcpy(copy, rec.p, rec.len);
         assert_int_equal(wedr_event_decode(wedr_span(copy, rec.len), v), WEDR_OK);
         assert_int_equal(v->h.size, rec.len);
+        assert_int_equal(v->h.stream, lane);
     }
     assert_int_equal(err, WEDR_E_AGAIN);
-    wedr_bpf_ring_release(r->ring, pos);
+    wedr_bpf_ring_release(ring, pos);
+}
+
+void rig_pump(struct rig *r)
+{
+    pump_lane(r, r->ring, WEDR_LANE_CRITICAL);
+    pump_lane(r, r->bulk, WEDR_LANE_BULK);
+}
+
+static bool is_by(const struct wedr_event_view *v, pid_t pid)
+{
+    const struct wedr_field_info *f = wedr_event_field(v, "source_pid");
+    f = f ? f : wedr_event_field(v, "pid");
+    return f && wedr_event_uint(v, f) == (uint64_t)pid;
 }
 
 static const struct wedr_event_view *
@@ -109,7 +126,7 @@ find(const struct rig *r, uint16_t type, pid_t pid, size_t n, size_t *ret_found)
     const struct wedr_event_view *hit = NULL;
     for (size_t i = 0; i < r->count; i++) {
         const struct wedr_event_view *v = &r->views[i];
-        if (v->h.type == type && rec_uint(v, "pid") == (uint64_t)pid && found++ == n) {
+        if (v->h.type == type && is_by(v, pid) && found++ == n) {
             hit = v;
         }
     }
@@ -137,6 +154,44 @@ size_t rig_count(struct rig *r, uint16_t type, pid_t pid)
     rig_pump(r);
     (void)find(r, type, pid, SIZE_MAX, &found);
     return found;
+}
+
+size_t rig_lane_count(const struct rig *r, enum wedr_lane lane)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < r->count; i++) {
+        count += r->views[i].h.stream == lane;
+    }
+    return count;
+}
+
+void rig_enable(struct rig *r, uint16_t type)
+{
+    struct wedr_sensor_policy p;
+    struct wedr_errinfo ei = {""};
+    wedr_sensor_policy_init(&p);
+    r->enabled |= UINT64_C(1) << type;
+    p.kinds |= r->enabled;
+    if (wedr_sensor_policy_set(r->sensor, &p, &ei) != WEDR_OK) {
+        fail_msg("policy: %s", ei.text);
+    }
+}
+
+bool rig_has_hook(const struct rig *r, const char *name)
+{
+    static struct wedr_sensor_hook hooks[WEDR_SENSOR_HOOKS_MAX];
+    size_t count = 0;
+    assert_int_equal(wedr_sensor_list_hooks(r->pin_name, hooks, WEDR_SENSOR_HOOKS_MAX, &count), 0);
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(hooks[i].name, name) == 0) {
+            if (!hooks[i].live) {
+                print_message("no hook %s: %s\n", name, hooks[i].reason);
+            }
+            return hooks[i].live;
+        }
+    }
+    fail_msg("there is no hook of the name %s", name);
+    return false;
 }
 
 pid_t rig_run(int (*setup)(void *arg), void *arg, int *ret_status)

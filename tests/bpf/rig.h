@@ -6,6 +6,7 @@
 
 #include "sensor/lib/bpf_ring.h"
 #include "sensor/lib/sensor.h"
+#include "sensor/lib/sensor_policy.h"
 #include "wedr/wire/decode.h"
 #include <setjmp.h>
 #include <stdarg.h>
@@ -15,7 +16,7 @@
 #include <cmocka.h>
 #include <sys/types.h>
 
-#define RIG_RECORDS 65536u
+#define RIG_RECORDS 262144u
 
 struct rig {
     char pin_name[WEDR_PIN_NAME_MAX];
@@ -24,9 +25,11 @@ struct rig {
     uint32_t ring_bytes; /* 0: the default */
     struct wedr_sensor *sensor;
     struct wedr_sensor_opened how;
-    struct wedr_bpf_ring *ring;
+    struct wedr_bpf_ring *ring; /* the critical lane's */
+    struct wedr_bpf_ring *bulk;
     struct wedr_event_view *views; /* copies of what was read */
     size_t count;
+    uint64_t enabled; /* kinds that rig_enable switched on */
 };
 
 /* Prints why and returns 77 when this machine cannot run the sensor; 0 otherwise. */
@@ -38,12 +41,22 @@ void rig_reopen(struct rig *r);
 void rig_detach(struct rig *r); /* closes handles, leaves the pins */
 void rig_close(struct rig *r);  /* removes everything */
 
-/* Copies everything that is committed and releases it. Fails on a record that the decoder refuses.
- */
+/* Copies everything that is committed in both rings and releases it. Fails on a record that the
+ * decoder refuses. */
 void rig_pump(struct rig *r);
-/* The n-th (0 = first) record of a type for a pid, waiting up to 3 s; NULL after that. */
+/* The n-th (0 = first) record of a type for a pid (source_pid where the type has that), waiting up
+ * to 3 s; NULL after that. Both lanes. */
 const struct wedr_event_view *rig_wait(struct rig *r, uint16_t type, pid_t pid, size_t n);
+/* How many there are by now. To show that there are none, first wait for a later record of the same
+ * lane. */
 size_t rig_count(struct rig *r, uint16_t type, pid_t pid);
+/* Records read so far of a lane, whatever their type. */
+size_t rig_lane_count(const struct rig *r, enum wedr_lane lane);
+/* Switches a kind on that is off by default. */
+void rig_enable(struct rig *r, uint16_t type);
+/* Is the hook attached here? Prints the reason when it is not (a test of an optional hook then
+ * skips). */
+bool rig_has_hook(const struct rig *r, const char *name);
 
 /* fork; the child calls setup(arg) and, when that returns 0, leaves with 96 (setup is expected to
  * exec). Waits. */

@@ -49,10 +49,13 @@ static void assert_every_seq_once(const struct rig *r)
 {
     uint8_t *seen = wedr_alloc(RIG_RECORDS, 1);
     assert_non_null(seen);
+    size_t count = rig_lane_count(r, WEDR_LANE_CRITICAL);
     for (size_t i = 0; i < r->count; i++) {
         uint64_t seq = r->views[i].h.seq;
-        assert_true(seq >= 1 && seq <= r->count);
-        assert_int_equal(seen[seq - 1]++, 0);
+        if (r->views[i].h.stream == WEDR_STREAM_CRITICAL) {
+            assert_true(seq >= 1 && seq <= count);
+            assert_int_equal(seen[seq - 1]++, 0);
+        }
     }
     wedr_free(seen);
 }
@@ -126,12 +129,12 @@ static void removed_pin_is_put_back_while_the_holder_lives(void **state)
     struct wedr_sensor_health h;
     char path[96];
     assert_int_equal(wedr_sensor_check(r->sensor, &h, NULL), WEDR_OK);
-    assert_int_equal(h.links, 3);
-    assert_int_equal(h.links_alive, 3);
+    assert_true(h.links >= 3);
+    assert_int_equal(h.links_alive, h.links);
     assert_int_equal(h.repinned, 0);
     assert_int_equal(wedr_sensor_unpin(r->pin_name, NULL), WEDR_OK);
     assert_int_equal(wedr_sensor_check(r->sensor, &h, NULL), WEDR_OK);
-    assert_int_equal(h.repinned, 6);
+    assert_true(h.repinned > h.links + 2); /* and the maps */
     pin_path(r, "link_exec", path, sizeof path);
     assert_int_equal(access(path, F_OK), 0);
     uint64_t epoch = wedr_sensor_state(r->sensor)->epoch;
@@ -237,14 +240,22 @@ static void half_made_set_of_a_crash_is_swept_away(void **state)
 static void hooks_are_listed_for_people(void **state)
 {
     struct rig *r = *state;
-    struct wedr_sensor_hook hooks[8];
-    size_t count = 0;
-    assert_int_equal(wedr_sensor_list_hooks(r->pin_name, hooks, 8, &count), WEDR_OK);
-    assert_int_equal(count, 3);
+    static struct wedr_sensor_hook hooks[WEDR_SENSOR_HOOKS_MAX];
+    struct wedr_sensor_health h;
+    size_t count = 0, live = 0;
+    assert_int_equal(wedr_sensor_list_hooks(r->pin_name, hooks, WEDR_SENSOR_HOOKS_MAX, &count),
+                     WEDR_OK);
+    assert_true(count >= 3);
     for (size_t i = 0; i < count; i++) {
-        assert_true(hooks[i].alive && hooks[i].pinned && hooks[i].link_id && hooks[i].prog_id);
+        bool there = hooks[i].alive && hooks[i].pinned && hooks[i].link_id && hooks[i].prog_id;
+        assert_true(hooks[i].live == there);
+        assert_true(hooks[i].live == (hooks[i].reason[0] == 0)); /* what is not there says why */
+        assert_true(hooks[i].live || !hooks[i].required);
+        live += hooks[i].live;
     }
     assert_string_equal(hooks[0].name, "exec");
+    assert_int_equal(wedr_sensor_check(r->sensor, &h, NULL), WEDR_OK);
+    assert_int_equal(live, h.links);
     assert_int_equal(wedr_sensor_list_hooks("wedr-0000000000000000", hooks, 8, &count), WEDR_OK);
     assert_int_equal(count, 0);
 }

@@ -28,12 +28,14 @@
     65536u /* largest record: fixed part + four paths + argv + three names, about 50 KiB */
 #define WALK_BYTES 4096u /* a path is built from its end backwards */
 #define NAME_ROOM 256u   /* what one verified access may reach beyond */
-#define SLOT_ITER 0u     /* the inventory's; slot of a CPU = its number + 1 */
+#define PREFIX_BYTES 128u
+#define SLOT_ITER 0u /* the inventory's; slot of a CPU = its number + 1 */
 
 struct scratch {
     u8 rec[REC_BYTES];
     u8 walk[WALK_BYTES + NAME_ROOM];
-    u64 busy; /* 1 while a program builds a record here */
+    u8 prefix[PREFIX_BYTES]; /* key of a prefix look-up */
+    u64 busy;                /* 1 while a program builds a record here; the last word */
 };
 
 struct {

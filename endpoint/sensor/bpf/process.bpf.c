@@ -3,10 +3,8 @@
  * endpoint/sensor/bpf/process.bpf.c — process start, fork, end, and the inventory of what ran
  * before. Observes only. Built twice, see path.bpf.h.
  */
-#include "task.bpf.h"
+#include "filter.bpf.h"
 
-#define STRINGS_MAX \
-    28672u /* the strings before argv end below this: fixed part, four paths, names */
 #define ARGV_ROOM 32768u
 #define EEXIST 17
 
@@ -19,63 +17,6 @@ struct {
     __type(key, u64);
     __type(value, u8);
 } exited SEC(".maps");
-
-struct build {
-    struct scratch *s;
-    u32 slot;
-    u32 pos;   /* where the next string goes */
-    u32 cut;   /* strings cut in this record */
-    u32 flags; /* WEDR_EXEC_FLAGS_* */
-};
-
-/* Appends the path of f; returns its WEDR_SF_* and WALK_MEMFD bits. */
-static __always_inline u32 add_path(struct build *b,
-                                    struct wedr_str_ref *ref,
-                                    u64 dentry,
-                                    u64 vfsmount)
-{
-    if (!dentry || !vfsmount) {
-        return 0;
-    }
-    u64 found = walk_path(b->slot, dentry, vfsmount);
-    u32 flags = (u32)(found >> 32);
-    u32 off = (u32)found & (WALK_BYTES - 1);
-    u32 len = WALK_BYTES - off;
-    u32 pos = b->pos;
-    if (pos > STRINGS_MAX - WALK_BYTES) {
-        return 0;
-    }
-    barrier_var(len);
-    len &= WALK_BYTES - 1;
-    bpf_probe_read_kernel(&b->s->rec[pos], len, &b->s->walk[off]);
-    ref_put(ref, pos, len, flags & 0xffff);
-    if (flags & (WEDR_SF_CUT | WEDR_SF_HEAD_CUT)) {
-        b->cut++;
-    }
-    b->pos = pos + len;
-    return flags;
-}
-
-/* Appends a NUL-terminated kernel string of at most max - 1 bytes (a power of two). */
-static __always_inline u32
-add_name(struct build *b, struct wedr_str_ref *ref, u64 from, u32 max, bool count_cut)
-{
-    u32 pos = b->pos;
-    if (!from || pos > STRINGS_MAX - WALK_BYTES) {
-        return 0;
-    }
-    long n = bpf_probe_read_kernel_str(&b->s->rec[pos], max, (const void *)from);
-    if (n <= 1) {
-        ref_put(ref, 0, 0, n < 0 ? WEDR_SF_UNREADABLE : 0);
-        return 0;
-    }
-    u32 len = ((u32)n - 1) & (max - 1);
-    bool cut = count_cut && len == max - 1;
-    ref_put(ref, pos, len, cut ? WEDR_SF_CUT : 0);
-    b->cut += cut;
-    b->pos = pos + len;
-    return len;
-}
 
 enum argv_from { ARGV_OWN, ARGV_OTHER, ARGV_OUT_OF_REACH };
 
@@ -237,61 +178,19 @@ put_program_name(struct build *b, struct wedr_linux_process_create *r, struct li
     }
 }
 
-/* Record in the slot, ready to be filled; NULL is counted. */
-static __always_inline struct wedr_linux_process_create *
-create_begin(struct build *b, struct wedr_sensor_lane *lane, u32 slot)
-{
-    b->slot = slot;
-    b->s = scratch_take(slot);
-    if (!b->s) {
-        lane_lost(lane, WEDR_LOSS_REASON_SCRATCH);
-        return NULL;
-    }
-    struct wedr_linux_process_create *r = (void *)b->s->rec;
-    __builtin_memset(r, 0, sizeof *r);
-    b->pos = sizeof *r;
-    return r;
-}
-
-static __always_inline void create_end(struct build *b,
-                                       struct wedr_linux_process_create *r,
-                                       struct wedr_sensor_lane *lane,
-                                       u64 seq,
-                                       u32 header_flags)
-{
-    PUT(r, exec_flags, b->flags);
-    if (b->cut) {
-        __sync_fetch_and_add(&lane->trunc, b->cut);
-    }
-    u32 len = b->pos;
-    header_put(&r->h, lane, seq, WEDR_EV_PROCESS_CREATE, len, sizeof *r, WEDR_STREAM_CRITICAL,
-               header_flags);
-    barrier_var(len);
-    len &= REC_BYTES - 1;
-    if (bpf_ringbuf_output(&ring0, b->s->rec, len, ring_flags(&ring0, seq))) {
-        lane_lost(lane, WEDR_LOSS_REASON_RING_FULL);
-    }
-    scratch_give(b->s);
-}
-
 SEC("tp_btf/sched_process_exec")
 int BPF_PROG(wedr_exec, struct task_struct *t, int old_pid, struct linux_binprm *bprm)
 {
-    struct wedr_sensor_state *st = state_get();
-    if (!st) {
-        return 0;
-    }
-    struct wedr_sensor_lane *lane = &st->lane[WEDR_LANE_CRITICAL];
-    u64 seq = __sync_fetch_and_add(&lane->seq, 1) + 1;
     struct build b = {};
-    struct wedr_linux_process_create *r = create_begin(&b, lane, bpf_get_smp_processor_id() + 1);
+    struct wedr_linux_process_create *r = build_begin(&b, WEDR_LANE_CRITICAL, SLOT_OWN, sizeof *r);
     if (!r) {
         return 0;
     }
     put_task(&b, r, t);
     put_program_name(&b, r, bprm);
     add_argv(&b, r, t, ARGV_OWN);
-    create_end(&b, r, lane, seq, 0);
+    PUT(r, exec_flags, b.flags);
+    build_end(&b, r, WEDR_EV_PROCESS_CREATE, sizeof *r, 0);
     return 0;
 }
 
@@ -299,24 +198,22 @@ int BPF_PROG(wedr_exec, struct task_struct *t, int old_pid, struct linux_binprm 
 static __always_inline int inventory_one(struct bpf_iter__task *ctx, enum argv_from from)
 {
     struct task_struct *t = ctx->task;
-    struct wedr_sensor_state *st = state_get();
-    if (!t || !st || t->pid != t->tgid) {
+    if (!t || t->pid != t->tgid) {
         return 0;
     }
     struct signal_struct *sig = t->signal;
     if (!sig || sig->live.counter == 0) { /* ended, not yet waited for */
         return 0;
     }
-    struct wedr_sensor_lane *lane = &st->lane[WEDR_LANE_CRITICAL];
-    u64 seq = __sync_fetch_and_add(&lane->seq, 1) + 1;
     struct build b = {};
-    struct wedr_linux_process_create *r = create_begin(&b, lane, SLOT_ITER);
+    struct wedr_linux_process_create *r = build_begin(&b, WEDR_LANE_CRITICAL, SLOT_ITER, sizeof *r);
     if (!r) {
         return 0;
     }
     put_task(&b, r, t);
     add_argv(&b, r, t, from);
-    create_end(&b, r, lane, seq, WEDR_EVF_EXISTING);
+    PUT(r, exec_flags, b.flags);
+    build_end(&b, r, WEDR_EV_PROCESS_CREATE, sizeof *r, WEDR_EVF_EXISTING);
     char one = 1;
     bpf_seq_write(ctx->meta->seq, &one, sizeof one);
     return 0;
@@ -338,18 +235,15 @@ int wedr_inventory_noargv(struct bpf_iter__task *ctx)
 SEC("tp_btf/sched_process_fork")
 int BPF_PROG(wedr_fork, struct task_struct *creator, struct task_struct *child)
 {
-    struct wedr_sensor_state *st = state_get();
-    if (!st || child->pid != child->tgid) {
+    if (child->pid != child->tgid) {
         return 0;
     }
-    struct wedr_sensor_lane *lane = &st->lane[WEDR_LANE_CRITICAL];
-    u64 seq = __sync_fetch_and_add(&lane->seq, 1) + 1;
-    struct wedr_linux_process_fork *r = bpf_ringbuf_reserve(&ring0, sizeof *r + COMM_BYTES, 0);
+    struct emit e;
+    struct wedr_linux_process_fork *r =
+        emit_reserve(&e, WEDR_LANE_CRITICAL, sizeof *r + COMM_BYTES);
     if (!r) {
-        lane_lost(lane, WEDR_LOSS_REASON_RING_FULL);
         return 0;
     }
-    __builtin_memset(r, 0, sizeof *r + COMM_BYTES);
     PUT(r, pid, (u32)child->tgid);
     PUT(r, process_key, task_key(child));
     struct task_struct *parent = child->real_parent;
@@ -361,9 +255,7 @@ int BPF_PROG(wedr_fork, struct task_struct *creator, struct task_struct *child)
     const struct cred *c = child->cred;
     PUT(r, uid, c ? c->uid.val : 0);
     comm_put(r, &r->comm, sizeof *r, child);
-    header_put(&r->h, lane, seq, WEDR_EV_PROCESS_FORK, sizeof *r + COMM_BYTES, sizeof *r,
-               WEDR_STREAM_CRITICAL, 0);
-    bpf_ringbuf_submit(r, ring_flags(&ring0, seq));
+    emit_submit(&e, r, WEDR_EV_PROCESS_FORK, sizeof *r + COMM_BYTES, sizeof *r);
     return 0;
 }
 
@@ -388,19 +280,16 @@ static __always_inline bool is_last_thread(struct task_struct *t, struct signal_
 SEC("tp_btf/sched_process_exit")
 int BPF_PROG(wedr_exit, struct task_struct *t)
 {
-    struct wedr_sensor_state *st = state_get();
     struct signal_struct *sig = t->signal;
-    if (!st || !sig || !is_last_thread(t, sig)) {
+    if (!sig || !is_last_thread(t, sig)) {
         return 0;
     }
-    struct wedr_sensor_lane *lane = &st->lane[WEDR_LANE_CRITICAL];
-    u64 seq = __sync_fetch_and_add(&lane->seq, 1) + 1;
-    struct wedr_linux_process_terminate *r = bpf_ringbuf_reserve(&ring0, sizeof *r + COMM_BYTES, 0);
+    struct emit e;
+    struct wedr_linux_process_terminate *r =
+        emit_reserve(&e, WEDR_LANE_CRITICAL, sizeof *r + COMM_BYTES);
     if (!r) {
-        lane_lost(lane, WEDR_LOSS_REASON_RING_FULL);
         return 0;
     }
-    __builtin_memset(r, 0, sizeof *r + COMM_BYTES);
     struct task_struct *leader = t->group_leader;
     u32 status = (u32)t->exit_code;
     if (sig->flags & SIGNAL_GROUP_EXIT) {
@@ -421,9 +310,7 @@ int BPF_PROG(wedr_exit, struct task_struct *t)
     const struct cred *c = t->cred;
     PUT(r, uid, c ? c->uid.val : 0);
     comm_put(r, &r->comm, sizeof *r, leader ? leader : t);
-    header_put(&r->h, lane, seq, WEDR_EV_PROCESS_TERMINATE, sizeof *r + COMM_BYTES, sizeof *r,
-               WEDR_STREAM_CRITICAL, 0);
-    bpf_ringbuf_submit(r, ring_flags(&ring0, seq));
+    emit_submit(&e, r, WEDR_EV_PROCESS_TERMINATE, sizeof *r + COMM_BYTES, sizeof *r);
     return 0;
 }
 

@@ -9,6 +9,7 @@
 #include "core/util/sha256.h"
 #include "sensor_priv.h"
 #include "wedr/plat/proc.h"
+#include "wedr/wire/sensor_policy.h"
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
@@ -19,12 +20,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-const struct hook_info wedr_hooks[HOOK_COUNT] = {
-    {"exec", "tp_btf/sched_process_exec", "wedr_exec", "link_exec"},
-    {"fork", "tp_btf/sched_process_fork", "wedr_fork", "link_fork"},
-    {"exit", "tp_btf/sched_process_exit", "wedr_exit", "link_exit"},
-};
-const char *const wedr_map_pins[MAP_COUNT] = {"state", "ring0", "ring1"};
+const char *const wedr_map_pins[MAP_COUNT] = {"state",  "ring0", "ring1",   "hooks",
+                                              "policy", "uids",  "cgroups", "prefixes"};
 
 int wedr_sensor_pin_name(const char *state_dir, char ret_name[WEDR_PIN_NAME_MAX])
 {
@@ -69,6 +66,25 @@ void wedr_sensor_close(struct wedr_sensor *s)
     wedr_free(s);
 }
 
+/* What a map must be to be taken for ours. */
+static bool is_expected(int which, const struct bpf_map_info *info)
+{
+    static const struct {
+        uint32_t type, value_bytes;
+    } expected[MAP_COUNT] = {
+        [MAP_STATE] = {BPF_MAP_TYPE_ARRAY, sizeof(struct wedr_sensor_state)},
+        [MAP_RING0] = {BPF_MAP_TYPE_RINGBUF, 0},
+        [MAP_RING1] = {BPF_MAP_TYPE_RINGBUF, 0},
+        [MAP_HOOKS] = {BPF_MAP_TYPE_ARRAY, sizeof(struct hook_report)},
+        [MAP_POLICY] = {BPF_MAP_TYPE_ARRAY, sizeof(struct wedr_policy_page)},
+        [MAP_UIDS] = {BPF_MAP_TYPE_HASH, 1},
+        [MAP_CGROUPS] = {BPF_MAP_TYPE_HASH, 1},
+        [MAP_PREFIXES] = {BPF_MAP_TYPE_LPM_TRIE, 1},
+    };
+    return info->type == expected[which].type && info->value_size == expected[which].value_bytes &&
+           (which != MAP_HOOKS || info->max_entries == HOOK_COUNT);
+}
+
 static int open_map(const char *folder, int which, int *ret_fd, uint32_t *ret_entries)
 {
     char path[PIN_PATH_MAX];
@@ -82,9 +98,7 @@ static int open_map(const char *folder, int which, int *ret_fd, uint32_t *ret_en
     }
     struct bpf_map_info info = {0};
     uint32_t len = sizeof info;
-    uint32_t type = which == MAP_STATE ? BPF_MAP_TYPE_ARRAY : BPF_MAP_TYPE_RINGBUF;
-    if (bpf_obj_get_info_by_fd(fd, &info, &len) != 0 || info.type != type ||
-        (which == MAP_STATE && info.value_size != sizeof(struct wedr_sensor_state))) {
+    if (bpf_obj_get_info_by_fd(fd, &info, &len) != 0 || !is_expected(which, &info)) {
         (void)close(fd);
         return WEDR_E_VERSION;
     }
@@ -118,10 +132,27 @@ static int open_link(const char *folder, const struct hook_info *h, int *ret_fd,
     return WEDR_OK;
 }
 
+/* Every hook that was live when the set began must be. */
+static int open_links(struct wedr_sensor *s, struct wedr_errinfo *ei)
+{
+    for (uint32_t i = 0; i < HOOK_COUNT; i++) {
+        struct hook_report r;
+        if (bpf_map_lookup_elem(s->map[MAP_HOOKS], &i, &r) != 0) {
+            return wedr_fail(ei, WEDR_E_VERSION, "the list of hooks is not ours");
+        }
+        s->live[i] = r.live != 0;
+        int err = r.live ? open_link(s->folder, &wedr_hooks[i], &s->link[i], &s->link_id[i]) : 0;
+        if (err) {
+            return wedr_fail(ei, err, "link %s is gone", wedr_hooks[i].name);
+        }
+    }
+    return WEDR_OK;
+}
+
 static int open_pins(struct wedr_sensor *s, bool with_links, struct wedr_errinfo *ei)
 {
     uint32_t entries[MAP_COUNT] = {0};
-    for (int i = 0; i < MAP_COUNT; i++) {
+    for (int i = 0; i < (with_links ? MAP_COUNT : MAP_HOOKS); i++) {
         int err = open_map(s->folder, i, &s->map[i], &entries[i]);
         if (err) {
             return wedr_fail(ei, err, "map %s is gone or foreign", wedr_map_pins[i]);
@@ -135,13 +166,7 @@ static int open_pins(struct wedr_sensor *s, bool with_links, struct wedr_errinfo
     if (err) {
         return wedr_fail(ei, err, "the state page is not ours");
     }
-    for (int i = 0; with_links && i < HOOK_COUNT; i++) {
-        err = open_link(s->folder, &wedr_hooks[i], &s->link[i], &s->link_id[i]);
-        if (err) {
-            return wedr_fail(ei, err, "link %s is gone", wedr_hooks[i].name);
-        }
-    }
-    return WEDR_OK;
+    return with_links ? open_links(s, ei) : WEDR_OK;
 }
 
 int wedr_sensor_from_pins(const char *folder,
@@ -183,14 +208,11 @@ static int check_same(const struct wedr_sensor *s, uint32_t ring_bytes, struct w
     if (s->ring_bytes != ring_bytes) {
         return wedr_fail(ei, WEDR_E_VERSION, "the ring size changed");
     }
-    for (unsigned i = 0; i < WEDR_OBJECTS; i++) {
-        struct wedr_object o;
-        wedr_object_get(i, &o);
-        if (memcmp(o.sha256, s->state->object_sha256, sizeof o.sha256) == 0) {
-            return WEDR_OK;
-        }
-    }
-    return wedr_fail(ei, WEDR_E_VERSION, "the programs changed");
+    uint8_t digest[sizeof s->state->object_sha256];
+    wedr_areas_digest(digest);
+    return memcmp(digest, s->state->object_sha256, sizeof digest) == 0
+               ? WEDR_OK
+               : wedr_fail(ei, WEDR_E_VERSION, "the programs changed");
 }
 
 static int try_adopt(const char *folder,
@@ -221,14 +243,13 @@ static int start_new(const struct wedr_sensor_cfg *cfg,
                      struct wedr_errinfo *ei)
 {
     char fresh[PIN_PATH_MAX];
-    struct bpf_object *obj = NULL;
-    struct wedr_object which;
+    struct wedr_set *set = NULL;
     int err = wedr_pin_path(fresh, cfg->pin_name, "-new", "");
     if (err) {
         return wedr_fail(ei, err, "the pin name is not valid");
     }
     (void)(wedr_pin_remove(fresh) == WEDR_OK); /* left by a crash; nobody saw its epoch */
-    err = wedr_object_load(ring_bytes, cfg->slow_walk, &obj, &which, ei);
+    err = wedr_set_load(ring_bytes, cfg->slow_walk, &set, ei);
     if (err) {
         return err;
     }
@@ -237,7 +258,7 @@ static int start_new(const struct wedr_sensor_cfg *cfg,
         err = wedr_fail(ei, wedr_err_from_os(errno), "cannot make %s", fresh);
     }
     if (!err) {
-        err = wedr_object_start(obj, &which, fresh, ret_existing, ei);
+        err = wedr_set_start(set, fresh, ret_existing, ei);
     }
     if (!err && rename(fresh, folder) != 0) {
         err = wedr_fail(ei, wedr_err_from_os(errno), "cannot rename %s", fresh);
@@ -245,7 +266,7 @@ static int start_new(const struct wedr_sensor_cfg *cfg,
     if (err) {
         (void)(wedr_pin_remove(fresh) == WEDR_OK);
     }
-    bpf_object__close(obj);
+    wedr_set_free(set);
     return err;
 }
 

@@ -2,9 +2,10 @@
  *
  * endpoint/sensor/lib/sensor.h — loads, pins, adopts, watches and removes the eBPF sensor. Root
  * only (the holder); one thread. Pins lie in /sys/fs/bpf/<pin_name>/: maps state, ring0 (critical),
- * ring1 (bulk), and one link per hook. The folder appears under its name by one rename when
- * everything in it works, so a half-made set is never adopted. docs/sensor.md says what the
- * programs do.
+ * ring1 (bulk), the
+ * policy and its sets, the report on the hooks, and one link per hook. The folder appears under its
+ * name by one rename when everything in it works, so a half-made set is never adopted.
+ * docs/sensor.md says what the programs do.
  */
 #pragma once
 
@@ -75,7 +76,7 @@ void wedr_sensor_handles(const struct wedr_sensor *s, struct wedr_sensor_handles
 const struct wedr_sensor_state *wedr_sensor_state(const struct wedr_sensor *s);
 
 struct wedr_sensor_health {
-    uint32_t links, links_alive;
+    uint32_t links, links_alive; /* of the hooks that were attached when the set began */
     uint32_t repinned; /* pins that somebody had removed and that this call put back (nothing was
                           lost) */
     uint64_t missed;   /* events that the kernel did not run a program for (recursion), cumulative;
@@ -87,15 +88,33 @@ struct wedr_sensor_health {
 WEDR_MUST_USE int
 wedr_sensor_check(struct wedr_sensor *s, struct wedr_sensor_health *ret, struct wedr_errinfo *ei);
 
+/* How a hook is attached. */
+enum wedr_sensor_tier {
+    WEDR_TIER_TRACEPOINT,
+    WEDR_TIER_RAW,
+    WEDR_TIER_CGROUP,
+    WEDR_TIER_FENTRY,
+    WEDR_TIER_LSM,
+};
+const char *wedr_sensor_tier_text(enum wedr_sensor_tier tier);
+
+#define WEDR_SENSOR_HOOKS_MAX 160u
+#define WEDR_SENSOR_REASON_MAX 160u
 struct wedr_sensor_hook {
     char name[32];  /* "exec" */
+    char area[16];  /* "process" */
     char point[64]; /* "tp_btf/sched_process_exec" */
+    enum wedr_sensor_tier tier;
+    bool required;
+    bool live; /* attached when the set began; else reason says why not, in libbpf's words where it
+                  gave any */
+    char reason[WEDR_SENSOR_REASON_MAX];
     uint32_t link_id, prog_id;
-    bool alive, pinned;
+    bool alive, pinned; /* as found now; a live one should be both */
     uint64_t missed;
 };
-/* Up to cap hooks of what is pinned under pin_name, for status and doctor; *ret_count may be 0.
- * Does not need an open sensor and changes nothing. WEDR_E_PERM. */
+/* Up to cap hooks of what is pinned under pin_name, for status, doctor and heartbeat: the one list
+ * of hooks; *ret_count may be 0. Does not need an open sensor and changes nothing. WEDR_E_PERM. */
 WEDR_MUST_USE int wedr_sensor_list_hooks(const char *pin_name,
                                          struct wedr_sensor_hook *ret_hooks,
                                          size_t cap,

@@ -57,6 +57,16 @@ int wedr_pin_path(char ret[PIN_PATH_MAX],
     return n < 0 || (unsigned)n >= PIN_PATH_MAX ? WEDR_E_RANGE : WEDR_OK;
 }
 
+int wedr_pin_fd(int fd, const char *folder, const char *entry)
+{
+    char path[PIN_PATH_MAX];
+    int err = wedr_pin_entry(path, folder, entry);
+    if (err) {
+        return err;
+    }
+    return bpf_obj_pin(fd, path) == 0 ? WEDR_OK : wedr_err_from_os(errno);
+}
+
 /* Unlinks the entries whose name begins with prefix. */
 static int unlink_entries(const char *folder, const char *prefix)
 {

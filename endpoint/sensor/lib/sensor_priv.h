@@ -10,23 +10,61 @@
 #define SENSOR_MAGIC 0x57534e53u
 
 struct bpf_object;
+struct bpf_program;
+struct btf;
 
-/* The hooks of this stage, in the order in which they are attached. */
-enum hook { HOOK_EXEC, HOOK_FORK, HOOK_EXIT, HOOK_COUNT };
+/* sensor_hooks.c: the table of sensor_hooks.def. */
+#define WEDR_HOOK(area, name, need, point) HOOK_##name,
+enum hook {
+#include "sensor_hooks.def"
+    HOOK_COUNT
+};
+#undef WEDR_HOOK
 struct hook_info {
-    const char *name, *point, *program, *pin;
+    const char *area, *name, *program, *pin, *point;
+    bool required;
 };
 extern const struct hook_info wedr_hooks[HOOK_COUNT];
+enum wedr_sensor_tier wedr_hook_tier(const char *point);
+/* "" when the running kernel has what the point names, else the reason in words. */
+void wedr_hook_missing(const struct hook_info *h,
+                       const struct btf *btf,
+                       char ret_reason[WEDR_SENSOR_REASON_MAX]);
 
-enum pinned_map { MAP_STATE, MAP_RING0, MAP_RING1, MAP_COUNT };
+/* sensor_attach.c: attaches a loaded program. *ret_link is a link that can be pinned. */
+WEDR_MUST_USE int wedr_hook_attach(const struct hook_info *h, int prog, int *ret_link);
+/* Id of a tracepoint "group/name"; WEDR_E_NOENT. Needs no mounted tracefs. */
+WEDR_MUST_USE int wedr_tracepoint_id(const char *tracepoint, uint64_t *ret_id);
+/* Root folder of the cgroup2 hierarchy, mounted for this purpose alone when nobody has it. */
+WEDR_MUST_USE int wedr_cgroup_root(int *ret_fd);
+
+enum pinned_map {
+    MAP_STATE,
+    MAP_RING0,
+    MAP_RING1,
+    MAP_HOOKS, /* not of an object: struct hook_report by enum hook, frozen */
+    MAP_POLICY,
+    MAP_UIDS,
+    MAP_CGROUPS,
+    MAP_PREFIXES,
+    MAP_COUNT
+};
 extern const char *const wedr_map_pins[MAP_COUNT];
+
+/* What became of a hook when the set was started; for whoever finds the pins. */
+struct hook_report {
+    char area[16], name[16], point[64];
+    uint8_t live, required, reserved[6];
+    char reason[WEDR_SENSOR_REASON_MAX]; /* "" when live */
+};
 
 struct wedr_sensor {
     uint32_t magic;
     char folder[PIN_PATH_MAX]; /* where its pins are */
     int map[MAP_COUNT];        /* -1 when closed; MAP_STATE is frozen: mapped for reading only */
-    int link[HOOK_COUNT];      /* -1: an old set has none */
+    int link[HOOK_COUNT];      /* -1: not live, or an old set, which has none */
     uint32_t link_id[HOOK_COUNT];
+    bool live[HOOK_COUNT];
     uint32_t ring_bytes;
     const struct wedr_sensor_state *state;
 };
@@ -37,6 +75,8 @@ WEDR_MUST_USE int
 wedr_pin_path(char ret[PIN_PATH_MAX], const char *pin_name, const char *suffix, const char *entry);
 /* Like wedr_pin_path below an opened sensor's folder. */
 WEDR_MUST_USE int wedr_pin_entry(char ret[PIN_PATH_MAX], const char *folder, const char *entry);
+/* Pins a link or a map as an entry of the folder. */
+WEDR_MUST_USE int wedr_pin_fd(int fd, const char *folder, const char *entry);
 /* Unlinks the entries of a folder and the folder. WEDR_E_NOENT when it is missing. */
 WEDR_MUST_USE int wedr_pin_remove(const char *folder);
 /* Suffix of the oldest (by name) folder <pin_name>-old-*; *ret_count of all. WEDR_E_NOENT when
@@ -46,28 +86,37 @@ WEDR_MUST_USE int wedr_pin_oldest(const char *pin_name, char ret_suffix[32], siz
  * when none is there. */
 WEDR_MUST_USE int wedr_pin_retire(const char *pin_name, struct wedr_errinfo *ei);
 
-/* sensor_load.c */
-struct wedr_object {
-    const void *bytes;
-    size_t len;
-    uint8_t sha256[32];
+/* sensor_areas.c: the objects that are built in, `process` first. */
+#define WEDR_AREAS_MAX 16u
+struct wedr_area {
     const char *name;
+    const void *(*fast)(size_t *ret_len);  /* walks with bpf_loop and rdonly_cast */
+    const void *(*probe)(size_t *ret_len); /* walks with probe reads; or the same object */
 };
-#define WEDR_OBJECTS 2u /* 0: bpf_loop and rdonly_cast, 1: probe reads */
-void wedr_object_get(unsigned which, struct wedr_object *ret);
-/* Opens and loads the object that suits this kernel. The caller closes it with bpf_object__close.
- */
-WEDR_MUST_USE int wedr_object_load(uint32_t ring_bytes,
-                                   bool slow_walk,
-                                   struct bpf_object **ret_obj,
-                                   struct wedr_object *ret_which,
-                                   struct wedr_errinfo *ei);
-/* Fills the state, attaches, pins below folder (exists, empty) and runs the inventory. */
-WEDR_MUST_USE int wedr_object_start(struct bpf_object *obj,
-                                    const struct wedr_object *which,
-                                    const char *folder,
-                                    uint32_t *ret_existing,
-                                    struct wedr_errinfo *ei);
+size_t wedr_area_list(const struct wedr_area **ret);
+/* SHA-256 over all objects and the table of hooks: two agents with the same one would load the
+ * same. */
+void wedr_areas_digest(uint8_t ret[32]);
+
+/* sensor_load.c: everything that was loaded and is not attached yet. */
+struct wedr_set {
+    struct bpf_object *obj[WEDR_AREAS_MAX];          /* NULL: refused */
+    char reason[HOOK_COUNT][WEDR_SENSOR_REASON_MAX]; /* "": its program is loaded */
+};
+/* Loads what this kernel takes of all areas; fails when a required hook is not among it. */
+WEDR_MUST_USE int
+wedr_set_load(uint32_t ring_bytes, bool slow_walk, struct wedr_set **ret, struct wedr_errinfo *ei);
+void wedr_set_free(struct wedr_set *set); /* NULL is allowed */
+
+/* sensor_start.c: fills the state and the policy, attaches, pins below folder (exists, empty) and
+ * runs the inventory. */
+WEDR_MUST_USE int wedr_set_start(struct wedr_set *set,
+                                 const char *folder,
+                                 uint32_t *ret_existing,
+                                 struct wedr_errinfo *ei);
+
+/* sensor_policy.c: what holds until somebody sets a policy. */
+WEDR_MUST_USE int wedr_policy_fill(int policy_map);
 
 /* sensor.c: opens what is pinned in folder. with_links false: an old set. ret_s->folder is set. */
 WEDR_MUST_USE int wedr_sensor_from_pins(const char *folder,
@@ -83,7 +132,8 @@ struct wedr_link_facts {
 };
 WEDR_MUST_USE int wedr_link_facts(int link_fd, struct wedr_link_facts *ret);
 
-/* Collects libbpf's warnings instead of standard error; text of the first one since the last start.
- * One thread. */
+/* Collects libbpf's warnings instead of standard error: the first one since the last start, and the
+ * program that the last one was about ("" when none was). One thread. */
 void wedr_libbpf_capture(void);
 const char *wedr_libbpf_said(void);
+const char *wedr_libbpf_program(void);

@@ -131,17 +131,18 @@ static bool has_member(const struct btf *btf, const char *type, const char *memb
 
 static void probe_hooks(struct probe *p, const struct btf *btf)
 {
+    unsigned missing = 0;
     for (int i = 0; i < HOOK_COUNT; i++) {
-        char type[64];
-        const char *slash = strchr(wedr_hooks[i].point, '/');
-        (void)snprintf(type, sizeof type, "btf_trace_%s", slash ? slash + 1 : "");
-        if (!has_kind(btf, type, BTF_KIND_TYPEDEF)) {
-            say(p, wedr_hooks[i].name, BROKEN,
-                "The kernel has no tracepoint %s (CONFIG_TRACEPOINTS?).", slash ? slash + 1 : "");
+        char reason[WEDR_SENSOR_REASON_MAX];
+        wedr_hook_missing(&wedr_hooks[i], btf, reason);
+        if (reason[0] && wedr_hooks[i].required) {
+            say(p, wedr_hooks[i].name, BROKEN, "%s (CONFIG_TRACEPOINTS?).", reason);
             return;
         }
+        missing += reason[0] != 0;
     }
-    say(p, "hooks", FINE, "The tracepoints for exec, fork and exit are there.");
+    say(p, "hooks", missing ? LIMITED : FINE, "%u of %u places to watch are in this kernel.",
+        (unsigned)HOOK_COUNT - missing, (unsigned)HOOK_COUNT);
 }
 
 static void probe_features(struct probe *p, const struct btf *btf)

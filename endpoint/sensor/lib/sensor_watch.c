@@ -17,7 +17,8 @@ int wedr_link_facts(int link_fd, struct wedr_link_facts *ret)
     if (bpf_obj_get_info_by_fd(link_fd, &link, &len) != 0) {
         return wedr_err_from_os(errno);
     }
-    if (link.type != BPF_LINK_TYPE_RAW_TRACEPOINT && link.type != BPF_LINK_TYPE_TRACING) {
+    if (link.type != BPF_LINK_TYPE_RAW_TRACEPOINT && link.type != BPF_LINK_TYPE_TRACING &&
+        link.type != BPF_LINK_TYPE_PERF_EVENT && link.type != BPF_LINK_TYPE_CGROUP) {
         return WEDR_E_VERSION; /* some other BPF object sits under this descriptor */
     }
     int fd = bpf_prog_get_fd_by_id(link.prog_id);
@@ -57,10 +58,14 @@ int wedr_sensor_check(struct wedr_sensor *s,
                       struct wedr_errinfo *ei)
 {
     WEDR_OBJ_CHECK(s, SENSOR_MAGIC);
-    struct wedr_sensor_health h = {.links = HOOK_COUNT};
+    struct wedr_sensor_health h = {0};
     const char *dead = NULL;
     for (int i = 0; i < HOOK_COUNT; i++) {
         struct wedr_link_facts facts = {0};
+        if (!s->live[i]) {
+            continue;
+        }
+        h.links++;
         int err = wedr_link_facts(s->link[i], &facts);
         if (err || facts.link_id != s->link_id[i]) {
             dead = dead ? dead : wedr_hooks[i].name;
@@ -70,7 +75,7 @@ int wedr_sensor_check(struct wedr_sensor *s,
         h.missed += facts.missed;
     }
     for (int i = 0; !dead && i < HOOK_COUNT; i++) {
-        h.repinned += put_pin_back(s, s->link[i], wedr_hooks[i].pin);
+        h.repinned += s->live[i] && put_pin_back(s, s->link[i], wedr_hooks[i].pin);
     }
     for (int i = 0; !dead && i < MAP_COUNT; i++) {
         h.repinned += put_pin_back(s, s->map[i], wedr_map_pins[i]);
@@ -80,6 +85,34 @@ int wedr_sensor_check(struct wedr_sensor *s,
         return wedr_fail(ei, WEDR_E_CLOSED, "the link of hook %s is dead", dead);
     }
     return WEDR_OK;
+}
+
+/* What the report and the pin say about one hook. report < 0: a set of an older kind has none. */
+static void hook_get(const char *folder, int report, uint32_t i, struct wedr_sensor_hook *h)
+{
+    char path[PIN_PATH_MAX];
+    struct wedr_link_facts facts = {0};
+    struct hook_report r = {.live = 1, .required = wedr_hooks[i].required};
+    memset(h, 0, sizeof *h);
+    if (report >= 0) {
+        (void)bpf_map_lookup_elem(report, &i, &r);
+    }
+    (void)snprintf(h->name, sizeof h->name, "%s", wedr_hooks[i].name);
+    (void)snprintf(h->area, sizeof h->area, "%s", wedr_hooks[i].area);
+    (void)snprintf(h->point, sizeof h->point, "%s", wedr_hooks[i].point);
+    (void)snprintf(h->reason, sizeof h->reason, "%.*s", (int)sizeof r.reason - 1, r.reason);
+    h->tier = wedr_hook_tier(wedr_hooks[i].point);
+    h->required = r.required != 0;
+    h->live = r.live != 0;
+    int fd = wedr_pin_entry(path, folder, wedr_hooks[i].pin) == WEDR_OK ? bpf_obj_get(path) : -1;
+    if (fd >= 0) {
+        h->pinned = true;
+        h->alive = wedr_link_facts(fd, &facts) == WEDR_OK;
+        (void)close(fd);
+    }
+    h->link_id = facts.link_id;
+    h->prog_id = facts.prog_id;
+    h->missed = facts.missed;
 }
 
 int wedr_sensor_list_hooks(const char *pin_name,
@@ -99,23 +132,14 @@ int wedr_sensor_list_hooks(const char *pin_name,
     if (access(folder, F_OK) != 0) {
         return WEDR_OK;
     }
-    for (size_t i = 0; i < HOOK_COUNT && i < cap; i++) {
-        struct wedr_sensor_hook *h = &ret_hooks[i];
-        struct wedr_link_facts facts = {0};
-        memset(h, 0, sizeof *h);
-        (void)snprintf(h->name, sizeof h->name, "%s", wedr_hooks[i].name);
-        (void)snprintf(h->point, sizeof h->point, "%s", wedr_hooks[i].point);
-        err = wedr_pin_entry(path, folder, wedr_hooks[i].pin);
-        int fd = err ? -1 : bpf_obj_get(path);
-        if (fd >= 0) {
-            h->pinned = true;
-            h->alive = wedr_link_facts(fd, &facts) == WEDR_OK;
-            (void)close(fd);
-        }
-        h->link_id = facts.link_id;
-        h->prog_id = facts.prog_id;
-        h->missed = facts.missed;
+    err = wedr_pin_entry(path, folder, wedr_map_pins[MAP_HOOKS]);
+    int report = err ? -1 : bpf_obj_get(path);
+    for (uint32_t i = 0; i < HOOK_COUNT && i < cap; i++) {
+        hook_get(folder, report, i, &ret_hooks[i]);
         (*ret_count)++;
+    }
+    if (report >= 0) {
+        (void)close(report);
     }
     return WEDR_OK;
 }

@@ -273,7 +273,7 @@ static void unpin_recorder(const char *state_dir)
  * once. */
 static int remove_sensor(const struct options *o)
 {
-    static struct wedr_sensor_hook hooks[64];
+    static struct wedr_sensor_hook hooks[WEDR_SENSOR_HOOKS_MAX];
     char pin_name[WEDR_PIN_NAME_MAX];
     struct wedr_sensor *old = NULL;
     struct wedr_errinfo ei = {""};

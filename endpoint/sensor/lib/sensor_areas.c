@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "core/base/attr.h"
+#include "core/util/sha256.h"
+#include "sensor_priv.h"
+
+#include "sensor_areas.gen.h" /* made by CMake from its list of areas: struct wedr_area areas[] */
+
+size_t wedr_area_list(const struct wedr_area **ret)
+{
+    *ret = areas;
+    return WEDR_ARRAY_COUNT(areas);
+}
+
+/* Digest of digests: the objects one after another, then the table. */
+void wedr_areas_digest(uint8_t ret[32])
+{
+    static const char table[] =
+#define WEDR_HOOK(area, name, need, point) #area " " #name " " #need " " point "\n"
+#include "sensor_hooks.def"
+#undef WEDR_HOOK
+        ;
+    uint8_t all[2 * WEDR_ARRAY_COUNT(areas) + 1][WEDR_SHA256_LEN];
+    for (size_t i = 0; i < WEDR_ARRAY_COUNT(areas); i++) {
+        size_t len = 0;
+        const void *bytes = areas[i].fast(&len);
+        wedr_sha256(bytes, len, all[2 * i]);
+        bytes = areas[i].probe(&len);
+        wedr_sha256(bytes, len, all[2 * i + 1]);
+    }
+    wedr_sha256(table, sizeof table, all[2 * WEDR_ARRAY_COUNT(areas)]);
+    wedr_sha256(all, sizeof all, ret);
+}

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-2-Clause
+ *
+ * lib/wire/sensor_policy.h — what the Linux sensor's programs ask before they make a record. One
+ * BPF array map "policy" with one value, written by the holder, read by the programs. Two banks:
+ * the programs read the active one, a new policy is put together in the other one and becomes valid
+ * by one store to `active`. The members of the sets (users, cgroups, prefixes) lie in maps of their
+ * own whose keys begin with the bank.
+ */
+#pragma once
+
+#include "wedr/wire/event.h"
+
+#define WEDR_POLICY_KINDS 64u   /* event types that a kernel sensor writes have codes below this */
+#define WEDR_POLICY_SELF_MAX 8u /* processes of the agent */
+#define WEDR_POLICY_SET_MAX 1024u /* members of each set in each bank */
+#define WEDR_POLICY_PREFIX_MAX \
+    120u /* bytes of a path prefix or of a prefix of an attribute's name */
+
+struct wedr_policy_bank {
+    uint64_t kinds;                     /* bit c: records of type c are made */
+    uint64_t window_ns;                 /* of the budgets */
+    uint32_t budget[WEDR_POLICY_KINDS]; /* records of a kind per process and window; 0: no limit */
+    uint32_t uid_count, cgroup_count, prefix_count, xattr_count; /* members of the sets */
+};
+
+struct wedr_policy_page {
+    uint32_t active; /* 0 or 1 */
+    uint32_t reserved;
+    uint32_t self[WEDR_POLICY_SELF_MAX]; /* thread group ids of the agent's processes; 0: unused */
+    struct wedr_policy_bank bank[2];
+};
+
+/* Keys of the sets. */
+struct wedr_policy_uid {
+    uint32_t bank, uid;
+};
+struct wedr_policy_cgroup {
+    uint64_t id;
+    uint32_t bank, zero;
+};
+
+/* Longest-prefix key: prefix_bits counts the bits of set and of the text that belong to it. */
+enum wedr_policy_set { WEDR_POLICY_PATHS = 0, WEDR_POLICY_XATTRS = 2 }; /* + bank */
+struct wedr_policy_prefix {
+    uint32_t prefix_bits;
+    uint8_t set;
+    uint8_t text[WEDR_POLICY_PREFIX_MAX + 3]; /* 124 bytes with set */
+};
+/* What is done with the names that begin so; the longest prefix decides. */
+enum wedr_policy_prefix_class {
+    WEDR_PREFIX_NONE = 0,  /* no prefix matches */
+    WEDR_PREFIX_OUT = 1,   /* no record of a bulk kind */
+    WEDR_PREFIX_WATCH = 2, /* recorded whatever else is left out, and never held back by a budget */
+};
+
+_Static_assert(sizeof(struct wedr_policy_prefix) == 128, "four bytes of length, 124 of data");
+_Static_assert(sizeof(struct wedr_policy_page) % 8 == 0, "a value of an array map");
