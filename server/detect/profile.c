@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "detect/profile.h"
 #include "core/base/err.h"
+#include "wedr/rules/settings.h"
 #include <stdio.h>
 #include <string.h>
 
@@ -112,12 +113,42 @@ static int set_choice(bool *ret,
     return WEDR_OK;
 }
 
+/* The line of the key is replaced, or goes when there is no value; the others stay. */
+static int set_sensor(struct wedr_profile *p, const char *assignment, struct wedr_errinfo *ei)
+{
+    char lines[WEDR_PROFILE_SENSOR_MAX] = "";
+    size_t used = 0, key = (size_t)(strchr(assignment, '=') - assignment) + 1;
+    struct wedr_sensor_settings s;
+    for (const char *at = p->sensor; *at; at += strcspn(at, "\n") + 1) {
+        size_t n = strcspn(at, "\n") + 1;
+        if (strncmp(at, assignment, key) != 0) {
+            memcpy(lines + used, at, n);
+            used += n;
+        }
+    }
+    int n = assignment[key] ? snprintf(lines + used, sizeof(lines) - used, "%s\n", assignment) : 0;
+    if (n < 0 || (size_t)n >= sizeof(lines) - used || strchr(assignment, '\n')) {
+        return wedr_fail(ei, WEDR_E_INVAL, "%.40s is too long, or more than one line", assignment);
+    }
+    used += (size_t)n;
+    lines[used] = '\0';
+    wedr_settings_defaults(&s);
+    if (wedr_settings_apply(&s, lines, used, ei) != WEDR_OK) {
+        return WEDR_E_INVAL;
+    }
+    memcpy(p->sensor, lines, used + 1);
+    return WEDR_OK;
+}
+
 int wedr_profile_change(struct wedr_profile *p, const char *assignment, struct wedr_errinfo *ei)
 {
     char key[32];
     const char *eq = strchr(assignment, '=');
     if (!eq || eq == assignment || (size_t)(eq - assignment) >= sizeof(key)) {
         return wedr_fail(ei, WEDR_E_INVAL, "%.64s: key=value is expected", assignment);
+    }
+    if (strncmp(assignment, "sensor.", 7) == 0) {
+        return set_sensor(p, assignment, ei);
     }
     memcpy(key, assignment, (size_t)(eq - assignment));
     key[eq - assignment] = '\0';
@@ -141,6 +172,6 @@ int wedr_profile_change(struct wedr_profile *p, const char *assignment, struct w
     return list ? set_list(list, key, value, ei)
                 : wedr_fail(ei, WEDR_E_INVAL,
                             "%s is no key of a profile: rules, tags, min_severity, enable, "
-                            "disable, kill",
+                            "disable, kill, sensor.*",
                             key);
 }

@@ -12,8 +12,9 @@
  * ("attack.t1059" stands for "attack.t1059.001" too). */
 bool wedr_profile_has(const struct wedr_profile *p, const struct wedr_rule *rule);
 
-/* Keys: rules=all|none, tags=a,b, min_severity=low, enable=id,id, disable=id,id, kill=yes|no. A
- * list replaces what was there. WEDR_E_INVAL with the reason. */
+/* Keys: rules=all|none, tags=a,b, min_severity=low, enable=id,id, disable=id,id, kill=yes|no, and
+ * those of rules/settings.h (sensor.*=value; without a value the agent's own holds again). A list
+ * replaces what was there. WEDR_E_INVAL with the reason. */
 WEDR_MUST_USE int
 wedr_profile_change(struct wedr_profile *p, const char *assignment, struct wedr_errinfo *ei);
 /* 1 to 63 of [a-z0-9._-]. */

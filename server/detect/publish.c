@@ -125,6 +125,7 @@ static int make_bundle(struct work *w,
 static int make_profile(struct work *w, struct wedr_profile *p)
 {
     struct wedr_bundle_options o = {.policy = p->kill_allowed ? WEDR_BUNDLE_KILL_ALLOWED : 0,
+                                    .settings = p->sensor,
                                     .keep = keep_for_profile,
                                     .keep_ctx = p};
     o.parts = WEDR_BUNDLE_AGENT | WEDR_BUNDLE_LINUX;

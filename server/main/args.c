@@ -48,7 +48,7 @@ static const struct command commands[WEDR_CMD_COUNT] = {
     [WEDR_CMD_PROFILE_LIST] = {"profile", "list", 0, 0, "", "Profiles and their agents."},
     [WEDR_CMD_PROFILE_SET] = {"profile", "set", 1, 64, "NAME KEY=VALUE...",
                               "Make or change one: rules=all|none, tags=a,b, min_severity=LEVEL, "
-                              "enable=ID,ID, disable=ID,ID, kill=yes|no."},
+                              "enable=ID,ID, disable=ID,ID, kill=yes|no, sensor.KEY=VALUE."},
     [WEDR_CMD_PROFILE_ASSIGN] = {"profile", "assign", 2, 2, "AGENT NAME",
                                  "Give an agent another profile."},
     [WEDR_CMD_ALERTS] = {"alerts", NULL, 0, 0, "", "Alerts, newest last."},

@@ -30,6 +30,9 @@ static int print_profile(void *ctx, const struct wedr_profile *p, uint32_t agent
                      "disable=%s\n",
                      p->name, agents, p->all ? "all" : "none", severity,
                      p->kill_allowed ? "yes" : "no", p->tags, p->enable, p->disable);
+        for (const char *at = p->sensor; *at; at += strcspn(at, "\n") + 1) {
+            (void)printf("\t%.*s\n", (int)strcspn(at, "\n"), at);
+        }
         return 0;
     }
     (void)printf("%s{\"name\":\"%s\",\"agents\":%u,\"rules\":\"%s\",\"min_severity\":\"%s\","
@@ -39,6 +42,7 @@ static int print_profile(void *ctx, const struct wedr_profile *p, uint32_t agent
     put_key("tags", p->tags);
     put_key("enable", p->enable);
     put_key("disable", p->disable);
+    put_key("sensor", p->sensor);
     (void)fputc('}', stdout);
     l->first = false;
     return 0;

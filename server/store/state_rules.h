@@ -21,6 +21,7 @@
 /* Bundle of the rules that the server itself runs; no agent can be assigned to it. */
 #define WEDR_PROFILE_SERVER "@server"
 #define WEDR_PROFILE_LIST_MAX 16384u
+#define WEDR_PROFILE_SENSOR_MAX 8193u /* WEDR_SETTINGS_TEXT_MAX and a NUL */
 #define WEDR_BUNDLE_STORED_MAX ((size_t)16 << 20)
 #define WEDR_BUNDLES_KEPT 8u /* newest ones of a profile and system; older ones are deleted */
 
@@ -51,6 +52,7 @@ struct wedr_profile {
     bool kill_allowed;
     char tags[WEDR_PROFILE_LIST_MAX]; /* without `all`: rules with one of these; comma-separated */
     char enable[WEDR_PROFILE_LIST_MAX], disable[WEDR_PROFILE_LIST_MAX]; /* ids, whatever else */
+    char sensor[WEDR_PROFILE_SENSOR_MAX]; /* lines of rules/settings.h */
 };
 typedef int wedr_profile_fn(void *ctx, const struct wedr_profile *p, uint32_t agents);
 

@@ -21,6 +21,10 @@ enum {
     WEDR_BUNDLE_HEADER_LEN = 128
 };
 
+/* From this format on a body begins with the settings: u32 length, bytes. */
+#define WEDR_BUNDLE_FORMAT_SETTINGS 2u
+#define WEDR_BUNDLE_SETTINGS_AT 4u
+
 /* Sums over a body; the writer keeps to them, the reader enforces them. */
 #define WEDR_BUNDLE_WEIGHT_MAX UINT64_C(32000000) /* weights of all expressions of all rules */
 #define WEDR_BUNDLE_STRINGS_MAX 2000000u
@@ -48,7 +52,8 @@ WEDR_MUST_USE int wedr_bundle_read_header(const void *bytes,
                                           struct wedr_errinfo *ei);
 /* The checksum of the body; the header was read. */
 WEDR_MUST_USE int wedr_bundle_check_body(const void *bytes, size_t len, struct wedr_errinfo *ei);
-/* The body alone: what fuzzing feeds. `rules`: the number that the header promised. */
+/* The body alone, behind the settings: what fuzzing feeds. `rules`: the number that the header
+ * promised. */
 WEDR_MUST_USE int wedr_bundle_read_body(const uint8_t *body,
                                         size_t len,
                                         uint32_t rules,

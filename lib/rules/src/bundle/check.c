@@ -5,6 +5,7 @@
 #include "core/base/endian.h"
 #include "core/base/err.h"
 #include "core/util/sha256.h"
+#include "wedr/rules/settings.h"
 #include <sodium.h>
 #include <string.h>
 
@@ -100,4 +101,23 @@ int wedr_bundle_check(const void *bytes,
         return wedr_fail(ei, WEDR_E_AUTH, "a rule bundle that this server did not sign");
     }
     return wedr_bundle_peek(bytes, len, ret_info, ei);
+}
+
+int wedr_bundle_settings(const void *bytes, size_t len, const char **ret, size_t *ret_len)
+{
+    const uint8_t *body = (const uint8_t *)bytes + WEDR_BUNDLE_HEADER_LEN;
+    size_t body_len = len - WEDR_BUNDLE_HEADER_LEN - WEDR_BUNDLE_SIGNATURE_LEN;
+    uint32_t format = wedr_le32((const uint8_t *)bytes + WEDR_BUNDLE_AT_FORMAT);
+    *ret = NULL;
+    *ret_len = 0;
+    if (format < WEDR_BUNDLE_FORMAT_SETTINGS) {
+        return WEDR_OK;
+    }
+    if (body_len < WEDR_BUNDLE_SETTINGS_AT || wedr_le32(body) > WEDR_SETTINGS_TEXT_MAX ||
+        wedr_le32(body) > body_len - WEDR_BUNDLE_SETTINGS_AT) {
+        return WEDR_E_FORMAT;
+    }
+    *ret = (const char *)body + WEDR_BUNDLE_SETTINGS_AT;
+    *ret_len = wedr_le32(body);
+    return WEDR_OK;
 }

@@ -159,10 +159,17 @@ int wedr_bundle_load(const void *bytes,
                      struct wedr_errinfo *ei)
 {
     struct wedr_bundle_info info;
+    const char *settings;
+    size_t settings_len, at = WEDR_BUNDLE_HEADER_LEN;
     int r = wedr_bundle_read_header(bytes, len, &info, ei);
     r = r < 0 ? r : wedr_bundle_check_body(bytes, len, ei);
-    return r < 0 ? r
-                 : wedr_bundle_read_body((const uint8_t *)bytes + WEDR_BUNDLE_HEADER_LEN,
-                                         len - WEDR_BUNDLE_HEADER_LEN - WEDR_BUNDLE_SIGNATURE_LEN,
-                                         info.rules, memory_max, ret_rs, ret_map, ei);
+    if (r < 0) {
+        return r;
+    }
+    if (wedr_bundle_settings(bytes, len, &settings, &settings_len) != WEDR_OK) {
+        return wedr_fail(ei, WEDR_E_FORMAT, "a rule bundle whose settings do not fit");
+    }
+    at += info.format < WEDR_BUNDLE_FORMAT_SETTINGS ? 0 : WEDR_BUNDLE_SETTINGS_AT + settings_len;
+    return wedr_bundle_read_body((const uint8_t *)bytes + at, len - at - WEDR_BUNDLE_SIGNATURE_LEN,
+                                 info.rules, memory_max, ret_rs, ret_map, ei);
 }

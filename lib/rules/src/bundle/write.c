@@ -6,6 +6,7 @@
 #include "core/base/endian.h"
 #include "core/base/err.h"
 #include "core/util/sha256.h"
+#include "wedr/rules/settings.h"
 #include <sodium.h>
 #include <string.h>
 
@@ -455,6 +456,21 @@ static bool profile_ok(const char *profile)
     return len > 0 && len < WEDR_BUNDLE_PROFILE_MAX;
 }
 
+static bool has_settings(const struct wedr_bundle_options *o)
+{
+    return o->settings && o->settings[0];
+}
+
+static void put_settings(const struct wedr_bundle_options *o, struct wedr_buf *out)
+{
+    uint8_t len[WEDR_BUNDLE_SETTINGS_AT];
+    if (has_settings(o)) {
+        wedr_put_le32(len, (uint32_t)strlen(o->settings));
+        wedr_buf_add(out, len, sizeof(len));
+        wedr_buf_add(out, o->settings, strlen(o->settings));
+    }
+}
+
 /* Header in front of the body, signature behind it. */
 static int seal(const struct wedr_bundle_options *o,
                 uint32_t rules,
@@ -468,7 +484,8 @@ static int seal(const struct wedr_bundle_options *o,
         return WEDR_E_LIMIT;
     }
     memcpy(h + WEDR_BUNDLE_AT_MAGIC, WEDR_BUNDLE_MAGIC, 8);
-    wedr_put_le32(h + WEDR_BUNDLE_AT_FORMAT, WEDR_BUNDLE_FORMAT);
+    wedr_put_le32(h + WEDR_BUNDLE_AT_FORMAT,
+                  has_settings(o) ? WEDR_BUNDLE_FORMAT_SETTINGS : WEDR_BUNDLE_FORMAT_MIN);
     wedr_put_le32(h + WEDR_BUNDLE_AT_BODY_LEN, (uint32_t)body);
     wedr_put_le64(h + WEDR_BUNDLE_AT_SERIAL, o->serial);
     wedr_put_le32(h + WEDR_BUNDLE_AT_POLICY, o->policy);
@@ -499,6 +516,10 @@ int wedr_bundle_write(const struct wedr_ruleset *rs,
         return wedr_fail(ei, WEDR_E_INVAL, "a profile's name is 1 to %u printable characters",
                          WEDR_BUNDLE_PROFILE_MAX - 1);
     }
+    if (has_settings(options) && strlen(options->settings) > WEDR_SETTINGS_TEXT_MAX) {
+        return wedr_fail(ei, WEDR_E_INVAL, "settings of more than %u bytes",
+                         WEDR_SETTINGS_TEXT_MAX);
+    }
     int r = wedr_bundle_select(rs, map, options, &s);
     if (r < 0) {
         return r;
@@ -507,6 +528,7 @@ int wedr_bundle_write(const struct wedr_ruleset *rs,
     w.pool.memory_max = STRINGS_MEMORY_MAX;
     wedr_buf_init(&w.body, WEDR_BUNDLE_MAX);
     wedr_buf_add(out, header, sizeof(header));
+    put_settings(options, out);
     r = out->overflow ? WEDR_E_LIMIT : write_body(&w, out);
     r = r < 0 ? r : seal(options, s.rules.count, secret_key, out, begin);
     if (r == WEDR_OK && ret_info) {

@@ -16,16 +16,18 @@ static int profile_put(struct wedr_state *s, const struct wedr_profile *p)
     if (err == WEDR_OK) {
         err = wedr_state_run(
             s->writer, NULL,
-            "INSERT INTO profile(name,everything,severity_min,kill_allowed,tags,enable,disable) "
-            "VALUES(?1,?2,?3,?4,?5,?6,?7) ON CONFLICT(name) DO UPDATE SET everything=?2, "
-            "severity_min=?3, kill_allowed=?4, tags=?5, enable=?6, disable=?7",
-            "tiiittt", p->name, (int64_t)p->all, (int64_t)p->severity_min, (int64_t)p->kill_allowed,
-            p->tags, p->enable, p->disable);
+            "INSERT INTO "
+            "profile(name,everything,severity_min,kill_allowed,tags,enable,disable,sensor)"
+            " VALUES(?1,?2,?3,?4,?5,?6,?7,?8) ON CONFLICT(name) DO UPDATE SET everything=?2, "
+            "severity_min=?3, kill_allowed=?4, tags=?5, enable=?6, disable=?7, sensor=?8",
+            "tiiitttt", p->name, (int64_t)p->all, (int64_t)p->severity_min,
+            (int64_t)p->kill_allowed, p->tags, p->enable, p->disable, p->sensor);
     }
     return wedr_state_end(s, err);
 }
 
-#define PROFILE_COLUMNS "SELECT name,everything,severity_min,kill_allowed,tags,enable,disable"
+#define PROFILE_COLUMNS \
+    "SELECT name,everything,severity_min,kill_allowed,tags,enable,disable,sensor"
 
 static void read_profile(sqlite3_stmt *st, struct wedr_profile *ret)
 {
@@ -37,6 +39,7 @@ static void read_profile(sqlite3_stmt *st, struct wedr_profile *ret)
     wedr_state_text(st, 4, ret->tags, sizeof(ret->tags));
     wedr_state_text(st, 5, ret->enable, sizeof(ret->enable));
     wedr_state_text(st, 6, ret->disable, sizeof(ret->disable));
+    wedr_state_text(st, 7, ret->sensor, sizeof(ret->sensor));
 }
 
 static int profile_get(struct wedr_state *s, const char *name, struct wedr_profile *ret)
@@ -76,7 +79,7 @@ static int profile_each(struct wedr_state *s, wedr_profile_fn *fn, void *ctx)
         "");
     while (err == WEDR_OK && (rc = sqlite3_step(st)) == SQLITE_ROW) {
         read_profile(st, p);
-        err = fn(ctx, p, (uint32_t)sqlite3_column_int64(st, 7));
+        err = fn(ctx, p, (uint32_t)sqlite3_column_int64(st, 8));
     }
     (void)sqlite3_finalize(st);
     wedr_mutex_unlock(s->read_lock);

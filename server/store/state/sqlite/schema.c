@@ -70,6 +70,8 @@ static const char *const migrations[] = {
     "coalesce(sum(128+coalesce(length(CAST(e.event AS BLOB)),0)),0) FROM alert_evidence e WHERE "
     "e.alert=alert.id);"
     "CREATE INDEX alert_agent ON alert(agent_id, id, bytes);",
+    /* 4: what a profile says about the sensor */
+    "ALTER TABLE profile ADD COLUMN sensor TEXT NOT NULL DEFAULT '';",
 };
 
 static int read_version(sqlite3 *db, int *ret)

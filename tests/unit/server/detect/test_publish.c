@@ -236,6 +236,31 @@ static void a_profile_chooses_by_severity_tag_and_name(void **state)
     STATE_OPS->close(s);
 }
 
+static void what_a_profile_says_about_the_sensor_goes_with_its_bundle(void **state)
+{
+    (void)state;
+    struct told told = {0};
+    struct wedr_bundle_row row;
+    struct wedr_buf bytes;
+    const char *text = NULL;
+    size_t len = 0;
+    static const char want[] = "sensor.cpu_percent=10\nsensor.exclude_paths=/srv/,/tmp/\n";
+    struct wedr_state *s = state_open();
+    change(s, "calm", "sensor.exclude_paths=/tmp/");
+    change(s, "calm", "sensor.exclude_uids=7");
+    change(s, "calm", "sensor.cpu_percent=10");
+    change(s, "calm", "sensor.exclude_paths=/srv/,/tmp/");
+    change(s, "calm", "sensor.exclude_uids=");
+    assert_int_equal(publish(s, NULL, &told), WEDR_OK);
+    wedr_buf_init(&bytes, WEDR_BUNDLE_MAX);
+    assert_int_equal(STATE_OPS->rules->bundle_newest(s, "calm", "linux", &row, &bytes), WEDR_OK);
+    assert_int_equal(wedr_bundle_settings(bytes.p, bytes.len, &text, &len), WEDR_OK);
+    assert_int_equal(len, sizeof(want) - 1);
+    assert_memory_equal(text, want, len);
+    wedr_buf_fini(&bytes);
+    STATE_OPS->close(s);
+}
+
 static void one_profile_is_published_alone_and_an_unknown_one_not(void **state)
 {
     (void)state;
@@ -291,9 +316,19 @@ static void wrong_words_about_a_profile_are_refused(void **state)
 {
     (void)state;
     static struct wedr_profile p;
-    static const char *const bad[] = {
-        "",           "=",        "rules", "rules=some", "kill=maybe", "tags", "min_severity=loud",
-        "colour=red", "tags=a\nb"};
+    static const char *const bad[] = {"",
+                                      "=",
+                                      "rules",
+                                      "rules=some",
+                                      "kill=maybe",
+                                      "tags",
+                                      "min_severity=loud",
+                                      "colour=red",
+                                      "tags=a\nb",
+                                      "sensor.cpu_percent=0",
+                                      "sensor.colour=red",
+                                      "sensor.from_profile=false",
+                                      "sensor.exclude_uids=1\nsensor.cpu_percent=2"};
     struct wedr_errinfo ei = {""};
     for (size_t i = 0; i < WEDR_ARRAY_COUNT(bad); i++) {
         assert_int_equal(wedr_profile_change(&p, bad[i], &ei), WEDR_E_INVAL);
@@ -354,6 +389,7 @@ int main(void)
         T(serials_rise_although_the_clock_stands_still),
         T(a_publish_that_fails_in_the_middle_leaves_every_profile_as_it_was),
         T(a_profile_chooses_by_severity_tag_and_name),
+        T(what_a_profile_says_about_the_sensor_goes_with_its_bundle),
         T(one_profile_is_published_alone_and_an_unknown_one_not),
         T(correlations_go_to_the_server_and_their_members_to_both),
         T(kill_needs_the_word_of_the_profile),

@@ -298,6 +298,8 @@ static void alerts_of_an_older_store_are_counted_with_their_bytes(void **state)
     assert_int_equal(wedr_state_run(s->writer, NULL, "DROP INDEX alert_agent", ""), WEDR_OK);
     assert_int_equal(wedr_state_run(s->writer, NULL, "ALTER TABLE alert DROP COLUMN bytes", ""),
                      WEDR_OK);
+    assert_int_equal(wedr_state_run(s->writer, NULL, "ALTER TABLE profile DROP COLUMN sensor", ""),
+                     WEDR_OK);
     assert_int_equal(wedr_state_run(s->writer, NULL, "PRAGMA user_version=2", ""), WEDR_OK);
     STATE_OPS->close(s);
     s = state_open();

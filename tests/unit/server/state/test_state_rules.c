@@ -189,6 +189,7 @@ static void agents_are_in_default_until_they_are_assigned(void **state)
     (void)snprintf(p.name, sizeof(p.name), "strict");
     (void)snprintf(p.tags, sizeof(p.tags), "attack.t1059");
     (void)snprintf(p.disable, sizeof(p.disable), "r1,r2");
+    (void)snprintf(p.sensor, sizeof(p.sensor), "sensor.cpu_percent=9\n");
     p.kill_allowed = true;
     p.severity_min = 3;
     assert_int_equal(RULES->profile_put(s, &p), WEDR_OK);

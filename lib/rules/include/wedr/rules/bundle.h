@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * rules/bundle.h — a ruleset and its field map compiled into one signed file, as agents get it: no
- * YAML, no front end, one Ed25519 signature over everything. docs/bundle.md has the bytes. A reader
+ * YAML, no front end, one Ed25519 signature over everything; with them what the profile says about
+ * the sensor. docs/bundle.md has the bytes. A reader
  * trusts nothing, even behind a good signature: every index, count, length and depth is checked.
  * Any thread. */
 #pragma once
@@ -9,7 +10,7 @@
 #include "core/util/errinfo.h"
 #include "wedr/rules/event.h"
 
-#define WEDR_BUNDLE_FORMAT 1u              /* what wedr_bundle_write writes */
+#define WEDR_BUNDLE_FORMAT 2u              /* the newest; 1 has no settings */
 #define WEDR_BUNDLE_FORMAT_MIN 1u          /* the oldest that opens */
 #define WEDR_BUNDLE_MAX ((size_t)16 << 20) /* bytes of a file */
 #define WEDR_BUNDLE_PROFILE_MAX 64u        /* with the NUL */
@@ -48,13 +49,15 @@ struct wedr_bundle_options {
     const char *profile;       /* 1 to 63 printable ASCII characters */
     uint32_t policy;           /* enum wedr_bundle_policy */
     uint32_t parts;            /* enum wedr_bundle_part */
+    const char *settings;      /* lines of settings.h for the sensor; NULL or empty: none */
     wedr_bundle_keep_fn *keep; /* NULL: every rule */
     void *keep_ctx;
 };
 
 /* Appends the bundle to out (max: at least WEDR_BUNDLE_MAX, or less on purpose). Fields, classes,
  * nodes, sets that no kept rule needs are left out. The same input gives the same bytes. map: a
- * sealed map of rs. ret_info may be NULL. WEDR_E_INVAL (profile), WEDR_E_STATE (map), WEDR_E_LIMIT
+ * sealed map of rs. ret_info may be NULL. Without settings the format is 1, which older agents read
+ * too. WEDR_E_INVAL (profile, settings too long), WEDR_E_STATE (map), WEDR_E_LIMIT
  * (too long for a file or for out), WEDR_E_NOMEM; out is as before then. */
 WEDR_MUST_USE int wedr_bundle_write(const struct wedr_ruleset *rs,
                                     const struct wedr_field_map *map,
@@ -91,3 +94,9 @@ WEDR_MUST_USE int wedr_bundle_load(const void *bytes,
                                    struct wedr_ruleset **ret_rs,
                                    struct wedr_field_map **ret_map,
                                    struct wedr_errinfo *ei);
+
+/* Where the settings are in a bundle that wedr_bundle_check or wedr_bundle_peek accepted: at most
+ * WEDR_SETTINGS_TEXT_MAX bytes, not ended by a NUL; borrowed from bytes. *ret_len 0: none.
+ * WEDR_E_FORMAT: the length that stands there cannot be. */
+WEDR_MUST_USE int
+wedr_bundle_settings(const void *bytes, size_t len, const char **ret, size_t *ret_len);
