@@ -74,11 +74,16 @@ struct ipc_namespace {
 struct cgroup_namespace {
     struct ns_common ns;
 };
+struct time_namespace {
+    struct ns_common ns;
+};
 struct nsproxy {
     struct uts_namespace *uts_ns;
     struct ipc_namespace *ipc_ns;
     struct mnt_namespace *mnt_ns;
+    struct pid_namespace *pid_ns_for_children;
     struct net *net_ns;
+    struct time_namespace *time_ns_for_children;
     struct cgroup_namespace *cgroup_ns;
 };
 
@@ -99,6 +104,10 @@ struct pid {
     struct upid numbers[1];
 };
 
+struct group_info {
+    int ngroups;
+    kgid_t gid[1];
+};
 struct cred {
     kuid_t uid;
     kgid_t gid;
@@ -114,6 +123,7 @@ struct cred {
     kernel_cap_t cap_bset;
     kernel_cap_t cap_ambient;
     struct user_namespace *user_ns;
+    struct group_info *group_info;
 };
 
 struct super_block {
@@ -239,6 +249,7 @@ struct task_struct {
     u64 self_exec_id;
     struct task_struct *real_parent;
     struct task_struct *group_leader;
+    const struct cred *real_cred; /* the task's own; cred: what it acts with just now */
     const struct cred *cred;
     char comm[16];
     struct fs_struct *fs;
@@ -267,6 +278,7 @@ struct pt_regs___arm64 {
 struct linux_binprm {
     const char *filename;
     const char *interp;
+    unsigned int execfd_creds : 1; /* set-id bits of the file that a binfmt_misc interpreter got */
 };
 
 struct seq_file;

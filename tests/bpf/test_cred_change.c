@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Identity after execve: every call that changes it, with the values before and after; none when
+ * nothing changed; one per process however many threads it has. */
+#include "steps.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#define CHANGE WEDR_EV_CREDENTIAL_CHANGE
+
+static pid_t run_to_end(struct rig *r, const char *const *steps)
+{
+    pid_t pid = steps_run(WEDR_VICTIM_CRED, 0, steps);
+    steps_ended(r, pid);
+    return pid;
+}
+
+static void setuid_after_exec_has_all_values_before_and_after(void **state)
+{
+    struct rig *r = *state;
+    pid_t pid = run_to_end(r, (const char *const[]){"setuid:1000", NULL});
+    assert_int_equal(rig_count(r, CHANGE, pid), 1);
+    const struct wedr_event_view *v = rig_wait(r, CHANGE, pid, 0);
+    const struct wedr_event_view *exec = rig_exec_of(r, pid);
+    assert_int_equal(v->h.stream, WEDR_STREAM_CRITICAL);
+    assert_int_equal(rec_uint(v, "op"), WEDR_CREDENTIAL_OP_SETUID);
+    assert_int_equal(rec_uint(v, "process_key"), rec_uint(exec, "process_key"));
+    static const char *const uids[] = {"uid", "euid", "suid", "fsuid"};
+    static const char *const gids[] = {"gid", "egid", "sgid", "fsgid"};
+    for (size_t i = 0; i < 4; i++) {
+        char old[16];
+        (void)snprintf(old, sizeof old, "old_%s", uids[i]);
+        assert_int_equal(rec_uint(v, old), 0);
+        assert_int_equal(rec_uint(v, uids[i]), 1000);
+        (void)snprintf(old, sizeof old, "old_%s", gids[i]);
+        assert_int_equal(rec_uint(v, old), rec_uint(exec, gids[i]));
+        assert_int_equal(rec_uint(v, gids[i]), rec_uint(exec, gids[i]));
+    }
+    assert_int_equal(rec_uint(v, "old_cap_effective"), rec_uint(exec, "cap_effective"));
+    assert_int_equal(rec_uint(v, "old_cap_permitted"), rec_uint(exec, "cap_permitted"));
+    assert_int_equal(rec_uint(v, "cap_effective"), 0);
+    assert_int_equal(rec_uint(v, "cap_permitted"), 0);
+    assert_int_equal(rec_uint(v, "ns_user"), rec_uint(exec, "ns_user"));
+}
+
+static void every_call_of_the_family_is_told_with_what_it_changed(void **state)
+{
+    struct rig *r = *state;
+    static const struct {
+        const char *step;
+        unsigned op;
+        const char *field;
+        unsigned value;
+    } calls[] = {
+        {"setreuid:1001,1002", WEDR_CREDENTIAL_OP_SETUID, "euid", 1002},
+        {"setresuid:0,0,1003", WEDR_CREDENTIAL_OP_SETUID, "suid", 1003},
+        {"setgid:1004", WEDR_CREDENTIAL_OP_SETGID, "gid", 1004},
+        {"setregid:0,1005", WEDR_CREDENTIAL_OP_SETGID, "egid", 1005},
+        {"setresgid:0,0,1006", WEDR_CREDENTIAL_OP_SETGID, "sgid", 1006},
+        {"setfsuid:1007", WEDR_CREDENTIAL_OP_SETFSID, "fsuid", 1007},
+        {"setfsgid:1008", WEDR_CREDENTIAL_OP_SETFSID, "fsgid", 1008},
+    };
+    for (size_t i = 0; i < sizeof calls / sizeof calls[0]; i++) {
+        char old[16];
+        pid_t pid = run_to_end(r, (const char *const[]){calls[i].step, NULL});
+        assert_int_equal(rig_count(r, CHANGE, pid), 1);
+        const struct wedr_event_view *v = rig_wait(r, CHANGE, pid, 0);
+        assert_int_equal(rec_uint(v, "op"), calls[i].op);
+        assert_int_equal(rec_uint(v, calls[i].field), calls[i].value);
+        (void)snprintf(old, sizeof old, "old_%s", calls[i].field);
+        assert_int_equal(rec_uint(v, old), 0);
+    }
+}
+
+static void capset_and_setgroups_are_told(void **state)
+{
+    struct rig *r = *state;
+    pid_t pid = run_to_end(r, (const char *const[]){"capdrop:21", NULL});
+    assert_int_equal(rig_count(r, CHANGE, pid), 1);
+    const struct wedr_event_view *v = rig_wait(r, CHANGE, pid, 0);
+    assert_int_equal(rec_uint(v, "op"), WEDR_CREDENTIAL_OP_CAPSET);
+    assert_int_equal(rec_uint(v, "old_cap_effective") ^ rec_uint(v, "cap_effective"), 1u << 21);
+    assert_int_equal(rec_uint(v, "old_cap_permitted") ^ rec_uint(v, "cap_permitted"), 1u << 21);
+
+    pid = run_to_end(
+        r, (const char *const[]){"setgroups:7,8", "setgroups:7,8", "setgroups:7,9", NULL});
+    assert_int_equal(rig_count(r, CHANGE, pid), 2); /* the one in the middle changed nothing */
+    v = rig_wait(r, CHANGE, pid, 0);
+    assert_int_equal(rec_uint(v, "op"), WEDR_CREDENTIAL_OP_SETGROUPS);
+    assert_int_equal(rec_uint(v, "uid"), 0);
+}
+
+static void changes_of_one_process_form_a_chain(void **state)
+{
+    struct rig *r = *state;
+    pid_t pid =
+        run_to_end(r, (const char *const[]){"setresuid:1000,1000,0", "setreuid:-1,0",
+                                            "setresuid:1000,1000,0", "setreuid:-1,0", NULL});
+    assert_int_equal(rig_count(r, CHANGE, pid), 4);
+    uint64_t euid = 0;
+    for (size_t i = 0; i < 4; i++) {
+        const struct wedr_event_view *v = rig_wait(r, CHANGE, pid, i);
+        assert_int_equal(rec_uint(v, "op"), WEDR_CREDENTIAL_OP_SETUID);
+        assert_int_equal(rec_uint(v, "old_euid"), euid);
+        euid = rec_uint(v, "euid");
+        assert_int_equal(euid, i % 2 ? 0 : 1000);
+        assert_int_equal(rec_uint(v, "cap_effective") != 0, i % 2 == 1);
+    }
+}
+
+static void calls_that_change_nothing_make_no_record(void **state)
+{
+    struct rig *r = *state;
+    pid_t pid = run_to_end(
+        r, (const char *const[]){"setuid:0", "setreuid:-1,-1", "setresuid:-1,-1,-1", "setgid:0",
+                                 "setregid:-1,-1", "setresgid:-1,-1,-1", "setfsuid:0", "setfsgid:0",
+                                 "capdrop:63", "unshare:0", NULL});
+    assert_int_equal(rig_count(r, CHANGE, pid), 0);
+    assert_int_equal(rig_count(r, WEDR_EV_NAMESPACE_CHANGE, pid), 0);
+}
+
+static int refused(void *unused)
+{
+    (void)unused;
+    if (setresuid(1000, 1000, 1000) != 0 || setuid(0) == 0 || errno != EPERM) {
+        return 0;
+    }
+    _exit(0);
+}
+
+static void refused_call_makes_no_record(void **state)
+{
+    struct rig *r = *state;
+    int status = 0;
+    pid_t pid = rig_run(refused, NULL, &status);
+    assert_int_equal(status, 0);
+    steps_ended(r, pid);
+    assert_int_equal(rig_count(r, CHANGE, pid), 1); /* the way down */
+}
+
+/* The C library makes each of the 33 threads call setresuid. */
+static void one_record_for_all_threads_of_a_process(void **state)
+{
+    struct rig *r = *state;
+    for (int i = 0; i < 20; i++) {
+        pid_t pid = run_to_end(
+            r, (const char *const[]){"threads:32", "setresuid:1000,1000,0", "setreuid:-1,0", NULL});
+        assert_int_equal(rig_count(r, CHANGE, pid), 2);
+        assert_int_equal(rec_uint(rig_wait(r, CHANGE, pid, 0), "euid"), 1000);
+        assert_int_equal(rec_uint(rig_wait(r, CHANGE, pid, 1), "euid"), 0);
+    }
+}
+
+static int run_set_user_id(void *arg)
+{
+    return setresuid(1000, 1000, 1000) == 0 ? execl(arg, arg, "exit", "0", (char *)NULL) : -1;
+}
+
+static void set_user_id_program_is_not_told_twice(void **state)
+{
+    struct rig *r = *state;
+    char path[128];
+    (void)snprintf(path, sizeof path, "%s/suid", r->dir);
+    rig_copy_victim(path, 04755);
+    pid_t pid = rig_run(run_set_user_id, path, NULL);
+    steps_ended(r, pid);
+    assert_int_equal(rec_uint(rig_exec_of(r, pid), "euid"), 0);
+    assert_int_equal(rig_count(r, CHANGE, pid), 1); /* before the exec */
+    assert_int_equal(rec_uint(rig_wait(r, CHANGE, pid, 0), "euid"), 1000);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(setuid_after_exec_has_all_values_before_and_after),
+        cmocka_unit_test(every_call_of_the_family_is_told_with_what_it_changed),
+        cmocka_unit_test(capset_and_setgroups_are_told),
+        cmocka_unit_test(changes_of_one_process_form_a_chain),
+        cmocka_unit_test(calls_that_change_nothing_make_no_record),
+        cmocka_unit_test(refused_call_makes_no_record),
+        cmocka_unit_test(one_record_for_all_threads_of_a_process),
+        cmocka_unit_test(set_user_id_program_is_not_told_twice),
+    };
+    int unable = rig_unable();
+    if (unable) {
+        return unable;
+    }
+    return cmocka_run_group_tests_name("identity", tests, rig_setup_fast, rig_teardown) != 0;
+}
