@@ -29,7 +29,13 @@ int rig_unable(void)
 void rig_reopen(struct rig *r)
 {
     struct wedr_errinfo ei = {""};
-    struct wedr_sensor_cfg cfg = {r->pin_name, r->ring_bytes, r->slow_walk};
+    struct wedr_sensor_cfg cfg = {
+        .pin_name = r->pin_name,
+        .ring_bytes = r->ring_bytes,
+        .slow_walk = r->slow_walk,
+        .without = r->without,
+        .without_count = r->without_count,
+    };
     struct wedr_sensor_handles h;
     if (wedr_sensor_open(&cfg, &r->sensor, &r->how, &ei) != WEDR_OK) {
         fail_msg("open: %s", ei.text);

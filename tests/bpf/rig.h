@@ -22,7 +22,9 @@ struct rig {
     char pin_name[WEDR_PIN_NAME_MAX];
     char dir[64]; /* scratch folder, removed at close */
     bool slow_walk;
-    uint32_t ring_bytes; /* 0: the default */
+    uint32_t ring_bytes;        /* 0: the default */
+    const char *const *without; /* hooks that are not attached; takes effect at rig_reopen */
+    size_t without_count;
     struct wedr_sensor *sensor;
     struct wedr_sensor_opened how;
     struct wedr_bpf_ring *ring; /* the critical lane's */

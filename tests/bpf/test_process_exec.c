@@ -191,23 +191,27 @@ static int join_cgroup(void *arg)
     return execl(WEDR_VICTIM, WEDR_VICTIM, "exit", "0", (char *)NULL);
 }
 
-/* Makes a group below root, runs in it; the record must carry its name and, for version 2, its id.
- */
+/* Makes a group below a group below root, runs in it; the record must carry their names or, for
+ * version 2, its id. */
 static void check_cgroup(struct rig *r, const char *root, bool v2)
 {
-    char dir[128], procs[160];
+    char above[128], dir[160], procs[192];
     struct stat st;
-    const char *leaf = strrchr(r->dir, '/') + 1;
-    (void)snprintf(dir, sizeof dir, "%s/%s", root, leaf);
+    const char *parent = strrchr(r->dir, '/') + 1;
+    (void)snprintf(above, sizeof above, "%s/%s", root, parent);
+    (void)snprintf(dir, sizeof dir, "%s/leaf", above);
     (void)snprintf(procs, sizeof procs, "%s/cgroup.procs", dir);
+    assert_int_equal(mkdir(above, 0755), 0);
     assert_int_equal(mkdir(dir, 0755), 0);
     assert_int_equal(stat(dir, &st), 0);
     const struct wedr_event_view *v = rig_exec_of(r, rig_run(join_cgroup, procs, NULL));
     (void)rmdir(dir);
+    (void)rmdir(above);
     if (v2) {
         assert_int_equal(rec_uint(v, "cgroup_id"), st.st_ino);
     } else {
-        assert_str(v, "cgroup_name", leaf);
+        assert_str(v, "cgroup_name", "leaf");
+        assert_str(v, "cgroup_parent", parent);
     }
 }
 

@@ -66,6 +66,26 @@ static int run_script(void *arg)
     return chdir(arg) == 0 ? execl("./script", "./script", "arg", (char *)NULL) : -1;
 }
 
+/* A copy of a mount that was never put anywhere: its files have no path that leads to them. */
+static void program_of_a_mount_without_a_place_has_no_name(void **state)
+{
+    struct rig *r = *state;
+    char path[128];
+    uint16_t flags = 0;
+    (void)snprintf(path, sizeof path, "%s/afloat", r->dir);
+    rig_copy_victim(path, 0755);
+    int tree = open_tree(AT_FDCWD, r->dir, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+    int fd = openat(tree, "afloat", O_RDONLY | O_CLOEXEC);
+    assert_true(tree >= 0 && fd >= 0);
+    const struct wedr_event_view *v = rig_exec_of(r, rig_run(run_fd, &fd, NULL));
+    (void)close(fd);
+    (void)close(tree);
+    assert_str(v, "image_path", "/afloat");
+    (void)rec_str(v, "image_path", &flags);
+    assert_int_equal(flags, WEDR_SF_NO_NAME);
+    assert_true(rec_uint(v, "exec_flags") & WEDR_EXEC_FLAGS_NO_NAME);
+}
+
 static void script_has_its_own_path_beside_the_interpreter(void **state)
 {
     struct rig *r = *state;
@@ -230,6 +250,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(memfd_program_is_named_and_flagged),
         cmocka_unit_test(deleted_program_keeps_its_path_and_is_flagged),
+        cmocka_unit_test(program_of_a_mount_without_a_place_has_no_name),
         cmocka_unit_test(script_has_its_own_path_beside_the_interpreter),
         cmocka_unit_test(path_over_4095_bytes_loses_its_head_not_its_leaf),
         cmocka_unit_test(name_that_is_no_utf8_arrives_byte_for_byte),

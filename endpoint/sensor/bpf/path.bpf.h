@@ -27,9 +27,25 @@ struct walk {
 
 struct walk_link {
     u64 parent, root, mount_parent, mountpoint, name;
+    u64 namespace; /* that the mount belongs to, 0: to none */
     u32 len;
-    bool attached; /* the mount belongs to a namespace */
 };
+
+/* Is the mount reachable by a path? Not when it was unmounted lazily or never attached
+ * (open_tree, fsmount): then it hangs in no namespace or in one of its own. */
+static __always_inline bool is_attached(u64 namespace)
+{
+    struct mnt_namespace___seq *old = (void *)namespace;
+    struct ns_common___id *id =
+        (void *)(namespace + bpf_core_field_offset(struct mnt_namespace, ns));
+    if (!namespace) {
+        return false;
+    }
+    if (bpf_core_field_exists(old->seq)) {
+        return BPF_CORE_READ(old, seq) != 0;
+    }
+    return !bpf_core_field_exists(id->ns_id) || BPF_CORE_READ(id, ns_id) != 0;
+}
 
 static __always_inline bool is_memfd(const u8 *name)
 {
@@ -73,7 +89,7 @@ static __always_inline bool walk_up(struct walk *w, const struct walk_link *l)
 {
     if (w->dentry == l->root) {
         if (l->mount_parent == w->mount) {
-            if (!l->attached) {
+            if (!is_attached(l->namespace)) {
                 w->flags |= WEDR_SF_NO_NAME;
             }
             return false;
@@ -117,7 +133,7 @@ static long walk_step(u32 i, void *arg)
         .mountpoint = (u64)m->mnt_mountpoint,
         .name = (u64)d->d_name.name,
         .len = d->d_name.len,
-        .attached = m->mnt_ns != NULL,
+        .namespace = (u64)m->mnt_ns,
     };
     w->done = !walk_up(w, &l);
     return w->done;
@@ -142,7 +158,7 @@ static __always_inline void walk_all(struct walk *w)
             .mountpoint = (u64)BPF_CORE_READ(m, mnt_mountpoint),
             .name = (u64)BPF_CORE_READ(d, d_name.name),
             .len = BPF_CORE_READ(d, d_name.len),
-            .attached = BPF_CORE_READ(m, mnt_ns) != NULL,
+            .namespace = (u64)BPF_CORE_READ(m, mnt_ns),
         };
         w->done = !walk_up(w, &l);
         if (w->done) {

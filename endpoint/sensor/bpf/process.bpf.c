@@ -114,6 +114,15 @@ put_parent(struct build *b, struct wedr_linux_process_create *r, struct task_str
 }
 
 static __always_inline void
+put_cgroup_names(struct build *b, struct wedr_linux_process_create *r, struct task_struct *t)
+{
+    struct kernfs_node *kn = (void *)put_cgroup(r, t);
+    struct kernfs_node *parent = kernfs_parent(kn);
+    add_name(b, &r->cgroup_name, (u64)BPF_CORE_READ(kn, name), 256, false);
+    add_name(b, &r->cgroup_parent, (u64)BPF_CORE_READ(parent, name), 256, false);
+}
+
+static __always_inline void
 put_task(struct build *b, struct wedr_linux_process_create *r, struct task_struct *t)
 {
     PUT(r, pid, (u32)t->tgid);
@@ -131,7 +140,7 @@ put_task(struct build *b, struct wedr_linux_process_create *r, struct task_struc
         struct tty_struct *tty = sig->tty;
         add_name(b, &r->tty, tty ? (u64)tty->name : 0, 64, false);
     }
-    add_name(b, &r->cgroup_name, put_cgroup(r, t), 256, false);
+    put_cgroup_names(b, r, t);
     struct mm_struct *mm = t->mm;
     if (mm && mm->task_size <= 0x100000000ul) {
         b->flags |= WEDR_EXEC_FLAGS_COMPAT;

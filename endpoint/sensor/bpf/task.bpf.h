@@ -109,7 +109,7 @@ static __always_inline void put_namespaces(struct wedr_linux_process_create *r,
 }
 
 /* The cgroup whose name tells most: of the v1 pids hierarchy where there is one (there v2 only has
- * the root), else of v2. Its name's address, 0 when unknown. */
+ * the root), else of v2. The address of its node, 0 when unknown. */
 static __always_inline u64 put_cgroup(struct wedr_linux_process_create *r, struct task_struct *t)
 {
     struct css_set *set = t->cgroups;
@@ -129,10 +129,17 @@ static __always_inline u64 put_cgroup(struct wedr_linux_process_create *r, struc
         bpf_probe_read_kernel(&css, sizeof css, first + (index & 63) * sizeof css);
         struct cgroup *pids = BPF_CORE_READ(css, cgroup);
         if (pids && (u64)BPF_CORE_READ(pids, root) != (u64)cg->root) {
-            return (u64)BPF_CORE_READ(pids, kn, name);
+            return (u64)BPF_CORE_READ(pids, kn);
         }
     }
-    return (u64)kn->name;
+    return (u64)kn;
+}
+
+static __always_inline struct kernfs_node *kernfs_parent(struct kernfs_node *kn)
+{
+    struct kernfs_node___p615 *newer = (void *)kn;
+    return bpf_core_field_exists(newer->__parent) ? BPF_CORE_READ(newer, __parent)
+                                                  : BPF_CORE_READ(kn, parent);
 }
 
 static __always_inline s64 nanoseconds(s64 sec, s64 nsec)

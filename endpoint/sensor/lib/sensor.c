@@ -141,6 +141,7 @@ static int open_links(struct wedr_sensor *s, struct wedr_errinfo *ei)
             return wedr_fail(ei, WEDR_E_VERSION, "the list of hooks is not ours");
         }
         s->live[i] = r.live != 0;
+        s->off[i] = strcmp(r.reason, HOOK_SWITCHED_OFF) == 0;
         int err = r.live ? open_link(s->folder, &wedr_hooks[i], &s->link[i], &s->link_id[i]) : 0;
         if (err) {
             return wedr_fail(ei, err, "link %s is gone", wedr_hooks[i].name);
@@ -195,7 +196,10 @@ int wedr_sensor_from_pins(const char *folder,
 }
 
 /* WEDR_E_VERSION with the reason when the open set is not what this program would load now. */
-static int check_same(const struct wedr_sensor *s, uint32_t ring_bytes, struct wedr_errinfo *ei)
+static int check_same(const struct wedr_sensor *s,
+                      const struct wedr_sensor_cfg *cfg,
+                      uint32_t ring_bytes,
+                      struct wedr_errinfo *ei)
 {
     struct wedr_host host;
     int err = wedr_host_info(&host);
@@ -208,6 +212,13 @@ static int check_same(const struct wedr_sensor *s, uint32_t ring_bytes, struct w
     if (s->ring_bytes != ring_bytes) {
         return wedr_fail(ei, WEDR_E_VERSION, "the ring size changed");
     }
+    for (size_t i = 0; i < HOOK_COUNT; i++) {
+        bool off = wedr_hook_is_off(&wedr_hooks[i], cfg);
+        if (off ? s->live[i] : s->off[i]) {
+            return wedr_fail(ei, WEDR_E_VERSION, "hook %s was switched %s", wedr_hooks[i].name,
+                             off ? "off" : "on");
+        }
+    }
     uint8_t digest[sizeof s->state->object_sha256];
     wedr_areas_digest(digest);
     return memcmp(digest, s->state->object_sha256, sizeof digest) == 0
@@ -216,6 +227,7 @@ static int check_same(const struct wedr_sensor *s, uint32_t ring_bytes, struct w
 }
 
 static int try_adopt(const char *folder,
+                     const struct wedr_sensor_cfg *cfg,
                      uint32_t ring_bytes,
                      struct wedr_sensor **ret,
                      struct wedr_errinfo *why)
@@ -225,7 +237,7 @@ static int try_adopt(const char *folder,
     if (err || !s) {
         return err ? err : WEDR_E_BUG;
     }
-    err = check_same(s, ring_bytes, why);
+    err = check_same(s, cfg, ring_bytes, why);
     if (err) {
         wedr_sensor_close(s);
         return err;
@@ -249,7 +261,7 @@ static int start_new(const struct wedr_sensor_cfg *cfg,
         return wedr_fail(ei, err, "the pin name is not valid");
     }
     (void)(wedr_pin_remove(fresh) == WEDR_OK); /* left by a crash; nobody saw its epoch */
-    err = wedr_set_load(ring_bytes, cfg->slow_walk, &set, ei);
+    err = wedr_set_load(cfg, ring_bytes, &set, ei);
     if (err) {
         return err;
     }
@@ -292,7 +304,7 @@ int wedr_sensor_open(const struct wedr_sensor_cfg *cfg,
         return err;
     }
     wedr_libbpf_capture();
-    if (try_adopt(folder, ring_bytes, &s, &why) == WEDR_OK) {
+    if (try_adopt(folder, cfg, ring_bytes, &s, &why) == WEDR_OK) {
         how.adopted = true;
     } else {
         (void)snprintf(how.why, sizeof how.why, "%.*s", (int)sizeof how.why - 1, why.text);

@@ -33,6 +33,9 @@ struct wedr_sensor_cfg {
     uint32_t
         ring_bytes; /* of each ring; 0 = WEDR_RING_BYTES. Else a power of two, >= 64 KiB (tests) */
     bool slow_walk; /* take the object for kernels before 6.2 also on newer ones (tests) */
+    const char *const
+        *without; /* names of hooks that are not attached though the kernel has them */
+    size_t without_count;
 };
 
 struct wedr_sensor_opened {

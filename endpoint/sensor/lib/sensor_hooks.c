@@ -58,6 +58,16 @@ static bool has_kind(const struct btf *btf, const char *prefix, const char *name
     return n > 0 && (size_t)n < sizeof full && btf__find_by_name_kind(btf, full, kind) > 0;
 }
 
+bool wedr_hook_is_off(const struct hook_info *h, const struct wedr_sensor_cfg *cfg)
+{
+    for (size_t i = 0; i < cfg->without_count; i++) {
+        if (strcmp(cfg->without[i], h->name) == 0) {
+            return !h->required;
+        }
+    }
+    return false;
+}
+
 void wedr_hook_missing(const struct hook_info *h,
                        const struct btf *btf,
                        char ret_reason[WEDR_SENSOR_REASON_MAX])

@@ -48,6 +48,7 @@ const char *wedr_libbpf_program(void)
 
 struct loading {
     struct wedr_set *set;
+    const struct wedr_sensor_cfg *cfg;
     const struct btf *btf;
     uint32_t ring_bytes;
     bool fast, sleepable;
@@ -69,9 +70,15 @@ static const struct hook_info *hook_of(const char *area, const char *program_nam
     return NULL;
 }
 
-/* Programs that are not hooks: run by the loader, of iterator type. One of the two inventories. */
-static bool is_helper(const struct loading *l, const char *name)
+/* Programs that are not hooks: iterators that the loader runs once. An area's own list, and one of
+ * the two inventories. */
+static bool is_helper(const struct loading *l, const char *area, const char *name)
 {
+    char list[32];
+    (void)snprintf(list, sizeof list, "wedr_%s_list", area);
+    if (strcmp(name, list) == 0) {
+        return true;
+    }
     if (strcmp(name, "wedr_inventory") == 0) {
         return l->sleepable;
     }
@@ -84,7 +91,8 @@ static int choose_programs(const struct loading *l, const char *area, struct bpf
     bpf_object__for_each_program(p, obj)
     {
         const struct hook_info *h = hook_of(area, bpf_program__name(p));
-        bool load = h ? !l->set->reason[h - wedr_hooks][0] : is_helper(l, bpf_program__name(p));
+        bool load =
+            h ? !l->set->reason[h - wedr_hooks][0] : is_helper(l, area, bpf_program__name(p));
         int err = bpf_program__set_autoload(p, load);
         if (err) {
             return err;
@@ -110,14 +118,23 @@ static int size_maps(const struct loading *l, struct bpf_object *obj)
     return err ? err : bpf_map__set_max_entries(ring1, l->ring_bytes);
 }
 
-/* Whatever the first object has under the same name is one and the same map. */
-static int share_maps(struct bpf_object *first, struct bpf_object *obj)
+/* Whatever an earlier object has under the same name is one and the same map. */
+static struct bpf_map *earlier_map(const struct wedr_set *set, size_t before, const char *name)
+{
+    struct bpf_map *m = NULL;
+    for (size_t i = 0; i < before && !m; i++) {
+        m = set->obj[i] ? bpf_object__find_map_by_name(set->obj[i], name) : NULL;
+    }
+    return m;
+}
+
+static int share_maps(const struct wedr_set *set, size_t index, struct bpf_object *obj)
 {
     struct bpf_map *m;
     bpf_object__for_each_map(m, obj)
     {
         struct bpf_map *shared =
-            bpf_map__is_internal(m) ? NULL : bpf_object__find_map_by_name(first, bpf_map__name(m));
+            bpf_map__is_internal(m) ? NULL : earlier_map(set, index, bpf_map__name(m));
         int err = shared ? bpf_map__reuse_fd(m, bpf_map__fd(shared)) : 0;
         if (err) {
             return err;
@@ -138,7 +155,7 @@ static int try_load(const struct loading *l, size_t index, const struct wedr_are
     }
     int err = choose_programs(l, area->name, obj);
     if (!err) {
-        err = index == 0 ? size_maps(l, obj) : share_maps(l->set->obj[0], obj);
+        err = index == 0 ? size_maps(l, obj) : share_maps(l->set, index, obj);
     }
     if (!err) {
         err = bpf_object__load(obj);
@@ -192,6 +209,9 @@ static int load_all(const struct loading *l, struct wedr_errinfo *ei)
         if (l->set->reason[i][0] && wedr_hooks[i].required) {
             return wedr_fail(ei, WEDR_E_UNSUP, "%s", l->set->reason[i]);
         }
+        if (wedr_hook_is_off(&wedr_hooks[i], l->cfg)) {
+            (void)snprintf(l->set->reason[i], WEDR_SENSOR_REASON_MAX, HOOK_SWITCHED_OFF);
+        }
     }
     for (size_t i = 0; i < count && i < WEDR_AREAS_MAX; i++) {
         int err = load_area(l, i, &areas[i]);
@@ -202,12 +222,12 @@ static int load_all(const struct loading *l, struct wedr_errinfo *ei)
     return WEDR_OK;
 }
 
-int wedr_set_load(uint32_t ring_bytes,
-                  bool slow_walk,
+int wedr_set_load(const struct wedr_sensor_cfg *cfg,
+                  uint32_t ring_bytes,
                   struct wedr_set **ret,
                   struct wedr_errinfo *ei)
 {
-    struct loading l = {.ring_bytes = ring_bytes};
+    struct loading l = {.cfg = cfg, .ring_bytes = ring_bytes};
     wedr_libbpf_capture();
     struct btf *btf = btf__load_vmlinux_btf();
     if (!btf) {
@@ -216,7 +236,7 @@ int wedr_set_load(uint32_t ring_bytes,
                          "built without CONFIG_DEBUG_INFO_BTF");
     }
     l.btf = btf;
-    l.fast = !slow_walk && btf_has(btf, "bpf_rdonly_cast") && btf_has(btf, "bpf_loop");
+    l.fast = !cfg->slow_walk && btf_has(btf, "bpf_rdonly_cast") && btf_has(btf, "bpf_loop");
     l.sleepable = btf_has(btf, "bpf_copy_from_user_task");
     l.set = wedr_alloc(1, sizeof *l.set);
     int err = l.set ? load_all(&l, ei) : wedr_fail(ei, WEDR_E_NOMEM, "out of memory");

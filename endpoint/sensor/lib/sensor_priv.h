@@ -31,6 +31,10 @@ void wedr_hook_missing(const struct hook_info *h,
                        const struct btf *btf,
                        char ret_reason[WEDR_SENSOR_REASON_MAX]);
 
+/* Does the configuration leave the hook out? The reason is then HOOK_SWITCHED_OFF. */
+bool wedr_hook_is_off(const struct hook_info *h, const struct wedr_sensor_cfg *cfg);
+#define HOOK_SWITCHED_OFF "switched off"
+
 /* sensor_attach.c: attaches a loaded program. *ret_link is a link that can be pinned. */
 WEDR_MUST_USE int wedr_hook_attach(const struct hook_info *h, int prog, int *ret_link);
 /* Id of a tracepoint "group/name"; WEDR_E_NOENT. Needs no mounted tracefs. */
@@ -64,7 +68,7 @@ struct wedr_sensor {
     int map[MAP_COUNT];        /* -1 when closed; MAP_STATE is frozen: mapped for reading only */
     int link[HOOK_COUNT];      /* -1: not live, or an old set, which has none */
     uint32_t link_id[HOOK_COUNT];
-    bool live[HOOK_COUNT];
+    bool live[HOOK_COUNT], off[HOOK_COUNT]; /* off: by the configuration that it began with */
     uint32_t ring_bytes;
     const struct wedr_sensor_state *state;
 };
@@ -104,8 +108,10 @@ struct wedr_set {
     char reason[HOOK_COUNT][WEDR_SENSOR_REASON_MAX]; /* "": its program is loaded */
 };
 /* Loads what this kernel takes of all areas; fails when a required hook is not among it. */
-WEDR_MUST_USE int
-wedr_set_load(uint32_t ring_bytes, bool slow_walk, struct wedr_set **ret, struct wedr_errinfo *ei);
+WEDR_MUST_USE int wedr_set_load(const struct wedr_sensor_cfg *cfg,
+                                uint32_t ring_bytes,
+                                struct wedr_set **ret,
+                                struct wedr_errinfo *ei);
 void wedr_set_free(struct wedr_set *set); /* NULL is allowed */
 
 /* sensor_start.c: fills the state and the policy, attaches, pins below folder (exists, empty) and

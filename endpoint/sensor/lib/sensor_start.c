@@ -42,12 +42,8 @@ static int fill_state(int map)
 }
 
 /* Runs the iterator to its end; every byte it gives stands for one record. */
-static int run_inventory(struct bpf_object *obj, uint32_t *ret_existing)
+static int run_iterator(const struct bpf_program *p, uint32_t *ret_count)
 {
-    struct bpf_program *p = bpf_object__find_program_by_name(obj, "wedr_inventory");
-    if (!p || bpf_program__fd(p) < 0) {
-        p = bpf_object__find_program_by_name(obj, "wedr_inventory_noargv");
-    }
     int link = bpf_link_create(p ? bpf_program__fd(p) : -1, 0, BPF_TRACE_ITER, NULL);
     if (link < 0) {
         return wedr_err_from_os(errno);
@@ -55,12 +51,12 @@ static int run_inventory(struct bpf_object *obj, uint32_t *ret_existing)
     int err = WEDR_OK;
     int iter = bpf_iter_create(link);
     ssize_t n = -1;
-    uint32_t existing = 0;
+    uint32_t count = 0;
     if (iter >= 0) {
         char bytes[4096];
         do {
             n = read(iter, bytes, sizeof bytes);
-            existing += n > 0 ? (uint32_t)n : 0;
+            count += n > 0 ? (uint32_t)n : 0;
         } while (n > 0 || (n < 0 && (errno == EINTR || errno == EAGAIN)));
     }
     if (n < 0) {
@@ -70,8 +66,31 @@ static int run_inventory(struct bpf_object *obj, uint32_t *ret_existing)
         (void)close(iter);
     }
     (void)close(link);
-    *ret_existing = existing;
+    *ret_count = count;
     return err;
+}
+
+/* What the areas list for themselves, then the living processes. */
+static int run_lists(const struct wedr_set *set, uint32_t *ret_existing)
+{
+    const struct wedr_area *areas;
+    size_t count = wedr_area_list(&areas);
+    for (size_t i = 0; i < count && i < WEDR_AREAS_MAX; i++) {
+        char name[32];
+        uint32_t ignored;
+        (void)snprintf(name, sizeof name, "wedr_%s_list", areas[i].name);
+        const struct bpf_program *p =
+            set->obj[i] ? bpf_object__find_program_by_name(set->obj[i], name) : NULL;
+        int err = p ? run_iterator(p, &ignored) : WEDR_OK;
+        if (err) {
+            return err;
+        }
+    }
+    const struct bpf_program *p = bpf_object__find_program_by_name(set->obj[0], "wedr_inventory");
+    if (!p || bpf_program__fd(p) < 0) {
+        p = bpf_object__find_program_by_name(set->obj[0], "wedr_inventory_noargv");
+    }
+    return run_iterator(p, ret_existing);
 }
 
 static struct bpf_program *program_of(const struct wedr_set *set, const struct hook_info *h)
@@ -188,7 +207,7 @@ int wedr_set_start(struct wedr_set *set,
     }
     if (!err) {
         step = "run the inventory";
-        err = run_inventory(first, ret_existing);
+        err = run_lists(set, ret_existing);
     }
     return err ? wedr_fail(ei, err, "cannot start the sensor (%s): %s", step, wedr_err_text(err))
                : WEDR_OK;

@@ -62,6 +62,12 @@ struct pid_namespace {
 struct mnt_namespace {
     struct ns_common ns;
 };
+struct ns_common___id { /* 6.18 */
+    u64 ns_id;          /* 0: an anonymous mount namespace */
+};
+struct mnt_namespace___seq { /* before 6.18 */
+    u64 seq;                 /* 0: anonymous */
+};
 struct net {
     struct ns_common ns;
 };
@@ -223,8 +229,12 @@ struct signal_struct {
 };
 
 struct kernfs_node {
+    struct kernfs_node *parent;
     const char *name;
     u64 id;
+};
+struct kernfs_node___p615 { /* 6.15 */
+    struct kernfs_node *__parent;
 };
 struct cgroup_root;
 struct cgroup {
