@@ -193,8 +193,22 @@ static int load_area(const struct loading *l, size_t index, const struct wedr_ar
     }
 }
 
+/* What a person can do something about comes first; libbpf's words tell little of it. */
 static int load_failed(struct wedr_errinfo *ei, int err)
 {
+    struct wedr_sensor_probe_line lines[WEDR_SENSOR_PROBE_MAX];
+    char words[WEDR_SENSOR_REASON_MAX];
+    size_t count = 0;
+    bool works = true;
+    memcpy(words, said, sizeof words);
+    wedr_sensor_probe(lines, &count, &works);
+    memcpy(said, words, sizeof said);
+    for (size_t i = 0; i < count; i++) {
+        if (!lines[i].ok) {
+            int why = strcmp(lines[i].topic, "rights") == 0 ? WEDR_E_PERM : WEDR_E_UNSUP;
+            return wedr_fail(ei, why, "%s: %s", lines[i].topic, lines[i].text);
+        }
+    }
     int code = err == -EPERM || err == -EACCES ? WEDR_E_PERM : WEDR_E_UNSUP;
     return wedr_fail(ei, code, "the BPF programs do not load (%s); %s",
                      strerrordesc_np(err < 0 ? -err : err), wedr_libbpf_said());

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "core/base/attr.h"
 #include "sensor_priv.h"
 
 #include <bpf/bpf.h>
 #include <bpf/btf.h>
 #include <bpf/libbpf.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -129,6 +131,37 @@ static bool has_member(const struct btf *btf, const char *type, const char *memb
     return false;
 }
 
+/* Sequence numbers come from an addition that gives back the old value. Nothing in BTF tells of it,
+ * so a program of five instructions is loaded. */
+static void probe_atomics(struct probe *p)
+{
+    static const struct bpf_insn code[] = {
+        {.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0},
+        {.code = BPF_STX | BPF_MEM | BPF_DW,
+         .dst_reg = BPF_REG_10,
+         .src_reg = BPF_REG_0,
+         .off = -8},
+        {.code = BPF_STX | BPF_ATOMIC | BPF_DW,
+         .dst_reg = BPF_REG_10,
+         .src_reg = BPF_REG_0,
+         .off = -8,
+         .imm = BPF_ADD | BPF_FETCH},
+        {.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0},
+        {.code = BPF_JMP | BPF_EXIT},
+    };
+    int fd = bpf_prog_load(BPF_PROG_TYPE_SOCKET_FILTER, "wedr_atomics", "GPL", code,
+                           WEDR_ARRAY_COUNT(code), NULL);
+    if (fd >= 0) {
+        (void)close(fd);
+        say(p, "atomics", FINE, "BPF programs can count.");
+    } else if (fd != -EPERM) {
+        say(p, "atomics", BROKEN,
+            "BPF programs cannot fetch and add (%s): the kernel must be 5.12 or newer. Use source "
+            "proc until then.",
+            strerrordesc_np(-fd));
+    }
+}
+
 static void probe_hooks(struct probe *p, const struct btf *btf)
 {
     unsigned missing = 0;
@@ -149,7 +182,7 @@ static void probe_features(struct probe *p, const struct btf *btf)
 {
     probe_hooks(p, btf);
     if (!has_kind(btf, "bpf_ringbuf_output", BTF_KIND_FUNC)) {
-        say(p, "ring buffer", BROKEN, "No BPF ring buffer: the kernel must be 5.12 or newer.");
+        say(p, "ring buffer", BROKEN, "No BPF ring buffer: the kernel must be 5.8 or newer.");
     } else {
         say(p, "ring buffer", FINE, "BPF ring buffers are there.");
     }
@@ -157,12 +190,14 @@ static void probe_features(struct probe *p, const struct btf *btf)
         has_kind(btf, "bpf_loop", BTF_KIND_FUNC)) {
         say(p, "paths", FINE, "Paths are resolved the fast way, up to 2048 components.");
     } else {
-        say(p, "paths", LIMITED, "Kernel before 6.2: slower paths, cut above 96 components.");
+        say(p, "paths", LIMITED,
+            "No bpf_rdonly_cast (6.2): slower paths, cut above 96 components.");
     }
     if (has_kind(btf, "bpf_copy_from_user_task", BTF_KIND_FUNC)) {
         say(p, "inventory", FINE, "Living processes are listed with their arguments.");
     } else {
-        say(p, "inventory", LIMITED, "Kernel before 5.18: living processes without arguments.");
+        say(p, "inventory", LIMITED,
+            "No bpf_copy_from_user_task (5.18): living processes without arguments.");
     }
     if (has_member(btf, "task_struct", "loginuid")) {
         say(p, "login uid", FINE, "The audit login uid is there.");
@@ -189,6 +224,7 @@ void wedr_sensor_probe(struct wedr_sensor_probe_line ret_lines[WEDR_SENSOR_PROBE
     if (btf) {
         say(&p, "kernel BTF", FINE, "The kernel describes its own types.");
         probe_features(&p, btf);
+        probe_atomics(&p);
     } else {
         say(&p, "kernel BTF", BROKEN,
             "No /sys/kernel/btf/vmlinux: use a kernel with CONFIG_DEBUG_INFO_BTF=y (Debian, "
