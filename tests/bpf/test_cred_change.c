@@ -4,6 +4,7 @@
 #include "steps.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -170,6 +171,40 @@ static void set_user_id_program_is_not_told_twice(void **state)
     assert_int_equal(rec_uint(rig_wait(r, CHANGE, pid, 0), "euid"), 1000);
 }
 
+/* Waits for a byte, then becomes user 1000. */
+static pid_t start_waiting(int *ret_go)
+{
+    int ends[2];
+    char c;
+    assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+    pid_t pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        (void)close(ends[1]);
+        _exit(read(ends[0], &c, 1) == 1 && setuid(1000) == 0 ? 0 : 93);
+    }
+    (void)close(ends[0]);
+    *ret_go = ends[1];
+    return pid;
+}
+
+static void old_values_of_a_process_that_is_older_than_the_sensor(void **state)
+{
+    struct rig r;
+    int go = -1;
+    (void)state;
+    pid_t pid = start_waiting(&go);
+    rig_open(&r, false, 0);
+    steps_finish(pid, go);
+    steps_ended(&r, pid);
+    assert_int_equal(rig_count(&r, CHANGE, pid), 1);
+    const struct wedr_event_view *v = rig_wait(&r, CHANGE, pid, 0);
+    assert_int_equal(rec_uint(v, "op"), WEDR_CREDENTIAL_OP_SETUID);
+    assert_int_equal(rec_uint(v, "old_uid"), 0);
+    assert_int_equal(rec_uint(v, "uid"), 1000);
+    rig_close(&r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -182,9 +217,14 @@ int main(void)
         cmocka_unit_test(one_record_for_all_threads_of_a_process),
         cmocka_unit_test(set_user_id_program_is_not_told_twice),
     };
+    const struct CMUnitTest alone[] = {
+        cmocka_unit_test(old_values_of_a_process_that_is_older_than_the_sensor),
+    };
     int unable = rig_unable();
     if (unable) {
         return unable;
     }
-    return cmocka_run_group_tests_name("identity", tests, rig_setup_fast, rig_teardown) != 0;
+    int failed = cmocka_run_group_tests_name("identity", tests, rig_setup_fast, rig_teardown);
+    failed += cmocka_run_group_tests_name("older process", alone, NULL, NULL);
+    return failed != 0;
 }
