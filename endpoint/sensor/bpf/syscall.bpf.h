@@ -73,25 +73,40 @@ static __always_inline u64 fd_file(u32 fd)
     return file;
 }
 
-#define FMODE_BACKING 0x2000000u
+/* The bit that marks a backing file is the one or the other, depending on the kernel, and each
+ * means something else on other kernels. */
+#define FMODE_MAYBE_BACKING 0x3000000u
 
 /* Where a file is, as the process that opened it sees it; addresses. */
 struct place {
     u64 dentry, mnt, inode;
 };
 
-/* A mapping of a file of overlayfs holds the file of the layer below, whose path nobody uses: the
- * path that was opened stands beside it. Before 6.5 that file borrows the opened path. The inode is
- * therefore always the path's, never f_inode. */
+/* What follows a struct file in memory is only a path if its two halves agree. */
+static __always_inline bool is_path(u64 dentry, u64 mnt)
+{
+    struct dentry *d = (struct dentry *)dentry;
+    struct vfsmount *m = (struct vfsmount *)mnt;
+    u64 sb = (u64)BPF_CORE_READ(d, d_sb);
+    return sb && sb == (u64)BPF_CORE_READ(m, mnt_sb);
+}
+
+/* A mapping of a file of overlayfs holds the file of the layer below, with a path that nobody uses;
+ * the path that was opened stands behind it (6.8). Before, that file borrows the opened path. The
+ * inode is therefore always the path's, never f_inode. */
 static __always_inline void file_place(struct place *p, u64 address)
 {
     struct file *f = (struct file *)address;
+    struct backing_file *b = (struct backing_file *)address;
     p->dentry = (u64)BPF_CORE_READ(f, f_path.dentry);
     p->mnt = (u64)BPF_CORE_READ(f, f_path.mnt);
-    if (bpf_core_type_exists(struct backing_file) && (BPF_CORE_READ(f, f_mode) & FMODE_BACKING)) {
-        struct backing_file *b = (struct backing_file *)address;
-        p->dentry = (u64)BPF_CORE_READ(b, user_path.dentry);
-        p->mnt = (u64)BPF_CORE_READ(b, user_path.mnt);
+    if (bpf_core_field_exists(b->user_path) && (BPF_CORE_READ(f, f_mode) & FMODE_MAYBE_BACKING)) {
+        u64 dentry = (u64)BPF_CORE_READ(b, user_path.dentry);
+        u64 mnt = (u64)BPF_CORE_READ(b, user_path.mnt);
+        if (is_path(dentry, mnt)) {
+            p->dentry = dentry;
+            p->mnt = mnt;
+        }
     }
     struct dentry *d = (struct dentry *)p->dentry;
     p->inode = (u64)BPF_CORE_READ(d, d_inode);
@@ -102,7 +117,7 @@ static __always_inline void file_place(struct place *p, u64 address)
 
 /* Address of the struct pid that a number stands for in current's own pid namespace, 0 when there
  * is none: the kernel's own look-up, done again. */
-static __noinline u64 pid_by_number(u32 number)
+static inline __noinline u64 pid_by_number(u32 number)
 {
     struct task_struct *t = bpf_get_current_task_btf();
     struct pid *own = t->thread_pid;

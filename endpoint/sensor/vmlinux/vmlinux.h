@@ -173,9 +173,11 @@ struct dentry {
     struct dentry *d_parent;
     struct qstr d_name;
     struct inode *d_inode;
+    struct super_block *d_sb;
 };
 struct vfsmount {
     struct dentry *mnt_root;
+    struct super_block *mnt_sb;
 };
 struct mount {
     struct mount *mnt_parent;
@@ -193,7 +195,8 @@ struct file {
     unsigned int f_mode;
     void *private_data;
 };
-struct backing_file { /* 6.5: what a file of overlayfs stands on; its path is the real one */
+struct backing_file { /* 6.8: a file that one of overlayfs stands on; user_path is what was opened
+                       */
     struct path user_path;
 };
 struct fdtable {
@@ -213,6 +216,17 @@ struct mm_struct {
     unsigned long arg_start;
     unsigned long arg_end;
     unsigned long task_size;
+    unsigned long start_brk;
+    unsigned long brk;
+    unsigned long start_stack;
+    unsigned long saved_auxv[46];
+};
+struct vm_area_struct {
+    unsigned long vm_start;
+    unsigned long vm_end;
+    struct mm_struct *vm_mm;
+    unsigned long vm_flags;
+    struct file *vm_file;
 };
 
 struct tty_struct {
@@ -226,6 +240,19 @@ struct signal_struct {
     unsigned int flags;
     struct pid *pids[4];
     struct tty_struct *tty;
+};
+
+struct sigaction {
+    void *sa_handler;
+};
+struct k_sigaction {
+    struct sigaction sa;
+};
+struct sighand_struct {
+    struct k_sigaction action[64];
+};
+struct kernel_siginfo {
+    int si_code;
 };
 
 struct kernfs_node {
@@ -261,6 +288,7 @@ struct task_struct {
     struct task_struct *group_leader;
     const struct cred *real_cred; /* the task's own; cred: what it acts with just now */
     const struct cred *cred;
+    struct sighand_struct *sighand;
     char comm[16];
     struct fs_struct *fs;
     struct files_struct *files;
@@ -283,6 +311,17 @@ struct pt_regs___arm64 {
     u64 regs[31];
     u64 orig_x0;
     int syscallno;
+};
+
+struct module { /* CONFIG_MODULES */
+    char name[56];
+};
+struct bpf_prog_aux {
+    char name[16];
+};
+struct bpf_prog {
+    enum bpf_prog_type type;
+    struct bpf_prog_aux *aux;
 };
 
 struct linux_binprm {
