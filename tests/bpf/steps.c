@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -67,4 +68,19 @@ void steps_ended(struct rig *r, pid_t pid)
 {
     assert_non_null(rig_wait(r, WEDR_EV_PROCESS_TERMINATE, pid, 0));
     rig_pump(r);
+}
+
+void steps_copy(const char *from, const char *to)
+{
+    char buf[65536];
+    ssize_t n;
+    int in = open(from, O_RDONLY | O_CLOEXEC);
+    int out = open(to, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0755);
+    assert_true(in >= 0 && out >= 0);
+    while ((n = read(in, buf, sizeof buf)) > 0) {
+        assert_int_equal(write(out, buf, (size_t)n), n);
+    }
+    (void)close(in);
+    (void)close(out);
+    assert_int_equal(chmod(to, 0755), 0);
 }

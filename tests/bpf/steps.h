@@ -19,3 +19,5 @@ void steps_finish(pid_t pid, int go);
 /* The process has ended and everything that it did is read. Its end is in the critical lane; the
  * bulk lane is read behind it. */
 void steps_ended(struct rig *r, pid_t pid);
+/* Copies a program. */
+void steps_copy(const char *from, const char *to);
