@@ -14,6 +14,10 @@
 #define AT(member) \
     offsetof(struct wedr_agent_cfg, member), sizeof(((struct wedr_agent_cfg *)0)->member)
 
+#define AT_SENSOR(member)                                                                    \
+    offsetof(struct wedr_agent_cfg, sensor) + offsetof(struct wedr_sensor_settings, member), \
+        sizeof(((struct wedr_sensor_settings *)0)->member)
+
 static const struct wedr_cfg_option options[] = {
     {"agent.max_bytes_per_file", WEDR_CFG_U64, AT(max_bytes_per_file), 65536, 4194304, "1048576",
      "a spool segment is sealed at this many bytes of NDJSON"},
@@ -43,6 +47,7 @@ static const struct wedr_cfg_option options[] = {
     {"log.level", WEDR_CFG_STR, AT(log_level), 0, 0, "info", "error, warn, info or debug"},
     {"log.max_bytes", WEDR_CFG_U64, AT(log_max_bytes), 65536, 1073741824, "8388608",
      "log/agent.log is renamed to agent.log.1 at this size"},
+    WEDR_SETTINGS_ROWS(AT_SENSOR),
 };
 
 const struct wedr_cfg_option *wedr_agent_options(size_t *ret_count)
@@ -53,6 +58,11 @@ const struct wedr_cfg_option *wedr_agent_options(size_t *ret_count)
 
 static int check_meaning(const struct wedr_agent_cfg *c, struct wedr_errinfo *ei)
 {
+    struct wedr_settings_meaning sensor;
+    int err = wedr_settings_mean(&c->sensor, &sensor, ei);
+    if (err != WEDR_OK) {
+        return err;
+    }
     if (c->core_uid == c->net_uid) {
         return wedr_fail(ei, WEDR_E_FORMAT, "agent.core_uid and agent.net_uid must differ");
     }
@@ -92,6 +102,17 @@ int wedr_agent_config_parse(const char *json,
     return err;
 }
 
+/* An empty entry ends a list within its member. */
+static bool list_ended(const char *list, size_t size)
+{
+    for (size_t i = 0; i < size; i++) {
+        if (list[i] == '\0' && (i == 0 || list[i - 1] == '\0')) {
+            return true;
+        }
+    }
+    return false;
+}
+
 int wedr_agent_config_check(const void *block,
                             size_t len,
                             struct wedr_agent_cfg *ret,
@@ -116,6 +137,9 @@ int wedr_agent_config_check(const void *block,
         case WEDR_CFG_STR:
             ok = memchr(p + o->offset, 0, o->size) != NULL;
             break;
+        case WEDR_CFG_LIST:
+            ok = list_ended((const char *)p + o->offset, o->size);
+            break;
         default:
             ok = false;
         }
@@ -132,9 +156,29 @@ int wedr_agent_config_check(const void *block,
     return err;
 }
 
+struct parse_job {
+    const struct wedr_buf *text; /* of agent.json */
+    const char *lines;           /* of the profile */
+    size_t len;
+};
+
+static int parse_job(const struct parse_job *job, struct wedr_agent_cfg *c, struct wedr_errinfo *ei)
+{
+    struct wedr_errinfo why = {""};
+    int err = wedr_agent_config_parse((const char *)job->text->p, job->text->len, c, &why);
+    if (err != WEDR_OK) {
+        return wedr_fail(ei, err, WEDR_CONFIG_FILE ": %s", why.text);
+    }
+    if (!c->sensor.from_profile) {
+        return WEDR_OK;
+    }
+    err = wedr_settings_apply(&c->sensor, job->lines, job->len, &why);
+    return err == WEDR_OK ? WEDR_OK : wedr_fail(ei, err, "profile: %s", why.text);
+}
+
 static int parser_child(void *arg, struct wedr_ipc *channel)
 {
-    const struct wedr_buf *text = (const struct wedr_buf *)arg;
+    const struct parse_job *job = (const struct parse_job *)arg;
     static struct wedr_msg_options m;
     struct wedr_errinfo ei = {""};
     struct wedr_sandbox_report report;
@@ -143,7 +187,7 @@ static int parser_child(void *arg, struct wedr_ipc *channel)
     wedr_msg_begin(&m, WEDR_MSG_T_OPTIONS);
     int err = wedr_sandbox_enter(&sandbox, &report, &ei);
     if (err == WEDR_OK) {
-        err = wedr_agent_config_parse((const char *)text->p, text->len, &c, &ei);
+        err = parse_job(job, &c, &ei);
     }
     m.err = err;
     wedr_msg_put_text(m.text, sizeof(m.text), ei.text);
@@ -156,7 +200,7 @@ static int parser_child(void *arg, struct wedr_ipc *channel)
 }
 
 static int
-parse_in_child(const struct wedr_buf *text, struct wedr_agent_cfg *ret, struct wedr_errinfo *ei)
+parse_in_child(const struct parse_job *job, struct wedr_agent_cfg *ret, struct wedr_errinfo *ei)
 {
     struct wedr_child *child = NULL;
     struct wedr_ipc *channel = NULL;
@@ -164,7 +208,7 @@ parse_in_child(const struct wedr_buf *text, struct wedr_agent_cfg *ret, struct w
     uint16_t type = 0;
     size_t len = 0, handles = 0, ready = 0;
     int err =
-        wedr_child_start("wedr-parser", parser_child, (void *)(uintptr_t)text, &child, &channel);
+        wedr_child_start("wedr-parser", parser_child, (void *)(uintptr_t)job, &child, &channel);
     if (err != WEDR_OK) {
         return wedr_fail(ei, err, "cannot start the configuration parser");
     }
@@ -179,7 +223,7 @@ parse_in_child(const struct wedr_buf *text, struct wedr_agent_cfg *ret, struct w
     if (err != WEDR_OK || type != WEDR_MSG_T_OPTIONS) {
         err = wedr_fail(ei, WEDR_E_FORMAT, "the configuration parser did not answer");
     } else if (m.err != WEDR_OK) {
-        err = wedr_fail(ei, WEDR_E_FORMAT, WEDR_CONFIG_FILE ": %s", m.text);
+        err = wedr_fail(ei, WEDR_E_FORMAT, "%s", m.text);
     } else {
         err = wedr_agent_config_check(m.block, m.block_len, ret, ei);
     }
@@ -192,16 +236,30 @@ int wedr_agent_config_load(const char *state_dir,
                            struct wedr_agent_cfg *ret,
                            struct wedr_errinfo *ei)
 {
+    return wedr_agent_config_load_with(state_dir, "", 0, ret, ei);
+}
+
+int wedr_agent_config_load_with(const char *state_dir,
+                                const char *lines,
+                                size_t len,
+                                struct wedr_agent_cfg *ret,
+                                struct wedr_errinfo *ei)
+{
     wedr_handle dir = WEDR_HANDLE_NONE, file = WEDR_HANDLE_NONE;
     struct wedr_fs_stat st;
     struct wedr_buf text;
+    struct parse_job job = {&text, lines, len};
     wedr_buf_init(&text, WEDR_CONFIG_FILE_MAX);
     int err = wedr_fs_open_dir(state_dir, &dir);
     if (err == WEDR_OK) {
         err = wedr_fs_open_at(dir, WEDR_CONFIG_FILE, WEDR_FS_READ, 0, &file);
     }
-    if (err == WEDR_E_NOENT) {
+    if (err == WEDR_E_NOENT && len == 0) {
         err = wedr_agent_config_parse("", 0, ret, ei);
+        goto out;
+    }
+    if (err == WEDR_E_NOENT) {
+        err = parse_in_child(&job, ret, ei);
         goto out;
     }
     if (err == WEDR_OK) {
@@ -219,7 +277,7 @@ int wedr_agent_config_load(const char *state_dir,
         err = wedr_fail(ei, err, "cannot read " WEDR_CONFIG_FILE ": %s", wedr_err_text(err));
         goto out;
     }
-    err = parse_in_child(&text, ret, ei);
+    err = parse_in_child(&job, ret, ei);
 out:
     wedr_buf_fini(&text);
     wedr_fs_close(file);

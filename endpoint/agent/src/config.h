@@ -9,6 +9,7 @@
 #include "core/base/attr.h"
 #include "core/util/cfg.h"
 #include "core/util/errinfo.h"
+#include "wedr/rules/settings.h"
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -25,6 +26,7 @@ struct wedr_agent_cfg {
     uint64_t heartbeat_interval_secs;
     char log_level[16];
     uint64_t log_max_bytes;
+    struct wedr_sensor_settings sensor;
 };
 
 const struct wedr_cfg_option *wedr_agent_options(size_t *ret_count);
@@ -33,6 +35,13 @@ const struct wedr_cfg_option *wedr_agent_options(size_t *ret_count);
  * WEDR_E_PERM when the file may be written by others than its owner. Starts and ends one child. */
 WEDR_MUST_USE int
 wedr_agent_config_load(const char *state_dir, struct wedr_agent_cfg *ret, struct wedr_errinfo *ei);
+/* The same, and the profile's lines of rules/settings.h over it unless sensor.from_profile forbids.
+ * An error in the lines begins with "profile: ". */
+WEDR_MUST_USE int wedr_agent_config_load_with(const char *state_dir,
+                                              const char *lines,
+                                              size_t len,
+                                              struct wedr_agent_cfg *ret,
+                                              struct wedr_errinfo *ei);
 /* The parse alone, in this process: for the child, tests and the fuzz target. */
 WEDR_MUST_USE int wedr_agent_config_parse(const char *json,
                                           size_t len,

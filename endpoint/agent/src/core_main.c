@@ -188,6 +188,10 @@ static int on_holder(struct core *c, struct wedr_peer_msg *m)
         c->gap_done.h.type = WEDR_MSG_T_GAP_DONE;
         c->gap_pending = err == WEDR_OK;
         return WEDR_OK;
+    case WEDR_MSG_T_SENSOR_STATE:
+        wedr_engine_sensor_state(c->engine,
+                                 (const struct wedr_msg_sensor_state *)(const void *)m->u.bytes);
+        return WEDR_OK;
     case WEDR_MSG_T_CORE_PEER:
         take_net(c, m);
         return WEDR_OK;

@@ -12,6 +12,7 @@
 #include "detect/detect.h"
 #include "wedr/plat/fs.h"
 #include "wedr/wire/batch.h"
+#include "wedr/wire/msg.h"
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -65,6 +66,9 @@ WEDR_MUST_USE int wedr_engine_source_end(struct wedr_engine *e, const char *reas
  * GAP_REASON. */
 WEDR_MUST_USE int
 wedr_engine_gap(struct wedr_engine *e, int64_t from_us, int64_t to_us, uint16_t reason);
+/* What the sensor sees now: a record sensor_state in the stream agent. Only the newest is kept
+ * until it can be written. */
+void wedr_engine_sensor_state(struct wedr_engine *e, const struct wedr_msg_sensor_state *s);
 
 /* Puts a verified rule bundle to work between two events; as wedr_detect_load. */
 WEDR_MUST_USE int wedr_engine_rules(struct wedr_engine *e,

@@ -180,6 +180,42 @@ static int put_loss(struct wedr_engine *e, const struct wedr_loss *loss)
     return err;
 }
 
+/* Lines of a text as a list of the wire. */
+static int set_lines(struct wedr_record *r, const char *name, const char *lines)
+{
+    char list[WEDR_MSG_HOOKS_MAX];
+    size_t len = strlen(lines);
+    memcpy(list, lines, len + 1);
+    for (char *end = strchr(list, '\n'); end; end = strchr(end, '\n')) {
+        *end++ = '\0';
+    }
+    return wedr_record_set_str(r, name, list, len ? len + 1 : 0, 0);
+}
+
+static int put_sensor_state(struct wedr_engine *e)
+{
+    struct wedr_record r;
+    const struct wedr_msg_sensor_state *s = &e->sensor_state;
+    int err = begin_record(e, &r, WEDR_EV_SENSOR_STATE);
+    if (err != WEDR_OK) {
+        return err;
+    }
+    if ((err = set_text(&r, "source", s->source)) != WEDR_OK ||
+        (err = set_text(&r, "level", s->level)) != WEDR_OK ||
+        (err = set_lines(&r, "hooks_live", s->hooks_live)) != WEDR_OK ||
+        (err = set_lines(&r, "hooks_missing", s->hooks_missing)) != WEDR_OK ||
+        (err = set_text(&r, "reason", s->reason)) != WEDR_OK) {
+        return err;
+    }
+    return put_record(e, &r);
+}
+
+void wedr_engine_sensor_state(struct wedr_engine *e, const struct wedr_msg_sensor_state *s)
+{
+    e->sensor_state = *s;
+    e->sensor_state_due = true;
+}
+
 static int put_note(struct wedr_engine *e, const struct engine_note *n)
 {
     switch (n->type) {
@@ -227,7 +263,8 @@ int engine_agent_flush(struct wedr_engine *e, bool all)
 {
     const struct wedr_loss *loss;
     uint64_t now = wedr_time_mono_ms();
-    if (e->agent_ended || (e->note_count == 0 && !wedr_losses_due(e->losses, now, all))) {
+    if (e->agent_ended ||
+        (e->note_count == 0 && !e->sensor_state_due && !wedr_losses_due(e->losses, now, all))) {
         return WEDR_OK;
     }
     int err = e->agent_begun ? WEDR_OK : engine_agent_begin(e);
@@ -236,6 +273,10 @@ int engine_agent_flush(struct wedr_engine *e, bool all)
         if (err == WEDR_OK) {
             memmove(e->notes, e->notes + 1, --e->note_count * sizeof(e->notes[0]));
         }
+    }
+    if (err == WEDR_OK && e->sensor_state_due) {
+        err = put_sensor_state(e);
+        e->sensor_state_due = err != WEDR_OK;
     }
     while (err == WEDR_OK && (loss = wedr_losses_due(e->losses, now, all)) != NULL) {
         err = put_loss(e, loss);

@@ -65,6 +65,8 @@ struct wedr_engine {
     uint8_t *record; /* WEDR_RECORD_MAX, for records of the stream agent */
     struct engine_note notes[ENGINE_NOTES_MAX];
     size_t note_count;
+    struct wedr_msg_sensor_state sensor_state; /* the newest is told when it is due */
+    bool sensor_state_due;
     struct wedr_detect *detect;
     struct wedr_spool_stream *agent;
     struct wedr_spool_stream *alert; /* NULL until there is something to say in it */

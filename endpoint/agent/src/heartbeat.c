@@ -145,6 +145,19 @@ static void put_rules(struct wedr_json *j, const struct wedr_heartbeat *hb)
     wedr_json_obj_end(j);
 }
 
+static void put_sensor(struct wedr_json *j, const struct wedr_msg_holder_state *h)
+{
+    wedr_json_key(j, "sensor");
+    wedr_json_obj_begin(j);
+    put_u64(j, "hooks_live", h->hooks_live);
+    put_u64(j, "hooks_missing", h->hooks_missing);
+    put_str(j, "missing", h->hooks_missing_names);
+    put_str(j, "governor", wedr_msg_governor_text(h->governor));
+    put_u64(j, "cpu_permille", h->cpu_permille);
+    put_str(j, "settings_error", h->settings_error);
+    wedr_json_obj_end(j);
+}
+
 /* True when something is wrong. */
 static bool put_health(struct wedr_json *j, const struct wedr_heartbeat *hb)
 {
@@ -199,6 +212,7 @@ int wedr_heartbeat_write(const struct wedr_heartbeat *hb, char *text, size_t cap
     if (hb->holder) {
         wedr_json_key(&j, "sensor_attached");
         wedr_json_bool(&j, hb->holder->sensor_attached != 0);
+        put_sensor(&j, hb->holder);
         put_u64(&j, "sensor_detached_count", hb->holder->sensor_detached_count);
         put_u64(&j, "core_restarts", hb->holder->core_restarts);
         put_u64(&j, "net_restarts", hb->holder->net_restarts);

@@ -201,6 +201,7 @@ static int loop(struct holder *h)
         holder_children_tick(h, now);
         holder_source_tick(h, now);
         holder_source_retry(h, now);
+        holder_policy_tick(h, now);
         state_tick(h, now);
         manager_tick(h, now);
         stop_tick(h, now);

@@ -87,6 +87,15 @@ void holder_state_fill(struct holder *h, struct wedr_msg_holder_state *m)
         say(m, server_trouble(h));
     }
     holder_rules_state(h, m);
+    holder_policy_state(h, m);
+    if (m->settings_error[0]) {
+        char text[WEDR_MSG_TEXT_MAX];
+        (void)snprintf(text, sizeof(text), "sensor settings: %.200s", m->settings_error);
+        say(m, text);
+    }
+    if (m->governor == WEDR_MSG_GOVERNOR_NO_BULK) {
+        say(m, "the agent used more of the processor than it may: bulk events are not recorded");
+    }
     if (m->rules_error[0]) {
         char text[WEDR_MSG_TEXT_MAX];
         (void)snprintf(text, sizeof(text), "rules: %.200s", m->rules_error);

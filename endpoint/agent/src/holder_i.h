@@ -4,6 +4,7 @@
  * it. holder.c           start, loop, end          holder_children.c  processes and their messages
  *   holder_source.c    sensor, gaps, memory      holder_cli.c       status socket, counters, health
  *   holder_rules.c     bundles                   holder_kill.c      what rules want ended
+ *   holder_policy.c    what the sensor records
  */
 #pragma once
 
@@ -59,6 +60,18 @@ struct holder_rules {
     char error[WEDR_MSG_TEXT_MAX];
 };
 
+struct holder_policy {
+    char lines[WEDR_SETTINGS_TEXT_MAX], offered[WEDR_SETTINGS_TEXT_MAX]; /* of the profile */
+    size_t lines_len, offered_len;
+    enum wedr_msg_governor level;
+    uint64_t cpu_us, cpu_ms; /* used when last looked; when to look again */
+    uint32_t cpu_permille, over, calm;
+    uint64_t cgroups_ms;
+    uint32_t hooks_live, hooks_missing;
+    char missing_names[WEDR_MSG_NAMES_MAX];
+    char error[WEDR_MSG_TEXT_MAX]; /* why what was asked for does not hold */
+};
+
 enum stop_phase { STOP_NO, STOP_SOURCE, STOP_CORE, STOP_SHIPPING, STOP_DONE };
 
 struct holder {
@@ -86,6 +99,7 @@ struct holder {
     char missing[64];
     struct holder_rules rules;
     struct wedr_kills kills;
+    struct holder_policy policy;
 
     struct wedr_sensor *sensor, *old;
     char pin_name[WEDR_PIN_NAME_MAX];
@@ -137,6 +151,17 @@ void holder_rules_fetched(struct holder *h, const struct wedr_msg_rules_fetched 
 void holder_rules_close(struct holder *h);
 bool holder_rules_kill_allowed(const struct holder *h);
 void holder_rules_state(const struct holder *h, struct wedr_msg_holder_state *m);
+
+/* holder_policy.c */
+/* Puts the policy in force into the sensor, if there is one. */
+int holder_policy_push(struct holder *h);
+/* What the bundle that core is given says; accept: it is at work. */
+void holder_policy_offer(struct holder *h, const char *lines, size_t len);
+void holder_policy_accept(struct holder *h);
+/* A record sensor_state; also renews what the heartbeat says about hooks. */
+void holder_policy_tell(struct holder *h, const char *reason);
+void holder_policy_tick(struct holder *h, uint64_t now);
+void holder_policy_state(const struct holder *h, struct wedr_msg_holder_state *m);
 
 /* holder_source.c */
 void holder_source_open(struct holder *h);

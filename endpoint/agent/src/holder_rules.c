@@ -61,8 +61,14 @@ static int verify(const struct holder *h,
 static int give(struct holder *h, const struct wedr_bundle_info *info, const struct wedr_buf *buf)
 {
     struct wedr_msg_rules m;
+    const char *settings = NULL;
+    size_t settings_len = 0;
     wedr_handle copy = WEDR_HANDLE_NONE;
-    int err = wedr_fs_memory("rules", buf->len, &copy);
+    int err = wedr_bundle_settings(buf->p, buf->len, &settings, &settings_len);
+    if (err == WEDR_OK) {
+        holder_policy_offer(h, settings, settings_len);
+        err = wedr_fs_memory("rules", buf->len, &copy);
+    }
     if (err == WEDR_OK) {
         err = wedr_fs_write(copy, buf->p, buf->len);
     }
@@ -259,6 +265,7 @@ void holder_rules_result(struct holder *h, const struct wedr_msg_rules_result *m
             memset(h->rules.death_ms, 0, sizeof(h->rules.death_ms));
         }
         h->rules.at_work = true;
+        holder_policy_accept(h);
         h->rules.crashes = 0;
         h->rules.error[0] = 0;
         wedr_log(INFO, "holder.rules_at_work", WEDR_U64("serial", h->rules.now.serial),

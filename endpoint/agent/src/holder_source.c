@@ -92,6 +92,7 @@ void holder_source_open(struct holder *h)
     h->memory.epoch = wedr_sensor_state(h->sensor)->epoch;
     h->next_check_ms = now + CHECK_MS;
     h->next_store_ms = 0;
+    (void)(holder_policy_push(h) == WEDR_OK); /* said why not */
     if (h->core.ready) {
         holder_gap_send(h);
         holder_source_begin(h);
@@ -166,6 +167,7 @@ void holder_source_begin(struct holder *h)
     } else if (!give_old(h) && h->sensor) {
         h->phase = SOURCE_LIVE;
         give_ebpf(h, h->sensor, !h->fresh);
+        holder_policy_tell(h, h->fresh ? "the sensor was attached" : "the sensor was taken over");
     }
 }
 

@@ -268,6 +268,12 @@ int wedr_status_print_json(const char *state_dir, const struct wedr_msg_status *
     wedr_json_key(&j, "epoch");
     wedr_json_hex64(&j, core.epoch);
     put(&j, "rounds", core.rounds);
+    put(&j, "hooks_live", m->holder.hooks_live);
+    put(&j, "hooks_missing", m->holder.hooks_missing);
+    puts_(&j, "missing", m->holder.hooks_missing_names);
+    puts_(&j, "governor", wedr_msg_governor_text(m->holder.governor));
+    put(&j, "cpu_permille", m->holder.cpu_permille);
+    puts_(&j, "settings_error", m->holder.settings_error);
     wedr_json_obj_end(&j);
     json_lanes(&j, &core);
     json_rules(&j, m);
@@ -291,6 +297,11 @@ void wedr_status_print(const char *state_dir, const struct wedr_msg_status *m)
     (void)printf("  identity   %s\n", m->agent_id[0] ? m->agent_id : "not enrolled");
     (void)printf("  source     %s, epoch %016" PRIx64 "%s\n", c.source, c.epoch,
                  m->holder.sensor_attached ? ", sensor attached" : "");
+    (void)printf("  sensor     %" PRIu32 " hooks live, %" PRIu32
+                 " missing%s%s, governor %s, %" PRIu32 ".%" PRIu32 " %% of a core\n",
+                 m->holder.hooks_live, m->holder.hooks_missing, m->holder.hooks_missing ? ": " : "",
+                 m->holder.hooks_missing_names, wedr_msg_governor_text(m->holder.governor),
+                 m->holder.cpu_permille / 10, m->holder.cpu_permille % 10);
     for (size_t i = 0; i < WEDR_LANE_COUNT; i++) {
         struct wedr_msg_lane l = c.lane[i];
         (void)printf("  %-15s  produced %" PRIu64 "  read %" PRIu64 "  spooled %" PRIu64

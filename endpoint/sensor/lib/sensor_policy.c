@@ -7,9 +7,11 @@
 #include "sensor_priv.h"
 #include <bpf/bpf.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/membarrier.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -191,4 +193,21 @@ int wedr_sensor_self_set(struct wedr_sensor *s, const uint32_t *pids, size_t cou
     }
     (void)munmap(page, sizeof *page);
     return WEDR_OK;
+}
+
+int wedr_sensor_cgroup_id(const char *path, uint64_t *ret)
+{
+    struct stat st;
+    int root = -1;
+    int err = wedr_cgroup_root(&root);
+    if (err) {
+        return err;
+    }
+    /* The kernel's id of a cgroup is the inode number of its folder. */
+    err = fstatat(root, path[0] == '/' && path[1] ? path + 1 : ".", &st, AT_SYMLINK_NOFOLLOW) == 0
+              ? WEDR_OK
+              : wedr_err_from_os(errno);
+    (void)close(root);
+    *ret = err ? 0 : (uint64_t)st.st_ino;
+    return err;
 }

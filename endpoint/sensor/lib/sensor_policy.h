@@ -43,3 +43,7 @@ WEDR_MUST_USE int wedr_sensor_policy_set(struct wedr_sensor *s,
 /* The agent's own processes, left out of bulk kinds; again after each start of a child, with all of
  * them. WEDR_E_RANGE: more than WEDR_POLICY_SELF_MAX. */
 WEDR_MUST_USE int wedr_sensor_self_set(struct wedr_sensor *s, const uint32_t *pids, size_t count);
+
+/* Id of a cgroup by its path below the root of the version 2 hierarchy ("/system.slice").
+ * WEDR_E_NOENT: there is none of that name now. */
+WEDR_MUST_USE int wedr_sensor_cgroup_id(const char *path, uint64_t *ret);
