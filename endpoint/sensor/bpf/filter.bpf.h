@@ -10,19 +10,9 @@
  */
 #pragma once
 
-#include "record.bpf.h"
-
-#include "wedr/wire/sensor_policy.h"
+#include "budget.bpf.h"
 
 #define CGROUP_LEVELS 8
-
-struct {
-    __uint(type, BPF_MAP_TYPE_ARRAY);
-    __uint(map_flags, BPF_F_MMAPABLE);
-    __uint(max_entries, 1);
-    __type(key, u32);
-    __type(value, struct wedr_policy_page);
-} policy SEC(".maps");
 
 struct {
     __uint(type, BPF_MAP_TYPE_HASH);
@@ -187,10 +177,9 @@ static __always_inline bool xattr_watched(const struct build *b)
     return prefix_class(b->slot, WEDR_POLICY_XATTRS + p.bank, b->at, b->len) == WEDR_PREFIX_WATCH;
 }
 
-/* One record of a bulk kind by this process: false when its budget for this window is spent; the
- * event is then counted and will be told by an activity_summary. Ask last, right before the
- * sequence number. Any context. */
-static __always_inline bool budget_take(u32 type, u64 process_key)
+/* Path and budget in one question: what a watched prefix names is always recorded. */
+static __always_inline bool path_take(const struct build *b, u32 type, const struct task_head *h)
 {
-    return true;
+    u32 class = path_class(b);
+    return class == WEDR_PREFIX_WATCH || (class != WEDR_PREFIX_OUT && budget_take(type, h));
 }

@@ -187,7 +187,7 @@ static __noinline int module_mapped(struct code *c, u64 base, u64 size)
     PUT(r, nlink, BPF_CORE_READ(inode, i_nlink));
     PUT(r, map_flags, c->flags | (c->prot & 2 ? WEDR_MAP_FLAGS_WRITABLE : 0));
     add_path(&b, &r->image_path, c->at.dentry, c->at.mnt);
-    bool tell = hidden || (path_wanted(&b) && budget_take(type, key.process_key));
+    bool tell = hidden || (path_wanted(&b) && budget_take(type, &head));
     if (tell && tell_now(&key)) {
         build_end(&b, r, type, sizeof *r, 0);
     } else {
@@ -218,7 +218,7 @@ static __noinline int memory_made(struct code *c, u64 address, u64 size)
     PUT(r, prot, c->prot);
     PUT(r, map_flags, flags);
     add_path(&b, &r->image_path, c->at.dentry, c->at.mnt);
-    if (budget_take(type, key.process_key) && tell_now(&key)) {
+    if (budget_take(type, &head) && tell_now(&key)) {
         build_end(&b, r, type, sizeof *r, 0);
     } else {
         build_drop(&b);
@@ -396,7 +396,7 @@ int wedr_memfd(struct sys_exit *ctx)
     u8 start[8] = {};
     bpf_probe_read_kernel_str(start, sizeof start, (void *)name);
     struct build b = {};
-    if (!budget_take(type, head.key)) {
+    if (!budget_take(type, &head)) {
         return 0;
     }
     struct wedr_linux_memfd_create *r = build_begin(&b, WEDR_LANE_BULK, SLOT_OWN, sizeof *r);

@@ -241,6 +241,22 @@ int wedr_inventory_noargv(struct bpf_iter__task *ctx)
     return inventory_one(ctx, ARGV_OUT_OF_REACH);
 }
 
+/* Over the entries of budgets, every few seconds: tells what they hold. */
+SEC("iter/bpf_map_elem")
+int wedr_sweep(struct bpf_iter__bpf_map_elem *ctx)
+{
+    const u64 *at = ctx->key;
+    if (!at) {
+        return 0;
+    }
+    u64 key = *at;
+    struct wedr_budget *b = bpf_map_lookup_elem(&budgets, &key);
+    if (b) {
+        budget_tell(b, key);
+    }
+    return 0;
+}
+
 SEC("tp_btf/sched_process_fork")
 int BPF_PROG(wedr_fork, struct task_struct *creator, struct task_struct *child)
 {
@@ -293,6 +309,7 @@ int BPF_PROG(wedr_exit, struct task_struct *t)
     if (!sig || !is_last_thread(t, sig)) {
         return 0;
     }
+    budget_end(task_key(t));
     struct emit e;
     struct wedr_linux_process_terminate *r =
         emit_reserve(&e, WEDR_LANE_CRITICAL, sizeof *r + COMM_BYTES);

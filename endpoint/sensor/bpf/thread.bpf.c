@@ -17,7 +17,7 @@ int BPF_PROG(wedr_thread, struct task_struct *t)
     }
     struct task_head head;
     task_head(&head);
-    if (!budget_take(type, head.key)) {
+    if (!budget_take(type, &head)) {
         return 0;
     }
     struct emit e = {};
@@ -41,8 +41,9 @@ int BPF_PROG(wedr_texit, struct task_struct *t)
     if (t->pid == t->tgid || !wanted(type)) {
         return 0;
     }
-    u64 key = task_key(t);
-    if (!budget_take(type, key)) {
+    struct task_head head;
+    task_head(&head);
+    if (!budget_take(type, &head)) {
         return 0;
     }
     struct emit e = {};
@@ -52,7 +53,7 @@ int BPF_PROG(wedr_texit, struct task_struct *t)
     }
     PUT(r, pid, (u32)t->tgid);
     PUT(r, tid, (u32)t->pid);
-    PUT(r, process_key, key);
+    PUT(r, process_key, head.key);
     emit_submit(&e, r, type, sizeof *r, sizeof *r);
     return 0;
 }

@@ -20,8 +20,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-const char *const wedr_map_pins[MAP_COUNT] = {"state",  "ring0", "ring1",   "hooks",
-                                              "policy", "uids",  "cgroups", "prefixes"};
+const char *const wedr_map_pins[MAP_COUNT] = {"state", "ring0",   "ring1",    "hooks",  "policy",
+                                              "uids",  "cgroups", "prefixes", "budgets"};
 
 int wedr_sensor_pin_name(const char *state_dir, char ret_name[WEDR_PIN_NAME_MAX])
 {
@@ -57,6 +57,9 @@ void wedr_sensor_close(struct wedr_sensor *s)
             (void)close(s->map[i]);
         }
     }
+    if (s->sweep >= 0) {
+        (void)close(s->sweep);
+    }
     for (int i = 0; i < HOOK_COUNT; i++) {
         if (s->link[i] >= 0) {
             (void)close(s->link[i]);
@@ -80,6 +83,7 @@ static bool is_expected(int which, const struct bpf_map_info *info)
         [MAP_UIDS] = {BPF_MAP_TYPE_HASH, 1},
         [MAP_CGROUPS] = {BPF_MAP_TYPE_HASH, 1},
         [MAP_PREFIXES] = {BPF_MAP_TYPE_LPM_TRIE, 1},
+        [MAP_BUDGETS] = {BPF_MAP_TYPE_HASH, sizeof(struct wedr_budget)},
     };
     return info->type == expected[which].type && info->value_size == expected[which].value_bytes &&
            (which != MAP_HOOKS || info->max_entries == HOOK_COUNT);
@@ -135,6 +139,12 @@ static int open_link(const char *folder, const struct hook_info *h, int *ret_fd,
 /* Every hook that was live when the set began must be. */
 static int open_links(struct wedr_sensor *s, struct wedr_errinfo *ei)
 {
+    char path[PIN_PATH_MAX];
+    int err = wedr_pin_entry(path, s->folder, SWEEP_PIN);
+    s->sweep = err ? -1 : bpf_obj_get(path);
+    if (s->sweep < 0) {
+        return wedr_fail(ei, WEDR_E_VERSION, "the sweep is gone");
+    }
     for (uint32_t i = 0; i < HOOK_COUNT; i++) {
         struct hook_report r;
         if (bpf_map_lookup_elem(s->map[MAP_HOOKS], &i, &r) != 0) {
@@ -142,7 +152,7 @@ static int open_links(struct wedr_sensor *s, struct wedr_errinfo *ei)
         }
         s->live[i] = r.live != 0;
         s->off[i] = strcmp(r.reason, HOOK_SWITCHED_OFF) == 0;
-        int err = r.live ? open_link(s->folder, &wedr_hooks[i], &s->link[i], &s->link_id[i]) : 0;
+        err = r.live ? open_link(s->folder, &wedr_hooks[i], &s->link[i], &s->link_id[i]) : 0;
         if (err) {
             return wedr_fail(ei, err, "link %s is gone", wedr_hooks[i].name);
         }
@@ -184,6 +194,7 @@ int wedr_sensor_from_pins(const char *folder,
     }
     s->magic = SENSOR_MAGIC;
     (void)snprintf(s->folder, sizeof s->folder, "%s", folder);
+    s->sweep = -1;
     memset(s->map, 0xff, sizeof s->map);
     memset(s->link, 0xff, sizeof s->link);
     int err = open_pins(s, with_links, ei);

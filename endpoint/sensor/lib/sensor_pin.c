@@ -87,6 +87,17 @@ static int unlink_entries(const char *folder, const char *prefix)
     return err;
 }
 
+/* Detaches: nothing produces any more, unless another process holds the links. What the budgets
+ * held back is told then. */
+static int detach(const char *folder)
+{
+    int err = unlink_entries(folder, "link_");
+    if (!err) {
+        (void)(wedr_sweep_pins(folder) == WEDR_OK); /* an older kind of set has no budgets */
+    }
+    return err;
+}
+
 int wedr_pin_remove(const char *folder)
 {
     int err = unlink_entries(folder, "");
@@ -157,7 +168,7 @@ int wedr_pin_retire(const char *pin_name, struct wedr_errinfo *ei)
         err = drop_oldest(pin_name);
     }
     if (!err) {
-        err = unlink_entries(folder, "link_");
+        err = detach(folder);
     }
     /* Boot time only grows, so names sort by age. */
     (void)snprintf(suffix, sizeof suffix, OLD_INFIX "%016llx",
@@ -179,6 +190,9 @@ int wedr_sensor_unpin(const char *pin_name, struct wedr_errinfo *ei)
     const char *const fixed[] = {"", "-new"};
     for (size_t i = 0; i < WEDR_ARRAY_COUNT(fixed); i++) {
         int err = wedr_pin_path(folder, pin_name, fixed[i], "");
+        if (!err) {
+            err = detach(folder);
+        }
         if (!err) {
             err = wedr_pin_remove(folder);
         }

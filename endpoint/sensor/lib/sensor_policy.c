@@ -48,8 +48,13 @@ static void bank_fill(struct wedr_policy_bank *b, const struct wedr_sensor_polic
     b->xattr_count = (uint32_t)p->xattr_count;
 }
 
-int wedr_policy_fill(int policy_map)
+int wedr_policy_fill(int policy_map, int budgets_map)
 {
+    static const struct wedr_budget nobody;
+    uint64_t key = 0;
+    if (bpf_map_update_elem(budgets_map, &key, &nobody, BPF_ANY) != 0) {
+        return wedr_err_from_os(errno);
+    }
     struct wedr_sensor_policy p;
     struct wedr_policy_page *page = page_map(policy_map);
     if (!page) {

@@ -51,6 +51,7 @@ enum pinned_map {
     MAP_UIDS,
     MAP_CGROUPS,
     MAP_PREFIXES,
+    MAP_BUDGETS,
     MAP_COUNT
 };
 extern const char *const wedr_map_pins[MAP_COUNT];
@@ -65,6 +66,7 @@ struct hook_report {
 struct wedr_sensor {
     uint32_t magic;
     char folder[PIN_PATH_MAX]; /* where its pins are */
+    int sweep;                 /* program; -1 in an old set */
     int map[MAP_COUNT];        /* -1 when closed; MAP_STATE is frozen: mapped for reading only */
     int link[HOOK_COUNT];      /* -1: not live, or an old set, which has none */
     uint32_t link_id[HOOK_COUNT];
@@ -121,8 +123,16 @@ WEDR_MUST_USE int wedr_set_start(struct wedr_set *set,
                                  uint32_t *ret_existing,
                                  struct wedr_errinfo *ei);
 
+/* sensor_sweep.c: runs an iterator over all tasks (map -1) or over a map, to its end; *ret_bytes:
+ * what it gave. */
+WEDR_MUST_USE int wedr_iterate(int prog, int map, uint32_t *ret_bytes);
+/* Tells what the budgets of the set in the folder hold back. WEDR_E_NOENT: it is of a kind that has
+ * none. */
+#define SWEEP_PIN "prog_sweep"
+WEDR_MUST_USE int wedr_sweep_pins(const char *folder);
+
 /* sensor_policy.c: what holds until somebody sets a policy. */
-WEDR_MUST_USE int wedr_policy_fill(int policy_map);
+WEDR_MUST_USE int wedr_policy_fill(int policy_map, int budgets_map);
 
 /* sensor.c: opens what is pinned in folder. with_links false: an old set. ret_s->folder is set. */
 WEDR_MUST_USE int wedr_sensor_from_pins(const char *folder,

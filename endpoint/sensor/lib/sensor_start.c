@@ -41,35 +41,6 @@ static int fill_state(int map)
     return bpf_map_freeze(map) == 0 ? WEDR_OK : wedr_err_from_os(errno);
 }
 
-/* Runs the iterator to its end; every byte it gives stands for one record. */
-static int run_iterator(const struct bpf_program *p, uint32_t *ret_count)
-{
-    int link = bpf_link_create(p ? bpf_program__fd(p) : -1, 0, BPF_TRACE_ITER, NULL);
-    if (link < 0) {
-        return wedr_err_from_os(errno);
-    }
-    int err = WEDR_OK;
-    int iter = bpf_iter_create(link);
-    ssize_t n = -1;
-    uint32_t count = 0;
-    if (iter >= 0) {
-        char bytes[4096];
-        do {
-            n = read(iter, bytes, sizeof bytes);
-            count += n > 0 ? (uint32_t)n : 0;
-        } while (n > 0 || (n < 0 && (errno == EINTR || errno == EAGAIN)));
-    }
-    if (n < 0) {
-        err = wedr_err_from_os(errno);
-    }
-    if (iter >= 0) {
-        (void)close(iter);
-    }
-    (void)close(link);
-    *ret_count = count;
-    return err;
-}
-
 /* What the areas list for themselves, then the living processes. */
 static int run_lists(const struct wedr_set *set, uint32_t *ret_existing)
 {
@@ -81,7 +52,7 @@ static int run_lists(const struct wedr_set *set, uint32_t *ret_existing)
         (void)snprintf(name, sizeof name, "wedr_%s_list", areas[i].name);
         const struct bpf_program *p =
             set->obj[i] ? bpf_object__find_program_by_name(set->obj[i], name) : NULL;
-        int err = p ? run_iterator(p, &ignored) : WEDR_OK;
+        int err = p ? wedr_iterate(bpf_program__fd(p), -1, &ignored) : WEDR_OK;
         if (err) {
             return err;
         }
@@ -90,7 +61,8 @@ static int run_lists(const struct wedr_set *set, uint32_t *ret_existing)
     if (!p || bpf_program__fd(p) < 0) {
         p = bpf_object__find_program_by_name(set->obj[0], "wedr_inventory_noargv");
     }
-    return run_iterator(p, ret_existing);
+    /* Every byte that it gives stands for one record. */
+    return wedr_iterate(p ? bpf_program__fd(p) : -1, -1, ret_existing);
 }
 
 static struct bpf_program *program_of(const struct wedr_set *set, const struct hook_info *h)
@@ -192,11 +164,17 @@ int wedr_set_start(struct wedr_set *set,
     int err = fill_state(bpf_object__find_map_fd_by_name(first, "state"));
     if (!err) {
         step = "fill the policy";
-        err = wedr_policy_fill(bpf_object__find_map_fd_by_name(first, "policy"));
+        err = wedr_policy_fill(bpf_object__find_map_fd_by_name(first, "policy"),
+                               bpf_object__find_map_fd_by_name(first, "budgets"));
     }
     if (!err) {
         step = "pin the maps";
         err = pin_maps(first, folder);
+    }
+    if (!err) {
+        step = "pin the sweep";
+        const struct bpf_program *sweep = bpf_object__find_program_by_name(first, "wedr_sweep");
+        err = wedr_pin_fd(sweep ? bpf_program__fd(sweep) : -1, folder, SWEEP_PIN);
     }
     if (!err) {
         err = attach_all(set, folder, &step);

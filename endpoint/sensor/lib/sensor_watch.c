@@ -80,11 +80,14 @@ int wedr_sensor_check(struct wedr_sensor *s,
     for (int i = 0; !dead && i < MAP_COUNT; i++) {
         h.repinned += put_pin_back(s, s->map[i], wedr_map_pins[i]);
     }
+    h.repinned += !dead && put_pin_back(s, s->sweep, SWEEP_PIN);
     *ret = h;
     if (dead) {
         return wedr_fail(ei, WEDR_E_CLOSED, "the link of hook %s is dead", dead);
     }
-    return WEDR_OK;
+    uint32_t ignored;
+    int err = wedr_iterate(s->sweep, s->map[MAP_BUDGETS], &ignored);
+    return err ? wedr_fail(ei, err, "budgets cannot be told: %s", wedr_err_text(err)) : WEDR_OK;
 }
 
 /* What the report and the pin say about one hook. report < 0: a set of an older kind has none. */

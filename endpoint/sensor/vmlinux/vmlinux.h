@@ -324,6 +324,22 @@ struct bpf_prog {
     struct bpf_prog_aux *aux;
 };
 
+struct bpf_map;
+struct bpf_iter__bpf_map_elem {
+    union {
+        struct bpf_iter_meta *meta;
+    };
+    union {
+        struct bpf_map *map;
+    };
+    union {
+        void *key;
+    };
+    union {
+        void *value;
+    };
+};
+
 struct linux_binprm {
     const char *filename;
     const char *interp;

@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+ *
+ * endpoint/sensor/bpf/budget.bpf.h — how much of a bulk kind a process may do in a window of time
+ * before its events are counted instead of recorded. Nothing disappears: every event that is held
+ * back adds one to its process's entry and to suppressed[type] of the state page, and what an entry
+ * holds is told by an activity_summary: by the holder's sweep every few seconds, and when the
+ * process ends.
+ *
+ * An entry lives from the process's first bulk event to its end (the exit hook; after that its late
+ * events go to the entry of nobody, key 0, which also takes over when the table is full). So there
+ * is no eviction and nothing to lose count of.
+ */
+#pragma once
+
+#include "record.bpf.h"
+
+#include "wedr/wire/sensor_policy.h"
+
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(map_flags, BPF_F_MMAPABLE);
+    __uint(max_entries, 1);
+    __type(key, u32);
+    __type(value, struct wedr_policy_page);
+} policy SEC(".maps");
+
+struct {
+    __uint(type, BPF_MAP_TYPE_HASH);
+    __uint(max_entries, WEDR_BUDGET_PROCESSES);
+    __type(key, u64);
+    __type(value, struct wedr_budget);
+} budgets SEC(".maps");
+
+/* What a new entry is copied from: too large for the stack. */
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(max_entries, 1);
+    __type(key, u32);
+    __type(value, struct wedr_budget);
+} budget_zero SEC(".maps");
+
+/* Place of a kind in an entry; -1: it has no budget. Folds away when type is a constant. */
+static __always_inline int budget_slot(u32 type)
+{
+    switch (type) {
+#define SLOT_OF(ID, slot) \
+    case WEDR_EV_##ID:    \
+        return slot;
+        WEDR_BUDGET_KINDS(SLOT_OF)
+#undef SLOT_OF
+    default:
+        return -1;
+    }
+}
+
+static __always_inline u32 budget_type(u32 slot)
+{
+    switch (slot) {
+#define TYPE_OF(ID, slot) \
+    case slot:            \
+        return WEDR_EV_##ID;
+        WEDR_BUDGET_KINDS(TYPE_OF)
+#undef TYPE_OF
+    default:
+        return 0;
+    }
+}
+
+static __always_inline struct wedr_budget *budget_of_nobody(void)
+{
+    u64 nobody = 0;
+    return bpf_map_lookup_elem(&budgets, &nobody);
+}
+
+/* A new entry, unless the process has ended for the exit hook, which takes the entry away; process
+ * context. */
+static __always_inline struct wedr_budget *budget_make(const struct task_head *h)
+{
+    u32 zero = 0;
+    u64 key = h->key;
+    const struct wedr_budget *empty = bpf_map_lookup_elem(&budget_zero, &zero);
+    struct signal_struct *sig = bpf_get_current_task_btf()->signal;
+    if (!key || !empty || !sig || sig->live.counter == 0) {
+        return NULL;
+    }
+    bpf_map_update_elem(&budgets, &key, empty, BPF_NOEXIST);
+    struct wedr_budget *b = bpf_map_lookup_elem(&budgets, &key);
+    if (b) {
+        b->pid = h->pid;
+        b->uid = h->uid;
+    }
+    return b;
+}
+
+/* Within the limit? If not, counts. limit > 0. */
+static __always_inline bool
+budget_use(struct wedr_budget_slot *slot, u32 type, u32 limit, u64 window_ns)
+{
+    u64 now = bpf_ktime_get_boot_ns();
+    u64 began = slot->window;
+    /* One of those who see that the window is over begins the next. */
+    if (now - began >= window_ns &&
+        __sync_val_compare_and_swap(&slot->window, began, now) == began) {
+        __sync_lock_test_and_set(&slot->used, 0);
+    }
+    if (slot->used < limit && __sync_fetch_and_add(&slot->used, 1) < limit) {
+        return true;
+    }
+    struct wedr_sensor_state *st = state_get();
+    if (__sync_fetch_and_add(&slot->over, 1) == 0) {
+        slot->first = now;
+    }
+    slot->last = now;
+    if (st) {
+        __sync_fetch_and_add(&st->suppressed[type & (WEDR_SENSOR_KINDS - 1)], 1);
+    }
+    return false;
+}
+
+static __always_inline bool budget_check(u32 type, const struct task_head *h, bool may_make)
+{
+    u32 zero = 0;
+    u64 key = h->key;
+    int at = budget_slot(type);
+    const struct wedr_policy_page *page = bpf_map_lookup_elem(&policy, &zero);
+    if (at < 0 || !page) {
+        return true;
+    }
+    const struct wedr_policy_bank *bank = &page->bank[*(volatile u32 *)&page->active & 1];
+    u32 limit = bank->budget[type & (WEDR_POLICY_KINDS - 1)];
+    if (!limit) {
+        return true;
+    }
+    struct wedr_budget *b = key ? bpf_map_lookup_elem(&budgets, &key) : NULL;
+    if (!b && may_make) {
+        b = budget_make(h);
+    }
+    if (!b) {
+        b = budget_of_nobody();
+    }
+    return !b || budget_use(&b->slot[at], type, limit, bank->window_ns);
+}
+
+/* May current's event of this kind (a constant) be recorded? False: it was counted and will be
+ * told. Ask last, right before the sequence number. Process context. */
+static __always_inline bool budget_take(u32 type, const struct task_head *h)
+{
+    return budget_check(type, h, true);
+}
+
+/* The same for an event that belongs to another process than current; any context. */
+static __always_inline bool budget_take_for(u32 type, const struct task_head *h)
+{
+    return budget_check(type, h, false);
+}
+
+/* Tells what one place of an entry holds; what cannot be told stays. */
+static __always_inline void
+budget_tell_one(struct wedr_budget *b, struct wedr_budget_slot *slot, u32 type, u64 key)
+{
+    u64 first = slot->first, last = slot->last;
+    u32 count = slot->over ? __sync_lock_test_and_set(&slot->over, 0) : 0;
+    struct wedr_sensor_state *st = state_get();
+    if (!count || !st) {
+        return;
+    }
+    struct emit e;
+    struct wedr_linux_activity_summary *r = emit_reserve(&e, WEDR_LANE_BULK, sizeof *r);
+    if (!r) {
+        __sync_fetch_and_add(&slot->over, count);
+        return;
+    }
+    PUT(r, pid, b->pid);
+    PUT(r, process_key, key);
+    PUT(r, uid, b->uid);
+    PUT(r, activity, (u16)type);
+    PUT(r, count, count);
+    PUT(r, from_ns, first);
+    PUT(r, to_ns, last);
+    __sync_fetch_and_add(&st->summarised[type & (WEDR_SENSOR_KINDS - 1)], count);
+    emit_submit(&e, r, WEDR_EV_ACTIVITY_SUMMARY, sizeof *r, sizeof *r);
+}
+
+static __always_inline void budget_tell(struct wedr_budget *b, u64 key)
+{
+    for (u32 i = 0; i < WEDR_BUDGET_SLOTS; i++) {
+        budget_tell_one(b, &b->slot[i], budget_type(i), key);
+    }
+}
+
+/* The process is gone: tells its entry and gives it back. What does not fit into the ring now goes
+ * to nobody's entry, which the sweep tells. */
+static __always_inline void budget_end(u64 key)
+{
+    struct wedr_budget *b = bpf_map_lookup_elem(&budgets, &key);
+    struct wedr_budget *rest = budget_of_nobody();
+    if (!b || !key) {
+        return;
+    }
+    budget_tell(b, key);
+    for (u32 i = 0; rest && i < WEDR_BUDGET_SLOTS; i++) {
+        if (b->slot[i].over) {
+            __sync_fetch_and_add(&rest->slot[i].over, b->slot[i].over);
+            rest->slot[i].first = b->slot[i].first;
+            rest->slot[i].last = b->slot[i].last;
+        }
+    }
+    bpf_map_delete_elem(&budgets, &key);
+}
