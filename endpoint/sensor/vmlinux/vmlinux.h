@@ -15,6 +15,7 @@ typedef __u8 u8;
 typedef __u16 u16;
 typedef __u32 u32;
 typedef __u64 u64;
+typedef __s32 s32;
 typedef __s64 s64;
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
@@ -338,6 +339,63 @@ struct bpf_iter__bpf_map_elem {
     union {
         void *value;
     };
+};
+
+typedef struct {
+    s64 counter;
+} atomic64_t;
+typedef struct {
+    struct net *net;
+} possible_net_t;
+struct in6_addr {
+    union {
+        u8 u6_addr8[16];
+    } in6_u;
+};
+struct sock_common {
+    u32 skc_daddr;
+    u32 skc_rcv_saddr;
+    u16 skc_dport;
+    unsigned short skc_family;
+    unsigned long skc_flags;
+    possible_net_t skc_net;
+    struct in6_addr skc_v6_daddr;
+    struct in6_addr skc_v6_rcv_saddr;
+    atomic64_t skc_cookie;
+};
+typedef struct {
+    int owned;
+} socket_lock_t;
+struct sock {
+    struct sock_common __sk_common;
+    socket_lock_t sk_lock;
+    u16 sk_type;
+    u16 sk_protocol;
+    int sk_err;
+    u32 sk_max_ack_backlog;
+};
+struct inet_sock {
+    u16 inet_sport;
+};
+struct tcp_sock {
+    u64 bytes_received;
+    u64 bytes_sent;
+    u64 bytes_retrans;
+};
+struct socket {
+    struct sock *sk;
+};
+struct thread_info___x86 {
+    u32 status;
+};
+struct thread_info___arm64 {
+    unsigned long flags;
+};
+struct task_struct___x86 {
+    struct thread_info___x86 thread_info;
+};
+struct task_struct___arm64 {
+    struct thread_info___arm64 thread_info;
 };
 
 struct linux_binprm {
