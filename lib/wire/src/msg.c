@@ -62,12 +62,6 @@ void wedr_msg_put_text(char *field, size_t cap, const char *text)
     memcpy(field, text, n < cap ? n : cap - 1);
 }
 
-const char *wedr_msg_governor_text(uint8_t governor)
-{
-    static const char *const text[] = {"full", "quarter", "trickle", "no_bulk"};
-    return governor <= WEDR_MSG_GOVERNOR_NO_BULK ? text[governor] : "unknown";
-}
-
 void wedr_msg_from_batch(const struct wedr_batch_id *id, struct wedr_msg_batch_id *ret)
 {
     memset(ret, 0, sizeof(*ret));
@@ -137,9 +131,7 @@ static bool holder_state_ok(const uint8_t *p)
     return text_ok(m.health, sizeof(m.health)) &&
            text_ok(m.rules_profile, sizeof(m.rules_profile)) &&
            text_ok(m.rules_error, sizeof(m.rules_error)) && m.rules_fetch <= 1 &&
-           m.kill_allowed <= 1 && m.governor <= WEDR_MSG_GOVERNOR_NO_BULK &&
-           text_ok(m.hooks_missing_names, sizeof(m.hooks_missing_names)) &&
-           text_ok(m.settings_error, sizeof(m.settings_error));
+           m.kill_allowed <= 1;
 }
 
 static bool status_texts_ok(const uint8_t *p, size_t core_at, size_t net_at, size_t holder_at)
@@ -163,10 +155,17 @@ static bool status_texts_ok(const uint8_t *p, size_t core_at, size_t net_at, siz
     text_ok((const char *)p + offsetof(struct wedr_msg_##structure, member), \
             sizeof(((struct wedr_msg_##structure *)0)->member))
 
+static bool facts_stats_ok(const uint8_t *p)
+{
+    return p[offsetof(struct wedr_msg_facts_stats, package_source)] <=
+           WEDR_MSG_PACKAGES_UNSUPPORTED;
+}
+
 static bool status_ok(const uint8_t *p)
 {
     return TEXT_AT(status, agent_id) && TEXT_AT(status, version) && TEXT_AT(status, server_url) &&
            TEXT_AT(status, sandbox_missing) &&
+           facts_stats_ok(p + offsetof(struct wedr_msg_status, facts)) &&
            status_texts_ok(p, offsetof(struct wedr_msg_status, core),
                            offsetof(struct wedr_msg_status, net),
                            offsetof(struct wedr_msg_status, holder));
@@ -185,13 +184,6 @@ static bool rules_ok(const uint8_t *p)
     return text_ok(m.profile, sizeof(m.profile)) && m.serial != 0 && m.len <= WEDR_MSG_RULES_MAX;
 }
 
-static bool sensor_state_ok(const uint8_t *p)
-{
-    return TEXT_AT(sensor_state, source) && TEXT_AT(sensor_state, level) &&
-           TEXT_AT(sensor_state, reason) && TEXT_AT(sensor_state, hooks_live) &&
-           TEXT_AT(sensor_state, hooks_missing);
-}
-
 static bool fetched_ok(const uint8_t *p)
 {
     struct wedr_msg_rules_fetched m;
@@ -208,11 +200,39 @@ static bool kill_result_ok(const uint8_t *p)
            m.result <= WEDR_RESPONSE_RESULT_FAILED;
 }
 
+static bool exe_facts_ok(const uint8_t *p)
+{
+    struct wedr_msg_exe_facts m;
+    memcpy(&m, p, sizeof(m));
+    return m.result >= WEDR_MSG_EXE_KNOWN && m.result <= WEDR_MSG_EXE_RESULT_LAST &&
+           m.running <= 1 && m.head_len <= WEDR_MSG_HEAD_MAX && TEXT_AT(exe_facts, package) &&
+           TEXT_AT(exe_facts, package_version);
+}
+
 static bool options_ok(const uint8_t *p)
 {
     struct wedr_msg_options m;
     memcpy(&m, p, sizeof(m));
     return TEXT_AT(options, text) && m.block_len <= WEDR_MSG_OPTIONS_MAX;
+}
+
+/* Of the messages from and to facts. */
+static bool facts_content_ok(uint16_t type, const uint8_t *p)
+{
+    switch (type) {
+    case WEDR_MSG_T_FACTS_STATS:
+        return facts_stats_ok(p);
+    case WEDR_MSG_T_EXE_ASK:
+        return TEXT_AT(exe_ask, path) && p[offsetof(struct wedr_msg_exe_ask, settled)] <= 1;
+    case WEDR_MSG_T_EXE_FACTS:
+        return exe_facts_ok(p);
+    case WEDR_MSG_T_NAME_ASK:
+        return p[offsetof(struct wedr_msg_name_ask, group)] <= 1;
+    case WEDR_MSG_T_NAME:
+        return TEXT_AT(name, name) && p[offsetof(struct wedr_msg_name, group)] <= 1;
+    default:
+        return true;
+    }
 }
 
 /* What the length alone does not tell. p has the exact size of its type. */
@@ -225,6 +245,7 @@ static bool content_ok(uint16_t type, const uint8_t *p)
     case WEDR_MSG_T_CORE_STOP:
     case WEDR_MSG_T_CORE_READY:
     case WEDR_MSG_T_NET_READY:
+    case WEDR_MSG_T_FACTS_READY:
         return TEXT_AT(text, text);
     case WEDR_MSG_T_SOURCE_STARTED:
     case WEDR_MSG_T_SOURCE_ENDED:
@@ -242,6 +263,7 @@ static bool content_ok(uint16_t type, const uint8_t *p)
         return batch_ok(p + offsetof(struct wedr_msg_batch_outcome, id)) && outcome_ok(p);
     case WEDR_MSG_T_CORE_LOG:
     case WEDR_MSG_T_NET_LOG:
+    case WEDR_MSG_T_FACTS_LOG:
         return log_ok(p);
     case WEDR_MSG_T_CORE_STATS:
     case WEDR_MSG_T_STATS_FOR_NET:
@@ -250,8 +272,6 @@ static bool content_ok(uint16_t type, const uint8_t *p)
         return status_texts_ok(p, SIZE_MAX, 0, SIZE_MAX);
     case WEDR_MSG_T_HOLDER_STATE:
         return status_texts_ok(p, SIZE_MAX, SIZE_MAX, 0);
-    case WEDR_MSG_T_SENSOR_STATE:
-        return sensor_state_ok(p);
     case WEDR_MSG_T_RULES:
         return rules_ok(p);
     case WEDR_MSG_T_RULES_RESULT:
@@ -273,7 +293,7 @@ static bool content_ok(uint16_t type, const uint8_t *p)
     case WEDR_MSG_T_ENROLLED:
         return enrolled_ok(p);
     default:
-        return true;
+        return facts_content_ok(type, p);
     }
 }
 

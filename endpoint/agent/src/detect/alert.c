@@ -4,6 +4,8 @@
 #include "core/base/err.h"
 #include "core/util/alloc.h"
 #include "core/util/sha256.h"
+#include "encode/encode.h"
+#include "wedr/wire/msg.h"
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -13,7 +15,8 @@
 #define LIST_MAX 2048u
 #define ID_MAX 256u
 #define DESCRIBE_MAX 4096u
-#define TAIL 2u /* of a JSON part: what closes it */
+#define VALUE_ROOM 33000u /* the longest command line that a record carries */
+#define TAIL 2u           /* of a JSON part: what closes it */
 
 void wedr_alert_id(struct wedr_text rule_id,
                    const struct wedr_sighting *s,
@@ -36,9 +39,10 @@ void wedr_alert_id(struct wedr_text rule_id,
     wedr_hex(digest, WEDR_ALERT_ID_LEN, ret);
 }
 
-int wedr_alert_builder_init(struct wedr_alert_builder *b)
+int wedr_alert_builder_init(struct wedr_alert_builder *b, struct wedr_encoder *encoder)
 {
     memset(b, 0, sizeof(*b));
+    b->encoder = encoder;
     wedr_buf_init(&b->describe, DESCRIBE_MAX);
     b->record = wedr_alloc(WEDR_RECORD_MAX, 1);
     b->evidence = wedr_alloc(WEDR_ALERT_EVIDENCE_MAX, 1);
@@ -93,6 +97,16 @@ void wedr_alert_matched_begin(struct wedr_alert_builder *b, const struct wedr_ru
     begin_part(&b->explain, b->matched, WEDR_ALERT_MATCHED_MAX);
 }
 
+/* Secrets go before the cut: of one that the cut goes through nothing shall stay. */
+static void put_value(struct wedr_alert_builder *b, struct wedr_text value)
+{
+    char text[VALUE_ROOM];
+    size_t n = value.len < sizeof(text) ? value.len : sizeof(text);
+    memcpy(text, value.p, n);
+    n = wedr_encoder_hide(b->encoder, text, n);
+    put(&b->explain, "value", text, n < WEDR_ALERT_VALUE_MAX ? n : WEDR_ALERT_VALUE_MAX);
+}
+
 void wedr_alert_matched_step(void *ctx, const struct wedr_explain_step *step)
 {
     struct wedr_alert_builder *b = ctx;
@@ -106,8 +120,7 @@ void wedr_alert_matched_step(void *ctx, const struct wedr_explain_step *step)
     wedr_json_obj_begin(&b->explain);
     put(&b->explain, "field", step->field.p, step->field.len);
     if (step->value.p) {
-        put(&b->explain, "value", step->value.p,
-            step->value.len < WEDR_ALERT_VALUE_MAX ? step->value.len : WEDR_ALERT_VALUE_MAX);
+        put_value(b, step->value);
     }
     put(&b->explain, "predicate", b->describe.p, b->describe.len);
     wedr_json_obj_end(&b->explain);
@@ -176,9 +189,23 @@ put_evidence(struct wedr_alert_builder *b, const struct wedr_alert *a, bool with
     return end_part(&j);
 }
 
-static void put_process(struct wedr_json *j, const struct wedr_proc *p)
+/* The name, or the number where only that is known. Returns its length. */
+static size_t
+user_text(const struct wedr_alert_builder *b, const struct wedr_proc *p, char *out, size_t cap)
 {
-    char user[16];
+    struct wedr_span name = wedr_encoder_user(b->encoder, p->uid);
+    if (name.len > 0 && name.len < cap) {
+        memcpy(out, name.p, name.len);
+        return name.len;
+    }
+    int n = snprintf(out, cap, "%" PRIu32, p->uid);
+    return n > 0 ? (size_t)n : 0;
+}
+
+static void
+put_process(const struct wedr_alert_builder *b, struct wedr_json *j, const struct wedr_proc *p)
+{
+    char user[WEDR_MSG_NAME_MAX];
     wedr_json_obj_begin(j);
     wedr_json_key(j, "process_key");
     wedr_json_hex64(j, p->key);
@@ -187,8 +214,7 @@ static void put_process(struct wedr_json *j, const struct wedr_proc *p)
     put(j, "image_path", p->image, p->image_len);
     put(j, "command_line", p->command, p->command_len);
     if (p->has_uid) {
-        int n = snprintf(user, sizeof(user), "%" PRIu32, p->uid);
-        put(j, "user", user, n > 0 ? (size_t)n : 0);
+        put(j, "user", user, user_text(b, p, user, sizeof(user)));
     }
     wedr_json_key(j, "started");
     wedr_json_time_us(j, p->started_us);
@@ -207,7 +233,7 @@ put_ancestry(struct wedr_alert_builder *b, struct wedr_proctree *processes, uint
         if (!p) {
             break;
         }
-        put_process(&j, p);
+        put_process(b, &j, p);
         key = p->parent_key;
         if (!whole(&j, &before)) {
             break;
@@ -308,9 +334,12 @@ static int set_rule(struct wedr_record *r, const struct wedr_alert *a)
     return err == WEDR_OK ? set_text(r, "profile", a->profile, strlen(a->profile), ID_MAX) : err;
 }
 
-static int set_process(struct wedr_record *r, const struct wedr_alert *a, const struct wedr_proc *p)
+static int set_process(const struct wedr_alert_builder *b,
+                       struct wedr_record *r,
+                       const struct wedr_alert *a,
+                       const struct wedr_proc *p)
 {
-    char user[16];
+    char user[WEDR_MSG_NAME_MAX];
     int err = wedr_record_set_uint(r, "pid", a->s.pid);
     if (err == WEDR_OK) {
         err = wedr_record_set_uint(r, "process_key", a->s.process_key);
@@ -323,8 +352,7 @@ static int set_process(struct wedr_record *r, const struct wedr_alert *a, const 
         err = set_text(r, "command_line", p->command, p->command_len, WEDR_PROC_COMMAND_MAX);
     }
     if (err == WEDR_OK && p->has_uid) {
-        int n = snprintf(user, sizeof(user), "%" PRIu32, p->uid);
-        err = set_text(r, "user", user, n > 0 ? (size_t)n : 0, sizeof(user));
+        err = set_text(r, "user", user, user_text(b, p, user, sizeof(user)), sizeof(user));
     }
     return err;
 }
@@ -353,7 +381,7 @@ int wedr_alert_build(struct wedr_alert_builder *b,
         err = set_rule(&r, a);
     }
     if (err == WEDR_OK) {
-        err = set_process(&r, a, wedr_proctree_get(processes, a->s.process_key));
+        err = set_process(b, &r, a, wedr_proctree_get(processes, a->s.process_key));
     }
     if (err == WEDR_OK) {
         err = set_numbers(&r, a);

@@ -11,8 +11,8 @@
 #include "core/util/buf.h"
 #include "core/util/json.h"
 #include "detect/evidence.h"
-#include "detect/proctree.h"
 #include "detect/sighting.h"
+#include "encode/proctree.h"
 #include "wedr/rules/engine.h"
 #include "wedr/wire/decode.h"
 
@@ -50,9 +50,11 @@ struct wedr_alert {
     size_t event_count;
 };
 
-/* What wedr_engine_explain says, as JSON: begin, steps for one or several rules, end. */
+/* What wedr_engine_explain says, as JSON: begin, steps for one or several rules, end. Values are
+ * shown without the secrets that were taken out of the event's line. */
 struct wedr_alert_builder {
-    uint8_t *record; /* WEDR_RECORD_MAX */
+    struct wedr_encoder *encoder; /* borrowed: names of users, secrets of the event under way */
+    uint8_t *record;              /* WEDR_RECORD_MAX */
     char *evidence, *ancestry, *matched;
     size_t matched_len;
     struct wedr_json explain;
@@ -62,7 +64,8 @@ struct wedr_alert_builder {
     uint64_t cut; /* alerts that could not name or show all of their evidence */
 };
 
-WEDR_MUST_USE int wedr_alert_builder_init(struct wedr_alert_builder *b);
+WEDR_MUST_USE int wedr_alert_builder_init(struct wedr_alert_builder *b,
+                                          struct wedr_encoder *encoder);
 void wedr_alert_builder_fini(struct wedr_alert_builder *b);
 
 void wedr_alert_matched_begin(struct wedr_alert_builder *b, const struct wedr_ruleset *rs);

@@ -32,11 +32,11 @@ int wedr_detect_new(struct wedr_encoder *encoder, struct wedr_detect **ret)
     d->mono_ms = wedr_time_mono_ms;
     d->budget = (uint64_t)WEDR_DETECT_ALERTS_BURST * 1000u;
     d->budget_ms = d->mono_ms();
-    d->processes = wedr_proctree_new(WEDR_PROCTREE_DEFAULT);
+    d->processes = wedr_encoder_tree(encoder);
     d->throttle = wedr_throttle_new(WEDR_THROTTLE_DEFAULT, detect_tell, d);
-    int err = d->processes && d->throttle ? wedr_outbox_init(&d->outbox) : WEDR_E_NOMEM;
+    int err = d->throttle ? wedr_outbox_init(&d->outbox) : WEDR_E_NOMEM;
     if (err == WEDR_OK) {
-        err = wedr_alert_builder_init(&d->builder);
+        err = wedr_alert_builder_init(&d->builder, encoder);
     }
     if (err != WEDR_OK) {
         wedr_detect_free(d);
@@ -55,7 +55,6 @@ void wedr_detect_free(struct wedr_detect *d)
         wedr_outbox_fini(&d->outbox);
         wedr_evidence_free(d->evidence);
         wedr_throttle_free(d->throttle);
-        wedr_proctree_free(d->processes);
         wedr_free(d);
     }
 }
@@ -206,6 +205,13 @@ static void see(struct shown *x)
     x->s.process_key = field_of_process(v, "key");
 }
 
+/* What the alert shows and the throttle keeps has no secrets in it. */
+static void hide(const struct shown *x, char *text, size_t *at)
+{
+    *at = wedr_encoder_hide(x->d->encoder, text, *at);
+    text[*at] = '\0';
+}
+
 static void copy_text(char *out, size_t cap, size_t *at, struct wedr_text t)
 {
     size_t room = cap - 1 - *at;
@@ -230,6 +236,7 @@ static void entity_of(const struct shown *x, const struct wedr_rule *rule, char 
                          : wedr_rule_event_first(ev, rule->entity_field);
     if (value != WEDR_IR_NONE) {
         copy_text(out, cap, &at, wedr_rule_event_text(ev, value));
+        hide(x, out, &at);
     } else if (x->s.process_key != 0) {
         (void)snprintf(out, cap, "process:%016" PRIx64, x->s.process_key);
     } else {
@@ -309,6 +316,8 @@ static void on_firing(void *ctx, const struct wedr_firing *f)
     }
     if (at == 0) {
         entity_of(x, rule, entity, sizeof(entity));
+    } else {
+        hide(x, entity, &at);
     }
     struct detect_match m = {.rule = f->rule,
                              .entity = entity,
@@ -380,7 +389,6 @@ void wedr_detect_event(struct wedr_detect *d,
                        struct wedr_clock_pair now)
 {
     struct shown x = {.d = d, .e = e};
-    wedr_proctree_learn(d->processes, e->v, e->clock);
     if (!d->rules) {
         return;
     }

@@ -10,9 +10,9 @@
 #include "detect/detect.h"
 #include "detect/evidence.h"
 #include "detect/outbox.h"
-#include "detect/proctree.h"
 #include "detect/ruleset.h"
 #include "detect/throttle.h"
+#include "encode/proctree.h"
 
 #define DETECT_RECENT_KILLS 64u
 #define DETECT_KILL_AGAIN_MS 10000u /* the same process is not asked for twice within this time */
@@ -30,7 +30,7 @@ struct detect_kills {
 
 struct wedr_detect {
     struct wedr_encoder *encoder;
-    struct wedr_proctree *processes;
+    struct wedr_proctree *processes; /* the encoder's */
     struct wedr_throttle *throttle;
     struct wedr_evidence *evidence; /* NULL until rules with windows came */
     struct wedr_alert_builder builder;

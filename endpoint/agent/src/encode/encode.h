@@ -7,11 +7,14 @@
 #pragma once
 
 #include "core/base/attr.h"
+#include "core/base/span.h"
 #include "wedr/wire/decode.h"
 #include <stddef.h>
 #include <stdint.h>
 
 struct wedr_encoder;
+struct wedr_proctree;
+struct wedr_facts;
 
 /* Maps the boot-time clock of Linux records to UTC: utc_us is what the wall clock showed at
  * boot_ns. */
@@ -22,9 +25,22 @@ struct wedr_clock_pair {
 
 WEDR_MUST_USE int wedr_encoder_new(struct wedr_encoder **ret);
 void wedr_encoder_free(struct wedr_encoder *e); /* NULL is allowed */
-/* Writes the line with its newline to out. WEDR_E_LIMIT when it is longer than cap. Remembers image
- * paths of processes for later exit and fork records; encoding a record twice gives the same line
- * except that an exit forgets its path. */
+/* Processes that records spoke of, the encoder's. */
+struct wedr_proctree *wedr_encoder_tree(struct wedr_encoder *e);
+/* What lines say of users and executables beyond their records; borrowed, NULL: nothing. Records of
+ * another machine or time must not be encoded with it. */
+void wedr_encoder_facts(struct wedr_encoder *e, struct wedr_facts *facts);
+/* Name of a user; len 0: not known (yet). Borrowed until the next record. */
+struct wedr_span wedr_encoder_user(const struct wedr_encoder *e, uint32_t uid);
+/* From now on lines have command lines of Linux without their secrets (encode/redact.h). Rules
+ * still see them as they were: wedr_encoder_original gives the tap what a line lacks. */
+WEDR_MUST_USE int wedr_encoder_redact(struct wedr_encoder *e, const char *names);
+uint64_t wedr_encoder_redacted(const struct wedr_encoder *e);
+/* Takes the secrets of the event that was encoded last (alerts and responses aside) out of a text
+ * that is made of it, in place. Returns its new length. */
+size_t wedr_encoder_hide(const struct wedr_encoder *e, char *text, size_t len);
+/* Writes the line with its newline to out. WEDR_E_LIMIT when it is longer than cap. Remembers
+ * processes for later records. Encoding a record twice in a row gives the same line. */
 WEDR_MUST_USE int wedr_encode(struct wedr_encoder *e,
                               const struct wedr_event_view *v,
                               struct wedr_clock_pair clock,

@@ -36,6 +36,12 @@ struct wedr_note {
 /* NULL: such records are not encoded. */
 const struct wedr_program *
 wedr_encoder_program(const struct wedr_encoder *e, uint8_t os, uint16_t type);
+/* The value behind the note of that id as it was before secrets were taken out of it. False: as the
+ * line has it. Valid until the next record that is neither alert nor response. */
+bool wedr_encoder_original(const struct wedr_encoder *e,
+                           uint16_t id,
+                           const char **ret_value,
+                           uint32_t *ret_len);
 /* Of the line written last: the notes, and the program that wrote it. */
 const struct wedr_note *wedr_encoder_notes(const struct wedr_encoder *e,
                                            const struct wedr_program **ret_program,

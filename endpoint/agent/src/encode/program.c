@@ -33,18 +33,34 @@ static const struct {
     {"argv", "command_line", NULL, WEDR_STEP_ARGV_LIST},
     {"existing", NULL, NULL, WEDR_STEP_EXISTING},
     {"parent_image_name", "parent_image_path", NULL, WEDR_STEP_PARENT_NAME},
-    {"container_id", "cgroup_name", NULL, WEDR_STEP_CONTAINER},
+    {"container_id", "cgroup_name", "cgroup_parent", WEDR_STEP_CONTAINER},
+    {"container_runtime", "cgroup_name", "cgroup_parent", WEDR_STEP_RUNTIME},
+    {"pod_id", "cgroup_name", "cgroup_parent", WEDR_STEP_POD},
+    {"service", "cgroup_name", "cgroup_parent", WEDR_STEP_SERVICE},
+    {"user", "uid", NULL, WEDR_STEP_USER_NAME},
+    {"effective_user", "euid", NULL, WEDR_STEP_USER_NAME},
+    {"login_user", "login_uid", NULL, WEDR_STEP_USER_NAME},
+    {"target_user", "target_uid", NULL, WEDR_STEP_USER_NAME},
+    {"group", "gid", NULL, WEDR_STEP_GROUP_NAME},
+    {"parent_user", "parent_key", NULL, WEDR_STEP_TREE_USER},
+    {"parent_command_line", "parent_key", NULL, WEDR_STEP_PARENT_COMMAND},
+    {"redacted", "argv_size", NULL, WEDR_STEP_REDACTED},
     {"integrity_label", "integrity_level", NULL, WEDR_STEP_INTEGRITY},
     {"clean_exit", "exit_code", NULL, WEDR_STEP_CLEAN_EXIT},
     {"scope", "pid", "kernel_object", WEDR_STEP_SCOPE},
     {"data_truncated", "data_preview", "data_size", WEDR_STEP_DATA_TRUNCATED},
     {"data_text", "data_preview", "value_type", WEDR_STEP_DATA_TEXT},
-    {"creating_image_path", "creating_key", NULL, WEDR_STEP_TABLE_PATH},
-    {"target_image_path", "target_key", NULL, WEDR_STEP_TABLE_PATH},
+    {"creating_image_path", "creating_key", NULL, WEDR_STEP_TREE_PATH},
+    {"target_image_path", "target_key", NULL, WEDR_STEP_TREE_PATH},
     {"remote_injection", "pid", "creating_pid", WEDR_STEP_REMOTE},
     {"pid", "source_pid", NULL, WEDR_STEP_SOURCE_PID},
     {"ip_version", "src_ip", "dst_ip", WEDR_STEP_IP_VERSION},
     {"direction", NULL, NULL, WEDR_STEP_DIRECTION},
+    {"sha256", "exe_inode", NULL, WEDR_STEP_SHA256},
+    {"package", "exe_inode", NULL, WEDR_STEP_PACKAGE},
+    {"package_version", "exe_inode", NULL, WEDR_STEP_PACKAGE_VERSION},
+    {"build_id", "exe_inode", NULL, WEDR_STEP_BUILD_ID},
+    {"interpreter", "exe_inode", NULL, WEDR_STEP_INTERPRETER},
 };
 
 static uint16_t offset_of(const struct wedr_field_info *f, uint8_t os)
@@ -164,12 +180,14 @@ static bool process_step(const struct wedr_type_info *t,
         s->code = WEDR_STEP_IMAGE_NAME;
         s->offset = named_offset(t, os, "image_path");
     } else if (strcmp(key, "name") == 0 && by_key != 0) {
-        s->code = WEDR_STEP_TABLE_NAME;
+        s->code = WEDR_STEP_TREE_NAME;
         s->offset = by_key;
         s->offset2 = named_offset(t, os, "comm");
     } else if (strcmp(key, "path") == 0 && by_key != 0) {
-        s->code = WEDR_STEP_TABLE_PATH;
+        s->code = WEDR_STEP_TREE_PATH;
         s->offset = by_key;
+    } else if (f->name[0] == '\0' && strcmp(key, "user") == 0) {
+        return derived_step(t, key, os, s);
     } else {
         return derived_step(t, f->name, os, s);
     }

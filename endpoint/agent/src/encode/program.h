@@ -30,11 +30,8 @@ enum wedr_step_code {
     WEDR_STEP_BYTES,
     WEDR_STEP_LABEL,
     WEDR_STEP_FLAGS,
-    /* keys that the agent adds */
-    WEDR_STEP_ARGV_LIST,
+    /* keys that the agent adds, out of the record: */
     WEDR_STEP_EXISTING,
-    WEDR_STEP_PARENT_NAME,
-    WEDR_STEP_CONTAINER,
     WEDR_STEP_INTEGRITY,
     WEDR_STEP_CLEAN_EXIT,
     WEDR_STEP_SCOPE,
@@ -44,9 +41,29 @@ enum wedr_step_code {
     WEDR_STEP_SOURCE_PID,
     WEDR_STEP_IP_VERSION,
     WEDR_STEP_DIRECTION,
+    WEDR_STEP_REDACTED,
+    /* names and lists; the first of them is asked for */
+    WEDR_STEP_ARGV_LIST,
+    WEDR_STEP_PARENT_NAME,
     WEDR_STEP_IMAGE_NAME, /* process.name from image_path */
-    WEDR_STEP_TABLE_NAME, /* process.name from the process table, else comm */
-    WEDR_STEP_TABLE_PATH, /* path from the process table */
+    WEDR_STEP_TREE_NAME,  /* process.name from the tree of processes, else comm */
+    WEDR_STEP_TREE_PATH,  /* path from that tree */
+    /* people, and what the parent's command line was */
+    WEDR_STEP_USER_NAME,
+    WEDR_STEP_GROUP_NAME,
+    WEDR_STEP_TREE_USER,
+    WEDR_STEP_PARENT_COMMAND,
+    /* out of the names of control groups */
+    WEDR_STEP_CONTAINER,
+    WEDR_STEP_POD,
+    WEDR_STEP_RUNTIME,
+    WEDR_STEP_SERVICE,
+    /* facts about the executable */
+    WEDR_STEP_SHA256,
+    WEDR_STEP_PACKAGE,
+    WEDR_STEP_PACKAGE_VERSION,
+    WEDR_STEP_BUILD_ID,
+    WEDR_STEP_INTERPRETER,
 };
 
 struct wedr_step {
@@ -61,7 +78,7 @@ struct wedr_step {
     char key[40]; /* ,"name": */
 };
 
-#define WEDR_STEPS_RAW_MAX 80u
+#define WEDR_STEPS_RAW_MAX 96u
 #define WEDR_STEPS_PROCESS_MAX 16u
 
 struct wedr_program {

@@ -71,7 +71,8 @@ static int add_step(struct key_list *l, const struct wedr_step *s, const char *b
     if (err != WEDR_OK || !s->exact) {
         return err;
     }
-    if (s->code == WEDR_STEP_STR || s->code == WEDR_STEP_ARGV) {
+    if (s->code == WEDR_STEP_STR || s->code == WEDR_STEP_ARGV ||
+        s->code == WEDR_STEP_PARENT_COMMAND) {
         err = add_key(l, id + WEDR_NOTE_CUT, block, name, len, "_cut");
         return err != WEDR_OK ? err : add_key(l, id + WEDR_NOTE_HEX, block, name, len, "_hex");
     }
@@ -258,8 +259,10 @@ int wedr_tap_fill(const struct wedr_tap *t,
     for (size_t i = 0; i + 1 < notes; i++) {
         uint16_t key = f->keys[n[i].id];
         if (key != NO_KEY) {
-            values[count++] = (struct wedr_form_value){key, line + n[i].at,
-                                                       n[i + 1].at - n[i + 1].key_len - n[i].at};
+            struct wedr_form_value *to = &values[count++];
+            *to = (struct wedr_form_value){key, line + n[i].at,
+                                           n[i + 1].at - n[i + 1].key_len - n[i].at};
+            (void)wedr_encoder_original(enc, n[i].id, &to->p, &to->len);
         }
     }
     return wedr_form_fill(f->form, values, count, ev, ret_any);

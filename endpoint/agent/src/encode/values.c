@@ -207,38 +207,6 @@ struct wedr_span wedr_value_basename(struct wedr_span path, bool utf16)
     return path.len == 0 ? path : wedr_span(path.p + at, path.len - at);
 }
 
-static bool is_hex(uint8_t c)
-{
-    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
-}
-
-bool wedr_value_container(struct wedr_span cgroup_name, struct wedr_span *ret_id)
-{
-    static const char *const before[] = {"", "docker-", "cri-containerd-", "crio-", "libpod-"};
-    static const char suffix[] = ".scope";
-    struct wedr_span s = cgroup_name;
-    if (s.len < 64) {
-        return false;
-    }
-    if (s.len >= 64 + 6 && memcmp(s.p + s.len - 6, suffix, 6) == 0) {
-        s.len -= 6;
-    }
-    for (size_t i = 0; i < WEDR_ARRAY_COUNT(before); i++) {
-        size_t n = strlen(before[i]);
-        if (s.len != n + 64 || memcmp(s.p, before[i], n) != 0) {
-            continue;
-        }
-        for (size_t k = n; k < s.len; k++) {
-            if (!is_hex(s.p[k])) {
-                return false;
-            }
-        }
-        *ret_id = wedr_span(s.p + n, 64);
-        return true;
-    }
-    return false;
-}
-
 const char *wedr_value_integrity(uint32_t rid)
 {
     static const struct {

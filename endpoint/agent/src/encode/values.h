@@ -28,8 +28,6 @@ void wedr_value_list(struct wedr_line_text *t, struct wedr_span list, bool utf16
 void wedr_value_flags(struct wedr_line_text *t, uint8_t kind, uint32_t bits);
 /* What stands behind the last separator. */
 struct wedr_span wedr_value_basename(struct wedr_span path, bool utf16);
-/* The 64 hex digits by which a container runtime names a cgroup; false when it is none. */
-bool wedr_value_container(struct wedr_span cgroup_name, struct wedr_span *ret_id);
 /* Name of a mandatory integrity level; NULL when it has none. */
 const char *wedr_value_integrity(uint32_t rid);
 /* What stands behind the last backslash or slash of a Windows path in UTF-8. */

@@ -166,16 +166,19 @@ static void a09_exit_and_fork_take_the_program_from_the_process_table(void **sta
     assert_string_equal(json_string_value(json_object_get(json_object_get(j, "process"), "path")),
                         "/opt/x/tool");
     json_decref(j);
-    for (int i = 0; i < 2; i++) {
+    static const struct {
+        uint64_t key;
+        const char *name;
+    } exits[] = {{800, "tool"}, {800, "tool"}, {900, "tool-thread"}};
+    for (size_t i = 0; i < WEDR_ARRAY_COUNT(exits); i++) {
         r = begin(WEDR_EV_PROCESS_TERMINATE, WEDR_OS_LINUX);
         set(&r, "pid", 8);
-        set(&r, "process_key", 800);
+        set(&r, "process_key", exits[i].key);
         set(&r, "signal", 9);
         set_text(&r, "comm", "tool-thread");
         j = parse(encode_len(&r, WEDR_STREAM_CRITICAL, 0));
         const json_t *p = json_object_get(j, "process");
-        assert_string_equal(json_string_value(json_object_get(p, "name")),
-                            i == 0 ? "tool" : "tool-thread");
+        assert_string_equal(json_string_value(json_object_get(p, "name")), exits[i].name);
         assert_true(json_is_false(json_object_get(json_object_get(j, "raw"), "clean_exit")));
         json_decref(j);
     }

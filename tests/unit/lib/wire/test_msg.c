@@ -57,6 +57,9 @@ static void make(const struct row *r)
     case WEDR_MSG_T_KILL_RESULT:
         mem[offsetof(struct wedr_msg_kill_result, result)] = WEDR_RESPONSE_RESULT_DONE;
         break;
+    case WEDR_MSG_T_EXE_FACTS:
+        mem[offsetof(struct wedr_msg_exe_facts, result)] = WEDR_MSG_EXE_KNOWN;
+        break;
     default:
         break;
     }
@@ -71,7 +74,7 @@ static void every_message_passes_in_its_direction_only(void **state)
     (void)state;
     for (size_t i = 0; i < WEDR_ARRAY_COUNT(rows); i++) {
         make(&rows[i]);
-        for (int d = 0; d <= WEDR_MSG_HELPER_TO_PARENT + 1; d++) {
+        for (int d = 0; d <= WEDR_MSG_FACTS_TO_CORE + 1; d++) {
             uint16_t type = 0;
             int err = wedr_msg_check((enum wedr_msg_direction)d, mem, rows[i].size, rows[i].handles,
                                      &type);
@@ -186,6 +189,11 @@ static void text_without_an_end_is_refused(void **state)
     FILL(ENROLLED, HELPER_TO_PARENT, enrolled, ca_pem);
     FILL(ENROLLED, HELPER_TO_PARENT, enrolled, rules_key);
     FILL(OPTIONS, HELPER_TO_PARENT, options, text);
+    FILL(FACTS_READY, FACTS_TO_HOLDER, text, text);
+    FILL(EXE_ASK, CORE_TO_FACTS, exe_ask, path);
+    FILL(EXE_FACTS, FACTS_TO_CORE, exe_facts, package);
+    FILL(EXE_FACTS, FACTS_TO_CORE, exe_facts, package_version);
+    FILL(NAME, FACTS_TO_CORE, name, name);
 }
 
 static void numbers_outside_their_bounds_are_refused(void **state)
@@ -255,10 +263,6 @@ static void rules_and_kills_outside_their_bounds_are_refused(void **state)
     h.kill_allowed = 2;
     assert_int_equal(wedr_msg_check(WEDR_MSG_HOLDER_TO_NET, &h, sizeof(h), 0, &type),
                      WEDR_E_FORMAT);
-    h.kill_allowed = 1;
-    h.governor = WEDR_MSG_GOVERNOR_NO_BULK + 1;
-    assert_int_equal(wedr_msg_check(WEDR_MSG_HOLDER_TO_NET, &h, sizeof(h), 0, &type),
-                     WEDR_E_FORMAT);
 }
 
 static void batch_identity_survives_the_trip_and_a_bad_one_does_not(void **state)
@@ -292,6 +296,41 @@ static void text_is_cut_to_its_field(void **state)
     assert_string_equal(field, "");
 }
 
+static void refuse_byte(uint16_t type_code, enum wedr_msg_direction d, size_t at, uint8_t value)
+{
+    uint16_t type = 0;
+    size_t handles = 0;
+    const struct row r = {type_code, d, wedr_msg_size(type_code, &handles), 0};
+    make(&r);
+    mem[at] = value;
+    assert_int_equal(wedr_msg_check(d, mem, r.size, handles, &type), WEDR_E_FORMAT);
+}
+
+static void facts_out_of_their_bounds_are_refused(void **state)
+{
+    (void)state;
+    refuse_byte(WEDR_MSG_T_EXE_ASK, WEDR_MSG_CORE_TO_FACTS,
+                offsetof(struct wedr_msg_exe_ask, settled), 2);
+    refuse_byte(WEDR_MSG_T_NAME_ASK, WEDR_MSG_CORE_TO_FACTS,
+                offsetof(struct wedr_msg_name_ask, group), 2);
+    refuse_byte(WEDR_MSG_T_NAME, WEDR_MSG_FACTS_TO_CORE, offsetof(struct wedr_msg_name, group), 2);
+    refuse_byte(WEDR_MSG_T_EXE_FACTS, WEDR_MSG_FACTS_TO_CORE,
+                offsetof(struct wedr_msg_exe_facts, result), 0);
+    refuse_byte(WEDR_MSG_T_EXE_FACTS, WEDR_MSG_FACTS_TO_CORE,
+                offsetof(struct wedr_msg_exe_facts, result), WEDR_MSG_EXE_RESULT_LAST + 1);
+    refuse_byte(WEDR_MSG_T_EXE_FACTS, WEDR_MSG_FACTS_TO_CORE,
+                offsetof(struct wedr_msg_exe_facts, running), 2);
+    refuse_byte(WEDR_MSG_T_EXE_FACTS, WEDR_MSG_FACTS_TO_CORE,
+                offsetof(struct wedr_msg_exe_facts, head_len) + 1, 0x20);
+    refuse_byte(WEDR_MSG_T_FACTS_STATS, WEDR_MSG_FACTS_TO_HOLDER,
+                offsetof(struct wedr_msg_facts_stats, package_source),
+                WEDR_MSG_PACKAGES_UNSUPPORTED + 1);
+    refuse_byte(WEDR_MSG_T_STATUS, WEDR_MSG_HOLDER_TO_CLI,
+                offsetof(struct wedr_msg_status, facts) +
+                    offsetof(struct wedr_msg_facts_stats, package_source),
+                WEDR_MSG_PACKAGES_UNSUPPORTED + 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -300,6 +339,7 @@ int main(void)
         cmocka_unit_test(another_number_of_handles_is_refused),
         cmocka_unit_test(header_that_lies_about_version_or_size_is_refused),
         cmocka_unit_test(text_without_an_end_is_refused),
+        cmocka_unit_test(facts_out_of_their_bounds_are_refused),
         cmocka_unit_test(numbers_outside_their_bounds_are_refused),
         cmocka_unit_test(rules_and_kills_outside_their_bounds_are_refused),
         cmocka_unit_test(batch_identity_survives_the_trip_and_a_bad_one_does_not),

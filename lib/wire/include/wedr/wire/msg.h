@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-2-Clause
  *
- * lib/wire/msg.h — messages between the agent's processes (holder, core, net), its short-lived
- * helpers and its command line. Fixed packed structures in host byte order: both ends are the same
- * program on the same machine. No OS, no allocation. The receiver calls wedr_msg_check before it
- * looks at a single field; what fails ends the peer.
+ * lib/wire/msg.h — messages between the agent's processes (holder, core, net, facts), its
+ * short-lived helpers and its command line. Fixed packed structures in host byte order: both ends
+ * are the same program on the same machine. No OS, no allocation. The receiver calls wedr_msg_check
+ * before it looks at a single field; what fails ends the peer.
  */
 #pragma once
 
@@ -15,14 +15,15 @@
 #define WEDR_MSG_TEXT_MAX 256u
 #define WEDR_MSG_LINE_MAX 4096u
 #define WEDR_MSG_PEM_MAX 16384u
-#define WEDR_MSG_OPTIONS_MAX 32768u
+#define WEDR_MSG_OPTIONS_MAX 16384u
 #define WEDR_MSG_SIZE_MAX 65536u
 #define WEDR_MSG_HANDLES_MAX 3u
 #define WEDR_MSG_PROFILE_MAX 64u
-#define WEDR_MSG_ALERT_ID_TEXT 33u /* 32 hex digits with NUL */
-#define WEDR_MSG_NAMES_MAX 1024u
-#define WEDR_MSG_HOOKS_MAX 4096u     /* bytes of a list of hooks */
+#define WEDR_MSG_ALERT_ID_TEXT 33u   /* 32 hex digits with NUL */
 #define WEDR_MSG_RULES_MAX 16777216u /* bytes of a rule bundle */
+#define WEDR_MSG_PATH_MAX 1024u /* of an executable; a longer one is found by its process alone */
+#define WEDR_MSG_NAME_MAX 64u   /* of a user, group or package, with NUL */
+#define WEDR_MSG_HEAD_MAX 4096u /* first bytes of an executable */
 
 struct WEDR_PACKED wedr_msg_header {
     uint16_t version; /* WEDR_MSG_VERSION */
@@ -39,7 +40,11 @@ enum wedr_msg_direction {
     WEDR_MSG_NET_TO_CORE,
     WEDR_MSG_CLI_TO_HOLDER,
     WEDR_MSG_HOLDER_TO_CLI,
-    WEDR_MSG_HELPER_TO_PARENT
+    WEDR_MSG_HELPER_TO_PARENT,
+    WEDR_MSG_HOLDER_TO_FACTS,
+    WEDR_MSG_FACTS_TO_HOLDER,
+    WEDR_MSG_CORE_TO_FACTS,
+    WEDR_MSG_FACTS_TO_CORE
 };
 
 /* Identity of a batch as it travels; wedr_batch_id has holes between its members. */
@@ -53,7 +58,8 @@ struct WEDR_PACKED wedr_msg_batch_id {
     uint8_t sha256[32];
 };
 
-/* Messages without content: CORE_PEER, NET_PEER (handle: channel between core and net), NET_KEYS
+/* Messages without content: CORE_PEER, NET_PEER (handle: channel between core and net), CORE_FACTS,
+ * FACTS_PEER (handle: channel between core and facts), NET_KEYS
  * (handles: TLS key, certificate, CA), NET_FILE (handle: memory that the next bundle is written
  * to), CORE_FINISHED, NET_STOP, CLI_STATUS. */
 struct WEDR_PACKED wedr_msg_empty {
@@ -132,13 +138,6 @@ struct WEDR_PACKED wedr_msg_rules_result {
     int32_t err;
     char text[WEDR_MSG_TEXT_MAX];
 };
-/* SENSOR_STATE: holder to core, for the record of that name. Lists: one entry a line. */
-struct WEDR_PACKED wedr_msg_sensor_state {
-    struct wedr_msg_header h;
-    char source[16], level[16];
-    char reason[WEDR_MSG_TEXT_MAX];
-    char hooks_live[WEDR_MSG_HOOKS_MAX], hooks_missing[WEDR_MSG_HOOKS_MAX];
-};
 /* RULES_FETCHED: net to holder: what the server sent stands in the file of NET_FILE. Unverified. */
 struct WEDR_PACKED wedr_msg_rules_fetched {
     struct wedr_msg_header h;
@@ -165,6 +164,72 @@ struct WEDR_PACKED wedr_msg_kill_result {
     char detail[WEDR_MSG_TEXT_MAX];
 };
 
+/* Which executable, as the kernel's record has it. */
+struct WEDR_PACKED wedr_msg_exe {
+    uint64_t inode, size;
+    int64_t ctime_ns, mtime_ns;
+    uint32_t dev; /* major << 20 | minor */
+    uint32_t pid; /* that ran it */
+    uint64_t process_key;
+};
+/* EXE_ASK: core to facts. */
+struct WEDR_PACKED wedr_msg_exe_ask {
+    struct wedr_msg_header h;
+    struct wedr_msg_exe exe;
+    uint8_t settled;              /* 1: a later change of the file would show in its times */
+    char path[WEDR_MSG_PATH_MAX]; /* "": no name that could be opened */
+};
+enum wedr_msg_exe_result {
+    WEDR_MSG_EXE_KNOWN = 1,
+    WEDR_MSG_EXE_GONE = 2,       /* neither process nor file is there */
+    WEDR_MSG_EXE_CHANGED = 3,    /* another file has the name, or it may have been written to */
+    WEDR_MSG_EXE_TOO_LARGE = 4,  /* over the limit of the policy */
+    WEDR_MSG_EXE_REMOTE = 5,     /* on a file system that answers when it likes: not opened */
+    WEDR_MSG_EXE_UNREADABLE = 6, /* input/output error, no regular file, no permission */
+    WEDR_MSG_EXE_BUSY = 7        /* too many wait */
+};
+#define WEDR_MSG_EXE_RESULT_LAST WEDR_MSG_EXE_BUSY
+/* EXE_FACTS: facts to core. What follows `result` counts for KNOWN alone. */
+struct WEDR_PACKED wedr_msg_exe_facts {
+    struct wedr_msg_header h;
+    struct wedr_msg_exe exe;
+    uint8_t result;  /* enum wedr_msg_exe_result */
+    uint8_t running; /* 1: the process ran it all the time: nobody could write to it */
+    uint8_t sha256[32];
+    char package[WEDR_MSG_NAME_MAX], package_version[WEDR_MSG_NAME_MAX];
+    uint16_t head_len;
+    uint8_t head[WEDR_MSG_HEAD_MAX]; /* core reads what it says: facts has too many rights for it */
+};
+/* NAME_ASK: core to facts; NAME: the answer. */
+struct WEDR_PACKED wedr_msg_name_ask {
+    struct wedr_msg_header h;
+    uint32_t id;
+    uint8_t group; /* 1: of a group */
+};
+struct WEDR_PACKED wedr_msg_name {
+    struct wedr_msg_header h;
+    uint32_t id;
+    uint8_t group;
+    char name[WEDR_MSG_NAME_MAX]; /* "": it has none */
+};
+/* FACTS_STATS: facts to holder about once a second, cumulative. */
+struct WEDR_PACKED wedr_msg_facts_stats {
+    struct wedr_msg_header h;
+    uint64_t asked, hashed, hashed_bytes;
+    uint64_t skipped[WEDR_MSG_EXE_RESULT_LAST + 1]; /* by result; [0] and KNOWN: 0 */
+    uint64_t names, names_unknown;
+    uint64_t packages, package_files, index_bytes; /* of the index now */
+    uint32_t waiting;                              /* questions */
+    uint8_t package_source;                        /* enum wedr_msg_package_source */
+    uint64_t log_dropped;
+};
+enum wedr_msg_package_source {
+    WEDR_MSG_PACKAGES_NONE = 0, /* no database, or not looked yet */
+    WEDR_MSG_PACKAGES_DPKG = 1,
+    WEDR_MSG_PACKAGES_RPM = 2,
+    WEDR_MSG_PACKAGES_UNSUPPORTED = 3 /* a database of a kind that is not read */
+};
+
 struct WEDR_PACKED wedr_msg_log {
     struct wedr_msg_header h;
     uint8_t level; /* enum wedr_log_level */
@@ -188,6 +253,16 @@ struct WEDR_PACKED wedr_msg_detect {
     uint64_t swaps;
     uint32_t rules;
 };
+/* What core asked the process facts, and what became of it. */
+struct WEDR_PACKED wedr_msg_enrich {
+    uint64_t files_asked, files_known; /* answers with a digest */
+    uint64_t files_unknown;            /* answers without, and questions nobody answered */
+    uint64_t files_skipped;            /* not asked: too many waited */
+    uint64_t images_late;              /* process_image records */
+    uint64_t images_skipped;           /* not written: too many waited, or not provable */
+    uint64_t names_asked, names_skipped;
+    uint64_t redacted; /* command lines that lost a secret */
+};
 /* Counters of core, to holder and to net about once a second. */
 struct WEDR_PACKED wedr_msg_core_stats {
     struct wedr_msg_header h;
@@ -200,6 +275,7 @@ struct WEDR_PACKED wedr_msg_core_stats {
     uint64_t rounds; /* pump rounds since the process began: a watchdog sees them move */
     uint64_t log_dropped, bugs;
     struct wedr_msg_detect detect;
+    struct wedr_msg_enrich enrich;
     uint8_t disk_full, sending; /* batches under way */
 };
 
@@ -227,14 +303,6 @@ struct WEDR_PACKED wedr_msg_net_stats {
     uint8_t in_flight;
     char last_error[WEDR_MSG_TEXT_MAX];
 };
-/* How far the agent holds itself back to stay within its share of the processor. Critical records
- * are never held back. */
-enum wedr_msg_governor {
-    WEDR_MSG_GOVERNOR_FULL = 0,
-    WEDR_MSG_GOVERNOR_QUARTER = 1, /* budgets of bulk kinds are a quarter */
-    WEDR_MSG_GOVERNOR_TRICKLE = 2, /* a twentieth */
-    WEDR_MSG_GOVERNOR_NO_BULK = 3  /* bulk kinds are not recorded */
-};
 /* What holder knows, for the heartbeat. */
 struct WEDR_PACKED wedr_msg_holder_state {
     struct wedr_msg_header h;
@@ -252,12 +320,6 @@ struct WEDR_PACKED wedr_msg_holder_state {
     uint8_t kill_allowed;
     char rules_profile[WEDR_MSG_PROFILE_MAX];
     char rules_error[WEDR_MSG_TEXT_MAX]; /* why the newest bundle is not at work, "" */
-    /* Sensor. */
-    uint32_t hooks_live, hooks_missing;
-    uint8_t governor;      /* enum wedr_msg_governor */
-    uint32_t cpu_permille; /* of one core, all processes of the agent, a mean of some seconds */
-    char hooks_missing_names[WEDR_MSG_NAMES_MAX]; /* separated by blanks, cut when long */
-    char settings_error[WEDR_MSG_TEXT_MAX];       /* why the settings asked for do not hold, "" */
 };
 /* CERT: net to holder, a renewed certificate. Text, NUL-terminated. */
 struct WEDR_PACKED wedr_msg_pem {
@@ -278,7 +340,8 @@ enum wedr_msg_process_index {
     WEDR_MSG_HOLDER = 0,
     WEDR_MSG_CORE = 1,
     WEDR_MSG_NET = 2,
-    WEDR_MSG_PROCESSES = 3
+    WEDR_MSG_FACTS = 3,
+    WEDR_MSG_PROCESSES = 4
 };
 struct WEDR_PACKED wedr_msg_status {
     struct wedr_msg_header h;
@@ -288,6 +351,7 @@ struct WEDR_PACKED wedr_msg_status {
     struct wedr_msg_holder_state holder;
     struct wedr_msg_core_stats core;
     struct wedr_msg_net_stats net;
+    struct wedr_msg_facts_stats facts;
     struct wedr_msg_process process[WEDR_MSG_PROCESSES];
     uint32_t core_age_ms, net_age_ms; /* since their last counters; UINT32_MAX: none yet */
     uint8_t finished;
@@ -324,7 +388,7 @@ struct WEDR_PACKED wedr_msg_enrolled {
     X(HOLDER_TO_CORE, CORE_STOP, 107, text, 0)              \
     X(HOLDER_TO_CORE, RULES, 108, rules, 1)                 \
     X(HOLDER_TO_CORE, KILL_RESULT, 109, kill_result, 0)     \
-    X(HOLDER_TO_CORE, SENSOR_STATE, 111, sensor_state, 0)   \
+    X(HOLDER_TO_CORE, CORE_FACTS, 110, empty, 1)            \
     X(CORE_TO_HOLDER, CORE_READY, 201, text, 0)             \
     X(CORE_TO_HOLDER, SIGN, 202, sign, 0)                   \
     X(CORE_TO_HOLDER, CORE_STATS, 203, core_stats, 0)       \
@@ -357,7 +421,15 @@ struct WEDR_PACKED wedr_msg_enrolled {
     X(HOLDER_TO_CLI, STOPPING, 802, result, 0)              \
     X(HELPER_TO_PARENT, OPTIONS, 901, options, 0)           \
     X(HELPER_TO_PARENT, CHECKED, 902, result, 0)            \
-    X(HELPER_TO_PARENT, ENROLLED, 903, enrolled, 0)
+    X(HELPER_TO_PARENT, ENROLLED, 903, enrolled, 0)         \
+    X(HOLDER_TO_FACTS, FACTS_PEER, 1001, empty, 1)          \
+    X(FACTS_TO_HOLDER, FACTS_READY, 1101, text, 0)          \
+    X(FACTS_TO_HOLDER, FACTS_STATS, 1102, facts_stats, 0)   \
+    X(FACTS_TO_HOLDER, FACTS_LOG, 1103, log, 0)             \
+    X(CORE_TO_FACTS, EXE_ASK, 1201, exe_ask, 0)             \
+    X(CORE_TO_FACTS, NAME_ASK, 1202, name_ask, 0)           \
+    X(FACTS_TO_CORE, EXE_FACTS, 1301, exe_facts, 0)         \
+    X(FACTS_TO_CORE, NAME, 1302, name, 0)
 
 enum wedr_msg_type {
 #define X(direction, NAME, code, structure, handles) WEDR_MSG_T_##NAME = (code),
@@ -377,8 +449,6 @@ WEDR_MUST_USE int wedr_msg_check(enum wedr_msg_direction direction,
 /* Bytes of a message of that type, 0 for an unknown one; *ret_handles how many handles go with it
  * (may be NULL). */
 size_t wedr_msg_size(uint16_t type, size_t *ret_handles);
-/* "full", "quarter", "trickle" or "no_bulk" for an enum wedr_msg_governor. */
-const char *wedr_msg_governor_text(uint8_t governor);
 /* Zeroes the message and fills its header. m has wedr_msg_size(type) bytes. */
 void wedr_msg_begin(void *m, uint16_t type);
 /* Copies text into a field of cap bytes, cut to fit, NUL-terminated, the rest zeroed. NULL is "".

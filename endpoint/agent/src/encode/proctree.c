@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "detect/proctree.h"
+#include "encode/proctree.h"
 
 #include "core/base/endian.h"
 #include "core/base/utf16.h"
@@ -179,28 +179,27 @@ const struct wedr_proc *wedr_proctree_get(struct wedr_proctree *t, uint64_t key)
     if (i == NONE) {
         return NULL;
     }
-    unlink_use(t, i);
-    link_newest(t, i);
+    if (i != t->newest) {
+        unlink_use(t, i);
+        link_newest(t, i);
+    }
     return &t->node[i].p;
 }
 
-/* Text of the record as UTF-8, cut to cap; NULs between arguments become blanks. */
-static uint16_t
-keep_text(const struct wedr_event_view *v, const struct wedr_field_info *f, char *out, size_t cap)
+/* Text as UTF-8, cut to cap; NULs between arguments become blanks. */
+static uint16_t keep_text(struct wedr_span s, bool utf16, char *out, size_t cap, bool *ret_cut)
 {
-    uint16_t flags = 0;
-    if (!f) {
-        return 0;
+    while (s.len > 0 && !utf16 && s.p[s.len - 1] == '\0') {
+        s.len--;
     }
-    struct wedr_span s = wedr_event_str(v, f, &flags);
     size_t n = s.len < cap ? s.len : cap;
-    if ((flags & WEDR_SF_UTF16) != 0) {
-        n = wedr_utf16_to_utf8(s.p, s.len, out, cap).len;
+    *ret_cut = s.len > n;
+    if (utf16) {
+        struct wedr_utf_result r = wedr_utf16_to_utf8(s.p, s.len, out, cap);
+        *ret_cut = r.used < s.len;
+        n = r.len;
     } else if (n > 0) {
         memcpy(out, s.p, n);
-    }
-    while (n > 0 && out[n - 1] == '\0') {
-        n--;
     }
     for (size_t i = 0; i < n; i++) {
         if (out[i] == '\0') {
@@ -208,6 +207,23 @@ keep_text(const struct wedr_event_view *v, const struct wedr_field_info *f, char
         }
     }
     return (uint16_t)n;
+}
+
+static uint16_t keep_field(const struct wedr_event_view *v,
+                           const struct wedr_field_info *f,
+                           char *out,
+                           size_t cap,
+                           bool *ret_cut)
+{
+    uint16_t flags = 0;
+    *ret_cut = false;
+    if (!f) {
+        return 0;
+    }
+    struct wedr_span s = wedr_event_str(v, f, &flags);
+    uint16_t n = keep_text(s, (flags & WEDR_SF_UTF16) != 0, out, cap, ret_cut);
+    *ret_cut = *ret_cut || (flags & (WEDR_SF_CUT | WEDR_SF_HEAD_CUT)) != 0;
+    return n;
 }
 
 static uint64_t number(const struct wedr_event_view *v, const struct wedr_field_info *f)
@@ -230,7 +246,8 @@ static void learn_create(struct wedr_proctree *t,
                          const struct wedr_event_view *v,
                          struct wedr_clock_pair clock,
                          const struct places *at,
-                         uint64_t key)
+                         uint64_t key,
+                         const struct wedr_span *redacted)
 {
     struct wedr_proc *p = place(t, key);
     uint64_t parent = number(v, at->parent);
@@ -239,8 +256,12 @@ static void learn_create(struct wedr_proctree *t,
     p->started_us = start_of(v, clock, key, p->pid);
     p->has_uid = v->h.os == WEDR_OS_LINUX;
     p->uid = (uint32_t)number(v, at->uid);
-    p->image_len = keep_text(v, at->image, p->image, sizeof(p->image));
-    p->command_len = keep_text(v, at->command, p->command, sizeof(p->command));
+    p->windows = v->h.os == WEDR_OS_WINDOWS;
+    p->image_len = keep_field(v, at->image, p->image, sizeof(p->image), &p->image_cut);
+    p->redacted = redacted != NULL;
+    p->command_len =
+        redacted ? keep_text(*redacted, false, p->command, sizeof(p->command), &p->command_cut)
+                 : keep_field(v, at->command, p->command, sizeof(p->command), &p->command_cut);
 }
 
 /* A child is what its parent was, until it runs a program of its own. */
@@ -262,6 +283,10 @@ static void learn_fork(struct wedr_proctree *t,
     if (parent && parent != p && parent->key == parent_key) {
         p->image_len = parent->image_len;
         p->command_len = parent->command_len;
+        p->windows = parent->windows;
+        p->image_cut = parent->image_cut;
+        p->command_cut = parent->command_cut;
+        p->redacted = parent->redacted;
         memcpy(p->image, parent->image, p->image_len);
         memcpy(p->command, parent->command, p->command_len);
     }
@@ -269,7 +294,8 @@ static void learn_fork(struct wedr_proctree *t,
 
 void wedr_proctree_learn(struct wedr_proctree *t,
                          const struct wedr_event_view *v,
-                         struct wedr_clock_pair clock)
+                         struct wedr_clock_pair clock,
+                         const struct wedr_span *redacted)
 {
     if (v->h.type != WEDR_EV_PROCESS_CREATE && v->h.type != WEDR_EV_PROCESS_FORK) {
         return;
@@ -281,7 +307,7 @@ void wedr_proctree_learn(struct wedr_proctree *t,
         return;
     }
     if (create) {
-        learn_create(t, v, clock, at, key);
+        learn_create(t, v, clock, at, key, redacted);
     } else {
         learn_fork(t, v, clock, at, key);
     }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "detect/proctree.h"
+#include "encode/proctree.h"
 #include "records.h"
 #include <setjmp.h>
 #include <stdarg.h>
@@ -15,7 +15,7 @@ static const struct wedr_clock_pair clock_pair = {0, RECORDS_UTC_US};
 static void exec(struct wedr_proctree *t, uint32_t pid, uint32_t parent, const char *image)
 {
     struct wedr_event_view v = rec_exec(mem, 1, 5, pid, parent, image, "a\0b", 4);
-    wedr_proctree_learn(t, &v, clock_pair);
+    wedr_proctree_learn(t, &v, clock_pair, NULL);
 }
 
 static void assert_image(const struct wedr_proc *p, const char *image)
@@ -49,7 +49,7 @@ static void a_forked_child_is_what_its_parent_is_until_it_runs_a_program(void **
     (void)state;
     exec(t, 7, 3, "/bin/sh");
     struct wedr_event_view v = rec_fork(mem, 2, 9, 8, 7);
-    wedr_proctree_learn(t, &v, clock_pair);
+    wedr_proctree_learn(t, &v, clock_pair, NULL);
     assert_image(wedr_proctree_get(t, rec_key(8)), "/bin/sh");
     assert_true(wedr_proctree_get(t, rec_key(8))->parent_key == rec_key(7));
     exec(t, 8, 7, "/usr/bin/id");
@@ -65,7 +65,7 @@ static void an_ended_process_stays_an_ancestor(void **state)
     (void)state;
     exec(t, 7, 3, "/bin/sh");
     struct wedr_event_view v = rec_exit(mem, 2, 9, 7);
-    wedr_proctree_learn(t, &v, clock_pair);
+    wedr_proctree_learn(t, &v, clock_pair, NULL);
     assert_image(wedr_proctree_get(t, rec_key(7)), "/bin/sh");
     wedr_proctree_free(t);
 }
@@ -86,7 +86,7 @@ static void a_full_table_gives_up_the_one_not_used_longest_and_counts_it(void **
     for (uint32_t pid = 10; pid < 5000; pid++) {
         exec(t, pid, pid - 1, "/c");
         struct wedr_event_view v = rec_fork(mem, 2, 9, pid + 100000, pid);
-        wedr_proctree_learn(t, &v, clock_pair);
+        wedr_proctree_learn(t, &v, clock_pair, NULL);
         assert_image(wedr_proctree_get(t, rec_key(pid + 100000)), "/c");
     }
     assert_int_equal(wedr_proctree_count(t), 4);
@@ -101,7 +101,7 @@ static void long_texts_are_cut_to_their_place(void **state)
     memset(image, 'i', sizeof(image) - 1);
     memset(argv, 'a', sizeof(argv));
     struct wedr_event_view v = rec_exec(mem, 1, 5, 9, 0, image, argv, sizeof(argv));
-    wedr_proctree_learn(t, &v, clock_pair);
+    wedr_proctree_learn(t, &v, clock_pair, NULL);
     const struct wedr_proc *p = wedr_proctree_get(t, rec_key(9));
     assert_int_equal(p->image_len, WEDR_PROC_IMAGE_MAX);
     assert_int_equal(p->command_len, WEDR_PROC_COMMAND_MAX);
