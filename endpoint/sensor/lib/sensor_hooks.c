@@ -94,5 +94,8 @@ void wedr_hook_missing(const struct hook_info *h,
     }
     if (what) {
         (void)snprintf(ret_reason, WEDR_SENSOR_REASON_MAX, "the kernel has no %s %s", what, name);
+    } else if (strcmp(h->area, "compat") == 0 && !wedr_compat_possible(btf)) {
+        (void)snprintf(ret_reason, WEDR_SENSOR_REASON_MAX,
+                       "the kernel runs no 32-bit system calls: nothing to see");
     }
 }

@@ -35,6 +35,11 @@ void wedr_hook_missing(const struct hook_info *h,
 bool wedr_hook_is_off(const struct hook_info *h, const struct wedr_sensor_cfg *cfg);
 #define HOOK_SWITCHED_OFF "switched off"
 
+/* sensor_compat.c: can a process of this machine make 32-bit system calls? The hooks per system
+ * call are silent for those; hook compat looks at every call and is attached only where it has
+ * something to see. */
+bool wedr_compat_possible(const struct btf *btf);
+
 /* sensor_attach.c: attaches a loaded program. *ret_link is a link that can be pinned. */
 WEDR_MUST_USE int wedr_hook_attach(const struct hook_info *h, int prog, int *ret_link);
 /* Id of a tracepoint "group/name"; WEDR_E_NOENT. Needs no mounted tracefs. */
