@@ -62,6 +62,12 @@ void wedr_msg_put_text(char *field, size_t cap, const char *text)
     memcpy(field, text, n < cap ? n : cap - 1);
 }
 
+const char *wedr_msg_governor_text(uint8_t governor)
+{
+    static const char *const text[] = {"full", "quarter", "trickle", "no_bulk"};
+    return governor <= WEDR_MSG_GOVERNOR_NO_BULK ? text[governor] : "unknown";
+}
+
 void wedr_msg_from_batch(const struct wedr_batch_id *id, struct wedr_msg_batch_id *ret)
 {
     memset(ret, 0, sizeof(*ret));
@@ -131,7 +137,9 @@ static bool holder_state_ok(const uint8_t *p)
     return text_ok(m.health, sizeof(m.health)) &&
            text_ok(m.rules_profile, sizeof(m.rules_profile)) &&
            text_ok(m.rules_error, sizeof(m.rules_error)) && m.rules_fetch <= 1 &&
-           m.kill_allowed <= 1;
+           m.kill_allowed <= 1 && m.governor <= WEDR_MSG_GOVERNOR_NO_BULK &&
+           text_ok(m.hooks_missing_names, sizeof(m.hooks_missing_names)) &&
+           text_ok(m.settings_error, sizeof(m.settings_error));
 }
 
 static bool status_texts_ok(const uint8_t *p, size_t core_at, size_t net_at, size_t holder_at)
@@ -182,6 +190,13 @@ static bool rules_ok(const uint8_t *p)
     struct wedr_msg_rules m;
     memcpy(&m, p, sizeof(m));
     return text_ok(m.profile, sizeof(m.profile)) && m.serial != 0 && m.len <= WEDR_MSG_RULES_MAX;
+}
+
+static bool sensor_state_ok(const uint8_t *p)
+{
+    return TEXT_AT(sensor_state, source) && TEXT_AT(sensor_state, level) &&
+           TEXT_AT(sensor_state, reason) && TEXT_AT(sensor_state, hooks_live) &&
+           TEXT_AT(sensor_state, hooks_missing);
 }
 
 static bool fetched_ok(const uint8_t *p)
@@ -272,6 +287,8 @@ static bool content_ok(uint16_t type, const uint8_t *p)
         return status_texts_ok(p, SIZE_MAX, 0, SIZE_MAX);
     case WEDR_MSG_T_HOLDER_STATE:
         return status_texts_ok(p, SIZE_MAX, SIZE_MAX, 0);
+    case WEDR_MSG_T_SENSOR_STATE:
+        return sensor_state_ok(p);
     case WEDR_MSG_T_RULES:
         return rules_ok(p);
     case WEDR_MSG_T_RULES_RESULT:

@@ -263,6 +263,10 @@ static void rules_and_kills_outside_their_bounds_are_refused(void **state)
     h.kill_allowed = 2;
     assert_int_equal(wedr_msg_check(WEDR_MSG_HOLDER_TO_NET, &h, sizeof(h), 0, &type),
                      WEDR_E_FORMAT);
+    h.kill_allowed = 1;
+    h.governor = WEDR_MSG_GOVERNOR_NO_BULK + 1;
+    assert_int_equal(wedr_msg_check(WEDR_MSG_HOLDER_TO_NET, &h, sizeof(h), 0, &type),
+                     WEDR_E_FORMAT);
 }
 
 static void batch_identity_survives_the_trip_and_a_bad_one_does_not(void **state)

@@ -15,11 +15,13 @@
 #define WEDR_MSG_TEXT_MAX 256u
 #define WEDR_MSG_LINE_MAX 4096u
 #define WEDR_MSG_PEM_MAX 16384u
-#define WEDR_MSG_OPTIONS_MAX 16384u
+#define WEDR_MSG_OPTIONS_MAX 32768u
 #define WEDR_MSG_SIZE_MAX 65536u
 #define WEDR_MSG_HANDLES_MAX 3u
 #define WEDR_MSG_PROFILE_MAX 64u
-#define WEDR_MSG_ALERT_ID_TEXT 33u   /* 32 hex digits with NUL */
+#define WEDR_MSG_ALERT_ID_TEXT 33u /* 32 hex digits with NUL */
+#define WEDR_MSG_NAMES_MAX 1024u
+#define WEDR_MSG_HOOKS_MAX 4096u     /* bytes of a list of hooks */
 #define WEDR_MSG_RULES_MAX 16777216u /* bytes of a rule bundle */
 #define WEDR_MSG_PATH_MAX 1024u /* of an executable; a longer one is found by its process alone */
 #define WEDR_MSG_NAME_MAX 64u   /* of a user, group or package, with NUL */
@@ -137,6 +139,13 @@ struct WEDR_PACKED wedr_msg_rules_result {
     uint64_t serial;
     int32_t err;
     char text[WEDR_MSG_TEXT_MAX];
+};
+/* SENSOR_STATE: holder to core, for the record of that name. Lists: one entry a line. */
+struct WEDR_PACKED wedr_msg_sensor_state {
+    struct wedr_msg_header h;
+    char source[16], level[16];
+    char reason[WEDR_MSG_TEXT_MAX];
+    char hooks_live[WEDR_MSG_HOOKS_MAX], hooks_missing[WEDR_MSG_HOOKS_MAX];
 };
 /* RULES_FETCHED: net to holder: what the server sent stands in the file of NET_FILE. Unverified. */
 struct WEDR_PACKED wedr_msg_rules_fetched {
@@ -303,6 +312,14 @@ struct WEDR_PACKED wedr_msg_net_stats {
     uint8_t in_flight;
     char last_error[WEDR_MSG_TEXT_MAX];
 };
+/* How far the agent holds itself back to stay within its share of the processor. Critical records
+ * are never held back. */
+enum wedr_msg_governor {
+    WEDR_MSG_GOVERNOR_FULL = 0,
+    WEDR_MSG_GOVERNOR_QUARTER = 1, /* budgets of bulk kinds are a quarter */
+    WEDR_MSG_GOVERNOR_TRICKLE = 2, /* a twentieth */
+    WEDR_MSG_GOVERNOR_NO_BULK = 3  /* bulk kinds are not recorded */
+};
 /* What holder knows, for the heartbeat. */
 struct WEDR_PACKED wedr_msg_holder_state {
     struct wedr_msg_header h;
@@ -320,6 +337,12 @@ struct WEDR_PACKED wedr_msg_holder_state {
     uint8_t kill_allowed;
     char rules_profile[WEDR_MSG_PROFILE_MAX];
     char rules_error[WEDR_MSG_TEXT_MAX]; /* why the newest bundle is not at work, "" */
+    /* Sensor. */
+    uint32_t hooks_live, hooks_missing;
+    uint8_t governor;      /* enum wedr_msg_governor */
+    uint32_t cpu_permille; /* of one core, all processes of the agent, a mean of some seconds */
+    char hooks_missing_names[WEDR_MSG_NAMES_MAX]; /* separated by blanks, cut when long */
+    char settings_error[WEDR_MSG_TEXT_MAX];       /* why the settings asked for do not hold, "" */
 };
 /* CERT: net to holder, a renewed certificate. Text, NUL-terminated. */
 struct WEDR_PACKED wedr_msg_pem {
@@ -389,6 +412,7 @@ struct WEDR_PACKED wedr_msg_enrolled {
     X(HOLDER_TO_CORE, RULES, 108, rules, 1)                 \
     X(HOLDER_TO_CORE, KILL_RESULT, 109, kill_result, 0)     \
     X(HOLDER_TO_CORE, CORE_FACTS, 110, empty, 1)            \
+    X(HOLDER_TO_CORE, SENSOR_STATE, 111, sensor_state, 0)   \
     X(CORE_TO_HOLDER, CORE_READY, 201, text, 0)             \
     X(CORE_TO_HOLDER, SIGN, 202, sign, 0)                   \
     X(CORE_TO_HOLDER, CORE_STATS, 203, core_stats, 0)       \
@@ -449,6 +473,8 @@ WEDR_MUST_USE int wedr_msg_check(enum wedr_msg_direction direction,
 /* Bytes of a message of that type, 0 for an unknown one; *ret_handles how many handles go with it
  * (may be NULL). */
 size_t wedr_msg_size(uint16_t type, size_t *ret_handles);
+/* "full", "quarter", "trickle" or "no_bulk" for an enum wedr_msg_governor. */
+const char *wedr_msg_governor_text(uint8_t governor);
 /* Zeroes the message and fills its header. m has wedr_msg_size(type) bytes. */
 void wedr_msg_begin(void *m, uint16_t type);
 /* Copies text into a field of cap bytes, cut to fit, NUL-terminated, the rest zeroed. NULL is "".

@@ -53,5 +53,40 @@ enum wedr_policy_prefix_class {
     WEDR_PREFIX_WATCH = 2, /* recorded whatever else is left out, and never held back by a budget */
 };
 
+/* Kinds that can have a budget, and their places in an entry. */
+#define WEDR_BUDGET_KINDS(X) \
+    X(MODULE_LOAD, 0)        \
+    X(THREAD_CREATE, 1)      \
+    X(THREAD_EXIT, 2)        \
+    X(FILE_WRITE, 3)         \
+    X(FILE_RENAME, 4)        \
+    X(FILE_DELETE, 5)        \
+    X(NETWORK_CONNECT, 6)    \
+    X(NETWORK_ACCEPT, 7)     \
+    X(DNS_QUERY, 8)          \
+    X(FILE_LINK, 9)          \
+    X(FILE_ATTRIBUTE, 10)    \
+    X(NETWORK_CLOSE, 11)     \
+    X(NETWORK_LISTEN, 12)    \
+    X(MEMFD_CREATE, 13)      \
+    X(IO_URING_SETUP, 14)    \
+    X(MEMORY_EXEC, 15)
+#define WEDR_BUDGET_SLOTS 16u
+#define WEDR_BUDGET_PROCESSES 4096u /* that do something of a bulk kind at one time */
+
+/* What a process did of the kinds with a budget; the value of the map "budgets", by process key.
+ * The entry of key 0 is nobody's: events of processes past their end, and of all for which there
+ * was no room. */
+struct wedr_budget_slot {
+    uint64_t window;      /* when the current one began, boot-time ns */
+    uint64_t first, last; /* of those held back and not told yet */
+    uint32_t used;        /* in this window */
+    uint32_t over;        /* held back and not told yet */
+};
+struct wedr_budget {
+    uint32_t pid, uid;
+    struct wedr_budget_slot slot[WEDR_BUDGET_SLOTS];
+};
+
 _Static_assert(sizeof(struct wedr_policy_prefix) == 128, "four bytes of length, 124 of data");
 _Static_assert(sizeof(struct wedr_policy_page) % 8 == 0, "a value of an array map");

@@ -21,6 +21,8 @@ struct wedr_sensor_lane {
     uint64_t reserved[6];                    /* two cache lines per lane */
 };
 
+#define WEDR_SENSOR_KINDS 64u /* type codes of kernel records are below */
+
 struct wedr_sensor_state {
     uint64_t magic;
     uint64_t epoch;
@@ -31,6 +33,10 @@ struct wedr_sensor_state {
     int64_t start_utc_us;
     uint64_t reserved[6];
     struct wedr_sensor_lane lane[WEDR_LANE_COUNT];
+    /* By type: events that a budget held back (they have no seq), and those of them that an
+     * activity_summary in the ring has told since. */
+    uint64_t suppressed[WEDR_SENSOR_KINDS];
+    uint64_t summarised[WEDR_SENSOR_KINDS];
 };
 
 _Static_assert(sizeof(struct wedr_sensor_lane) == 128, "one lane is two cache lines");

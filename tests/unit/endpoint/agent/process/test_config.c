@@ -73,6 +73,9 @@ static void values_that_make_no_sense_are_refused(void **state)
                      WEDR_E_FORMAT);
     assert_int_equal(parse("{\"shipper\": {\"server_url\": \"https://x:1\"}}", &c, NULL), WEDR_OK);
     assert_int_equal(parse("{\"log\": {\"level\": \"loud\"}}", &c, NULL), WEDR_E_FORMAT);
+    assert_int_equal(parse("{\"sensor\": {\"exclude_paths\": [\"/tmp/\"]}}", &c, NULL), WEDR_OK);
+    assert_int_equal(parse("{\"sensor\": {\"exclude_paths\": [\"tmp/\"]}}", &c, NULL),
+                     WEDR_E_FORMAT);
     assert_int_equal(parse("{\"agent\": {\"max_bytes_per_file\": 99999999}}", &c, NULL),
                      WEDR_E_FORMAT);
 }
@@ -94,8 +97,37 @@ static void block_from_a_lying_parser_is_refused(void **state)
     memset(&bad.shipper_enabled, 2, 1);
     assert_int_equal(wedr_agent_config_check(&bad, sizeof(bad), &out, NULL), WEDR_E_FORMAT);
     bad = good;
+    memset(bad.sensor.exclude_paths, '/',
+           sizeof(bad.sensor.exclude_paths)); /* a list without end */
+    assert_int_equal(wedr_agent_config_check(&bad, sizeof(bad), &out, NULL), WEDR_E_FORMAT);
+    bad = good;
+    memcpy(bad.sensor.kinds_off, "process_create\0", 16);
+    assert_int_equal(wedr_agent_config_check(&bad, sizeof(bad), &out, NULL), WEDR_E_FORMAT);
+    bad = good;
     bad.max_bytes_per_file = UINT64_MAX;
     assert_int_equal(wedr_agent_config_check(&bad, sizeof(bad), &out, NULL), WEDR_E_FORMAT);
+}
+
+static void a_profile_says_what_the_sensor_records_unless_the_file_forbids(void **state)
+{
+    static const char lines[] = "sensor.cpu_percent=7\nsensor.exclude_uids=5\n";
+    static const char wrong[] = "sensor.cpu_percent=0\n";
+    static const char file[] = "{\"sensor\": {\"from_profile\": false, \"cpu_percent\": 9}}";
+    struct wedr_errinfo ei = {""};
+    struct wedr_agent_cfg c;
+    (void)state;
+    const char *dir = p_dir();
+    assert_int_equal(wedr_agent_config_load_with(dir, lines, strlen(lines), &c, NULL), WEDR_OK);
+    assert_int_equal(c.sensor.cpu_percent, 7);
+    assert_string_equal(c.sensor.exclude_uids, "5");
+    assert_int_equal(wedr_agent_config_load_with(dir, wrong, strlen(wrong), &c, &ei),
+                     WEDR_E_FORMAT);
+    assert_int_equal(strncmp(ei.text, "profile: ", 9), 0);
+    p_write(dir, "agent.json", file, sizeof(file) - 1, 0600);
+    assert_int_equal(wedr_agent_config_load_with(dir, lines, strlen(lines), &c, NULL), WEDR_OK);
+    assert_int_equal(c.sensor.cpu_percent, 9);
+    assert_int_equal(c.sensor.exclude_uids[0], 0);
+    p_remove(dir);
 }
 
 int main(void)
@@ -107,6 +139,7 @@ int main(void)
         cmocka_unit_test(unknown_key_is_an_error_with_its_line),
         cmocka_unit_test(values_that_make_no_sense_are_refused),
         cmocka_unit_test(block_from_a_lying_parser_is_refused),
+        cmocka_unit_test(a_profile_says_what_the_sensor_records_unless_the_file_forbids),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
