@@ -15,18 +15,6 @@
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
-struct thread_info___x86 {
-    u32 status;
-};
-struct thread_info___arm64 {
-    unsigned long flags;
-};
-struct task_struct___x86 {
-    struct thread_info___x86 thread_info;
-};
-struct task_struct___arm64 {
-    struct thread_info___arm64 thread_info;
-};
 struct pt_regs___ia32 {
     unsigned long bx, cx, dx, si, di, orig_ax;
 };
