@@ -160,13 +160,18 @@ static void two_floods_at_once_are_told_apart(void **state)
     }
 }
 
-static int budgets_of(const struct rig *r)
+static int pinned(const struct rig *r, const char *entry)
 {
     char path[96];
-    (void)snprintf(path, sizeof path, "/sys/fs/bpf/%s/budgets", r->pin_name);
-    int map = bpf_obj_get(path);
-    assert_true(map >= 0);
-    return map;
+    (void)snprintf(path, sizeof path, "/sys/fs/bpf/%s/%s", r->pin_name, entry);
+    int fd = bpf_obj_get(path);
+    assert_true(fd >= 0);
+    return fd;
+}
+
+static int budgets_of(const struct rig *r)
+{
+    return pinned(r, "budgets");
 }
 
 /* No room for an entry: the events are nobody's, but they are counted. */
@@ -225,6 +230,33 @@ static void a_full_ring_delays_what_is_told(void **state)
                          rig_lane_count(r, WEDR_LANE_BULK));
 }
 
+/* The holder's part is played here: no run is skipped at will. The sweep takes the count over, and
+ * a smaller one never comes after it. */
+static void the_sweep_passes_the_count_of_skipped_runs_on(void **state)
+{
+    struct rig *r = *state;
+    const struct wedr_sensor_state *st = wedr_sensor_state(r->sensor);
+    union bpf_iter_link_info info = {0};
+    LIBBPF_OPTS(bpf_link_create_opts, opts, .iter_info = &info, .iter_info_len = sizeof info);
+    uint32_t zero = 0;
+    char byte;
+    int missed = pinned(r, "missed"), sweep = pinned(r, "prog_sweep");
+    uint64_t before = wedr_sensor_count(&st->missed);
+    info.map.map_fd = (uint32_t)budgets_of(r);
+    for (uint64_t count = before + 5; count > before + 3; count--) {
+        assert_int_equal(bpf_map_update_elem(missed, &zero, &count, BPF_ANY), 0);
+        int link = bpf_link_create(sweep, 0, BPF_TRACE_ITER, &opts);
+        int iter = bpf_iter_create(link);
+        assert_int_equal(read(iter, &byte, 1), 0);
+        assert_int_equal(wedr_sensor_count(&st->missed), before + 5);
+        (void)close(iter);
+        (void)close(link);
+    }
+    (void)close((int)info.map.map_fd);
+    (void)close(missed);
+    (void)close(sweep);
+}
+
 static void detaching_tells_the_rest(void **state)
 {
     struct rig *r = *state;
@@ -248,6 +280,7 @@ int main(void)
         T(without_room_nobody_has_the_budget, roomy),
         T(an_ended_process_gives_its_entry_back, roomy),
         T(a_full_ring_delays_what_is_told, cramped),
+        T(the_sweep_passes_the_count_of_skipped_runs_on, roomy),
         T(detaching_tells_the_rest, roomy),
     };
     int unable = rig_unable();

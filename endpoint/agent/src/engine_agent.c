@@ -149,6 +149,9 @@ static int put_clock_change(struct wedr_engine *e, const struct engine_note *n)
  */
 static uint64_t accounted(const struct wedr_engine *e, const struct wedr_loss *loss)
 {
+    if (strcmp(loss->stream, WEDR_STREAM_NAME_MISSED) == 0) {
+        return loss->lost;
+    }
     for (unsigned i = 0; i < WEDR_LANE_COUNT; i++) {
         const struct wedr_spool_stream *st = e->lane[i].st;
         if (st && st->epoch == loss->epoch && strcmp(st->name, loss->stream) == 0) {

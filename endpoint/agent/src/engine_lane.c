@@ -27,6 +27,16 @@ struct batch {
     bool more; /* ended at a bound */
 };
 
+/* Runs that the kernel skipped have no seq: they are a stream of their own, in which everything is
+ * lost. */
+static void count_missed(struct wedr_engine *e, const struct engine_lane *l)
+{
+    if (l->c.missed > 0) {
+        wedr_losses_set(e->losses, l->st->epoch, WEDR_STREAM_NAME_MISSED,
+                        WEDR_LOSS_REASON_BPF_MISSED, l->c.missed);
+    }
+}
+
 /* The producer's losses are reported when their holes have been passed, so that the ledger never
  * shows more lost than produced. A count without a seq behind it must not wait for ever. */
 static void hold_losses(struct wedr_engine *e, struct engine_lane *l, uint64_t now, bool all)
@@ -261,6 +271,7 @@ int engine_lane_round(struct wedr_engine *e, unsigned lane, bool all, bool *ret_
         return err;
     }
     hold_losses(e, l, now, all && l->r.count == 0);
+    count_missed(e, l);
     *ret_busy = *ret_busy || b.more || b.full || l->more || b.count > 0;
     return b.full ? wedr_spool_seal(e->spool, l->st) : WEDR_OK;
 }

@@ -204,11 +204,17 @@ static int drain(struct wedr_engine *e)
  * which is harmless. */
 static int say_ends(struct wedr_engine *e, const char *reason)
 {
+    static const char *const names[] = {WEDR_STREAM_NAME_CRITICAL, WEDR_STREAM_NAME_BULK,
+                                        WEDR_STREAM_NAME_MISSED};
+    const uint64_t final[] = {e->lane[0].r.seq, e->lane[1].r.seq, e->lane[0].c.missed};
     int err = engine_agent_flush(e, true);
-    for (unsigned i = 0; err == WEDR_OK && i < WEDR_LANE_COUNT; i++) {
+    for (unsigned i = 0; err == WEDR_OK && i < WEDR_ARRAY_COUNT(names); i++) {
         struct engine_note n = {
-            .type = WEDR_EV_EPOCH_END, .epoch = e->kernel_epoch, .number = e->lane[i].r.seq};
-        memcpy(n.stream, engine_lane_names[i], strlen(engine_lane_names[i]) + 1);
+            .type = WEDR_EV_EPOCH_END, .epoch = e->kernel_epoch, .number = final[i]};
+        if (i >= WEDR_LANE_COUNT && final[i] == 0) {
+            break;
+        }
+        memcpy(n.stream, names[i], strlen(names[i]) + 1);
         (void)snprintf(n.reason, sizeof(n.reason), "%s", reason);
         err = engine_note(e, &n);
     }

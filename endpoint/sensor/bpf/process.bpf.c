@@ -241,12 +241,31 @@ int wedr_inventory_noargv(struct bpf_iter__task *ctx)
     return inventory_one(ctx, ARGV_OUT_OF_REACH);
 }
 
+/* Skipped runs of all programs in all, written by the holder. */
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(max_entries, 1);
+    __type(key, u32);
+    __type(value, u64);
+} missed SEC(".maps");
+
+static __always_inline void note_missed(void)
+{
+    u32 zero = 0;
+    const u64 *count = bpf_map_lookup_elem(&missed, &zero);
+    struct wedr_sensor_state *st = state_get();
+    if (count && st && *count > st->missed) {
+        st->missed = *count;
+    }
+}
+
 /* Over the entries of budgets, every few seconds: tells what they hold. */
 SEC("iter/bpf_map_elem")
 int wedr_sweep(struct bpf_iter__bpf_map_elem *ctx)
 {
     const u64 *at = ctx->key;
-    if (!at) {
+    if (!at) { /* the end */
+        note_missed();
         return 0;
     }
     u64 key = *at;

@@ -201,6 +201,15 @@ static __always_inline void emit_submit(struct emit *e, void *r, u32 type, u32 b
     bpf_ringbuf_submit(r, bulk ? ring_flags(&ring1, e->seq) : ring_flags(&ring0, e->seq));
 }
 
+/* A program of a pair found that the other one did not run. */
+static __always_inline void run_unpaired(void)
+{
+    struct wedr_sensor_state *st = state_get();
+    if (st) {
+        __sync_fetch_and_add(&st->unpaired, 1);
+    }
+}
+
 /* Who does it: current, as every record begins. Process context only. */
 struct task_head {
     u64 key;

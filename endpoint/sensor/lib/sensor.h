@@ -85,9 +85,10 @@ struct wedr_sensor_health {
     uint64_t missed;   /* events that the kernel did not run a program for (recursion), cumulative;
                           they have no seq */
 };
-/* Some system calls per link; every few seconds is fine. The links are held by descriptor, so
- * removing a pin does not detach anything while this process lives: it is put back and counted.
- * WEDR_E_CLOSED: a link is dead (ei names it): close and open again. */
+/* Some system calls per link; every few seconds is fine. Also passes missed on to the state page
+ * and tells what budgets hold back. The links are held by descriptor, so removing a pin does not
+ * detach anything while this process lives: it is put back and counted. WEDR_E_CLOSED: a link is
+ * dead (ei names it): close and open again. */
 WEDR_MUST_USE int
 wedr_sensor_check(struct wedr_sensor *s, struct wedr_sensor_health *ret, struct wedr_errinfo *ei);
 

@@ -91,6 +91,7 @@ static int unlink_entries(const char *folder, const char *prefix)
  * held back is told then. */
 static int detach(const char *folder)
 {
+    wedr_missed_note(folder);
     int err = unlink_entries(folder, "link_");
     if (!err) {
         (void)(wedr_sweep_pins(folder) == WEDR_OK); /* an older kind of set has no budgets */

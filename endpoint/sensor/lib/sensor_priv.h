@@ -57,6 +57,7 @@ enum pinned_map {
     MAP_CGROUPS,
     MAP_PREFIXES,
     MAP_BUDGETS,
+    MAP_MISSED,
     MAP_COUNT
 };
 extern const char *const wedr_map_pins[MAP_COUNT];
@@ -131,8 +132,10 @@ WEDR_MUST_USE int wedr_set_start(struct wedr_set *set,
 /* sensor_sweep.c: runs an iterator over all tasks (map -1) or over a map, to its end; *ret_bytes:
  * what it gave. */
 WEDR_MUST_USE int wedr_iterate(int prog, int map, uint32_t *ret_bytes);
-/* Tells what the budgets of the set in the folder hold back. WEDR_E_NOENT: it is of a kind that has
- * none. */
+/* For the set that is pinned in the folder: leaves the sum of skipped runs for the sweep, while the
+ * links are there; and sweeps: tells what the budgets hold back. WEDR_E_NOENT: it is of a kind that
+ * has no sweep. */
+void wedr_missed_note(const char *folder);
 #define SWEEP_PIN "prog_sweep"
 WEDR_MUST_USE int wedr_sweep_pins(const char *folder);
 

@@ -39,23 +39,50 @@ int wedr_iterate(int prog, int map, uint32_t *ret_bytes)
     return err;
 }
 
-int wedr_sweep_pins(const char *folder)
+static int open_pin(const char *folder, const char *entry)
 {
     char path[PIN_PATH_MAX];
-    uint32_t ignored;
-    int err = wedr_pin_entry(path, folder, SWEEP_PIN);
-    int prog = err ? -1 : bpf_obj_get(path);
-    if (prog < 0) {
-        return err ? err : wedr_err_from_os(errno);
+    int err = wedr_pin_entry(path, folder, entry);
+    return err ? -1 : bpf_obj_get(path);
+}
+
+/* While the links are still there. */
+static uint64_t missed_by_pins(const char *folder)
+{
+    uint64_t sum = 0;
+    for (size_t i = 0; i < HOOK_COUNT; i++) {
+        struct wedr_link_facts facts = {0};
+        int link = open_pin(folder, wedr_hooks[i].pin);
+        if (link >= 0) {
+            sum += wedr_link_facts(link, &facts) == WEDR_OK ? facts.missed : 0;
+            (void)close(link);
+        }
     }
-    err = wedr_pin_entry(path, folder, wedr_map_pins[MAP_BUDGETS]);
-    int map = err ? -1 : bpf_obj_get(path);
+    return sum;
+}
+
+void wedr_missed_note(const char *folder)
+{
+    uint32_t zero = 0;
+    int map = open_pin(folder, wedr_map_pins[MAP_MISSED]);
     if (map >= 0) {
-        err = wedr_iterate(prog, map, &ignored);
+        uint64_t sum = missed_by_pins(folder);
+        (void)bpf_map_update_elem(map, &zero, &sum, BPF_ANY);
         (void)close(map);
-    } else if (!err) {
-        err = wedr_err_from_os(errno);
     }
-    (void)close(prog);
+}
+
+int wedr_sweep_pins(const char *folder)
+{
+    uint32_t ignored;
+    int prog = open_pin(folder, SWEEP_PIN);
+    int map = prog < 0 ? -1 : open_pin(folder, wedr_map_pins[MAP_BUDGETS]);
+    int err = map < 0 ? wedr_err_from_os(errno) : wedr_iterate(prog, map, &ignored);
+    if (map >= 0) {
+        (void)close(map);
+    }
+    if (prog >= 0) {
+        (void)close(prog);
+    }
     return err;
 }

@@ -21,6 +21,7 @@ struct wedr_source_counters {
     uint64_t produced; /* last seq given out */
     uint64_t lost[WEDR_SENSOR_LOST_REASONS];
     uint64_t lost_total;
+    uint64_t missed; /* of the whole source, in every lane's counters: runs without a seq */
 };
 
 struct wedr_source_info {

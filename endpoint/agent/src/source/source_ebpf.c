@@ -36,8 +36,10 @@ static void ebpf_release(struct wedr_source *s, unsigned lane, uint64_t end)
 
 static void ebpf_counters(struct wedr_source *s, unsigned lane, struct wedr_source_counters *ret)
 {
-    const struct wedr_sensor_lane *l = &((struct ebpf *)s)->state->lane[lane];
+    const struct wedr_sensor_state *st = ((struct ebpf *)s)->state;
+    const struct wedr_sensor_lane *l = &st->lane[lane];
     memset(ret, 0, sizeof(*ret));
+    ret->missed = wedr_sensor_count(&st->missed) + wedr_sensor_count(&st->unpaired);
     for (unsigned i = 1; i < WEDR_SENSOR_LOST_REASONS; i++) {
         ret->lost[i] = wedr_sensor_count(&l->lost[i]);
         ret->lost_total += ret->lost[i];

@@ -324,6 +324,48 @@ static void end_of_a_source_drains_closes_and_says_so(void **state)
     t_rmdir(dir);
 }
 
+/* Runs that the kernel skipped have no seq: a stream of their own whose sum holds, and nothing said
+ * while there are none. */
+static void skipped_runs_are_a_stream_in_which_everything_is_lost(void **state)
+{
+    (void)state;
+    const char *dir = t_dir(0);
+    struct wedr_engine_cfg cfg = t_cfg(dir);
+    struct t_server srv;
+    struct t_source src;
+    t_server_init(&srv);
+    t_source_init(&src, 9);
+    struct wedr_engine *e = open_live(&cfg, &src);
+    t_push(&src, 0, 1);
+    settle(e, &srv, 10);
+    size_t streams = srv.count;
+    src.counters[0].missed = src.counters[1].missed = 3;
+    t_push(&src, 0, 2);
+    settle(e, &srv, 10);
+    assert_int_equal(srv.count, streams + 1);
+    struct t_stream *st = t_stream(&srv, 9, "kernel.missed");
+    assert_int_equal(st->lost[WEDR_LOSS_REASON_BPF_MISSED], 3);
+    assert_int_equal(st->loss_produced, 3);
+    assert_int_equal(t_missing(st), 0);
+    src.counters[0].missed = src.counters[1].missed = 7;
+    assert_int_equal(wedr_engine_source_end(e, "stopped"), WEDR_OK);
+    assert_int_equal(wedr_engine_stop(e, "agent_stop"), WEDR_OK);
+    (void)t_ship(&srv, e, SIZE_MAX);
+    assert_int_equal(st->lost[WEDR_LOSS_REASON_BPF_MISSED], 7);
+    assert_int_equal(st->end_produced, 7);
+    assert_int_equal(st->ends, 1);
+    assert_int_equal(st->stored, 0);
+    assert_int_equal(t_missing(st), 0);
+    st = t_stream(&srv, 9, "kernel.critical");
+    assert_int_equal(st->stored, 2);
+    assert_int_equal(st->lost[WEDR_LOSS_REASON_BPF_MISSED], 0);
+    assert_int_equal(t_missing(st), 0);
+    wedr_engine_close(e);
+    t_server_fini(&srv);
+    t_source_fini(&src);
+    t_rmdir(dir);
+}
+
 static void spool_of_another_identity_is_dropped_and_counted(void **state)
 {
     (void)state;
@@ -388,6 +430,7 @@ int main(void)
         cmocka_unit_test(late_record_after_a_restart_is_still_late),
         cmocka_unit_test(clock_jump_is_recorded_and_later_records_use_the_new_pair),
         cmocka_unit_test(end_of_a_source_drains_closes_and_says_so),
+        cmocka_unit_test(skipped_runs_are_a_stream_in_which_everything_is_lost),
         cmocka_unit_test(spool_of_another_identity_is_dropped_and_counted),
         cmocka_unit_test(rate_limits_the_replay_over_both_lanes),
         cmocka_unit_test(replay_reaches_the_server_whole_and_ends_by_itself),

@@ -28,6 +28,7 @@ enum wedr_stream {
 };
 #define WEDR_STREAM_NAME_CRITICAL "kernel.critical"
 #define WEDR_STREAM_NAME_BULK "kernel.bulk"
+#define WEDR_STREAM_NAME_MISSED "kernel.missed" /* no records: what the kernel did not run */
 #define WEDR_STREAM_NAME_AGENT "agent"
 #define WEDR_STREAM_NAME_ALERT "alert" /* of the agent's epoch, with its own seqs */
 #define WEDR_STREAM_NAME_MAX 48u       /* with NUL; [a-z0-9._-] */

@@ -31,7 +31,10 @@ struct wedr_sensor_state {
     uint64_t start_boot_ns;    /* pair that maps record times to UTC, taken when the programs were
                                   attached */
     int64_t start_utc_us;
-    uint64_t reserved[6];
+    /* Runs without a seq: those that the kernel skipped, as the holder last read them, and those
+     * that one of two programs did not see of the other. */
+    uint64_t missed, unpaired;
+    uint64_t reserved[4];
     struct wedr_sensor_lane lane[WEDR_LANE_COUNT];
     /* By type: events that a budget held back (they have no seq), and those of them that an
      * activity_summary in the ring has told since. */
