@@ -11,13 +11,16 @@ size_t wedr_area_list(const struct wedr_area **ret)
     return WEDR_ARRAY_COUNT(areas);
 }
 
-/* Digest of digests: the objects one after another, then the table. */
+/* Digest of digests: the objects one after another, then the tables. */
 void wedr_areas_digest(uint8_t ret[32])
 {
     static const char table[] =
 #define WEDR_HOOK(area, name, need, point) #area " " #name " " #need " " point "\n"
 #include "sensor_hooks.def"
 #undef WEDR_HOOK
+#define WEDR_PERSIST(mechanism, text) #mechanism " " text "\n"
+#include "wedr/wire/persistence.def"
+#undef WEDR_PERSIST
         ;
     uint8_t all[2 * WEDR_ARRAY_COUNT(areas) + 1][WEDR_SHA256_LEN];
     for (size_t i = 0; i < WEDR_ARRAY_COUNT(areas); i++) {

@@ -70,13 +70,14 @@ static const struct hook_info *hook_of(const char *area, const char *program_nam
     return NULL;
 }
 
-/* Programs that are not hooks: iterators. An area's own list and one of the two inventories, which
- * run once, and the sweep. */
+/* Programs that are not hooks: iterators (an area's own list and one of the two inventories, which
+ * run once, and the sweep), and what an area's programs jump to. */
 static bool is_helper(const struct loading *l, const char *area, const char *name)
 {
-    char list[32];
+    char list[32], tail[32];
     (void)snprintf(list, sizeof list, "wedr_%s_list", area);
-    if (strcmp(name, list) == 0 || strcmp(name, "wedr_sweep") == 0) {
+    (void)snprintf(tail, sizeof tail, "wedr_%s_tail", area);
+    if (strcmp(name, list) == 0 || strcmp(name, tail) == 0 || strcmp(name, "wedr_sweep") == 0) {
         return true;
     }
     if (strcmp(name, "wedr_inventory") == 0) {

@@ -3,6 +3,7 @@
 #include "core/base/err.h"
 #include "core/util/errinfo.h"
 #include "core/util/sha256.h"
+#include "persistence.h"
 #include "sensor_priv.h"
 #include "wedr/plat/proc.h"
 #include "wedr/plat/time.h"
@@ -63,6 +64,25 @@ static int run_lists(const struct wedr_set *set, uint32_t *ret_existing)
     }
     /* Every byte that it gives stands for one record. */
     return wedr_iterate(p ? bpf_program__fd(p) : -1, -1, ret_existing);
+}
+
+/* The file programs need their lists; without them they are not attached. */
+static void fill_areas(struct wedr_set *set, const char *folder)
+{
+    const struct wedr_area *areas;
+    size_t count = wedr_area_list(&areas);
+    for (size_t i = 0; i < count && i < WEDR_AREAS_MAX; i++) {
+        if (!set->obj[i] || strcmp(areas[i].name, "file") != 0) {
+            continue;
+        }
+        int err = wedr_persistence_start(set->obj[i], folder);
+        for (size_t k = 0; err && k < HOOK_COUNT; k++) {
+            if (strcmp(wedr_hooks[k].area, "file") == 0 && !set->reason[k][0]) {
+                (void)snprintf(set->reason[k], WEDR_SENSOR_REASON_MAX,
+                               "the persistence list cannot be filled in: %s", wedr_err_text(err));
+            }
+        }
+    }
 }
 
 static struct bpf_program *program_of(const struct wedr_set *set, const struct hook_info *h)
@@ -177,6 +197,7 @@ int wedr_set_start(struct wedr_set *set,
         err = wedr_pin_fd(sweep ? bpf_program__fd(sweep) : -1, folder, SWEEP_PIN);
     }
     if (!err) {
+        fill_areas(set, folder);
         err = attach_all(set, folder, &step);
     }
     if (!err) {

@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "rig_file.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static const uint16_t kinds[] = {WEDR_EV_PERSISTENCE_WRITE, WEDR_EV_FILE_WRITE,
+                                 WEDR_EV_FILE_RENAME,       WEDR_EV_FILE_DELETE,
+                                 WEDR_EV_FILE_LINK,         WEDR_EV_FILE_ATTRIBUTE};
+#define KINDS (sizeof kinds / sizeof *kinds)
+
+struct errand {
+    int (*fn)(void *arg);
+    void *arg;
+};
+
+static int run_errand(void *arg)
+{
+    const struct errand *e = arg;
+    int bad = e->fn(e->arg);
+    if (bad) {
+        perror("the child failed");
+    }
+    _exit(bad ? 90 : 0);
+}
+
+pid_t rig_done(int (*fn)(void *arg), void *arg)
+{
+    struct errand e = {fn, arg};
+    int status = -1;
+    pid_t pid = rig_run(run_errand, &e, &status);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 0);
+    return pid;
+}
+
+void rig_make_file(const struct rig *r, const char *name)
+{
+    char path[256];
+    (void)snprintf(path, sizeof path, "%s/%s", r->dir, name);
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    assert_true(fd >= 0);
+    (void)close(fd);
+}
+
+size_t rig_files(struct rig *r, pid_t pid)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < KINDS; i++) {
+        count += rig_count(r, kinds[i], pid);
+    }
+    return count;
+}
+
+void rig_show(struct rig *r, pid_t pid)
+{
+    static const char *const names[] = {"target_path", "source_path", "xattr_name"};
+    static const char *const numbers[] = {"op",    "mechanism", "path_source", "via",
+                                          "inode", "nlink",     "file_mode"};
+    for (size_t i = 0; i < r->count; i++) {
+        const struct wedr_event_view *v = &r->views[i];
+        bool ours = false;
+        for (size_t k = 0; k < KINDS; k++) {
+            ours |= v->h.type == kinds[k] && rec_uint(v, "pid") == (uint64_t)pid;
+        }
+        if (!ours) {
+            continue;
+        }
+        printf("type %u", v->h.type);
+        for (size_t k = 0; k < sizeof names / sizeof *names; k++) {
+            if (wedr_event_field(v, names[k])) {
+                struct wedr_span s = rec_str(v, names[k], NULL);
+                printf(" %s \"%.*s\"", names[k], (int)s.len, (const char *)s.p);
+            }
+        }
+        for (size_t k = 0; k < sizeof numbers / sizeof *numbers; k++) {
+            if (wedr_event_field(v, numbers[k])) {
+                printf(" %s %llu", numbers[k], (unsigned long long)rec_uint(v, numbers[k]));
+            }
+        }
+        printf("\n");
+    }
+}
+
+const struct wedr_event_view *rig_file(struct rig *r, uint16_t type, pid_t pid, size_t n)
+{
+    const struct wedr_event_view *v = rig_wait(r, type, pid, n);
+    if (!v) {
+        rig_show(r, pid);
+        fail_msg("record %zu of type %u did not come", n, type);
+    }
+    return v;
+}
+
+static int make_last(void *dir)
+{
+    char path[256];
+    (void)snprintf(path, sizeof path, "%s/.last", (const char *)dir);
+    return open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600) < 0;
+}
+
+/* A bulk record, then the end of its process in the critical lane: both rings are read in order. */
+void rig_sync(struct rig *r)
+{
+    pid_t pid = rig_done(make_last, r->dir);
+    (void)rig_file(r, WEDR_EV_FILE_WRITE, pid, 0);
+    assert_non_null(rig_wait(r, WEDR_EV_PROCESS_TERMINATE, pid, 0));
+}
+
+int rig_empty(void **state)
+{
+    const struct rig *r = *state;
+    char command[256];
+    (void)snprintf(command, sizeof command, "rm -rf --one-file-system %s/* %s/.last", r->dir,
+                   r->dir);
+    return system(command);
+}

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * tests/bpf/rig_file.h — what the tests of file records share. */
+#pragma once
+
+#include "rig.h"
+
+/* Runs fn(arg) in a child, which must return 0. */
+pid_t rig_done(int (*fn)(void *arg), void *arg);
+/* An empty file in the rig's folder. */
+void rig_make_file(const struct rig *r, const char *name);
+/* The n-th record of a type of that process; fails the test when none comes. */
+const struct wedr_event_view *rig_file(struct rig *r, uint16_t type, pid_t pid, size_t n);
+/* Records about files of that process, of whatever kind. */
+size_t rig_files(struct rig *r, pid_t pid);
+/* Everything that was recorded before this call has been read when it returns. */
+void rig_sync(struct rig *r);
+/* Test fixture: the rig's folder is empty. */
+int rig_empty(void **state);
+/* Prints the records about files of that process: for whoever looks for the reason of a failure. */
+void rig_show(struct rig *r, pid_t pid);
