@@ -94,7 +94,8 @@ int wedr_engine_open(const struct wedr_engine_cfg *cfg,
     memcpy(e->source_name, "none", 5);
     e->out = wedr_alloc(ENGINE_OUT_BYTES, 1);
     e->record = wedr_alloc(WEDR_RECORD_MAX, 1);
-    int err = e->out && e->record ? copy_texts(e) : WEDR_E_NOMEM;
+    e->dns = wedr_alloc(1, sizeof(*e->dns));
+    int err = e->out && e->record && e->dns ? copy_texts(e) : WEDR_E_NOMEM;
     if (err != WEDR_OK) {
         (void)wedr_fail(ei, err, "out of memory");
     } else {
@@ -138,6 +139,7 @@ void wedr_engine_close(struct wedr_engine *e)
     }
     wedr_free(e->out);
     wedr_free(e->record);
+    wedr_free(e->dns);
     e->magic = 0;
     wedr_free(e);
 }

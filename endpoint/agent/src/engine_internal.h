@@ -5,6 +5,7 @@
 #pragma once
 
 #include "detect/detect.h"
+#include "encode/dns.h"
 #include "encode/encode.h"
 #include "engine.h"
 #include "losses.h"
@@ -61,8 +62,9 @@ struct wedr_engine {
     struct wedr_clock_pair kernel; /* of the source's records */
     char source_name[16];
     uint64_t kernel_epoch;
-    char *out;       /* ENGINE_OUT_BYTES; lines begin at WEDR_SPOOL_FRAME_ROOM */
-    uint8_t *record; /* WEDR_RECORD_MAX, for records of the stream agent */
+    char *out;                 /* ENGINE_OUT_BYTES; lines begin at WEDR_SPOOL_FRAME_ROOM */
+    uint8_t *record;           /* WEDR_RECORD_MAX, for records of the stream agent */
+    struct wedr_dns_room *dns; /* the dns_query that is encoded now, with what its message says */
     struct engine_note notes[ENGINE_NOTES_MAX];
     size_t note_count;
     struct wedr_msg_sensor_state sensor_state; /* the newest is told when it is due */

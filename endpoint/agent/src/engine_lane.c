@@ -138,6 +138,7 @@ static int encode_item(struct wedr_engine *e,
         return WEDR_E_FORMAT;
     }
     *ret_reason = WEDR_LOSS_REASON_ENCODE;
+    wedr_dns_unfold(e->dns, ret_view);
     return wedr_encode(e->encoder, ret_view, e->kernel, e->out + WEDR_SPOOL_FRAME_ROOM + at,
                        WEDR_LINE_MAX, ret_len);
 }
