@@ -11,7 +11,6 @@
 #include "net.bpf.h"
 
 #define DNS_PORT 53
-#define DNS_HEADER 12u
 #define DNS_COPY 512u /* bytes of a message that a record carries */
 #define DNS_SLOTS 4u  /* per CPU: a program can be interrupted by the next */
 #define DNS_PER_SEGMENT 4
@@ -140,7 +139,7 @@ dns_emit(struct __sk_buff *skb, const struct dns_packet *p, u32 at, u32 len, u32
 {
     struct task_head who = {};
     struct wedr_sensor_state *st = state_get();
-    if (!st || len < DNS_HEADER || !kind_on(WEDR_EV_DNS_QUERY) || !dns_owner(p, &who) ||
+    if (!st || len == 0 || !kind_on(WEDR_EV_DNS_QUERY) || !dns_owner(p, &who) ||
         !budget_take_for(WEDR_EV_DNS_QUERY, &who)) {
         return;
     }
@@ -161,7 +160,7 @@ dns_emit(struct __sk_buff *skb, const struct dns_packet *p, u32 at, u32 len, u32
     }
     dns_fill(&s->r, p, &who);
     barrier_var(len);
-    if (len <= DNS_COPY && len >= DNS_HEADER && bpf_skb_load_bytes(skb, at, s->payload, len) == 0) {
+    if (len <= DNS_COPY && len > 0 && bpf_skb_load_bytes(skb, at, s->payload, len) == 0) {
         ref_put(&s->r.payload, sizeof s->r, len, flags);
     } else {
         len = 0;
