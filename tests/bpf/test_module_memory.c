@@ -3,6 +3,7 @@
  */
 #include "play.h"
 
+#include <limits.h>
 #include <linux/bpf.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -158,6 +159,29 @@ static void bpf_programs_of_the_agent_itself_are_left_out(void **state)
     assert_int_equal(play_count(r, LOAD, getpid(), "object_name", "theirs", NULL), 1);
 }
 
+/* The file's name without its ending is the module's. */
+static void kernel_module_has_its_name_and_where_it_came_from(void **state)
+{
+    struct rig *r = *state;
+    struct play p;
+    char file[PATH_MAX], name[64];
+    const char *given = getenv("WEDR_TEST_MODULE");
+    if (!given || !realpath(given, file) || !rig_has_hook(r, "kmodule")) {
+        skip(); /* a module that is not loaded, on a kernel with modules */
+    }
+    (void)snprintf(name, sizeof name, "%.60s", strrchr(file, '/') + 1);
+    name[strcspn(name, ".")] = 0;
+    play(&p, 0, WEDR_VICTIM_MODULE, ARGS("kernel-module", file, name));
+    assert_played(&p);
+    assert_int_equal(play_count(r, LOAD, p.pid, "object_name", name, NULL), 2);
+    const struct wedr_event_view *v = play_only(r, LOAD, p.pid, "image_path", file);
+    assert_str(v, "object_name", name);
+    assert_int_equal(rec_uint(v, "kernel_object"), WEDR_KERNEL_OBJECT_MODULE);
+    assert_int_equal(rec_uint(v, "process_key"), play_key(r, p.pid));
+    assert_true(rec_uint(v, "inode") != 0);
+    assert_int_equal(v->h.stream, WEDR_STREAM_CRITICAL);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -172,6 +196,7 @@ int main(void)
         cmocka_unit_test(bpf_program_is_kernel_code_with_the_kernels_name_for_it),
         cmocka_unit_test(bpf_map_and_a_refused_program_are_no_kernel_code),
         cmocka_unit_test(bpf_programs_of_the_agent_itself_are_left_out),
+        cmocka_unit_test(kernel_module_has_its_name_and_where_it_came_from),
     };
     int unable = rig_unable();
     if (unable) {

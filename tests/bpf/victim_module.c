@@ -176,6 +176,20 @@ static int make_memfd(void)
     return 0;
 }
 
+/* Written to and mapped again, over and over. */
+static int memfd_often(void)
+{
+    int fd = memfd_create("often", 0);
+    must(fd >= 0, "memfd_create");
+    copy_into(fd, args[2]);
+    for (int i = 0; i < 20; i++) {
+        (void)usleep(5000);
+        must(pwrite(fd, "x", 1, 0) == 1, "pwrite");
+        must(mmap(NULL, PAGE, PROT_READ | PROT_EXEC, MAP_PRIVATE, fd, 0) != MAP_FAILED, "mmap");
+    }
+    return 0;
+}
+
 /* ---- memory ---- */
 
 static void *pages(size_t count, int prot, int flags)
@@ -310,6 +324,20 @@ static int bpf_map(void)
     return 0;
 }
 
+/* args[2]: a file with a kernel module. Loaded from the file, then from memory. */
+static int kernel_module(void)
+{
+    static char image[1 << 22];
+    int fd = open(args[2], O_RDONLY | O_CLOEXEC);
+    ssize_t n = read(fd, image, sizeof image);
+    must(n > 0 && lseek(fd, 0, SEEK_SET) == 0, args[2]);
+    must(syscall(SYS_finit_module, fd, "", 0) == 0, "finit_module");
+    must(syscall(SYS_delete_module, args[3], 0) == 0, "delete_module");
+    must(syscall(SYS_init_module, image, n, "") == 0, "init_module");
+    must(syscall(SYS_delete_module, args[3], 0) == 0, "delete_module");
+    return 0;
+}
+
 static const struct {
     const char *name;
     int (*run)(void);
@@ -326,6 +354,7 @@ static const struct {
     {"late-exec-pkey", late_exec_pkey},
     {"old-personality", old_personality},
     {"memfd", make_memfd},
+    {"memfd-often", memfd_often},
     {"jit", jit},
     {"jit-rwx", jit_rwx},
     {"jit-shared", jit_shared},
@@ -336,6 +365,7 @@ static const struct {
     {"contended", contended},
     {"bpf-load", bpf_load},
     {"bpf-map", bpf_map},
+    {"kernel-module", kernel_module},
 };
 
 int main(int argc, char **argv)

@@ -36,7 +36,7 @@
 
 struct told_key {
     u64 process_key, exec_id; /* exec_id grows with every execve */
-    u64 inode, ctime;
+    u64 inode, version;
     u32 dev, what;
 };
 
@@ -78,7 +78,9 @@ static __always_inline bool is_regular(u64 address)
     return address && (BPF_CORE_READ(inode, i_mode) & S_IFMT) == S_IFREG;
 }
 
-static __always_inline void told_key(struct told_key *k, u64 inode, u32 what)
+/* A file without a name counts once, whatever is written to it: else a process could fill the
+ * critical ring with one. Of the others each state counts. */
+static __always_inline void told_key(struct told_key *k, u64 inode, u32 what, bool hidden)
 {
     struct task_struct *t = bpf_get_current_task_btf();
     k->process_key = task_key(t);
@@ -88,7 +90,7 @@ static __always_inline void told_key(struct told_key *k, u64 inode, u32 what)
         struct inode *i = (struct inode *)inode;
         k->inode = BPF_CORE_READ(i, i_ino);
         k->dev = BPF_CORE_READ(i, i_sb, s_dev);
-        k->ctime = inode_ctime(inode);
+        k->version = hidden ? BPF_CORE_READ(i, i_generation) : inode_ctime(inode);
     }
 }
 
@@ -139,12 +141,13 @@ static long code_seen(struct task_struct *t, struct vm_area_struct *vma, void *a
     return 0;
 }
 
-/* The mapping of current at this address. False when it is gone again, or when another thread is
- * changing the address space. */
+/* The mapping of current at this address. False when it is gone again, when another thread is
+ * changing the address space, or when the kernel cannot be asked (before 5.17). */
 static __always_inline bool code_at(struct code *c, u64 address)
 {
     __builtin_memset(c, 0, sizeof *c);
-    if (bpf_find_vma(bpf_get_current_task_btf(), address, code_seen, c, 0) || !c->end) {
+    if (!bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_find_vma) ||
+        bpf_find_vma(bpf_get_current_task_btf(), address, code_seen, c, 0) || !c->end) {
         return false;
     }
     if (c->at.inode) {
@@ -155,19 +158,20 @@ static __always_inline bool code_at(struct code *c, u64 address)
     return true;
 }
 
-/* A file without a name is always told; others as the policy has it. */
+/* A file without a name is told whatever filters say; others as the policy has it. */
 static __always_inline bool module_wanted(bool hidden)
 {
     return hidden ? kind_on(WEDR_EV_MODULE_LOAD) : wanted(WEDR_EV_MODULE_LOAD);
 }
 
-static __noinline int module_mapped(struct code *c, u64 base, u64 size)
+/* first: nothing of this program can have been told yet. */
+static __noinline int module_mapped(struct code *c, u64 base, u64 size, bool first)
 {
     const u32 type = WEDR_EV_MODULE_LOAD;
     struct told_key key = {};
-    told_key(&key, c->at.inode, TOLD_MODULE);
     bool hidden = c->flags & HIDDEN;
-    if (bpf_map_lookup_elem(&told, &key) || !module_wanted(hidden)) {
+    told_key(&key, c->at.inode, TOLD_MODULE, hidden);
+    if ((!first && bpf_map_lookup_elem(&told, &key)) || !module_wanted(hidden)) {
         return 0;
     }
     struct build b = {};
@@ -187,8 +191,7 @@ static __noinline int module_mapped(struct code *c, u64 base, u64 size)
     PUT(r, nlink, BPF_CORE_READ(inode, i_nlink));
     PUT(r, map_flags, c->flags | (c->prot & 2 ? WEDR_MAP_FLAGS_WRITABLE : 0));
     add_path(&b, &r->image_path, c->at.dentry, c->at.mnt);
-    bool tell = hidden || (path_wanted(&b) && budget_take(type, &head));
-    if (tell && tell_now(&key)) {
+    if ((hidden || path_take(&b, type, &head)) && (first || tell_now(&key))) {
         build_end(&b, r, type, sizeof *r, 0);
     } else {
         build_drop(&b);
@@ -201,7 +204,7 @@ static __noinline int memory_made(struct code *c, u64 address, u64 size)
     const u32 type = WEDR_EV_MEMORY_EXEC;
     struct told_key key = {};
     u32 flags = c->flags | (c->prot & 2 ? WEDR_MAP_FLAGS_WRITABLE : 0);
-    told_key(&key, c->at.inode, TOLD_MEMORY | c->prot << 16 | flags);
+    told_key(&key, c->at.inode, TOLD_MEMORY | c->prot << 16 | flags, true);
     if (bpf_map_lookup_elem(&told, &key) || !wanted(type)) {
         return 0;
     }
@@ -260,7 +263,7 @@ int wedr_mmap(struct sys_exit *ctx)
         c.flags = (c.flags & ~HIDDEN) | WEDR_MAP_FLAGS_ANONYMOUS;
     }
     if (is_regular(c.at.inode)) {
-        return module_mapped(&c, base, syscall_arg(1));
+        return module_mapped(&c, base, syscall_arg(1), false);
     }
     return memory_made(&c, base, syscall_arg(1));
 }
@@ -285,7 +288,7 @@ static __noinline int memory_changed(struct code *c, u64 from, u64 to)
     u32 inner = c->flags & (WEDR_MAP_FLAGS_NO_NAME | WEDR_MAP_FLAGS_MEMFD);
     if (is_regular(c->at.inode) && inner != WEDR_MAP_FLAGS_NO_NAME &&
         !is_own_program(c->at.inode)) {
-        module_mapped(c, from, to - from);
+        module_mapped(c, from, to - from, false);
     }
     return 0;
 }
@@ -376,7 +379,7 @@ int BPF_PROG(wedr_loader, struct task_struct *t)
             return 0;
         }
     }
-    return inode ? module_mapped(&c, c.start, c.end - c.start) : 0;
+    return inode ? module_mapped(&c, c.start, c.end - c.start, true) : 0;
 }
 
 SEC("tp/syscalls/sys_exit_memfd_create")

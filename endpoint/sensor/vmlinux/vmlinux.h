@@ -147,6 +147,7 @@ struct inode {
     s64 i_size;
     struct timespec64 i_ctime;
     struct timespec64 i_mtime;
+    u32 i_generation;
     void *i_private;
 };
 struct inode___c66 { /* 6.6 */
