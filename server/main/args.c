@@ -54,6 +54,9 @@ static const struct command commands[WEDR_CMD_COUNT] = {
     [WEDR_CMD_ALERTS] = {"alerts", NULL, 0, 0, "", "Alerts, newest last."},
     [WEDR_CMD_HUNT] = {"hunt", NULL, 1, 64, "FILE|DIR|ID...",
                        "Run rules over stored events: files, or stored rules by id."},
+    [WEDR_CMD_VERIFY] = {"verify", NULL, 0, 0, "",
+                         "Read every stored event, check digests, blocks and the ledger; exit 1 "
+                         "when something is wrong."},
     [WEDR_CMD_HELP] = {"help", NULL, 0, 0, "", NULL},
     [WEDR_CMD_VERSION] = {"--version", NULL, 0, 0, "", NULL},
 };
@@ -81,7 +84,8 @@ static const struct option options[] = {
     {"--ttl", "D", DURATION, CMD(TOKEN_CREATE), AT(ttl_s), WEDR_DURATION_MAX_S,
      "life of the token: 90s, 15m, 1h, 7d"},
     {"--json", NULL, SWITCH,
-     CMD(SQL) | CMD(RULES_LIST) | CMD(RULES_VALIDATE) | CMD(PROFILE_LIST) | CMD(ALERTS) | CMD(HUNT),
+     CMD(SQL) | CMD(RULES_LIST) | CMD(RULES_VALIDATE) | CMD(PROFILE_LIST) | CMD(ALERTS) |
+         CMD(HUNT) | CMD(VERIFY),
      AT(json), 0, "for programs"},
     {"--version", "N", NUMBER, CMD(RULES_SHOW), AT(version), UINT32_MAX, "an older text"},
     {"--author", "NAME", TEXT, CMD(RULES_ADD), AT(author), 0, "who is noted for the version"},

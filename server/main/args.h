@@ -15,6 +15,7 @@
 #define WEDR_DURATION_MAX_S 31622400u /* 366 days */
 
 enum wedr_server_command {
+    WEDR_CMD_VERIFY,
     WEDR_CMD_HELP,
     WEDR_CMD_VERSION,
     WEDR_CMD_SERVE,

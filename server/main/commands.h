@@ -16,3 +16,4 @@ int wedr_cmd_profile(const struct wedr_server_args *a);
 int wedr_cmd_lists(const struct wedr_server_args *a);
 int wedr_cmd_alerts(const struct wedr_server_args *a);
 int wedr_cmd_hunt(const struct wedr_server_args *a);
+int wedr_cmd_verify(const struct wedr_server_args *a);

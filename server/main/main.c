@@ -337,6 +337,8 @@ int main(int argc, char **argv)
         return wedr_cmd_alerts(&a);
     case WEDR_CMD_HUNT:
         return wedr_cmd_hunt(&a);
+    case WEDR_CMD_VERIFY:
+        return wedr_cmd_verify(&a);
     case WEDR_CMD_VERSION:
         (void)puts("wedr-server " WEDR_SERVER_VERSION);
         return 0;
