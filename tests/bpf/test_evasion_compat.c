@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * 32-bit system calls from 64-bit code (int 0x80): the kernel's tracepoints per system call do not
  * see them. What they do is told as if they had. */
+#include "rig_file.h"
 #include "steps.h"
 
 #include <signal.h>
@@ -96,6 +97,77 @@ static void attaching_by_a_32_bit_call_is_told(void **state)
     assert_int_equal(rec_uint(v, "result"), 0);
 }
 
+/* A path in the rig's folder. */
+struct text {
+    char path[128];
+};
+
+static struct text in_dir(const struct rig *r, const char *name)
+{
+    struct text t;
+    (void)snprintf(t.path, sizeof t.path, "%s/%s", r->dir, name);
+    return t;
+}
+
+static void file_opened_by_a_32_bit_call_is_told(void **state)
+{
+    struct rig *r = *state;
+    char step[256];
+    struct text a = in_dir(r, "a");
+    (void)snprintf(step, sizeof step, "int80:5,%s,0x41,0644", a.path); /* O_WRONLY | O_CREAT */
+    pid_t pid = run_to_end(r, (const char *const[]){step, NULL});
+    rig_sync(r);
+    assert_int_equal(rig_files(r, pid), 1);
+    const struct wedr_event_view *v = rig_file(r, WEDR_EV_FILE_WRITE, pid, 0);
+    assert_str(v, "target_path", a.path);
+    assert_int_equal(rec_uint(v, "op"), WEDR_FILE_OP_CREATE);
+    assert_int_equal(rec_uint(v, "via"), WEDR_VIA_COMPAT);
+    assert_int_equal(rec_uint(v, "path_source"), WEDR_PATH_SOURCE_KERNEL);
+}
+
+static void file_that_a_32_bit_call_reads_is_not_told(void **state)
+{
+    struct rig *r = *state;
+    char step[256];
+    rig_make_file(r, "a");
+    (void)snprintf(step, sizeof step, "int80:5,%s,0,0", in_dir(r, "a").path);
+    pid_t pid = run_to_end(r, (const char *const[]){step, NULL});
+    rig_sync(r);
+    assert_int_equal(rig_files(r, pid), 0);
+}
+
+static void names_changed_by_32_bit_calls_are_told(void **state)
+{
+    static const struct {
+        int number;
+        const char *source, *target; /* source "": the target alone */
+        unsigned type;
+    } calls[] = {{9, "a", "b", WEDR_EV_FILE_LINK},      /* link */
+                 {38, "b", "c", WEDR_EV_FILE_RENAME},   /* rename */
+                 {83, "c", "d", WEDR_EV_FILE_LINK},     /* symlink */
+                 {15, "", "a", WEDR_EV_FILE_ATTRIBUTE}, /* chmod */
+                 {10, "", "c", WEDR_EV_FILE_DELETE}};   /* unlink */
+    struct rig *r = *state;
+    rig_make_file(r, "a");
+    for (size_t i = 0; i < sizeof calls / sizeof calls[0]; i++) {
+        char step[512];
+        struct text from = in_dir(r, calls[i].source), to = in_dir(r, calls[i].target);
+        (void)snprintf(step, sizeof step, "int80:%d,%s,%s", calls[i].number,
+                       calls[i].source[0] ? from.path : to.path,
+                       calls[i].source[0] ? to.path : "0600");
+        pid_t pid = run_to_end(r, (const char *const[]){step, NULL});
+        rig_sync(r);
+        assert_int_equal(rig_files(r, pid), 1);
+        const struct wedr_event_view *v = rig_file(r, (uint16_t)calls[i].type, pid, 0);
+        assert_str(v, "target_path", to.path);
+        if (calls[i].source[0]) {
+            assert_str(v, "source_path", from.path);
+        }
+        assert_int_equal(rec_uint(v, "via"), WEDR_VIA_COMPAT);
+        assert_int_equal(rec_uint(v, "path_source"), WEDR_PATH_SOURCE_USER);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -104,6 +176,9 @@ int main(void)
         cmocka_unit_test(identity_that_changes_by_a_32_bit_call_is_told_and_explained),
         cmocka_unit_test(other_namespaces_by_a_32_bit_call_are_told),
         cmocka_unit_test(attaching_by_a_32_bit_call_is_told),
+        cmocka_unit_test_setup(file_opened_by_a_32_bit_call_is_told, rig_empty),
+        cmocka_unit_test_setup(file_that_a_32_bit_call_reads_is_not_told, rig_empty),
+        cmocka_unit_test_setup(names_changed_by_32_bit_calls_are_told, rig_empty),
     };
     int unable = rig_unable();
     if (unable) {

@@ -5,8 +5,14 @@
  * per system call are silent for those, so one program looks at the end of every system call and
  * goes home at once unless it is such a one. It tells the first of each process and then does what
  * the silent hooks would have done.
+ *
+ * A path that is only known as a string is read at the end of the call alone: path_source says that
+ * it is the caller's, and whether it was another one before is not known. Built twice, see
+ * path.bpf.h.
  */
 #include "cred.bpf.h"
+#include "file_open.bpf.h"
+#include "file_path.bpf.h"
 #include "handle.bpf.h"
 
 #define TS_COMPAT 0x2u             /* x86: thread_info.status */
@@ -150,6 +156,117 @@ static __always_inline enum cred_call cred_call_of(u32 number)
     }
 }
 
+/* Files: numbers of both tables, then those that differ. */
+#define NR_OPEN 5
+#define NR_CREAT 8
+#define NR_LINK 9
+#define NR_UNLINK 10
+#define NR_CHMOD 15
+#define NR_RENAME 38
+#define NR_SYMLINK 83
+#define NR_OPENAT2 437
+#define NR_OPENAT (IS_X86 ? 295u : 322u)
+#define NR_UNLINKAT (IS_X86 ? 301u : 328u)
+#define NR_RENAMEAT (IS_X86 ? 302u : 329u)
+#define NR_LINKAT (IS_X86 ? 303u : 330u)
+#define NR_SYMLINKAT (IS_X86 ? 304u : 331u)
+#define NR_FCHMODAT (IS_X86 ? 306u : 333u)
+#define NR_RENAMEAT2 (IS_X86 ? 353u : 382u)
+
+static __always_inline bool open_called(void *regs, u32 number, long ret)
+{
+    u64 flags = 0;
+    if (number == NR_OPEN) {
+        flags = compat_arg(regs, 1);
+    } else if (number == NR_CREAT) {
+        flags = O_CREAT | O_TRUNC;
+    } else if (number == NR_OPENAT) {
+        flags = compat_arg(regs, 2);
+    } else if (number == NR_OPENAT2) {
+        if (bpf_probe_read_user(&flags, sizeof flags, (void *)(u64)compat_arg(regs, 2))) {
+            flags = 0;
+        }
+    } else {
+        return false;
+    }
+    open_done(ret, (u32)flags, WEDR_VIA_COMPAT);
+    return true;
+}
+
+/* Which arguments hold the names; two of them when origin is there. */
+struct names {
+    u32 op, follow, mode;
+    int dirfd, origin_dirfd;
+    u32 name, origin; /* addresses */
+};
+
+static __always_inline bool names_of_one(struct names *n, void *regs, u32 number)
+{
+    n->dirfd = AT_FDCWD;
+    n->name = compat_arg(regs, 0);
+    if (number == NR_UNLINK) {
+        n->op = WEDR_FILE_OP_DELETE;
+    } else if (number == NR_CHMOD) {
+        n->op = WEDR_FILE_OP_CHMOD;
+        n->mode = compat_arg(regs, 1) & 07777;
+        n->follow = 1;
+    } else if (number == NR_UNLINKAT || number == NR_FCHMODAT) {
+        n->op = number == NR_UNLINKAT ? WEDR_FILE_OP_DELETE : WEDR_FILE_OP_CHMOD;
+        n->follow = number == NR_FCHMODAT;
+        n->mode = number == NR_FCHMODAT ? compat_arg(regs, 2) & 07777 : 0;
+        n->dirfd = (int)compat_arg(regs, 0);
+        n->name = compat_arg(regs, 1);
+        return number == NR_FCHMODAT || !(compat_arg(regs, 2) & AT_REMOVEDIR);
+    }
+    return n->op != 0;
+}
+
+static __always_inline bool names_of_two(struct names *n, void *regs, u32 number)
+{
+    bool rename = number == NR_RENAME || number == NR_RENAMEAT || number == NR_RENAMEAT2;
+    n->dirfd = n->origin_dirfd = AT_FDCWD;
+    if (number == NR_RENAME || number == NR_LINK || number == NR_SYMLINK) {
+        n->op = rename              ? WEDR_FILE_OP_RENAME
+                : number == NR_LINK ? WEDR_FILE_OP_LINK
+                                    : WEDR_FILE_OP_SYMLINK;
+        n->origin = compat_arg(regs, 0);
+        n->name = compat_arg(regs, 1);
+    } else if (number == NR_SYMLINKAT) {
+        n->op = WEDR_FILE_OP_SYMLINK;
+        n->origin = compat_arg(regs, 0);
+        n->dirfd = (int)compat_arg(regs, 1);
+        n->name = compat_arg(regs, 2);
+    } else if (rename || number == NR_LINKAT) {
+        n->op = rename ? WEDR_FILE_OP_RENAME : WEDR_FILE_OP_LINK;
+        n->origin_dirfd = (int)compat_arg(regs, 0);
+        n->origin = compat_arg(regs, 1);
+        n->dirfd = (int)compat_arg(regs, 2);
+        n->name = compat_arg(regs, 3);
+        n->follow = !rename && (compat_arg(regs, 4) & AT_SYMLINK_FOLLOW) ? 1u << ORIGIN : 0;
+    }
+    return n->op != 0;
+}
+
+static __always_inline void path_called(void *regs, u32 number, long ret)
+{
+    struct names n = {};
+    if (ret != 0 || (!names_of_two(&n, regs, number) && !names_of_one(&n, regs, number))) {
+        return;
+    }
+    struct path_call *c = call_begin(n.op);
+    if (!c) {
+        return;
+    }
+    c->via = WEDR_VIA_COMPAT;
+    c->follow = n.follow;
+    c->mode = n.mode;
+    keep_name(c, TARGET, n.dirfd, n.name);
+    if (n.origin) {
+        keep_name(c, ORIGIN, n.origin_dirfd, n.origin);
+    }
+    path_done(ret);
+}
+
 SEC("tp_btf/sys_exit")
 int BPF_PROG(wedr_compat, void *regs, long ret)
 {
@@ -164,6 +281,8 @@ int BPF_PROG(wedr_compat, void *regs, long ret)
         cred_called(call);
     } else if (number == NR_PTRACE) {
         ptrace_told(compat_arg(regs, 0), compat_arg(regs, 1), (int)ret);
+    } else if (!open_called(regs, number, (int)ret)) {
+        path_called(regs, number, (int)ret);
     }
     return 0;
 }
