@@ -15,7 +15,7 @@
 #define STOP_MS 40000u
 #define JSON_MAX 16384u
 
-static const char *const process_names[WEDR_MSG_PROCESSES] = {"holder", "core", "net"};
+static const char *const process_names[WEDR_MSG_PROCESSES] = {"holder", "core", "net", "facts"};
 static const char *const lane_names[WEDR_LANE_COUNT] = {WEDR_STREAM_NAME_CRITICAL,
                                                         WEDR_STREAM_NAME_BULK};
 static const char *const server_states[] = {"unknown",      "ok",   "unreachable",   "refused",
