@@ -12,8 +12,8 @@
  */
 #include "cred.bpf.h"
 #include "file_open.bpf.h"
-#include "file_path.bpf.h"
 #include "handle.bpf.h"
+#include "named.bpf.h"
 
 #define TS_COMPAT 0x2u             /* x86: thread_info.status */
 #define TIF_32BIT_ARM64 (1u << 22) /* thread_info.flags */
@@ -193,14 +193,7 @@ static __always_inline bool open_called(void *regs, u32 number, long ret)
     return true;
 }
 
-/* Which arguments hold the names; two of them when origin is there. */
-struct names {
-    u32 op, follow, mode;
-    int dirfd, origin_dirfd;
-    u32 name, origin; /* addresses */
-};
-
-static __always_inline bool names_of_one(struct names *n, void *regs, u32 number)
+static __always_inline bool names_of_one(struct named *n, void *regs, u32 number)
 {
     n->dirfd = AT_FDCWD;
     n->name = compat_arg(regs, 0);
@@ -208,12 +201,12 @@ static __always_inline bool names_of_one(struct names *n, void *regs, u32 number
         n->op = WEDR_FILE_OP_DELETE;
     } else if (number == NR_CHMOD) {
         n->op = WEDR_FILE_OP_CHMOD;
-        n->mode = compat_arg(regs, 1) & 07777;
+        n->detail = compat_arg(regs, 1) & 07777;
         n->follow = 1;
     } else if (number == NR_UNLINKAT || number == NR_FCHMODAT) {
         n->op = number == NR_UNLINKAT ? WEDR_FILE_OP_DELETE : WEDR_FILE_OP_CHMOD;
         n->follow = number == NR_FCHMODAT;
-        n->mode = number == NR_FCHMODAT ? compat_arg(regs, 2) & 07777 : 0;
+        n->detail = number == NR_FCHMODAT ? compat_arg(regs, 2) & 07777 : 0;
         n->dirfd = (int)compat_arg(regs, 0);
         n->name = compat_arg(regs, 1);
         return number == NR_FCHMODAT || !(compat_arg(regs, 2) & AT_REMOVEDIR);
@@ -221,7 +214,7 @@ static __always_inline bool names_of_one(struct names *n, void *regs, u32 number
     return n->op != 0;
 }
 
-static __always_inline bool names_of_two(struct names *n, void *regs, u32 number)
+static __always_inline bool names_of_two(struct named *n, void *regs, u32 number)
 {
     bool rename = number == NR_RENAME || number == NR_RENAMEAT || number == NR_RENAMEAT2;
     n->dirfd = n->origin_dirfd = AT_FDCWD;
@@ -249,22 +242,10 @@ static __always_inline bool names_of_two(struct names *n, void *regs, u32 number
 
 static __always_inline void path_called(void *regs, u32 number, long ret)
 {
-    struct names n = {};
-    if (ret != 0 || (!names_of_two(&n, regs, number) && !names_of_one(&n, regs, number))) {
-        return;
+    struct named n = {.via = WEDR_VIA_COMPAT};
+    if (ret == 0 && (names_of_two(&n, regs, number) || names_of_one(&n, regs, number))) {
+        named_tell(&n);
     }
-    struct path_call *c = call_begin(n.op);
-    if (!c) {
-        return;
-    }
-    c->via = WEDR_VIA_COMPAT;
-    c->follow = n.follow;
-    c->mode = n.mode;
-    keep_name(c, TARGET, n.dirfd, n.name);
-    if (n.origin) {
-        keep_name(c, ORIGIN, n.origin_dirfd, n.origin);
-    }
-    path_done(ret);
 }
 
 SEC("tp_btf/sys_exit")

@@ -332,12 +332,15 @@ static __always_inline void cred_tell(struct task_struct *t,
     emit_submit(&e, r, WEDR_EV_CREDENTIAL_CHANGE, sizeof *r, sizeof *r);
 }
 
-/* Returns WEDR_NAMESPACES_* of what is not the same. */
+/* Returns WEDR_NAMESPACES_* of what is not the same. Without branches: the verifier would follow
+ * each both ways. */
 static __always_inline u32 ns_changed(const u32 *old, const u32 *now)
 {
     u32 bits = 0;
     for (int i = 0; i < NS_COUNT; i++) {
-        bits |= (u32)(old[i] != now[i]) << i;
+        u64 differs = old[i] ^ now[i];
+        barrier_var(differs);
+        bits |= (u32)(-differs >> 63) << i;
     }
     return bits;
 }

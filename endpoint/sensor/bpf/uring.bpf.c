@@ -11,7 +11,7 @@
  * pass the hooks of all connections. Built twice, see path.bpf.h.
  */
 #include "file_open.bpf.h"
-#include "file_path.bpf.h"
+#include "named.bpf.h"
 
 #define OP_OPENAT 18
 #define OP_OPENAT2 28
@@ -81,93 +81,81 @@ int BPF_PROG(wedr_uring_new, int fd, void *ring, u32 entries, u32 completions, u
     return 0;
 }
 
-static __always_inline struct path_call *request_begin(u32 op)
-{
-    struct path_call *c = call_begin(op);
-    if (c) {
-        c->via = WEDR_VIA_IO_URING;
-        c->in_kernel = 1;
-    }
-    return c;
-}
-
-static __always_inline void open_asked(u64 request)
+static __always_inline bool open_asked(struct named *n, u64 request)
 {
     struct io_open *o = (struct io_open *)request;
     u32 flags = (u32)BPF_CORE_READ(o, how.flags);
-    if (!(flags & (O_WRONLY | O_RDWR | O_CREAT | O_TRUNC))) {
-        return;
-    }
-    bool created = (flags & (O_CREAT | O_EXCL)) == (O_CREAT | O_EXCL);
-    struct path_call *c = request_begin(created ? WEDR_FILE_OP_CREATE : WEDR_FILE_OP_WRITE);
-    if (c) {
-        c->open_flags = flags;
-        c->follow = !(flags & O_NOFOLLOW) && !created;
-        keep_name(c, TARGET, BPF_CORE_READ(o, dfd), (u64)BPF_CORE_READ(o, filename, name));
-    }
+    bool create = (flags & (O_CREAT | O_EXCL)) == (O_CREAT | O_EXCL);
+    n->op = create ? WEDR_FILE_OP_CREATE : WEDR_FILE_OP_WRITE;
+    n->follow = !(flags & O_NOFOLLOW) && !create;
+    n->dirfd = BPF_CORE_READ(o, dfd);
+    n->name = (u64)BPF_CORE_READ(o, filename, name);
+    n->detail = flags;
+    return flags & (O_WRONLY | O_RDWR | O_CREAT | O_TRUNC);
 }
 
-static __always_inline void rename_asked(u64 request)
+static __always_inline void rename_asked(struct named *n, u64 request)
 {
-    struct io_rename *n = (struct io_rename *)request;
-    struct path_call *c = request_begin(WEDR_FILE_OP_RENAME);
-    if (c) {
-        keep_name(c, TARGET, BPF_CORE_READ(n, new_dfd), (u64)BPF_CORE_READ(n, newpath, name));
-        keep_name(c, ORIGIN, BPF_CORE_READ(n, old_dfd), (u64)BPF_CORE_READ(n, oldpath, name));
-    }
+    struct io_rename *r = (struct io_rename *)request;
+    n->op = WEDR_FILE_OP_RENAME;
+    n->dirfd = BPF_CORE_READ(r, new_dfd);
+    n->name = (u64)BPF_CORE_READ(r, newpath, name);
+    n->origin_dirfd = BPF_CORE_READ(r, old_dfd);
+    n->origin = (u64)BPF_CORE_READ(r, oldpath, name);
 }
 
-static __always_inline void unlink_asked(u64 request)
+static __always_inline bool unlink_asked(struct named *n, u64 request)
 {
     struct io_unlink *u = (struct io_unlink *)request;
-    if (BPF_CORE_READ(u, flags) & AT_REMOVEDIR) {
-        return;
-    }
-    struct path_call *c = request_begin(WEDR_FILE_OP_DELETE);
-    if (c) {
-        keep_name(c, TARGET, BPF_CORE_READ(u, dfd), (u64)BPF_CORE_READ(u, filename, name));
-    }
+    n->op = WEDR_FILE_OP_DELETE;
+    n->dirfd = BPF_CORE_READ(u, dfd);
+    n->name = (u64)BPF_CORE_READ(u, filename, name);
+    return !(BPF_CORE_READ(u, flags) & AT_REMOVEDIR);
 }
 
 /* Symbolic links are asked for in the same form; their text is the old name. */
-static __always_inline void link_asked(u64 request, u32 op)
+static __always_inline void link_asked(struct named *n, u64 request, u32 op)
 {
     struct io_link *l = (struct io_link *)request;
-    struct path_call *c = request_begin(op);
-    if (c) {
-        c->follow = (u32)((BPF_CORE_READ(l, flags) & AT_SYMLINK_FOLLOW) != 0) << ORIGIN;
-        keep_name(c, TARGET, BPF_CORE_READ(l, new_dfd), (u64)BPF_CORE_READ(l, newpath, name));
-        keep_name(c, ORIGIN, BPF_CORE_READ(l, old_dfd), (u64)BPF_CORE_READ(l, oldpath, name));
+    n->op = op;
+    n->follow = (u32)((BPF_CORE_READ(l, flags) & AT_SYMLINK_FOLLOW) != 0) << ORIGIN;
+    n->dirfd = BPF_CORE_READ(l, new_dfd);
+    n->name = (u64)BPF_CORE_READ(l, newpath, name);
+    n->origin_dirfd = BPF_CORE_READ(l, old_dfd);
+    n->origin = (u64)BPF_CORE_READ(l, oldpath, name);
+}
+
+/* False for requests that are not about files, or change none. */
+static __always_inline bool names_asked(struct named *n, u64 request, u8 op)
+{
+    switch (op) {
+    case OP_OPENAT:
+    case OP_OPENAT2:
+        return open_asked(n, request);
+    case OP_RENAMEAT:
+        rename_asked(n, request);
+        return true;
+    case OP_UNLINKAT:
+        return unlink_asked(n, request);
+    case OP_SYMLINKAT:
+        link_asked(n, request, WEDR_FILE_OP_SYMLINK);
+        return true;
+    case OP_LINKAT:
+        link_asked(n, request, WEDR_FILE_OP_LINK);
+        return true;
+    default:
+        return false;
     }
 }
 
 static __always_inline int asked(u64 request)
 {
     struct io_kiocb *r = (struct io_kiocb *)request;
-    if (!bpf_core_field_exists(r->cmd)) {
+    struct named n = {.via = WEDR_VIA_IO_URING};
+    if (!bpf_core_field_exists(r->cmd) || !names_asked(&n, request, BPF_CORE_READ(r, opcode))) {
         return 0;
     }
-    switch (BPF_CORE_READ(r, opcode)) {
-    case OP_OPENAT:
-    case OP_OPENAT2:
-        open_asked(request);
-        break;
-    case OP_RENAMEAT:
-        rename_asked(request);
-        break;
-    case OP_UNLINKAT:
-        unlink_asked(request);
-        break;
-    case OP_SYMLINKAT:
-        link_asked(request, WEDR_FILE_OP_SYMLINK);
-        break;
-    case OP_LINKAT:
-        link_asked(request, WEDR_FILE_OP_LINK);
-        break;
-    default:
-        return 0;
-    }
-    return path_done(0);
+    return named_tell(&n);
 }
 
 SEC("tp_btf/io_uring_submit_req") /* 6.4 */
@@ -195,11 +183,15 @@ int BPF_PROG(wedr_uring_end, void *ring, void *request)
     if (op != OP_OPENAT && op != OP_OPENAT2) {
         return 0;
     }
-    u64 file = fd_file((u32)BPF_CORE_READ(r, cqe.res));
-    u64 inode = file ? (u64)LOAD(file___file, file, f_inode) : 0;
-    u64 sb = inode ? (u64)LOAD(inode___file, inode, i_sb) : 0;
-    if (sb && LOAD(super_block___file, sb, s_magic) == MAGIC_PROC) {
-        file_opened(file, BPF_CORE_READ(r, cqe.res), 0, WEDR_VIA_IO_URING);
+    int fd = BPF_CORE_READ(r, cqe.res);
+    u64 file = fd_file((u32)fd);
+    u64 inode = file ? ADDRESS(file___file, file, f_inode) : 0;
+    u64 sb = inode ? ADDRESS(inode___file, inode, i_sb) : 0;
+    u64 task = sb && LOAD(super_block___file, sb, s_magic) == MAGIC_PROC
+                   ? memory_of_another(file, inode)
+                   : 0;
+    if (task) {
+        memory_opened(task, file, fd);
     }
     return 0;
 }
