@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #define CHANGE WEDR_EV_CREDENTIAL_CHANGE
@@ -171,6 +172,26 @@ static void set_user_id_program_is_not_told_twice(void **state)
     assert_int_equal(rec_uint(rig_wait(r, CHANGE, pid, 0), "euid"), 1000);
 }
 
+static int run_with_file_capability(void *arg)
+{
+    return setresuid(1000, 1000, 1000) == 0 ? execl(arg, arg, "exit", "0", (char *)NULL) : -1;
+}
+
+static void capabilities_of_a_file_are_not_told_twice(void **state)
+{
+    struct rig *r = *state;
+    char path[128];
+    /* Version 2, effective; CAP_NET_RAW permitted. */
+    static const uint32_t raw[5] = {0x02000001, 1u << 13, 0, 0, 0};
+    (void)snprintf(path, sizeof path, "%s/capable", r->dir);
+    rig_copy_victim(path, 0755);
+    assert_int_equal(setxattr(path, "security.capability", raw, sizeof raw, 0), 0);
+    pid_t pid = rig_run(run_with_file_capability, path, NULL);
+    steps_ended(r, pid);
+    assert_int_equal(rec_uint(rig_exec_of(r, pid), "cap_effective"), 1u << 13);
+    assert_int_equal(rig_count(r, CHANGE, pid), 1); /* before the exec */
+}
+
 /* Waits for a byte, then becomes user 1000. */
 static pid_t start_waiting(int *ret_go)
 {
@@ -216,6 +237,7 @@ int main(void)
         cmocka_unit_test(refused_call_makes_no_record),
         cmocka_unit_test(one_record_for_all_threads_of_a_process),
         cmocka_unit_test(set_user_id_program_is_not_told_twice),
+        cmocka_unit_test(capabilities_of_a_file_are_not_told_twice),
     };
     const struct CMUnitTest alone[] = {
         cmocka_unit_test(old_values_of_a_process_that_is_older_than_the_sensor),

@@ -3,6 +3,10 @@
  * played by a real setresuid whose hook is left out of this sensor. */
 #include "steps.h"
 
+#include <fcntl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
 #define CHANGE WEDR_EV_CREDENTIAL_CHANGE
 
 static const char *const unseen[] = {"setresuid"};
@@ -114,7 +118,36 @@ static void same_steps_with_all_hooks_are_explained(void **state)
     }
 }
 
-/* All that ran on this machine meanwhile. */
+/* What people use to become somebody else; those that are installed. */
+static void tools_that_change_identity_are_explained(void **state)
+{
+    static const char *const commands[] = {
+        "su -s /bin/sh nobody -c true",
+        "runuser -u nobody -- true",
+        "setpriv --reuid=1000 --regid=1000 --clear-groups true",
+        "setpriv --reuid=1000 --regid=1000 --init-groups --inh-caps=-all true",
+        "setpriv --bounding-set=-sys_admin --no-new-privs true",
+        "chroot --userspec=1000:1000 / true",
+        "unshare --user --map-root-user --mount --pid --fork --ipc --net --uts true",
+        "setpriv --reuid=1000 --regid=1000 --clear-groups unshare --user --map-root-user true",
+        "nsenter --target 1 --mount --uts --ipc --net true",
+    };
+    struct rig *r = *state;
+    for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
+        pid_t pid = fork();
+        assert_true(pid >= 0);
+        if (pid == 0) {
+            int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+            (void)dup2(null, 2);
+            (void)execl("/bin/sh", "sh", "-c", commands[i], (char *)NULL);
+            _exit(99);
+        }
+        assert_int_equal(waitpid(pid, NULL, 0), pid);
+        steps_ended(r, pid);
+    }
+}
+
+/* All that ran on this machine meanwhile, the tools as well. */
 static void nothing_else_is_unexplained(void **state)
 {
     struct rig *r = *state;
@@ -136,6 +169,7 @@ int main(void)
     };
     const struct CMUnitTest whole[] = {
         cmocka_unit_test(same_steps_with_all_hooks_are_explained),
+        cmocka_unit_test(tools_that_change_identity_are_explained),
         cmocka_unit_test(nothing_else_is_unexplained),
     };
     int unable = rig_unable();
