@@ -255,7 +255,8 @@ static bool content_ok(uint16_t type, const uint8_t *p)
 {
     switch (type) {
     case WEDR_MSG_T_SOURCE_EBPF:
-        return p[offsetof(struct wedr_msg_source_ebpf, adopted)] <= 1;
+        return p[offsetof(struct wedr_msg_source_ebpf, adopted)] <= 1 &&
+               p[offsetof(struct wedr_msg_source_ebpf, proc)] <= 1;
     case WEDR_MSG_T_SOURCE_END:
     case WEDR_MSG_T_CORE_STOP:
     case WEDR_MSG_T_CORE_READY:

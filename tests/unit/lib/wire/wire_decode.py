@@ -44,7 +44,8 @@ ACTIVITIES = {3: "module_load", 5: "thread_create", 6: "thread_exit", 10: "file_
 LOSS_REASONS = {1: "ring_full", 2: "no_scratch", 3: "bpf_missed", 4: "ring_evicted", 5: "unread", 16: "malformed",
                 17: "late", 18: "not_encodable", 19: "evicted", 20: "corrupt", 21: "poison", 22: "conflict",
                 23: "reenrolled", 24: "rejected"}
-GAP_REASONS = {1: "host_off", 2: "sensor_detached", 3: "sensor_stopped", 4: "sensor_failed"}
+GAP_REASONS = {1: "host_off", 2: "sensor_detached", 3: "sensor_stopped", 4: "sensor_failed",
+               5: "events_dropped"}
 SEVERITIES = {1: "informational", 2: "low", 3: "medium", 4: "high", 5: "critical"}
 ACTIONS = {1: "kill"}
 RESULTS = {1: "done", 2: "refused_by_policy", 3: "target_gone", 4: "protected", 5: "failed"}

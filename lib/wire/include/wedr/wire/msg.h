@@ -73,6 +73,7 @@ struct WEDR_PACKED wedr_msg_source_ebpf {
     struct wedr_msg_header h;
     uint32_t ring_bytes; /* of each ring */
     uint8_t adopted;
+    uint8_t proc; /* the same rings, filled without BPF */
 };
 /* Handle: the capture file. */
 struct WEDR_PACKED wedr_msg_source_replay {
