@@ -110,7 +110,8 @@ class Server:
 
 
 class Agent:
-    def __init__(self, folder, name="agent", env=None):
+    def __init__(self, folder, name="agent", env=None, before=()):
+        self.before = list(before)  # a program that starts the agent, with its arguments
         self.state = os.path.join(folder, name)
         self.log = os.path.join(folder, name + ".log")
         self.proc = None
@@ -141,7 +142,7 @@ class Agent:
     def start(self, *args, wait=True):
         self.args = args
         with open(self.log, "ab") as log:
-            self.proc = subprocess.Popen([AGENT, "run", "--state", self.state, *args], stdout=log, stderr=log,
+            self.proc = subprocess.Popen([*self.before, AGENT, "run", "--state", self.state, *args], stdout=log, stderr=log,
                                          env=self.env)
         if wait:
             self.wait_ready()

@@ -31,6 +31,10 @@ static const struct wedr_cfg_option options[] = {
      "user id of the process that reads records and writes the spool"},
     {"agent.net_uid", WEDR_CFG_U64, AT(net_uid), 1, 4294967294, "60902",
      "user id of the process that talks to the server"},
+    {"agent.source", WEDR_CFG_STR, AT(source), 0, 0, "auto",
+     "how the machine is watched: ebpf; proc, without BPF and much less; auto: ebpf, proc where "
+     "the "
+     "kernel refuses it"},
     {"shipper.enabled", WEDR_CFG_BOOL, AT(shipper_enabled), 0, 0, "true",
      "false: events stay in the spool"},
     {"shipper.server_url", WEDR_CFG_STR, AT(server_url), 0, 0, "",
@@ -62,6 +66,10 @@ static int check_meaning(const struct wedr_agent_cfg *c, struct wedr_errinfo *ei
     int err = wedr_settings_mean(&c->sensor, &sensor, ei);
     if (err != WEDR_OK) {
         return err;
+    }
+    if (strcmp(c->source, "auto") != 0 && strcmp(c->source, "ebpf") != 0 &&
+        strcmp(c->source, "proc") != 0) {
+        return wedr_fail(ei, WEDR_E_FORMAT, "agent.source must be auto, ebpf or proc");
     }
     if (c->core_uid == c->net_uid) {
         return wedr_fail(ei, WEDR_E_FORMAT, "agent.core_uid and agent.net_uid must differ");

@@ -19,6 +19,7 @@
 struct wedr_agent_cfg {
     uint64_t max_bytes_per_file, max_age_ms, max_total_bytes, zstd_level;
     uint64_t core_uid, net_uid;
+    char source[16]; /* "auto", "ebpf", "proc" */
     bool shipper_enabled;
     char server_url[512];
     char proxy[256];

@@ -135,8 +135,11 @@ static int start_source(struct core *c, struct wedr_peer_msg *m)
     if (m->type == WEDR_MSG_T_SOURCE_EBPF) {
         const struct wedr_msg_source_ebpf *s =
             (const struct wedr_msg_source_ebpf *)(const void *)m->u.bytes;
-        struct wedr_engine_ebpf src = {
-            {m->handles[0], m->handles[1]}, m->handles[2], s->ring_bytes, s->adopted != 0};
+        struct wedr_engine_ebpf src = {{m->handles[0], m->handles[1]},
+                                       m->handles[2],
+                                       s->ring_bytes,
+                                       s->adopted != 0,
+                                       s->proc != 0};
         err = wedr_engine_source_ebpf_take(c->engine, &src, &ei);
     } else {
         const struct wedr_msg_source_replay *s =

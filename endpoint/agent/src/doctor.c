@@ -2,6 +2,7 @@
 #include "config.h"
 #include "core/base/err.h"
 #include "identity.h"
+#include "sensor/lib/proc/watch.h"
 #include "sensor/lib/sensor.h"
 #include "status.h"
 #include "wedr/plat/pki.h"
@@ -29,6 +30,24 @@ static bool check_kernel(void)
                      lines[i].topic, lines[i].text);
     }
     return works;
+}
+
+static void say_blind(void)
+{
+    for (const char *const *blind = wedr_watch_blind(); *blind; blind++) {
+        (void)printf("limit   %-14s not seen without BPF: %s\n", "source proc", *blind);
+    }
+}
+
+/* Where the kernel refuses BPF. */
+static void check_stand_in(void)
+{
+    char text[WEDR_ERRINFO_MAX];
+    bool works = wedr_watch_probe(text, sizeof(text));
+    (void)printf("%s  %-14s %s\n", works ? "limit " : "BROKEN", "source proc", text);
+    if (works) {
+        say_blind();
+    }
 }
 
 static bool check_config(const char *state_dir, bool *ret_ships)
@@ -145,7 +164,9 @@ static bool check_running(const struct wedr_msg_status *m, bool ships)
     bool ebpf = strcmp(m->core.source, "replay") != 0;
     if (ebpf) {
         say(m->holder.sensor_attached, "sensor",
-            m->holder.sensor_attached ? "attached" : m->holder.health);
+            !m->holder.sensor_attached            ? m->holder.health
+            : strcmp(m->core.source, "proc") == 0 ? "watching without BPF: degraded"
+                                                  : "attached");
         ok = m->holder.sensor_attached != 0;
     }
     if (m->core_age_ms > 5000) {
@@ -186,11 +207,18 @@ int wedr_doctor(const char *state_dir, bool root)
         say(false, "rights", "doctor sees little without root: run it as root");
         ok = false;
     }
-    ok = check_kernel() && ok;
+    bool kernel = check_kernel();
+    if (!kernel && root) {
+        check_stand_in();
+    }
+    ok = kernel && ok;
     ok = check_config(state_dir, &ships) && ok;
     ok = check_identity(state_dir) && ok;
     int err = wedr_status_get(state_dir, &m);
     if (err == WEDR_OK) {
+        if (kernel && strcmp(m.core.source, "proc") == 0) {
+            say_blind();
+        }
         ok = check_running(&m, ships) && ok;
     } else if (err == WEDR_E_NOENT) {
         say(false, "agent",

@@ -36,6 +36,7 @@ struct wedr_engine_ebpf {
     wedr_handle state;   /* read-only map of struct wedr_sensor_state */
     uint32_t ring_bytes; /* of each ring; 0 = WEDR_RING_BYTES */
     bool adopted;
+    bool proc; /* filled by the source without BPF */
 };
 struct wedr_engine_replay {
     wedr_handle file;
@@ -124,7 +125,7 @@ struct wedr_engine_lane_stats {
 struct wedr_engine_stats {
     uint64_t epoch; /* of the kernel source, 0 without */
     uint64_t agent_epoch;
-    char source[16]; /* "ebpf", "replay", "none" */
+    char source[16]; /* "ebpf", "proc", "replay", "none" */
     struct wedr_engine_lane_stats lane[WEDR_LANE_COUNT];
     uint64_t agent_produced, agent_acked, alert_acked;
     struct wedr_detect_stats detect;

@@ -66,7 +66,7 @@ void holder_stop_begin(struct holder *h, bool sensor)
     wedr_log(INFO, "holder.stopping", WEDR_U64("sensor", sensor));
     h->stop_begin_ms = wedr_time_mono_ms();
     h->stop = STOP_SOURCE;
-    if (!sensor || h->args->source != WEDR_SOURCE_EBPF || !holder_source_stop(h)) {
+    if ((!sensor && !h->watch) || h->args->source != WEDR_SOURCE_EBPF || !holder_source_stop(h)) {
         holder_stop_core(h);
     }
 }
@@ -112,7 +112,8 @@ static void manager_tick(struct holder *h, uint64_t now)
     if (!h->told_ready && h->core.ready) {
         h->told_ready = true;
         wedr_svc_ready(h->sensor || h->args->source == WEDR_SOURCE_REPLAY ? "running"
-                                                                          : "degraded: no sensor");
+                       : h->watch ? "degraded: watching without BPF"
+                                  : "degraded: no sensor");
     }
     if (alive) {
         wedr_svc_watchdog_ping();

@@ -17,11 +17,20 @@
 #define WEDR_LOCK_FILE "agent.lock"
 #define WEDR_LOCK_WAIT_MS 5000u
 
+/* EBPF stands for watching this machine, with BPF or, where wedr_run_args.watch allows it, without.
+ */
 enum wedr_source_kind { WEDR_SOURCE_EBPF, WEDR_SOURCE_REPLAY };
+enum wedr_watch_kind {
+    WEDR_WATCH_CONFIG, /* as agent.json says */
+    WEDR_WATCH_AUTO,   /* BPF; without it where the kernel refuses */
+    WEDR_WATCH_EBPF,
+    WEDR_WATCH_PROC
+};
 
 struct wedr_run_args {
     const char *state_dir;
     enum wedr_source_kind source;
+    enum wedr_watch_kind watch;
     const char *replay_file;
     uint64_t rate;
     bool new_epoch;

@@ -46,12 +46,23 @@ static bool stale(const struct holder_child *c, uint64_t now)
     return now - since > STALE_MS;
 }
 
+static void say_watch(const struct holder *h, struct wedr_msg_holder_state *m)
+{
+    char text[WEDR_MSG_TEXT_MAX];
+    if (h->watch) {
+        (void)snprintf(text, sizeof(text),
+                       "watching without BPF, processes and few files only%s%.150s",
+                       h->sensor_trouble[0] ? ": " : "", h->sensor_trouble);
+        say(m, text);
+    }
+}
+
 void holder_state_fill(struct holder *h, struct wedr_msg_holder_state *m)
 {
     uint64_t now = wedr_time_mono_ms();
     bool ebpf = h->args->source == WEDR_SOURCE_EBPF;
     wedr_msg_begin(m, WEDR_MSG_T_HOLDER_STATE);
-    m->sensor_attached = h->sensor != NULL && h->phase != SOURCE_LIVE_ENDING;
+    m->sensor_attached = (h->sensor || h->watch) && h->phase != SOURCE_LIVE_ENDING;
     m->core_restarts = h->core.restarts;
     m->net_restarts = h->net.restarts;
     m->sensor_detached_count = h->detached_count;
@@ -61,6 +72,7 @@ void holder_state_fill(struct holder *h, struct wedr_msg_holder_state *m)
         (void)snprintf(text, sizeof(text), "the sensor is not attached: %.180s", h->sensor_trouble);
         say(m, text);
     }
+    say_watch(h, m);
     if (h->source_trouble[0]) {
         char text[WEDR_MSG_TEXT_MAX];
         (void)snprintf(text, sizeof(text), "the core process cannot read the sensor: %.180s",

@@ -16,6 +16,7 @@
 #include "identity.h"
 #include "net_main.h"
 #include "peer.h"
+#include "sensor/lib/proc/watch.h"
 #include "sensor/lib/sensor.h"
 #include "statefile.h"
 #include "wedr/plat/proc.h"
@@ -102,6 +103,8 @@ struct holder {
     struct holder_policy policy;
 
     struct wedr_sensor *sensor, *old;
+    struct wedr_watch *watch; /* stands in for the sensor where BPF is refused */
+    bool may_try_bpf;         /* auto: the probe said no when it was refused; yes one day is news */
     char pin_name[WEDR_PIN_NAME_MAX];
     char sensor_trouble[WEDR_ERRINFO_MAX];  /* why it is not attached */
     char source_trouble[WEDR_MSG_TEXT_MAX]; /* why core does not read it */
@@ -162,6 +165,16 @@ void holder_policy_accept(struct holder *h);
 void holder_policy_tell(struct holder *h, const char *reason);
 void holder_policy_tick(struct holder *h, uint64_t now);
 void holder_policy_state(const struct holder *h, struct wedr_msg_holder_state *m);
+
+/* holder_watch.c: the source without BPF. */
+/* Opens it when it is asked for, or allowed and BPF was refused with bpf_err. WEDR_E_STATE: it is
+ * not. */
+WEDR_MUST_USE int holder_watch_open(struct holder *h, int bpf_err, uint32_t *ret_existing);
+/* WEDR_E_CLOSED: it is gone. Gaps that it tells of are passed on. */
+WEDR_MUST_USE int holder_watch_check(struct holder *h, struct wedr_errinfo *ei);
+bool holder_watch_wanted(const struct holder *h); /* source proc */
+/* True when BPF works now that did not before. */
+bool holder_watch_outdated(struct holder *h, uint64_t now);
 
 /* holder_source.c */
 void holder_source_open(struct holder *h);

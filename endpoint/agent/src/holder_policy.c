@@ -157,6 +157,10 @@ static void list_hooks(struct holder *h, struct wedr_msg_sensor_state *m)
     char names[WEDR_MSG_NAMES_MAX] = "";
     size_t count = 0;
     h->policy.hooks_live = h->policy.hooks_missing = 0;
+    for (const char *const *blind = h->watch ? wedr_watch_blind() : NULL; blind && *blind;
+         blind++) {
+        add_line(missing, sizeof(missing), *blind, "");
+    }
     if (!h->sensor || wedr_sensor_list_hooks(h->pin_name, hooks, WEDR_SENSOR_HOOKS_MAX, &count)) {
         count = 0;
     }
@@ -180,7 +184,8 @@ static void list_hooks(struct holder *h, struct wedr_msg_sensor_state *m)
 
 static const char *level_text(const struct holder *h)
 {
-    return !h->sensor                                  ? "off"
+    return h->watch                                    ? "degraded"
+           : !h->sensor                                ? "off"
            : h->policy.level != WEDR_MSG_GOVERNOR_FULL ? "degraded"
            : h->policy.hooks_missing > 0               ? "degraded"
                                                        : "full";
@@ -195,7 +200,7 @@ void holder_policy_tell(struct holder *h, const char *reason)
     if (!h->core.ready || h->args->source != WEDR_SOURCE_EBPF) {
         return;
     }
-    wedr_msg_put_text(m.source, sizeof(m.source), "ebpf");
+    wedr_msg_put_text(m.source, sizeof(m.source), h->watch ? "proc" : "ebpf");
     wedr_msg_put_text(m.level, sizeof(m.level), level_text(h));
     wedr_msg_put_text(m.reason, sizeof(m.reason), reason);
     holder_send(h, &h->core, &m, NULL, 0);
@@ -213,6 +218,9 @@ static uint64_t cpu_of_all(const struct holder *h)
 {
     struct wedr_proc_usage u = {0};
     uint64_t own = wedr_proc_usage(0, &u) == WEDR_OK ? u.cpu_us : 0;
+    if (h->watch && wedr_proc_usage(wedr_watch_pid(h->watch), &u) == WEDR_OK) {
+        own += u.cpu_us;
+    }
     return own + cpu_of(&h->core) + cpu_of(&h->net);
 }
 

@@ -22,12 +22,31 @@ void holder_memory_store(struct holder *h)
     }
 }
 
+/* Of whatever watches now. */
+static const struct wedr_sensor_state *live_state(const struct holder *h)
+{
+    return h->watch ? wedr_watch_state(h->watch) : wedr_sensor_state(h->sensor);
+}
+
+static bool is_live(const struct holder *h)
+{
+    return h->sensor || h->watch;
+}
+
+static void close_live(struct holder *h)
+{
+    wedr_sensor_close(h->sensor);
+    wedr_watch_close(h->watch);
+    h->sensor = NULL;
+    h->watch = NULL;
+}
+
 /* A new set of programs is attached: the time without one is a gap. */
 static void note_gap(struct holder *h)
 {
     int64_t from = h->gap_from_us ? h->gap_from_us : h->memory.last_good_us;
     uint16_t reason = h->gap_reason;
-    int64_t to = wedr_sensor_state(h->sensor)->start_utc_us;
+    int64_t to = live_state(h)->start_utc_us;
     if (reason == 0) {
         bool same_boot = memcmp(h->memory.boot_id, h->host.boot_id, sizeof(h->host.boot_id)) == 0;
         reason = h->memory.sensor_stopped ? WEDR_GAP_REASON_SENSOR_STOPPED
@@ -54,33 +73,50 @@ void holder_gap_send(struct holder *h)
     }
 }
 
+/* BPF, or what stands in for it. */
+static int open_live(struct holder *h, struct wedr_sensor_opened *how)
+{
+    struct wedr_errinfo ei = {""};
+    struct wedr_sensor_cfg cfg = {.pin_name = h->pin_name, .ring_bytes = 0};
+    int err = WEDR_E_UNSUP;
+    h->sensor_trouble[0] = 0;
+    if (!holder_watch_wanted(h)) {
+        err = wedr_sensor_open(&cfg, &h->sensor, how, &ei);
+        if (err == WEDR_OK) {
+            return WEDR_OK;
+        }
+        h->sensor = NULL;
+        wedr_msg_put_text(h->sensor_trouble, sizeof(h->sensor_trouble),
+                          ei.text[0] ? ei.text : wedr_err_text(err));
+    }
+    int watch_err = holder_watch_open(h, err, &how->existing);
+    return watch_err == WEDR_E_STATE ? err : watch_err;
+}
+
 void holder_source_open(struct holder *h)
 {
     struct wedr_sensor_opened how;
-    struct wedr_errinfo ei = {""};
-    struct wedr_sensor_cfg cfg = {.pin_name = h->pin_name, .ring_bytes = 0};
-    if (h->args->source != WEDR_SOURCE_EBPF || h->sensor) {
+    if (h->args->source != WEDR_SOURCE_EBPF || is_live(h)) {
         return;
     }
     memset(&how, 0, sizeof(how));
-    int err = wedr_sensor_open(&cfg, &h->sensor, &how, &ei);
+    int err = open_live(h, &how);
     uint64_t now = wedr_time_mono_ms();
     if (err != WEDR_OK) {
-        h->sensor = NULL;
         h->next_open_ms = now + REOPEN_MS;
         if (h->gap_from_us == 0) {
             h->gap_from_us = h->memory.last_good_us ? h->memory.last_good_us : wedr_time_utc_us();
             h->gap_reason = WEDR_GAP_REASON_SENSOR_FAILED;
         }
-        wedr_msg_put_text(h->sensor_trouble, sizeof(h->sensor_trouble),
-                          ei.text[0] ? ei.text : wedr_err_text(err));
         wedr_log(ERROR, "holder.sensor_not_attached", WEDR_ERR(err),
                  WEDR_STR("reason", h->sensor_trouble));
         return;
     }
     wedr_log(INFO, "holder.sensor_attached", WEDR_STR("how", how.adopted ? "adopted" : how.why),
              WEDR_U64("existing", how.existing));
-    h->sensor_trouble[0] = 0;
+    if (h->sensor) { /* without BPF the reason why stays known */
+        h->sensor_trouble[0] = 0;
+    }
     h->fresh = !how.adopted;
     if (!how.adopted) {
         note_gap(h);
@@ -89,7 +125,7 @@ void holder_source_open(struct holder *h)
     h->gap_reason = 0;
     h->memory.sensor_stopped = false;
     memcpy(h->memory.boot_id, h->host.boot_id, sizeof(h->memory.boot_id));
-    h->memory.epoch = wedr_sensor_state(h->sensor)->epoch;
+    h->memory.epoch = live_state(h)->epoch;
     h->next_check_ms = now + CHECK_MS;
     h->next_store_ms = 0;
     (void)(holder_policy_push(h) == WEDR_OK); /* said why not */
@@ -99,15 +135,21 @@ void holder_source_open(struct holder *h)
     }
 }
 
-static void give_ebpf(struct holder *h, const struct wedr_sensor *s, bool adopted)
+/* s NULL: the source without BPF. */
+static void give_rings(struct holder *h, const struct wedr_sensor *s, bool adopted)
 {
     struct wedr_sensor_handles sh;
     struct wedr_msg_source_ebpf m;
-    wedr_sensor_handles(s, &sh);
+    if (s) {
+        wedr_sensor_handles(s, &sh);
+    } else {
+        wedr_watch_handles(h->watch, &sh);
+    }
     wedr_handle handles[3] = {sh.ring[0], sh.ring[1], sh.state};
     wedr_msg_begin(&m, WEDR_MSG_T_SOURCE_EBPF);
     m.ring_bytes = sh.ring_bytes;
     m.adopted = adopted;
+    m.proc = s == NULL;
     holder_send(h, &h->core, &m, handles, 3);
 }
 
@@ -152,7 +194,7 @@ static bool give_old(struct holder *h)
         return false;
     }
     h->phase = SOURCE_OLD;
-    give_ebpf(h, h->old, true);
+    give_rings(h, h->old, true);
     holder_send_text(h, &h->core, WEDR_MSG_T_SOURCE_END, "detached");
     return true;
 }
@@ -164,9 +206,9 @@ void holder_source_begin(struct holder *h)
     }
     if (h->args->source == WEDR_SOURCE_REPLAY) {
         give_replay(h);
-    } else if (!give_old(h) && h->sensor) {
+    } else if (!give_old(h) && is_live(h)) {
         h->phase = SOURCE_LIVE;
-        give_ebpf(h, h->sensor, !h->fresh);
+        give_rings(h, h->sensor, !h->fresh);
         holder_policy_tell(h, h->fresh ? "the sensor was attached" : "the sensor was taken over");
     }
 }
@@ -225,8 +267,7 @@ void holder_source_ended(struct holder *h, int err)
         break;
     case SOURCE_LIVE_ENDING:
         h->ended_epoch = h->memory.epoch;
-        wedr_sensor_close(h->sensor);
-        h->sensor = NULL;
+        close_live(h);
         holder_source_open(h); /* begins when it worked */
         break;
     case SOURCE_STOP_ENDING:
@@ -252,8 +293,7 @@ static void detached(struct holder *h, const char *why)
         return;
     }
     if (h->phase == SOURCE_NONE) {
-        wedr_sensor_close(h->sensor);
-        h->sensor = NULL;
+        close_live(h);
         holder_source_open(h);
     }
 }
@@ -264,7 +304,7 @@ static void check(struct holder *h, uint64_t now)
     struct wedr_errinfo ei = {""};
     memset(&health, 0, sizeof(health));
     h->next_check_ms = now + CHECK_MS;
-    int err = wedr_sensor_check(h->sensor, &health, &ei);
+    int err = h->watch ? holder_watch_check(h, &ei) : wedr_sensor_check(h->sensor, &health, &ei);
     if (err == WEDR_E_CLOSED) {
         detached(h, ei.text[0] ? ei.text : "a link is dead");
         return;
@@ -287,9 +327,11 @@ void holder_source_tick(struct holder *h, uint64_t now)
     if (h->args->source != WEDR_SOURCE_EBPF || h->stop != STOP_NO) {
         return;
     }
-    if (!h->sensor && now >= h->next_open_ms) {
+    if (!is_live(h) && now >= h->next_open_ms) {
         holder_source_open(h);
-    } else if (h->sensor && now >= h->next_check_ms && h->phase != SOURCE_LIVE_ENDING) {
+    } else if (h->watch && h->phase == SOURCE_LIVE && holder_watch_outdated(h, now)) {
+        detached(h, "BPF works by now");
+    } else if (is_live(h) && now >= h->next_check_ms && h->phase != SOURCE_LIVE_ENDING) {
         check(h, now);
     }
 }
@@ -300,7 +342,7 @@ bool holder_source_stop(struct holder *h)
     if (h->phase == SOURCE_OLD) {
         return true; /* goes on when it has been drained */
     }
-    if (h->sensor) {
+    if (is_live(h)) {
         h->memory.last_good_us = wedr_time_utc_us();
     }
     if (h->sensor && (h->phase == SOURCE_NONE || !h->core.ready)) {
@@ -309,10 +351,9 @@ bool holder_source_stop(struct holder *h)
         return false;
     }
     /* Core keeps the rings by its own descriptors; without pins and without ours the programs are
-     * gone. */
-    wedr_sensor_close(h->sensor);
-    h->sensor = NULL;
-    int err = wedr_sensor_unpin(h->pin_name, &ei);
+     * gone. Without BPF nothing is pinned, and what is was not asked to go. */
+    close_live(h);
+    int err = h->stop_sensor ? wedr_sensor_unpin(h->pin_name, &ei) : WEDR_E_NOENT;
     if (err != WEDR_OK && err != WEDR_E_NOENT) {
         wedr_log(ERROR, "holder.cannot_unpin", WEDR_ERR(err), WEDR_STR("reason", ei.text));
         h->stop_err = err;
@@ -330,14 +371,13 @@ bool holder_source_stop(struct holder *h)
 
 void holder_source_close(struct holder *h)
 {
-    if (h->sensor) {
+    if (is_live(h)) {
         h->memory.last_good_us = h->gap_open ? h->memory.last_good_us : wedr_time_utc_us();
     }
     if (h->args->source == WEDR_SOURCE_EBPF) {
         holder_memory_store(h);
     }
-    wedr_sensor_close(h->sensor);
+    close_live(h);
     wedr_sensor_close(h->old);
-    h->sensor = NULL;
     h->old = NULL;
 }

@@ -69,8 +69,10 @@ static int record(const char *pin_name, wedr_handle file)
         return fail("record", err, &ei);
     }
     wedr_sensor_handles(sensor, &h);
-    struct wedr_engine_ebpf src = {
-        {WEDR_HANDLE_NONE, WEDR_HANDLE_NONE}, WEDR_HANDLE_NONE, h.ring_bytes, how.adopted};
+    struct wedr_engine_ebpf src = {.ring = {WEDR_HANDLE_NONE, WEDR_HANDLE_NONE},
+                                   .state = WEDR_HANDLE_NONE,
+                                   .ring_bytes = h.ring_bytes,
+                                   .adopted = how.adopted};
     wedr_handle *to[] = {&src.ring[0], &src.ring[1], &src.state};
     const wedr_handle from[] = {h.ring[0], h.ring[1], h.state};
     for (size_t i = 0; err == WEDR_OK && i < WEDR_ARRAY_COUNT(to); i++) {

@@ -29,7 +29,7 @@ static const char usage[] =
     "\n"
     "  enroll --server URL --token T --ca-sha256 F [--replace]\n"
     "                       join a server; --token - reads the token from standard input\n"
-    "  run [--source ebpf|replay:FILE] [--rate N] [--new-epoch]\n"
+    "  run [--source auto|ebpf|proc|replay:FILE] [--rate N] [--new-epoch]\n"
     "                       the agent itself, in the foreground\n"
     "  stop [--sensor]      stop the agent; --sensor also ends the epochs and removes the sensor "
     "from the kernel\n"
@@ -59,8 +59,10 @@ static const char help_enroll[] =
     "counted as lost.\n";
 
 static const char help_run[] =
-    "wedr-agent run [--source ebpf|replay:FILE] [--rate N] [--new-epoch] [--state DIR]\n"
-    "  --source ebpf          the kernel sensor (default)\n"
+    "wedr-agent run [--source auto|ebpf|proc|replay:FILE] [--rate N] [--new-epoch] [--state DIR]\n"
+    "  --source ebpf          the kernel sensor\n"
+    "  --source proc          without BPF: processes and few files, marked as degraded\n"
+    "  --source auto          ebpf, and proc where the kernel refuses it (default; agent.source)\n"
     "  --source replay:FILE   a capture; ends by itself when the server has acknowledged "
     "everything\n"
     "  --rate N               replay N records a second\n"
@@ -171,7 +173,7 @@ static int parse(int argc, char **argv, struct options *o)
 {
     memset(o, 0, sizeof(*o));
     o->state = STATE_DEFAULT;
-    o->source = "ebpf";
+    o->source = "";
     o->seed = 1;
     for (int i = 2; i < argc; i++) {
         bool ok = true;
@@ -223,11 +225,12 @@ static int command_enroll(const struct options *o)
 }
 
 static int
-run_holder(const struct options *o, enum wedr_source_kind source, const char *file, bool drain_only)
+run_holder(const struct options *o, enum wedr_watch_kind watch, const char *file, bool drain_only)
 {
     struct wedr_errinfo ei = {""};
     struct wedr_run_args args = {.state_dir = o->state,
-                                 .source = source,
+                                 .source = file ? WEDR_SOURCE_REPLAY : WEDR_SOURCE_EBPF,
+                                 .watch = watch,
                                  .replay_file = file,
                                  .rate = o->rate,
                                  .new_epoch = o->new_epoch,
@@ -248,11 +251,17 @@ run_holder(const struct options *o, enum wedr_source_kind source, const char *fi
 
 static int command_run(const struct options *o)
 {
-    if (strcmp(o->source, "ebpf") == 0) {
-        return run_holder(o, WEDR_SOURCE_EBPF, NULL, false);
+    static const char *const kinds[] = {[WEDR_WATCH_CONFIG] = "",
+                                        [WEDR_WATCH_AUTO] = "auto",
+                                        [WEDR_WATCH_EBPF] = "ebpf",
+                                        [WEDR_WATCH_PROC] = "proc"};
+    for (size_t i = 0; i < WEDR_ARRAY_COUNT(kinds); i++) {
+        if (strcmp(o->source, kinds[i]) == 0) {
+            return run_holder(o, (enum wedr_watch_kind)i, NULL, false);
+        }
     }
     if (strncmp(o->source, "replay:", 7) == 0 && o->source[7]) {
-        return run_holder(o, WEDR_SOURCE_REPLAY, o->source + 7, false);
+        return run_holder(o, WEDR_WATCH_CONFIG, o->source + 7, false);
     }
     return complain("unknown source", o->source);
 }
@@ -292,7 +301,7 @@ static int remove_sensor(const struct options *o)
     bool have_old = err == WEDR_OK && wedr_sensor_old_open(pin_name, &old, &ei) == WEDR_OK;
     wedr_sensor_close(old);
     if (err == WEDR_OK && (count > 0 || have_old)) {
-        return run_holder(o, WEDR_SOURCE_EBPF, NULL, true);
+        return run_holder(o, WEDR_WATCH_EBPF, NULL, true);
     }
     if (err == WEDR_OK) {
         err = wedr_sensor_unpin(pin_name, &ei);

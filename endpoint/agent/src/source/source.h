@@ -25,7 +25,7 @@ struct wedr_source_counters {
 };
 
 struct wedr_source_info {
-    const char *name; /* "ebpf", "replay", "fake" */
+    const char *name; /* "ebpf", "proc", "replay", "fake" */
     uint64_t epoch;
     uint8_t boot_id[WEDR_BOOT_ID_LEN];
     uint8_t os; /* enum wedr_os */

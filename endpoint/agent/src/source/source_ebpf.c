@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The pinned rings of the Linux sensor, read through passed descriptors. The release point lives in
- * the ring, so an agent that is started again goes on where the last one stopped.
+ * the ring, so an agent that is started again goes on where the last one stopped. The source
+ * without BPF fills rings of the same layout, which last as long as the holder.
  */
 #include "source/source.h"
 
@@ -124,7 +125,7 @@ int wedr_source_ebpf_open_take(const struct wedr_engine_ebpf *src,
         goto out;
     }
     struct wedr_source_info *info = &b->base.info;
-    info->name = "ebpf";
+    info->name = src->proc ? "proc" : "ebpf";
     info->epoch = b->state->epoch;
     memcpy(info->boot_id, b->state->boot_id, WEDR_BOOT_ID_LEN);
     info->os = WEDR_OS_LINUX;
