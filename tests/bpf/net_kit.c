@@ -3,7 +3,9 @@
 
 #include "wedr/plat/time.h"
 #include <arpa/inet.h>
+#include <errno.h>
 #include <fcntl.h>
+#include <linux/io_uring.h>
 #include <net/if.h>
 #include <sched.h>
 #include <signal.h>
@@ -14,6 +16,7 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -112,6 +115,39 @@ bool kit_unshare_net(void)
     bool up = fd >= 0 && ioctl(fd, SIOCSIFFLAGS, &ifr) == 0;
     (void)close(fd);
     return up;
+}
+
+/* Memory of the ring that offset stands for; NULL when refused. */
+static uint8_t *ring_map(int ring, size_t len, uint64_t offset)
+{
+    void *p =
+        mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, ring, (off_t)offset);
+    return p == MAP_FAILED ? NULL : p;
+}
+
+int kit_uring(unsigned char opcode, int fd, const void *addr, unsigned len, uint64_t off)
+{
+    struct io_uring_params p = {0};
+    int ring = (int)syscall(SYS_io_uring_setup, 4, &p);
+    if (ring < 0) {
+        return -ENOSYS;
+    }
+    uint8_t *sq = ring_map(ring, 4096, IORING_OFF_SQ_RING);
+    uint8_t *cq = ring_map(ring, 4096, IORING_OFF_CQ_RING);
+    struct io_uring_sqe *sqe = (void *)ring_map(ring, 4 * sizeof *sqe, IORING_OFF_SQES);
+    if (!sq || !cq || !sqe) {
+        return -ENOMEM;
+    }
+    sqe->opcode = opcode;
+    sqe->fd = fd;
+    sqe->addr = (uint64_t)(uintptr_t)addr;
+    sqe->len = len;
+    sqe->off = off;
+    *(uint32_t *)(void *)(sq + p.sq_off.array) = 0;
+    __atomic_store_n((uint32_t *)(void *)(sq + p.sq_off.tail), 1, __ATOMIC_RELEASE);
+    long done = syscall(SYS_io_uring_enter, ring, 1, 1, IORING_ENTER_GETEVENTS, NULL, 0);
+    const struct io_uring_cqe *cqe = (void *)(cq + p.cq_off.cqes);
+    return done == 1 ? cqe->res : -EIO;
 }
 
 pid_t kit_start(int (*act)(void *), struct kit_shared *s)

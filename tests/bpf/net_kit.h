@@ -44,6 +44,10 @@ uint32_t kit_net_ns(void);
 /* Leaves for a network namespace of its own with loopback up; false when refused. */
 bool kit_unshare_net(void);
 
+/* One request through io_uring: accept, connect or send by the opcode; addr and len as the opcode
+ * wants them. Its result, or -ENOSYS without io_uring. */
+int kit_uring(unsigned char opcode, int fd, const void *addr, unsigned len, uint64_t off);
+
 /* In a child of its own: waits for it and for status 96. Returns its pid. */
 pid_t kit_child(int (*act)(void *), struct kit_shared *s);
 /* The same without waiting; kit_reap does. */

@@ -135,9 +135,10 @@ static void both_ends_count_the_same_bytes(void **state)
 
 static int ask_and_reset(void *arg)
 {
+    struct kit_shared *s = arg;
     struct linger hard = {1, 0};
-    int fd = connect_to(arg);
-    return fd < 0 || !give(fd, 5) ||
+    int fd = connect_to(s);
+    return fd < 0 || !give(fd, 5) || !kit_wait(s, 1) ||
            setsockopt(fd, SOL_SOCKET, SO_LINGER, &hard, sizeof hard) != 0 || close(fd) != 0;
 }
 
@@ -146,7 +147,7 @@ static int accept_and_wait(void *arg)
     struct kit_shared *s = arg;
     char bytes[16];
     int fd = accept(s->fd, NULL, NULL);
-    s->err = 0;
+    kit_step(s, 1);
     while (fd >= 0 && read(fd, bytes, sizeof bytes) > 0) {
     }
     return fd < 0;
@@ -295,6 +296,7 @@ static void a_connection_that_nobody_took_has_no_owner_at_the_server(void **stat
     struct kit_shared *s = kit_shared();
     int listener = kit_server(AF_INET, 5, &s->port);
     size_t before = rig_count(r, CLOSE, 0);
+    kit_step(s, 1);
     pid_t client = kit_child(ask_and_reset, s);
     (void)kit_only(r, CLOSE, client);
     assert_int_equal(rig_count(r, CLOSE, 0), before + 1);
@@ -312,7 +314,7 @@ static int hold_connection(void *arg)
     return fd < 0 || !kit_wait(s, 2) || close(fd) != 0;
 }
 
-static void a_connection_older_than_the_sensor_gets_its_owner_late(void **state)
+static void a_connection_older_than_the_sensor_has_its_owner(void **state)
 {
     (void)state;
     struct rig r;
@@ -333,6 +335,39 @@ static void a_connection_older_than_the_sensor_gets_its_owner_late(void **state)
     rig_close(&r);
 }
 
+static int hold_and_reset(void *arg)
+{
+    struct kit_shared *s = arg;
+    struct linger hard = {1, 0};
+    int fd = connect_to(s);
+    kit_step(s, 1);
+    return fd < 0 || !kit_wait(s, 2) ||
+           setsockopt(fd, SOL_SOCKET, SO_LINGER, &hard, sizeof hard) != 0 || close(fd) != 0;
+}
+
+/* The other side's reset ends it in the other side's context: its process never acts. */
+static void the_sensor_lists_the_owners_of_older_connections(void **state)
+{
+    (void)state;
+    struct rig r;
+    struct kit_shared *s = kit_shared();
+    int listener = kit_server(AF_INET6, 5, &s->port);
+    s->family = AF_INET6;
+    pid_t client = kit_start(hold_and_reset, s);
+    int accepted = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+    assert_true(accepted >= 0 && kit_wait(s, 1));
+    rig_open(&r, false, 0);
+    kit_step(s, 2);
+    kit_reap(client);
+    const struct wedr_event_view *v = kit_only(&r, CLOSE, getpid());
+    assert_int_equal(rec_uint(v, "socket_id"), kit_cookie(accepted));
+    assert_int_equal(rec_uint(v, "dst_port"), s->own_port);
+    (void)kit_only(&r, CLOSE, client);
+    (void)close(accepted);
+    (void)close(listener);
+    rig_close(&r);
+}
+
 int main(void)
 {
     int skip = rig_unable();
@@ -345,7 +380,8 @@ int main(void)
         cmocka_unit_test(a_child_that_closes_last_did_not_open),
         cmocka_unit_test(a_process_that_was_given_the_socket_did_not_open_it),
         cmocka_unit_test(a_connection_that_nobody_took_has_no_owner_at_the_server),
-        cmocka_unit_test(a_connection_older_than_the_sensor_gets_its_owner_late),
+        cmocka_unit_test(a_connection_older_than_the_sensor_has_its_owner),
+        cmocka_unit_test(the_sensor_lists_the_owners_of_older_connections),
     };
     return cmocka_run_group_tests(tests, rig_setup_fast, rig_teardown);
 }

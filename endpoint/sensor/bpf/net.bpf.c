@@ -249,10 +249,7 @@ static __always_inline void own_connection(u64 cookie, const struct task_head *w
 
 static __always_inline int accepted(struct sys_exit *ctx)
 {
-    struct wedr_linux_network_accept *r;
     struct task_head who;
-    struct tuple at;
-    struct emit e;
     struct sock *sk = ctx->ret < 0 ? NULL : (struct sock *)fd_sock((u32)ctx->ret);
     u16 protocol = BPF_CORE_READ(sk, sk_protocol);
     if (!sk || !is_inet(sk) || (protocol != IPPROTO_TCP && protocol != IPPROTO_MPTCP)) {
@@ -264,21 +261,9 @@ static __always_inline int accepted(struct sys_exit *ctx)
     if (cookie) {
         own_connection(cookie, &who, hidden);
     }
-    if (hidden || !budget_take(WEDR_EV_NETWORK_ACCEPT, &who)) {
-        return 0;
+    if (!hidden) {
+        emit_accept(sk, cookie, &who, 0);
     }
-    tuple_read(&at, sk);
-    r = emit_reserve(&e, WEDR_LANE_BULK, sizeof *r);
-    if (!r) {
-        return 0;
-    }
-    PUT_SOCKET(r, &who, cookie, sk);
-    PUT(r, protocol, IPPROTO_TCP);
-    ip_put(&r->src_ip, &at.remote);
-    ip_put(&r->dst_ip, &at.local);
-    PUT(r, src_port, at.remote_port);
-    PUT(r, dst_port, at.local_port);
-    emit_submit(&e, r, WEDR_EV_NETWORK_ACCEPT, sizeof *r, sizeof *r);
     return 0;
 }
 
@@ -355,6 +340,53 @@ int wedr_dns_in(struct __sk_buff *skb)
 {
     dns_look(skb, false);
     return 1;
+}
+
+#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
+struct bpf_iter__task_file {
+    union {
+        struct bpf_iter_meta *meta;
+    };
+    union {
+        struct task_struct *task;
+    };
+    u32 fd;
+    union {
+        struct file *file;
+    };
+};
+#pragma clang attribute pop
+
+/* A socket that is older than the sensor, found in a process's table: whoever has it first by pid
+ * is taken for its owner. Runs once, after the other programs: what they saw meanwhile stays. */
+static __always_inline void own_older(struct sock *sk, const struct task_head *who)
+{
+    u64 cookie = bpf_get_socket_cookie(sk);
+    u32 state = sk->__sk_common.skc_state;
+    if (sk->sk_protocol == IPPROTO_UDP) {
+        struct owner o = {.who = *who};
+        bpf_map_update_elem(&net_owners, &cookie, &o, BPF_NOEXIST);
+    } else if (sk->sk_protocol == IPPROTO_TCP && state != TCP_LISTEN && state != TCP_CLOSE) {
+        struct conn c = {.who = *who};
+        c.phase = state == TCP_SYN_SENT ? PHASE_CONNECTING : PHASE_OPEN;
+        bpf_map_update_elem(&net_conns, &cookie, &c, BPF_NOEXIST);
+    }
+}
+
+SEC("iter/task_file")
+int wedr_net_list(struct bpf_iter__task_file *ctx)
+{
+    struct task_struct *t = ctx->task;
+    struct file *f = ctx->file;
+    struct socket *s = t && f ? bpf_sock_from_file(f) : NULL;
+    struct sock *sk = s ? s->sk : NULL;
+    if (!sk || !is_inet(sk)) {
+        return 0;
+    }
+    const struct cred *c = t->cred;
+    struct task_head who = {.key = task_key(t), .pid = (u32)t->tgid, .uid = c ? c->uid.val : 0};
+    own_older(sk, &who);
+    return 0;
 }
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -190,7 +190,34 @@ static __always_inline bool in_process(struct sock *sk)
     return sk->sk_lock.owned != 0 && !(bpf_get_current_task_btf()->flags & PF_KTHREAD);
 }
 
-/* A connection that is older than the sensor gets its owner when a process closes it. */
+/* Current took the connection. */
+static __always_inline void
+emit_accept(struct sock *sk, u64 cookie, const struct task_head *who, u8 via)
+{
+    struct wedr_linux_network_accept *r;
+    struct tuple at;
+    struct emit e;
+    if (!budget_take(WEDR_EV_NETWORK_ACCEPT, who)) {
+        return;
+    }
+    tuple_read(&at, sk);
+    r = emit_reserve(&e, WEDR_LANE_BULK, sizeof *r);
+    if (!r) {
+        return;
+    }
+    PUT_SOCKET(r, who, cookie, sk);
+    PUT(r, protocol, IPPROTO_TCP);
+    PUT(r, via, via);
+    ip_put(&r->src_ip, &at.remote);
+    ip_put(&r->dst_ip, &at.local);
+    PUT(r, src_port, at.remote_port);
+    PUT(r, dst_port, at.local_port);
+    emit_submit(&e, r, WEDR_EV_NETWORK_ACCEPT, sizeof *r, sizeof *r);
+}
+
+/* A connection without an owner gets it when a process closes it: one that is older than the
+ * sensor, and one that was taken by a call that no hook sees (io_uring, the 32-bit table); the
+ * latter is told now. */
 static __always_inline struct conn *find_owner(struct sock *sk, u64 cookie)
 {
     struct conn *c = bpf_map_lookup_elem(&net_conns, &cookie);
@@ -204,6 +231,9 @@ static __always_inline struct conn *find_owner(struct sock *sk, u64 cookie)
     task_head(&fresh.who);
     fresh.hidden = !wanted(WEDR_EV_NETWORK_CLOSE);
     bpf_map_update_elem(&net_conns, &cookie, &fresh, BPF_ANY);
+    if (fresh.incoming && wanted(WEDR_EV_NETWORK_ACCEPT)) {
+        emit_accept(sk, cookie, &fresh.who, via_current());
+    }
     return bpf_map_lookup_elem(&net_conns, &cookie);
 }
 

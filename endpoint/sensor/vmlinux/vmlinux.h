@@ -358,6 +358,7 @@ struct sock_common {
     u32 skc_rcv_saddr;
     u16 skc_dport;
     unsigned short skc_family;
+    volatile unsigned char skc_state;
     unsigned long skc_flags;
     possible_net_t skc_net;
     struct in6_addr skc_v6_daddr;
