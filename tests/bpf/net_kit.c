@@ -41,7 +41,7 @@ void kit_step(struct kit_shared *s, int n)
 
 bool kit_wait(struct kit_shared *s, int n)
 {
-    for (int i = 0; i < 2500; i++) {
+    for (int i = 0; i < 15000; i++) {
         if (__atomic_load_n(&s->step, __ATOMIC_ACQUIRE) >= n) {
             return true;
         }

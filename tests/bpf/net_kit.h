@@ -23,7 +23,7 @@ struct kit_shared {
 };
 /* Zeroed, shared over fork; lives until the test ends. */
 struct kit_shared *kit_shared(void);
-/* Sets step, and waits until it is at least n (5 s; false after that). */
+/* Sets step, and waits until it is at least n (30 s; false after that). */
 void kit_step(struct kit_shared *s, int n);
 bool kit_wait(struct kit_shared *s, int n);
 
