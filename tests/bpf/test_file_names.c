@@ -88,9 +88,14 @@ static void removed_names_are_told_folders_are_not(void **state)
     struct rig *r = *state;
     rig_make_file(r, "a");
     rig_make_file(r, "b");
+    ino_t inode = inode_of(r, "b");
     pid_t pid = rig_done(remove_all, r->dir);
     assert_path(rig_file(r, WEDR_EV_FILE_DELETE, pid, 0), "target_path", r, "a");
-    assert_path(rig_file(r, WEDR_EV_FILE_DELETE, pid, 1), "target_path", r, "b");
+    const struct wedr_event_view *v = rig_file(r, WEDR_EV_FILE_DELETE, pid, 1);
+    assert_path(v, "target_path", r, "b");
+    assert_int_equal(rec_uint(v, "inode"), inode);
+    assert_int_equal(rec_uint(v, "nlink"), 0);
+    assert_int_equal(rec_uint(v, "path_source"), WEDR_PATH_SOURCE_USER);
     rig_sync(r);
     assert_int_equal(rig_files(r, pid), 2);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Files that make code run by themselves: each kind, each way of changing one, and neighbours that are
- * none. In a mount namespace with an /etc of its own. Once per way of walking paths. */
+ * Files that make code run by themselves: each kind, each way of changing one, and neighbours that
+ * are none. In a mount namespace with an /etc of its own. Once per way of walking paths. */
 #include "rig_file.h"
 
 #include <fcntl.h>
@@ -176,8 +176,8 @@ static void every_change_is_told_with_its_operation(void **state)
         assert_str(v, "target_path", expected[i].target);
         assert_str(v, "source_path", expected[i].source);
         assert_int_equal(rec_uint(v, "mechanism"), WEDR_PERSISTENCE_CRON);
-        bool attribute = expected[i].op == WEDR_FILE_OP_SETXATTR ||
-                         expected[i].op == WEDR_FILE_OP_REMOVEXATTR;
+        bool attribute =
+            expected[i].op == WEDR_FILE_OP_SETXATTR || expected[i].op == WEDR_FILE_OP_REMOVEXATTR;
         assert_str(v, "xattr_name", attribute ? "trusted.x" : "");
     }
     rig_sync(r);
@@ -204,7 +204,8 @@ static void what_failed_is_not_told(void **state)
     assert_int_equal(rig_files(r, pid), 0);
 }
 
-/* Another user, another group of files: a bulk kind that is switched off does not take this with it. */
+/* Another user, another group of files: a bulk kind that is switched off does not take this with
+ * it. */
 static void told_also_when_bulk_kinds_are_off(void **state)
 {
     struct rig *r = *state;
@@ -239,10 +240,8 @@ int main(void)
 {
 #define T(name) cmocka_unit_test_setup(name, fresh_places)
     const struct CMUnitTest tests[] = {
-        T(every_kind_is_told_with_its_mechanism),
-        T(neighbours_and_readers_are_not),
-        T(every_change_is_told_with_its_operation),
-        T(what_failed_is_not_told),
+        T(every_kind_is_told_with_its_mechanism),   T(neighbours_and_readers_are_not),
+        T(every_change_is_told_with_its_operation), T(what_failed_is_not_told),
         T(told_also_when_bulk_kinds_are_off),
     };
     int unable = rig_unable();

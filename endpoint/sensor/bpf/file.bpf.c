@@ -8,16 +8,76 @@
 #include "file_scan.bpf.h"
 
 #define EXIT(name, call) SEC("tp/syscalls/sys_exit_" #call) int wedr_##name(struct sys_exit *x)
-#define ENTER(name, call) SEC("tp/syscalls/sys_enter_" #call) int wedr_##name(struct sys_enter *e)
+#define ENTER(name, call)                                         \
+    static __always_inline void name##_keep(struct sys_enter *e); \
+    SEC("tp/syscalls/sys_enter_" #call)                           \
+    int wedr_##name(struct sys_enter *e)                          \
+    {                                                             \
+        name##_keep(e);                                           \
+        if (path_call_pending()) {                                \
+            bpf_tail_call(e, &file_tails, BEGAN);                 \
+        }                                                         \
+        return 0;                                                 \
+    }                                                             \
+    static __always_inline void name##_keep(struct sys_enter *e)
+
+/* What is long goes on in programs of their own: they are verified once and not for each hook. The
+ * loader pins the map: an array of programs empties itself when nobody refers to it. */
+extern int wedr_file_tail_told(void *), wedr_file_tail_began(void *), wedr_file_tail_open(void *);
+enum { TOLD, BEGAN, OPENED, TAILS };
+struct {
+    __uint(type, BPF_MAP_TYPE_PROG_ARRAY);
+    __uint(max_entries, TAILS);
+    __uint(key_size, sizeof(u32));
+    __array(values, int(void *));
+} file_tails SEC(".maps") = {.values = {
+                                 [TOLD] = (void *)&wedr_file_tail_told,
+                                 [BEGAN] = (void *)&wedr_file_tail_began,
+                                 [OPENED] = (void *)&wedr_file_tail_open,
+                             }};
+
+SEC("tp/syscalls/sys_exit_openat")
+int wedr_file_tail_told(void *unused)
+{
+    return path_call_told();
+}
+
+SEC("tp/syscalls/sys_enter_openat")
+int wedr_file_tail_began(void *unused)
+{
+    return path_call_began();
+}
+
+SEC("tp/syscalls/sys_exit_openat")
+int wedr_file_tail_open(void *ctx)
+{
+    const struct sys_exit *x = ctx;
+    const struct file_work *w = work_get();
+    u64 file = file_of(x->ret);
+    return w && file ? file_opened(file, x->ret, w->asked, w->via) : 0;
+}
+
+/* Most opens are for reading and end here. */
+static __always_inline int go_on_open(struct sys_exit *x, u32 asked, u32 via)
+{
+    u64 file = file_of(x->ret);
+    struct file_work *w = work_get();
+    if (file && w && open_matters(file, asked)) {
+        w->asked = asked;
+        w->via = via;
+        bpf_tail_call(x, &file_tails, OPENED);
+    }
+    return 0;
+}
 
 EXIT(open, open)
 {
-    return open_done(x->ret, (u32)syscall_arg(1), 0);
+    return go_on_open(x, (u32)syscall_arg(1), 0);
 }
 
 EXIT(openat, openat)
 {
-    return open_done(x->ret, (u32)syscall_arg(2), 0);
+    return go_on_open(x, (u32)syscall_arg(2), 0);
 }
 
 /* Its flags lie in the caller's memory: only O_CREAT, O_EXCL and O_TRUNC are taken from there. */
@@ -27,17 +87,17 @@ EXIT(openat2, openat2)
     if (x->ret < 0 || bpf_probe_read_user(&flags, sizeof flags, (const void *)syscall_arg(2))) {
         flags = 0;
     }
-    return open_done(x->ret, (u32)flags, 0);
+    return go_on_open(x, (u32)flags, 0);
 }
 
 EXIT(creat, creat)
 {
-    return open_done(x->ret, O_CREAT | O_TRUNC, 0);
+    return go_on_open(x, O_CREAT | O_TRUNC, 0);
 }
 
 EXIT(byhandle, open_by_handle_at)
 {
-    return open_done(x->ret, (u32)syscall_arg(2), WEDR_VIA_HANDLE);
+    return go_on_open(x, (u32)syscall_arg(2), WEDR_VIA_HANDLE);
 }
 
 /* One name, two names: what the calls have in common. */
@@ -51,7 +111,7 @@ static __always_inline struct path_call *one(u32 op, s64 dirfd, u64 name, bool f
     return c;
 }
 
-static __always_inline int two(u32 op, s64 dirfd, u64 old, s64 new_dirfd, u64 name, bool follow)
+static __always_inline void two(u32 op, s64 dirfd, u64 old, s64 new_dirfd, u64 name, bool follow)
 {
     struct path_call *c = call_begin(op);
     if (c) {
@@ -59,57 +119,37 @@ static __always_inline int two(u32 op, s64 dirfd, u64 old, s64 new_dirfd, u64 na
         keep_name(c, TARGET, (int)new_dirfd, name);
         keep_name(c, ORIGIN, (int)dirfd, old);
     }
-    return 0;
 }
 
-static __always_inline int mode_call(s64 dirfd, u64 name, u64 mode, u64 flags)
+static __always_inline void mode_call(s64 dirfd, u64 name, u64 mode, u64 flags)
 {
     struct path_call *c = one(WEDR_FILE_OP_CHMOD, dirfd, name, !(flags & AT_SYMLINK_NOFOLLOW));
     if (c) {
         c->mode = mode & 07777;
     }
-    return 0;
 }
 
-static __always_inline int owner_call(s64 dirfd, u64 name, u64 owner, u64 group, u64 flags)
+static __always_inline void owner_call(s64 dirfd, u64 name, u64 owner, u64 group, u64 flags)
 {
     struct path_call *c = one(WEDR_FILE_OP_CHOWN, dirfd, name, !(flags & AT_SYMLINK_NOFOLLOW));
     if (c) {
         c->owner = (u32)owner;
         c->group = (u32)group;
     }
-    return 0;
 }
 
-static __always_inline int xattr_call(u32 op, s64 dirfd, u64 name, u64 attribute, u64 flags)
+static __always_inline void xattr_call(u32 op, s64 dirfd, u64 name, u64 attribute, u64 flags)
 {
     struct path_call *c = one(op, dirfd, name, !(flags & AT_SYMLINK_NOFOLLOW));
     if (c) {
         keep_attr(c, attribute);
     }
-    return 0;
-}
-
-/* All exits go on in one program: it is verified once and not for each of them. The loader pins the
- * map: an array of programs empties itself when nobody refers to it. */
-extern int wedr_file_tail(void *);
-struct {
-    __uint(type, BPF_MAP_TYPE_PROG_ARRAY);
-    __uint(max_entries, 1);
-    __uint(key_size, sizeof(u32));
-    __array(values, int(void *));
-} file_tails SEC(".maps") = {.values = {[0] = (void *)&wedr_file_tail}};
-
-SEC("tp/syscalls/sys_exit_unlinkat")
-int wedr_file_tail(void *unused)
-{
-    return path_call_told();
 }
 
 static __always_inline int go_on(struct sys_exit *x)
 {
     if (path_went_well(x->ret)) {
-        bpf_tail_call(x, &file_tails, 0);
+        bpf_tail_call(x, &file_tails, TOLD);
     }
     return 0;
 }
@@ -122,15 +162,15 @@ static __always_inline int go_on(struct sys_exit *x)
 
 ENTER(rename_i, rename)
 {
-    return two(WEDR_FILE_OP_RENAME, AT_FDCWD, e->args[0], AT_FDCWD, e->args[1], false);
+    two(WEDR_FILE_OP_RENAME, AT_FDCWD, e->args[0], AT_FDCWD, e->args[1], false);
 }
 ENTER(renat_i, renameat)
 {
-    return two(WEDR_FILE_OP_RENAME, e->args[0], e->args[1], e->args[2], e->args[3], false);
+    two(WEDR_FILE_OP_RENAME, e->args[0], e->args[1], e->args[2], e->args[3], false);
 }
 ENTER(renat2_i, renameat2)
 {
-    return two(WEDR_FILE_OP_RENAME, e->args[0], e->args[1], e->args[2], e->args[3], false);
+    two(WEDR_FILE_OP_RENAME, e->args[0], e->args[1], e->args[2], e->args[3], false);
 }
 DONE(rename_o, rename)
 DONE(renat_o, renameat)
@@ -139,34 +179,32 @@ DONE(renat2_o, renameat2)
 ENTER(unlink_i, unlink)
 {
     one(WEDR_FILE_OP_DELETE, AT_FDCWD, e->args[0], false);
-    return 0;
 }
 ENTER(unlat_i, unlinkat)
 {
     if (!(e->args[2] & AT_REMOVEDIR)) {
         one(WEDR_FILE_OP_DELETE, e->args[0], e->args[1], false);
     }
-    return 0;
 }
 DONE(unlink_o, unlink)
 DONE(unlat_o, unlinkat)
 
 ENTER(link_i, link)
 {
-    return two(WEDR_FILE_OP_LINK, AT_FDCWD, e->args[0], AT_FDCWD, e->args[1], false);
+    two(WEDR_FILE_OP_LINK, AT_FDCWD, e->args[0], AT_FDCWD, e->args[1], false);
 }
 ENTER(linkat_i, linkat)
 {
-    return two(WEDR_FILE_OP_LINK, e->args[0], e->args[1], e->args[2], e->args[3],
-               e->args[4] & AT_SYMLINK_FOLLOW);
+    two(WEDR_FILE_OP_LINK, e->args[0], e->args[1], e->args[2], e->args[3],
+        e->args[4] & AT_SYMLINK_FOLLOW);
 }
 ENTER(sym_i, symlink)
 {
-    return two(WEDR_FILE_OP_SYMLINK, AT_FDCWD, e->args[0], AT_FDCWD, e->args[1], false);
+    two(WEDR_FILE_OP_SYMLINK, AT_FDCWD, e->args[0], AT_FDCWD, e->args[1], false);
 }
 ENTER(symat_i, symlinkat)
 {
-    return two(WEDR_FILE_OP_SYMLINK, AT_FDCWD, e->args[0], e->args[1], e->args[2], false);
+    two(WEDR_FILE_OP_SYMLINK, AT_FDCWD, e->args[0], e->args[1], e->args[2], false);
 }
 DONE(link_o, link)
 DONE(linkat_o, linkat)
@@ -175,15 +213,15 @@ DONE(symat_o, symlinkat)
 
 ENTER(chmod_i, chmod)
 {
-    return mode_call(AT_FDCWD, e->args[0], e->args[1], 0);
+    mode_call(AT_FDCWD, e->args[0], e->args[1], 0);
 }
 ENTER(chmodat_i, fchmodat)
 {
-    return mode_call(e->args[0], e->args[1], e->args[2], 0);
+    mode_call(e->args[0], e->args[1], e->args[2], 0);
 }
 ENTER(chmod2_i, fchmodat2)
 {
-    return mode_call(e->args[0], e->args[1], e->args[2], e->args[3]);
+    mode_call(e->args[0], e->args[1], e->args[2], e->args[3]);
 }
 DONE(chmod_o, chmod)
 DONE(chmodat_o, fchmodat)
@@ -199,15 +237,15 @@ EXIT(fchmod, fchmod)
 
 ENTER(chown_i, chown)
 {
-    return owner_call(AT_FDCWD, e->args[0], e->args[1], e->args[2], 0);
+    owner_call(AT_FDCWD, e->args[0], e->args[1], e->args[2], 0);
 }
 ENTER(lchown_i, lchown)
 {
-    return owner_call(AT_FDCWD, e->args[0], e->args[1], e->args[2], AT_SYMLINK_NOFOLLOW);
+    owner_call(AT_FDCWD, e->args[0], e->args[1], e->args[2], AT_SYMLINK_NOFOLLOW);
 }
 ENTER(chownat_i, fchownat)
 {
-    return owner_call(e->args[0], e->args[1], e->args[2], e->args[3], e->args[4]);
+    owner_call(e->args[0], e->args[1], e->args[2], e->args[3], e->args[4]);
 }
 DONE(chown_o, chown)
 DONE(lchown_o, lchown)
@@ -224,28 +262,27 @@ EXIT(fchown, fchown)
 
 ENTER(setxa_i, setxattr)
 {
-    return xattr_call(WEDR_FILE_OP_SETXATTR, AT_FDCWD, e->args[0], e->args[1], 0);
+    xattr_call(WEDR_FILE_OP_SETXATTR, AT_FDCWD, e->args[0], e->args[1], 0);
 }
 ENTER(lsetxa_i, lsetxattr)
 {
-    return xattr_call(WEDR_FILE_OP_SETXATTR, AT_FDCWD, e->args[0], e->args[1], AT_SYMLINK_NOFOLLOW);
+    xattr_call(WEDR_FILE_OP_SETXATTR, AT_FDCWD, e->args[0], e->args[1], AT_SYMLINK_NOFOLLOW);
 }
 ENTER(setxat_i, setxattrat)
 {
-    return xattr_call(WEDR_FILE_OP_SETXATTR, e->args[0], e->args[1], e->args[3], e->args[2]);
+    xattr_call(WEDR_FILE_OP_SETXATTR, e->args[0], e->args[1], e->args[3], e->args[2]);
 }
 ENTER(rmxa_i, removexattr)
 {
-    return xattr_call(WEDR_FILE_OP_REMOVEXATTR, AT_FDCWD, e->args[0], e->args[1], 0);
+    xattr_call(WEDR_FILE_OP_REMOVEXATTR, AT_FDCWD, e->args[0], e->args[1], 0);
 }
 ENTER(lrmxa_i, lremovexattr)
 {
-    return xattr_call(WEDR_FILE_OP_REMOVEXATTR, AT_FDCWD, e->args[0], e->args[1],
-                      AT_SYMLINK_NOFOLLOW);
+    xattr_call(WEDR_FILE_OP_REMOVEXATTR, AT_FDCWD, e->args[0], e->args[1], AT_SYMLINK_NOFOLLOW);
 }
 ENTER(rmxat_i, removexattrat)
 {
-    return xattr_call(WEDR_FILE_OP_REMOVEXATTR, e->args[0], e->args[1], e->args[3], e->args[2]);
+    xattr_call(WEDR_FILE_OP_REMOVEXATTR, e->args[0], e->args[1], e->args[3], e->args[2]);
 }
 DONE(setxa_o, setxattr)
 DONE(lsetxa_o, lsetxattr)
@@ -273,7 +310,6 @@ EXIT(frmxa, fremovexattr)
 ENTER(trunc_i, truncate)
 {
     one(WEDR_FILE_OP_TRUNCATE, AT_FDCWD, e->args[0], true);
-    return 0;
 }
 DONE(trunc_o, truncate)
 

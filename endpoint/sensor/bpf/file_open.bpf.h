@@ -6,7 +6,7 @@
  */
 #pragma once
 
-#include "file_record.bpf.h"
+#include "file_resolve.bpf.h"
 
 /* The task whose memory a file of /proc gives access to, 0 when it is none or the caller's own. */
 static __always_inline u64 memory_of_another(u64 file, u64 inode)
@@ -53,16 +53,23 @@ static __always_inline void memory_opened(u64 task, u64 file, long fd)
 
 static __always_inline void write_opened(u64 file, u64 inode, u32 mode, u32 asked, u32 via)
 {
-    struct file_event e = {.source = WEDR_PATH_SOURCE_KERNEL, .via = via};
+    struct file_work *w = work_get();
     struct build b = {};
+    if (!w) {
+        return;
+    }
+    struct file_event *e = &w->event;
+    __builtin_memset(e, 0, sizeof *e);
+    e->source = WEDR_PATH_SOURCE_KERNEL;
+    e->via = via;
     u64 dentry = ADDRESS(file___file, file, f_path.dentry);
     u64 vfsmount = ADDRESS(file___file, file, f_path.mnt);
-    inode_facts(&e.file, inode);
+    inode_facts(&e->file, inode);
     u32 near = persist_near(dentry, vfsmount);
     if (near && !kind_on(WEDR_EV_PERSISTENCE_WRITE)) {
         near = 0;
     }
-    bool bulk = !is_kernel_fs(e.file.magic) && wanted(WEDR_EV_FILE_WRITE);
+    bool bulk = !is_kernel_fs(e->file.magic) && wanted(WEDR_EV_FILE_WRITE);
     if (!near && !bulk) {
         return;
     }
@@ -71,34 +78,48 @@ static __always_inline void write_opened(u64 file, u64 inode, u32 mode, u32 aske
     if (!u) {
         return;
     }
-    add_path(&b, &e.target, dentry, vfsmount);
-    e.mechanism = near;
+    add_path(&b, &e->target, dentry, vfsmount);
+    e->mechanism = near;
     if (near == NEAR_NAME) {
-        e.mechanism = persist_path(b.slot, e.target.offset, e.target.len, 0);
-        if (e.mechanism) {
-            inode_watch(inode, e.mechanism);
+        e->mechanism = persist_path(b.slot, e->target.offset, e->target.len, 0);
+        if (e->mechanism) {
+            inode_watch(inode, e->mechanism);
         }
     }
     to_lane(&b, WEDR_LANE_BULK);
-    e.op = mode & FMODE_CREATED ? WEDR_FILE_OP_CREATE
-           : mode & FMODE_WRITE ? WEDR_FILE_OP_WRITE
-                                : WEDR_FILE_OP_TRUNCATE;
-    e.open_flags = LOAD(file___file, file, f_flags) | (asked & (O_CREAT | O_EXCL | O_TRUNC));
-    e.mode = e.file.mode;
-    file_end(&b, u, &e, bulk);
+    e->op = mode & FMODE_CREATED ? WEDR_FILE_OP_CREATE
+            : mode & FMODE_WRITE ? WEDR_FILE_OP_WRITE
+                                 : WEDR_FILE_OP_TRUNCATE;
+    e->open_flags = LOAD(file___file, file, f_flags) | (asked & (O_CREAT | O_EXCL | O_TRUNC));
+    e->mode = e->file.mode;
+    file_end(&b, u, e, bulk);
 }
 
-/* A file that current has just opened. fd: its number, for the record. asked: the flags of the call
- * (the open file keeps all but O_CREAT, O_EXCL and O_TRUNC). A global function: verified once. */
-__attribute__((noinline)) int file_opened(u64 file, s64 fd, u32 asked, u32 via)
+/* Can the open file change anything, or is it another's memory? For nearly all opens the answer is
+ * no, after five loads. */
+static __always_inline bool open_matters(u64 file, u32 asked)
 {
     u32 mode = LOAD(file___file, file, f_mode);
     u64 inode = (u64)LOAD(file___file, file, f_inode);
     u32 kind = LOAD(inode___file, inode, i_mode);
     if ((kind & S_IFMT) != S_IFREG) {
-        return 0;
+        return false;
+    }
+    if (mode & (FMODE_WRITE | FMODE_CREATED) || asked & O_TRUNC) {
+        return true;
     }
     u64 sb = (u64)LOAD(inode___file, inode, i_sb);
+    return LOAD(super_block___file, sb, s_magic) == MAGIC_PROC;
+}
+
+/* A file that current has just opened and that matters. fd: its number, for the record. asked: the
+ * flags of the call (the open file keeps all but O_CREAT, O_EXCL and O_TRUNC). A global function:
+ * verified once. */
+__attribute__((noinline)) int file_opened(u64 file, s64 fd, u32 asked, u32 via)
+{
+    u32 mode = LOAD(file___file, file, f_mode);
+    u64 inode = ADDRESS(file___file, file, f_inode);
+    u64 sb = ADDRESS(inode___file, inode, i_sb);
     if (LOAD(super_block___file, sb, s_magic) == MAGIC_PROC) {
         u64 task = memory_of_another(file, inode);
         if (task) {
@@ -112,12 +133,9 @@ __attribute__((noinline)) int file_opened(u64 file, s64 fd, u32 asked, u32 via)
     return 0;
 }
 
-/* At the end of an open call; most are for reading and end here. */
+/* At the end of an open call, for programs that are not of file.bpf.c. */
 static __always_inline int open_done(long fd, u32 asked, u32 via)
 {
-    u64 file = fd < 0 ? 0 : file_of(fd);
-    if (!file) {
-        return 0;
-    }
-    return file_opened(file, fd, asked, via);
+    u64 file = file_of(fd);
+    return file && open_matters(file, asked) ? file_opened(file, fd, asked, via) : 0;
 }

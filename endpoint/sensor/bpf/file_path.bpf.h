@@ -3,8 +3,9 @@
  * endpoint/sensor/bpf/file_path.bpf.h — calls that change a file by its name. The kernel's own copy
  * of the name is gone when the call ends, so it is read from the caller's memory twice: at entry,
  * kept in task storage, and at exit, when it is known that the call went well. Both must be equal,
- * or the record says "changed". Where the name leads is then looked up in kernel objects
- * (file_resolve.bpf.h).
+ * or the record says "changed". A name whose page is not in memory at entry cannot be read there
+ * (these programs may not wait for a page): then the record has no path_source. Where the name
+ * leads is then looked up in kernel objects (file_resolve.bpf.h).
  */
 #pragma once
 
@@ -19,8 +20,8 @@ enum { TARGET = 0, ORIGIN = 1 };
 
 struct call_name {
     u64 address;
-    u64 dentry; /* of the folder where it begins, at entry */
-    u64 hash;   /* of the whole name */
+    u64 hash;           /* of the whole name */
+    struct spot folder; /* that holds the last component, at entry; 0: not known */
     int dirfd;
     u32 len; /* with NUL; 0: could not be read */
     u8 head[HEAD_BYTES];
@@ -35,6 +36,7 @@ struct path_call {
     u32 mode, owner, group;
     u32 open_flags;
     u32 attr_len;
+    struct inode_facts before; /* of the target, at entry; inode 0: not known */
     u8 attr[ATTR_BYTES];
     struct call_name name[2];
 };
@@ -83,12 +85,18 @@ __attribute__((noinline)) u64 text_hash(u32 len)
     end &= TEXT_BYTES - 1;
     u64 *padding = (void *)&w->text[end];
     barrier_var(padding);
-    *padding = 0; /* the last word is filled up */
-    for (u32 i = 0; i < NAME_BYTES; i += 8) {
+    padding[0] = 0; /* the last round is filled up */
+    padding[1] = 0;
+    padding[2] = 0;
+    padding[3] = 0;
+    for (u32 i = 0; i < NAME_BYTES; i += 32) { /* few rounds: each costs the verifier time */
         if (i >= len) {
             break;
         }
         h = wedr_persist_mix(h, text_word(w, TEXT_START + i));
+        h = wedr_persist_mix(h, text_word(w, TEXT_START + i + 8));
+        h = wedr_persist_mix(h, text_word(w, TEXT_START + i + 16));
+        h = wedr_persist_mix(h, text_word(w, TEXT_START + i + 24));
     }
     return h;
 }
@@ -106,15 +114,14 @@ static __always_inline void keep_name(struct path_call *c, u32 which, int dirfd,
 {
     struct call_name *k = &c->name[which];
     struct file_work *w = work_get();
-    struct spot p = {};
     if (!w) {
         return;
     }
     k->address = address;
     k->dirfd = dirfd;
+    k->folder.dentry = 0;
     k->len = text_read(w, c, address);
     k->hash = text_hash(k->len);
-    k->dentry = begin_spot(&p, dirfd) ? p.dentry : 0;
     bpf_probe_read_kernel(k->head, HEAD_BYTES, &w->text[TEXT_START]);
 }
 
@@ -139,6 +146,7 @@ static __always_inline struct path_call *call_begin(u32 op)
     c->owner = (u32)-1;
     c->group = (u32)-1;
     c->attr_len = 0;
+    c->before.inode = 0;
     c->name[ORIGIN].address = 0;
     return c;
 }
@@ -244,11 +252,62 @@ static __always_inline u32 spot_watched(const struct resolving *r)
     return mechanism;
 }
 
-#define NAME_CHANGED 0x100u /* beside the mechanism in what name_add returns */
+/* At entry, after keep_name: where the names lead now. At exit they are followed again, and a
+ * folder that is another one by then means that somebody swapped something on the way. A global
+ * function: verified once. */
+__attribute__((noinline)) int path_call_began(void)
+{
+    struct file_work *w = work_get();
+    struct path_call *c = bpf_task_storage_get(&path_calls, bpf_get_current_task_btf(), NULL, 0);
+    if (!w || !c) {
+        return 0;
+    }
+    for (u32 which = 0; which < 2; which++) {
+        struct call_name *k = &c->name[which];
+        if (!k->address || !k->len || (which == ORIGIN && c->op == WEDR_FILE_OP_SYMLINK)) {
+            continue;
+        }
+        take_text(w, c, k, k->len > HEAD_BYTES);
+        resolve(w, k, c->follow >> which & 1);
+        if (w->r.rest) {
+            continue; /* not in the cache yet: the kernel brings it in */
+        }
+        k->folder = w->r.at;
+        if (which == TARGET && w->r.found) {
+            u64 dentry = w->r.final.dentry;
+            inode_facts(&c->before, ADDRESS(dentry___file, dentry, d_inode));
+        }
+    }
+    return 0;
+}
+
+/* Beside the mechanism in what name_add returns. */
+#define NAME_CHANGED 0x100u
+#define NAME_LATE 0x200u /* could not be read at entry: its page was not there yet */
+
+/* Is the text that was just read another one than at entry? */
+static __always_inline bool text_changed(const struct call_name *k, u32 len)
+{
+    return k->len && (len != k->len || text_hash(len) != k->hash);
+}
+
+/* The name as it was at entry, in the folder where it led then. */
+static __always_inline void resolve_early(struct file_work *w,
+                                          const struct path_call *c,
+                                          const struct call_name *k,
+                                          bool follow)
+{
+    take_text(w, c, k, false);
+    resolve(w, k, follow);
+    if (k->folder.dentry && k->folder.dentry != w->r.at.dentry) {
+        w->r.at = k->folder;
+        w->r.found = 0;
+    }
+}
 
 /* One of current's two names, resolved, at pos of the slot's record. Returns its length (bits
- * 0-15), WEDR_SF_* (16-31), the mechanism (32-39) and NAME_CHANGED << 32. A global function:
- * verified once. */
+ * 0-15), WEDR_SF_* (16-31), the mechanism (32-39), NAME_CHANGED and NAME_LATE << 32. A global
+ * function: verified once. */
 __attribute__((noinline)) u64 name_add(u32 slot, u32 pos, u32 which)
 {
     struct scratch *s = bpf_map_lookup_elem(&scratches, &slot);
@@ -260,36 +319,36 @@ __attribute__((noinline)) u64 name_add(u32 slot, u32 pos, u32 which)
     barrier_var(pos);
     pos &= REC_BYTES / 4 - 1;
     struct call_name *k = &c->name[which & 1];
-    struct spot p = {};
-    u32 changed = 0;
+    bool follow = c->follow >> (which & 1) & 1;
+    bool changed = false;
+    u64 text = 0;
+    u32 mechanism = 0;
     if (c->by_file) {
         w->text[TEXT_START] = 0;
     } else {
-        u32 len = text_read(w, c, k->address);
-        begin_spot(&p, k->dirfd);
-        if (k->len &&
-            (!len || len != k->len || text_hash(len) != k->hash || p.dentry != k->dentry)) {
-            changed = NAME_CHANGED;
-        }
+        changed = text_changed(k, text_read(w, c, k->address));
     }
-    u64 text = 0;
-    u32 mechanism = 0;
-    /* A name that changed: what it is now when that is a watched file, else what it was. */
+    /* First what it is now; when that is another than it was, and no watched file, what it was. */
     for (int i = 0; i < 2; i++) {
-        if (i == 1 && (mechanism || !changed)) {
+        if (i == 0) {
+            resolve(w, k, follow);
+            u64 folder = k->folder.dentry;
+            changed |= !c->by_file && folder && folder != w->r.at.dentry;
+        } else if (changed && !mechanism) {
+            resolve_early(w, c, k, follow);
+        } else {
             break;
         }
-        if (changed) {
-            take_text(w, c, k, i == 0);
-        }
-        resolve(w, k, c->follow >> (which & 1) & 1);
         text = compose(w, s, slot, pos);
         mechanism = spot_watched(&w->r);
         if (!mechanism) {
             mechanism = persist_path(slot, pos, (u32)text & 0xffff, 1);
         }
     }
-    return (text & 0xffff) | (text >> 32 & 0xffff) << 16 | (u64)(mechanism | changed) << 32;
+    return (text & 0xffff) | (text >> 32 & 0xffff) << 16 |
+           (u64)(mechanism | (changed ? NAME_CHANGED : 0) |
+                 (!k->len && !c->by_file ? NAME_LATE : 0))
+               << 32;
 }
 
 static __always_inline void
@@ -298,7 +357,7 @@ add_name_of(struct build *b, struct file_event *e, struct wedr_str_ref *ref, u32
     u64 added = name_add(b->slot, b->pos, which);
     u32 len = (u32)added & 0xffff, flags = (u32)added >> 16;
     ref_put(ref, b->pos, len, flags);
-    b->cut += (flags & (WEDR_SF_CUT | WEDR_SF_HEAD_CUT)) != 0;
+    e->cut += (flags & (WEDR_SF_CUT | WEDR_SF_HEAD_CUT)) != 0;
     b->pos += len;
     barrier_var(b->pos);
     b->pos &= REC_BYTES / 4 - 1;
@@ -307,6 +366,8 @@ add_name_of(struct build *b, struct file_event *e, struct wedr_str_ref *ref, u32
     }
     if (added >> 32 & NAME_CHANGED) {
         e->source = WEDR_PATH_SOURCE_CHANGED;
+    } else if (added >> 32 & NAME_LATE && e->source == WEDR_PATH_SOURCE_USER) {
+        e->source = 0; /* nothing to compare it with */
     }
 }
 
@@ -350,7 +411,10 @@ static __always_inline bool attribute_wanted(const struct build *b, u32 op)
 static __always_inline void
 target_facts(struct file_event *e, const struct path_call *c, const struct file_work *w)
 {
-    if (w->r.found) {
+    if (c->op == WEDR_FILE_OP_DELETE) { /* it is gone */
+        bpf_probe_read_kernel(&e->file, sizeof e->file, &c->before);
+        e->file.nlink -= e->file.nlink > 0;
+    } else if (w->r.found) {
         u64 dentry = w->r.final.dentry;
         inode_facts(&e->file, ADDRESS(dentry___file, dentry, d_inode));
     }
@@ -370,31 +434,42 @@ __attribute__((noinline)) int path_call_told(void)
         return 0;
     }
     u32 op = c->op;
-    c->op = 0;
-    struct file_event e = {.op = op,
-                           .via = c->via,
-                           .source = c->by_file ? WEDR_PATH_SOURCE_KERNEL : WEDR_PATH_SOURCE_USER};
+    struct file_event *e = &w->event;
+    __builtin_memset(e, 0, sizeof *e);
+    e->op = op;
+    e->via = c->via;
+    e->source = c->by_file ? WEDR_PATH_SOURCE_KERNEL : WEDR_PATH_SOURCE_USER;
     bool bulk = type_wanted(file_type(op));
     union file_record *u = build_begin(&b, WEDR_LANE_BULK, SLOT_OWN, sizeof *u);
     if (!u) {
+        c->op = 0;
         return 0;
     }
-    add_name_of(&b, &e, &e.target, TARGET);
-    target_facts(&e, c, w);
+    add_name_of(&b, e, &e->target, TARGET);
+    target_facts(e, c, w);
+    c->op = 0;
     if (op == WEDR_FILE_OP_SYMLINK) {
-        add_link_text(&b, &e, c);
+        add_link_text(&b, e, c);
     } else if (op == WEDR_FILE_OP_RENAME || op == WEDR_FILE_OP_LINK) {
-        add_name_of(&b, &e, &e.origin, ORIGIN);
+        add_name_of(&b, e, &e->origin, ORIGIN);
     }
     if (c->attr_len) {
-        add_attr(&b, &e, c);
+        add_attr(&b, e, c);
     }
-    bulk = bulk && attribute_wanted(&b, op) && !is_kernel_fs(e.file.magic);
+    bulk = bulk && attribute_wanted(&b, op) && !is_kernel_fs(e->file.magic);
     if (!kind_on(WEDR_EV_PERSISTENCE_WRITE)) {
-        e.mechanism = 0;
+        e->mechanism = 0;
     }
-    file_end(&b, u, &e, bulk);
+    file_end(&b, u, e, bulk);
     return 0;
+}
+
+/* Has current begun a call that is told? */
+static __always_inline bool path_call_pending(void)
+{
+    const struct path_call *c =
+        bpf_task_storage_get(&path_calls, bpf_get_current_task_btf(), NULL, 0);
+    return c && c->op;
 }
 
 /* Did the call that current began end well? Whatever else: it is over. */

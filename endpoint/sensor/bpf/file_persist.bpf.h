@@ -12,7 +12,7 @@
 
 #include "wedr/wire/persistence.h"
 
-#define NAME_SCAN 256
+#define NAME_SCAN 264
 
 struct {
     __uint(type, BPF_MAP_TYPE_LPM_TRIE);
@@ -154,23 +154,40 @@ static __always_inline u32 persist_near(u64 dentry, u64 vfsmount)
     return mechanism ? mechanism : near;
 }
 
-/* Position of the slash before the byte `end` of the slot's record, in at most NAME_SCAN bytes and
- * not before `start`; end when there is none. */
+#define BYTES_OF(b) ((b)*0x0101010101010101ull)
+
+/* The high bit of every byte that is a slash. */
+static __always_inline u64 slashes_in(u64 word)
+{
+    u64 x = word ^ BYTES_OF('/');
+    return ~(((x & BYTES_OF(0x7f)) + BYTES_OF(0x7f)) | x | BYTES_OF(0x7f));
+}
+
+/* Position of the last slash before the byte `end` of the slot's record and not before `start`, in
+ * about NAME_SCAN bytes; end when there is none. */
 __attribute__((noinline)) u32 slash_before(u32 slot, u32 start, u32 end)
 {
     struct scratch *s = bpf_map_lookup_elem(&scratches, &slot);
     if (!s) {
         return end;
     }
-    for (u32 i = 1; i <= NAME_SCAN; i++) {
-        u32 at = end - i;
-        if (end < i || at < start) {
+    u32 at = end;
+    for (u32 i = 0; i < NAME_SCAN / 8; i++) {
+        if (at < start + 1 || at < 8) {
             return end;
         }
+        at -= 8;
         barrier_var(at);
         at &= REC_BYTES / 2 - 1;
-        if (s->rec[at] == '/') {
-            return at;
+        const u64 *word = (void *)&s->rec[at];
+        barrier_var(word);
+        u64 found = slashes_in(*word);
+        for (u32 k = 8; found && k > 0; k--) {
+            if (found >> 63) {
+                u32 slash = at + k - 1;
+                return slash < start ? end : slash;
+            }
+            found <<= 8;
         }
     }
     return end;

@@ -19,7 +19,8 @@ union file_record {
     struct wedr_linux_file_attribute attribute;
 };
 
-/* What happened, before it is known which record tells it. */
+/* What happened, before it is known which record tells it. Lies in map memory, not on the stack:
+ * there the verifier would follow each combination of values to the end. */
 struct file_event {
     u32 op;        /* WEDR_FILE_OP_* */
     u32 mechanism; /* WEDR_PERSISTENCE_*; 0: none */
@@ -28,13 +29,15 @@ struct file_event {
     u32 open_flags;
     u32 mode; /* of the file, after the change */
     u32 owner, group;
+    u32 cut; /* strings cut */
     struct task_head head;
     struct inode_facts file;
     struct wedr_str_ref target, origin, attribute;
 };
 
-/* The bulk type that tells an operation. */
-static __always_inline u32 file_type(u32 op)
+/* The bulk type that tells an operation. Global functions, this and the next: what follows them is
+ * verified once and not for each result. */
+__attribute__((noinline)) u32 file_type(u32 op)
 {
     switch (op) {
     case WEDR_FILE_OP_RENAME:
@@ -54,7 +57,7 @@ static __always_inline u32 file_type(u32 op)
     }
 }
 
-static __always_inline bool type_wanted(u32 type)
+__attribute__((noinline)) int type_wanted(u32 type)
 {
     switch (type) {
     case WEDR_EV_FILE_RENAME:
@@ -68,6 +71,15 @@ static __always_inline bool type_wanted(u32 type)
     default:
         return wanted(WEDR_EV_FILE_WRITE);
     }
+}
+
+/* path_take for the string at `at` of the slot's record. A global function: verified once. */
+__attribute__((noinline)) int file_take(u32 slot, u32 type, u32 at, u32 len)
+{
+    struct build b = {.slot = slot, .at = at, .len = len};
+    struct task_head h;
+    task_head(&h);
+    return path_take(&b, type, &h);
 }
 
 /* What all of them have. */
@@ -143,15 +155,14 @@ file_end(struct build *b, union file_record *u, struct file_event *e, bool bulk)
 {
     u32 type = file_type(e->op);
     task_head(&e->head);
+    b->cut += e->cut;
     if (e->mechanism) {
         to_lane(b, WEDR_LANE_CRITICAL);
         put_persistence(u, e);
         build_end(b, u, WEDR_EV_PERSISTENCE_WRITE, sizeof u->persistence, 0);
         return;
     }
-    b->at = e->target.offset;
-    b->len = e->target.len;
-    if (!bulk || !path_take(b, type, &e->head)) {
+    if (!bulk || !file_take(b->slot, type, e->target.offset, e->target.len)) {
         build_drop(b);
         return;
     }

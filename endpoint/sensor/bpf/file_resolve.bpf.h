@@ -10,7 +10,7 @@
 #pragma once
 
 #include "file_kernel.bpf.h"
-#include "file_persist.bpf.h"
+#include "file_record.bpf.h"
 
 #define TEXT_START 4096u /* the name; symbolic links are put before it */
 #define TEXT_BYTES 8192u
@@ -18,7 +18,9 @@
 #define RESOLVE_STEPS 96
 #define RESOLVE_LINKS 12u
 #define CHAIN_STEPS 12
-#define MOUNT_STEPS 256
+#define MOUNT_STEPS_FAST 1024
+#define MOUNT_STEPS_PROBE 96
+#define SLASH_STEPS 32
 #define MOUNTED_OVER 4
 #define UP_STEPS 8
 
@@ -38,6 +40,8 @@ struct resolving {
 struct file_work {
     u8 text[TEXT_BYTES + TEXT_ROOM];
     struct resolving r;
+    struct file_event event;
+    u32 asked, via; /* of an open, for the program that goes on with it */
 };
 
 /* Only used by whoever holds the scratch slot of the CPU. */
@@ -69,8 +73,6 @@ static __always_inline u64 text_word(const struct file_work *w, u32 pos)
     barrier_var(word); /* not to be split into bytes */
     return *word;
 }
-
-#define BYTES_OF(b) ((b)*0x0101010101010101ull)
 
 /* The high bit of the first byte that is NUL or a slash (of later ones too, perhaps). */
 static __always_inline u64 ends_in(u64 word)
@@ -139,19 +141,60 @@ __attribute__((noinline)) u64 child_of(u64 folder, u32 hash, u32 len)
     return 0;
 }
 
-/* The mount that hides a dentry of this mount, 0 for none. */
+/* The search for the mount that hides a dentry, in the list of the mounts on its mount. */
+struct mount_search {
+    u64 dentry, head, node, found;
+};
+
+static __always_inline bool mount_search_step(struct mount_search *m)
+{
+    if (!m->node || m->node == m->head) {
+        return false;
+    }
+    u64 at = m->node - bpf_core_field_offset(struct mount___file, mnt_child);
+    if (ADDRESS(mount___file, at, mnt_mountpoint) == m->dentry) {
+        m->found = at;
+        return false;
+    }
+    m->node = ADDRESS(mount___file, at, mnt_child.next);
+    return true;
+}
+
+#if WEDR_WALK_FAST
+
+static long mount_search_next(u32 i, void *search)
+{
+    return !mount_search_step(search);
+}
+
+static __always_inline void mount_search_all(struct mount_search *m)
+{
+    bpf_loop(MOUNT_STEPS_FAST, mount_search_next, m, 0);
+}
+
+#else
+
+static __always_inline void mount_search_all(struct mount_search *m)
+{
+    for (int i = 0; i < MOUNT_STEPS_PROBE; i++) {
+        if (!mount_search_step(m)) {
+            break;
+        }
+    }
+}
+
+#endif
+
+/* The mount that hides a dentry of this mount, 0 for none. A global function: verified once. */
 __attribute__((noinline)) u64 mount_over(u64 mount, u64 dentry)
 {
-    u64 head = mount + bpf_core_field_offset(struct mount___file, mnt_mounts);
-    u64 node = ADDRESS(mount___file, mount, mnt_mounts.next);
-    for (int i = 0; i < MOUNT_STEPS && node && node != head; i++) {
-        u64 m = node - bpf_core_field_offset(struct mount___file, mnt_child);
-        if (ADDRESS(mount___file, m, mnt_mountpoint) == dentry) {
-            return m;
-        }
-        node = ADDRESS(mount___file, m, mnt_child.next);
-    }
-    return 0;
+    struct mount_search m = {
+        .dentry = dentry,
+        .head = mount + bpf_core_field_offset(struct mount___file, mnt_mounts),
+        .node = ADDRESS(mount___file, mount, mnt_mounts.next),
+    };
+    mount_search_all(&m);
+    return m.found;
 }
 
 static __always_inline u32 mounted_flag(void)
@@ -376,7 +419,7 @@ __attribute__((noinline)) u32 skip_slashes(u32 pos)
     if (!w) {
         return pos;
     }
-    for (int i = 0; i < 512; i++) {
+    for (int i = 0; i < SLASH_STEPS; i++) {
         if (text_word(w, pos) != BYTES_OF('/')) {
             break;
         }
@@ -388,7 +431,7 @@ __attribute__((noinline)) u32 skip_slashes(u32 pos)
         }
         pos++;
     }
-    return pos;
+    return pos; /* still at a slash: the next step goes on */
 }
 
 /* One component. OVER when the name is at its end or cannot be followed further. */
@@ -407,6 +450,10 @@ __attribute__((noinline)) int resolve_step(void)
     }
     r->name_pos = pos;
     r->name_len = len;
+    if (len == 0 && (text_word(w, pos) & 0xff) == '/') { /* more slashes than one step takes */
+        r->pos = pos;
+        return GO_ON;
+    }
     if (len == 0) {
         return arrive(r, &r->at, pos, true);
     }

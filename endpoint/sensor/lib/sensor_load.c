@@ -77,7 +77,8 @@ static bool is_helper(const struct loading *l, const char *area, const char *nam
     char list[32], tail[32];
     (void)snprintf(list, sizeof list, "wedr_%s_list", area);
     (void)snprintf(tail, sizeof tail, "wedr_%s_tail", area);
-    if (strcmp(name, list) == 0 || strcmp(name, tail) == 0 || strcmp(name, "wedr_sweep") == 0) {
+    if (strcmp(name, list) == 0 || strncmp(name, tail, strlen(tail)) == 0 ||
+        strcmp(name, "wedr_sweep") == 0) {
         return true;
     }
     if (strcmp(name, "wedr_inventory") == 0) {
