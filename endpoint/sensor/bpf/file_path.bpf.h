@@ -411,7 +411,7 @@ static __always_inline bool attribute_wanted(const struct build *b, u32 op)
 static __always_inline void
 target_facts(struct file_event *e, const struct path_call *c, const struct file_work *w)
 {
-    if (c->op == WEDR_FILE_OP_DELETE) { /* it is gone */
+    if (c->op == WEDR_FILE_OP_DELETE && !c->in_kernel) { /* it is gone */
         bpf_probe_read_kernel(&e->file, sizeof e->file, &c->before);
         e->file.nlink -= e->file.nlink > 0;
     } else if (w->r.found) {
