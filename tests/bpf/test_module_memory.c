@@ -132,6 +132,55 @@ static void bpf_map_and_a_refused_program_are_no_kernel_code(void **state)
     assert_int_equal(play_count(*state, LOAD, p.pid, NULL, NULL, NULL), 2); /* ld.so, libc */
 }
 
+#ifdef __x86_64__
+static void calls_of_32_bits_hide_no_code(void **state)
+{
+    struct rig *r = *state;
+    struct play p;
+    char path[128];
+    if (!rig_has_hook(r, "compat")) {
+        skip(); /* the kernel runs no 32-bit calls */
+    }
+    (void)snprintf(path, sizeof path, "%s/narrow.so", r->dir);
+    play_copy(WEDR_LIBRARY, path, 0755);
+    play(&p, 0, WEDR_VICTIM_MODULE, ARGS("int80-code", path));
+    assert_played(&p);
+    const struct wedr_event_view *v = play_only(r, LOAD, p.pid, "image_path", path);
+    assert_int_equal(rec_uint(v, "image_size"), 4096);
+    assert_int_equal(play_count(r, MEMORY, p.pid, NULL, NULL, &v), 2);
+    assert_int_equal(rec_uint(v, "map_flags"), WEDR_MAP_FLAGS_ANONYMOUS | WEDR_MAP_FLAGS_WRITABLE);
+    v = play_only(r, WEDR_EV_MEMFD_CREATE, p.pid, NULL, NULL);
+    assert_str(v, "name", "narrow");
+    assert_int_equal(rec_uint(v, "memfd_flags"), 1);
+}
+#endif
+
+/* A path that the policy leaves out, and a file without a name that is told all the same. */
+static void excluded_paths_are_left_out_and_memfds_are_not(void **state)
+{
+    struct rig *r = *state;
+    struct play p;
+    struct wedr_sensor_policy policy;
+    char path[128], out[128];
+    const char *const prefixes[] = {out};
+    (void)snprintf(out, sizeof out, "%s/", r->dir);
+    (void)snprintf(path, sizeof path, "%s/out.so", r->dir);
+    play_copy(WEDR_LIBRARY, path, 0755);
+    wedr_sensor_policy_init(&policy);
+    policy.paths_out = prefixes;
+    policy.path_out_count = 1;
+    assert_int_equal(wedr_sensor_policy_set(r->sensor, &policy, NULL), 0);
+    play(&p, 0, WEDR_VICTIM_MODULE, ARGS("dlopen", path));
+    assert_int_equal(play_count(r, LOAD, p.pid, "image_path", path, NULL), 0);
+    assert_int_equal(play_count(r, LOAD, p.pid, NULL, NULL, NULL), 2); /* ld.so, libc */
+    play(&p, 0, WEDR_VICTIM_MODULE, ARGS("dlopen-memfd", path));
+    (void)play_only(r, LOAD, p.pid, "image_path", "/memfd:evil");
+    wedr_sensor_policy_init(&policy);
+    assert_int_equal(wedr_sensor_policy_set(r->sensor, &policy, NULL), 0);
+    play(&p, 0, WEDR_VICTIM_MODULE, ARGS("dlopen", path));
+    (void)play_only(r, LOAD, p.pid, "image_path", path);
+}
+
 static void load_program(const char *name)
 {
     struct bpf_insn code[] = {{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = 0, .imm = 0},
@@ -196,6 +245,10 @@ int main(void)
         cmocka_unit_test(bpf_program_is_kernel_code_with_the_kernels_name_for_it),
         cmocka_unit_test(bpf_map_and_a_refused_program_are_no_kernel_code),
         cmocka_unit_test(bpf_programs_of_the_agent_itself_are_left_out),
+        cmocka_unit_test(excluded_paths_are_left_out_and_memfds_are_not),
+#ifdef __x86_64__
+        cmocka_unit_test(calls_of_32_bits_hide_no_code),
+#endif
         cmocka_unit_test(kernel_module_has_its_name_and_where_it_came_from),
     };
     int unable = rig_unable();

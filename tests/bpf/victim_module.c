@@ -221,12 +221,14 @@ static int jit_shared(void)
     return 0;
 }
 
+/* A page in the middle: where the stack begins is another page. */
 static int stack_exec(void)
 {
-    char here[1];
-    char *p = (char *)((uintptr_t)here & ~(uintptr_t)(PAGE - 1));
+    char here[16 * PAGE];
+    memset(here, 1, sizeof here);
+    char *p = (char *)(((uintptr_t)here + PAGE) & ~(uintptr_t)(PAGE - 1));
     must(mprotect(p, PAGE, PROT_READ | PROT_WRITE | PROT_EXEC) == 0, "mprotect");
-    return 0;
+    return here[0] - 1;
 }
 
 static int heap_exec(void)
@@ -293,6 +295,40 @@ static int contended(void)
     }
     return 0;
 }
+
+#ifdef __x86_64__
+/* A 32-bit system call; the sixth argument is 0. */
+static long int80(long nr, long a, long b, long c, long d, long e)
+{
+    long ret;
+    __asm__ volatile(
+        "sub $128, %%rsp\n\tpush %%rbp\n\txor %%ebp, %%ebp\n\tint $0x80\n\tpop %%rbp\n\t"
+        "add $128, %%rsp"
+        : "=a"(ret)
+        : "a"(nr), "b"(a), "c"(b), "d"(c), "S"(d), "D"(e)
+        : "memory", "r8", "r9", "r10", "r11");
+    return ret;
+}
+
+/* mmap2 of memory and of the file, mprotect of memory, a memfd: all by 32-bit calls. */
+static int int80_code(void)
+{
+    int fd = open(args[2], O_RDONLY | O_CLOEXEC);
+    must(fd >= 0, args[2]);
+    must(int80(192, 0, PAGE, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1) >
+             0,
+         "mmap2");
+    must(int80(192, 0, PAGE, PROT_READ | PROT_EXEC, MAP_PRIVATE, fd) > 0, "mmap2");
+    long p = int80(192, 0, PAGE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1);
+    must(p > 0 && int80(125, p, PAGE, PROT_READ | PROT_EXEC, 0, 0) == 0, "mprotect");
+    char *name =
+        mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_32BIT, -1, 0);
+    must(name != MAP_FAILED, "mmap");
+    memcpy(name, "narrow", 7);
+    must(int80(356, (long)name, 1, 0, 0, 0) >= 0, "memfd_create");
+    return 0;
+}
+#endif
 
 /* ---- the kernel ---- */
 
@@ -363,6 +399,9 @@ static const struct {
     {"span", span},
     {"shm-exec", shm_exec},
     {"contended", contended},
+#ifdef __x86_64__
+    {"int80-code", int80_code},
+#endif
     {"bpf-load", bpf_load},
     {"bpf-map", bpf_map},
     {"kernel-module", kernel_module},

@@ -10,9 +10,9 @@
  * it is the caller's, and whether it was another one before is not known. Built twice, see
  * path.bpf.h.
  */
+#include "code_32.bpf.h"
 #include "cred.bpf.h"
 #include "file_open.bpf.h"
-#include "handle.bpf.h"
 #include "named.bpf.h"
 
 #define TS_COMPAT 0x2u             /* x86: thread_info.status */
@@ -100,7 +100,6 @@ static __always_inline void tell_first(struct task_struct *t, u32 number)
 
 /* Numbers that both 32-bit tables share, then those that differ: x86, arm. The lower numbers are
  * the calls with 16-bit ids. */
-#define NR_PTRACE 26
 #define NR_SETUID16 23
 #define NR_SETGID16 46
 #define NR_SETREUID16 70
@@ -248,6 +247,15 @@ static __always_inline void path_called(void *regs, u32 number, long ret)
     }
 }
 
+static __always_inline bool code_called(void *regs, u32 number, long ret)
+{
+    struct call_32 c = {.number = number,
+                        .arg = {compat_arg(regs, 0), compat_arg(regs, 1), compat_arg(regs, 2),
+                                compat_arg(regs, 3), compat_arg(regs, 4)},
+                        .ret = ret};
+    return code_called_32(&c);
+}
+
 SEC("tp_btf/sys_exit")
 int BPF_PROG(wedr_compat, void *regs, long ret)
 {
@@ -260,9 +268,7 @@ int BPF_PROG(wedr_compat, void *regs, long ret)
     enum cred_call call = cred_call_of(number);
     if (call != CALL_NONE) {
         cred_called(call);
-    } else if (number == NR_PTRACE) {
-        ptrace_told(compat_arg(regs, 0), compat_arg(regs, 1), (int)ret);
-    } else if (!open_called(regs, number, (int)ret)) {
+    } else if (!code_called(regs, number, ret) && !open_called(regs, number, (int)ret)) {
         path_called(regs, number, (int)ret);
     }
     return 0;

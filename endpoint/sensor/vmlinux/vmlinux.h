@@ -220,7 +220,6 @@ struct mm_struct {
     unsigned long task_size;
     unsigned long start_brk;
     unsigned long brk;
-    unsigned long start_stack;
     unsigned long saved_auxv[46];
 };
 struct vm_area_struct {
