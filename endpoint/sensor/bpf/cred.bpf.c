@@ -105,7 +105,7 @@ int BPF_PROG(wedr_cred_exec, struct task_struct *t, int old_pid, struct linux_bi
         cred_fill(s, t);
         return 0;
     }
-    if (!exec_legal(&s->last, &now, exec_mode(t, bprm))) {
+    if (!exec_legal(&s->last, &now, exec_mode(t, bprm)) && is_armed()) {
         cred_tell(t, WEDR_CREDENTIAL_OP_UNEXPLAINED, &s->last, &now, s->groups);
     }
     s->last = now;

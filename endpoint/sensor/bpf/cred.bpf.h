@@ -43,6 +43,21 @@ struct {
     __type(value, struct cred_task);
 } creds SEC(".maps");
 
+/* 1 when every hook that explains a change is at work: before that nothing is unexplained. */
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(max_entries, 1);
+    __type(key, u32);
+    __type(value, u32);
+} cred_armed SEC(".maps");
+
+static __always_inline bool is_armed(void)
+{
+    u32 zero = 0;
+    const u32 *armed = bpf_map_lookup_elem(&cred_armed, &zero);
+    return armed && *armed;
+}
+
 /* What kind of system call is at its end. */
 enum cred_call {
     CALL_NONE, /* none: exec, fork, exit */
@@ -385,12 +400,12 @@ cred_look(struct task_struct *t, struct cred_task *s, enum cred_call call)
         return;
     }
     u64 groups = call == CALL_GROUPS ? groups_digest(t) : s->groups;
-    if (s->known && (!cred_equal(&s->last, &now) || groups != s->groups)) {
-        u32 op = cred_op(call);
-        if (!cred_equal(&s->last, &now) && !cred_legal(call, &s->last, &now)) {
-            op = WEDR_CREDENTIAL_OP_UNEXPLAINED;
-        }
-        cred_tell(t, op, &s->last, &now, groups);
+    bool same = cred_equal(&s->last, &now);
+    bool unexplained = !same && !cred_legal(call, &s->last, &now) && is_armed();
+    if (unexplained) {
+        cred_tell(t, WEDR_CREDENTIAL_OP_UNEXPLAINED, &s->last, &now, groups);
+    } else if (call != CALL_NONE && (!same || groups != s->groups)) {
+        cred_tell(t, cred_op(call), &s->last, &now, groups);
     }
     s->groups = groups;
     s->last = now;

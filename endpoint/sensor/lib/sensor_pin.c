@@ -92,7 +92,11 @@ static int unlink_entries(const char *folder, const char *prefix)
 static int detach(const char *folder)
 {
     wedr_missed_note(folder);
-    int err = unlink_entries(folder, "link_");
+    /* What compares identities goes before what explains their changes. */
+    int err = unlink_entries(folder, "link_cred_");
+    if (!err) {
+        err = unlink_entries(folder, "link_");
+    }
     if (!err) {
         (void)(wedr_sweep_pins(folder) == WEDR_OK); /* an older kind of set has no budgets */
     }

@@ -35,6 +35,12 @@ void wedr_hook_missing(const struct hook_info *h,
 bool wedr_hook_is_off(const struct hook_info *h, const struct wedr_sensor_cfg *cfg);
 #define HOOK_SWITCHED_OFF "switched off"
 
+struct wedr_set;
+/* sensor_cred.c: once everything is attached and listed. From now on a change of identity that no
+ * hook explains is told as unexplained; not on a kernel that lacks one of the hooks that explain.
+ */
+void wedr_cred_arm(const struct wedr_set *set);
+
 /* sensor_compat.c: can a process of this machine make 32-bit system calls? The hooks per system
  * call are silent for those; hook compat looks at every call and is attached only where it has
  * something to see. */

@@ -208,6 +208,9 @@ int wedr_set_start(struct wedr_set *set,
         step = "run the inventory";
         err = run_lists(set, ret_existing);
     }
+    if (!err) {
+        wedr_cred_arm(set);
+    }
     return err ? wedr_fail(ei, err, "cannot start the sensor (%s): %s", step, wedr_err_text(err))
                : WEDR_OK;
 }
