@@ -131,6 +131,27 @@ static void ones_own_children_are_not_told(void **state)
     assert_int_equal(play_count(r, SIGNAL, p.pid, NULL, NULL, NULL), 0);
 }
 
+static void a_child_in_a_session_of_its_own_is_still_ones_own(void **state)
+{
+    struct rig *r = *state;
+    struct play p;
+    play(&p, 0, WEDR_VICTIM_HANDLE, ARGS("kill-daemon"));
+    assert_played(&p);
+    (void)play_only(r, WEDR_EV_PROCESS_FORK, (pid_t)p.says[0], NULL, NULL);
+    assert_int_equal(play_count(r, SIGNAL, p.pid, NULL, NULL, NULL), 0);
+}
+
+static void a_daemon_that_nobody_owns_any_more_is_told(void **state)
+{
+    struct rig *r = *state;
+    struct play p;
+    play(&p, 0, WEDR_VICTIM_HANDLE, ARGS("kill-daemon", "twice"));
+    assert_played(&p);
+    const struct wedr_event_view *v = play_only(r, SIGNAL, p.pid, NULL, NULL);
+    assert_int_equal(rec_uint(v, "target_pid"), p.says[0]);
+    assert_int_equal(rec_uint(v, "target_key"), play_key(r, (pid_t)p.says[0]));
+}
+
 /* A target of the sender's own session, as a shell's job is, and no child of it. */
 static void the_own_session_is_not_told(void **state)
 {
@@ -164,6 +185,8 @@ int main(void)
         cmocka_unit_test(harmless_signals_and_questions_are_not_told),
         cmocka_unit_test(users_among_themselves_are_not_told),
         cmocka_unit_test(ones_own_children_are_not_told),
+        cmocka_unit_test(a_child_in_a_session_of_its_own_is_still_ones_own),
+        cmocka_unit_test(a_daemon_that_nobody_owns_any_more_is_told),
         cmocka_unit_test(the_own_session_is_not_told),
         cmocka_unit_test(the_same_again_is_told_once),
     };

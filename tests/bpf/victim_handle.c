@@ -291,6 +291,33 @@ static int kill_own_child(void)
     return 0;
 }
 
+/* The child has left for a session of its own; args[2]: it is a grandchild whose parent is gone. */
+static int kill_daemon(void)
+{
+    int ends[2];
+    pid_t pid = 0;
+    must(pipe(ends) == 0, "pipe");
+    pid_t child = fork();
+    if (child == 0 && args[2] && fork() != 0) {
+        _exit(0);
+    }
+    if (child == 0) {
+        pid = getpid();
+        (void)setsid();
+        (void)!write(ends[1], &pid, sizeof pid);
+        (void)pause();
+        _exit(0);
+    }
+    if (args[2]) {
+        must(waitpid(child, NULL, 0) == child, "waitpid");
+    }
+    must(read(ends[0], &pid, sizeof pid) == sizeof pid, "read");
+    printf("%d\n", (int)pid);
+    must(kill(pid, SIGKILL) == 0, "kill");
+    (void)waitpid(pid, NULL, 0);
+    return 0;
+}
+
 static void ignore(int signo)
 {
     (void)signo;
@@ -361,6 +388,7 @@ static const struct {
     {"queue", queue},
     {"by-pidfd", by_pidfd},
     {"kill-own-child", kill_own_child},
+    {"kill-daemon", kill_daemon},
     {"handle", handle},
     {"thread", thread},
     {"no-thread", no_thread},
