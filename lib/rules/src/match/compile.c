@@ -261,6 +261,28 @@ static int build_effects(struct wedr_builder *b)
     return WEDR_OK;
 }
 
+/* What a text must have before a regex is worth running. */
+static int build_needs(struct wedr_builder *b)
+{
+    struct wedr_engine *e = b->e;
+    const struct wedr_residual *res = e->residuals.p;
+    e->needs = wedr_pool_block(&e->pool, (b->rs->regexes.count + 1) * sizeof(*e->needs), 8);
+    if (!e->needs) {
+        return WEDR_E_NOMEM;
+    }
+    for (size_t i = 0; i < e->residuals.count; i++) {
+        const struct wedr_pred *p = wedr_ruleset_pred(b->rs, res[i].pred);
+        if (p->regex != WEDR_IR_NONE) {
+            uint32_t least = 0;
+            (void)pcre2_pattern_info(
+                WEDR_VEC_AT(const struct wedr_regex, b->rs->regexes, p->regex)->code,
+                PCRE2_INFO_MINLENGTH, &least);
+            wedr_need_regex(p->u.text, p->flags, least, &e->needs[p->regex]);
+        }
+    }
+    return WEDR_OK;
+}
+
 static int builder_init(struct wedr_builder *b)
 {
     size_t nodes = (size_t)wedr_ruleset_node_count(b->rs) + 1;
@@ -302,8 +324,9 @@ static int split_tables(struct wedr_builder *b)
 static int build(struct wedr_builder *b)
 {
     static int (*const steps[])(struct wedr_builder *) = {
-        builder_init,     build_rules,        build_always,  build_scopes,       split_tables,
-        wedr_build_order, build_scope_tables, build_effects, wedr_build_finders, drop_idle};
+        builder_init,       build_rules,      build_always,       build_scopes,
+        split_tables,       wedr_build_order, build_scope_tables, build_effects,
+        wedr_build_finders, drop_idle,        build_needs};
     int r = WEDR_OK;
     for (size_t i = 0; r == WEDR_OK && i < WEDR_ARRAY_COUNT(steps); i++) {
         r = steps[i](b);

@@ -109,6 +109,7 @@ struct wedr_engine {
     struct wedr_vec xs;             /* struct wedr_x */
     struct wedr_vec kids;           /* uint32_t */
     struct wedr_vec residuals;      /* struct wedr_residual */
+    struct wedr_need *needs;        /* by regex of the ruleset */
     struct wedr_vec rules;          /* struct wedr_engine_rule, by rule */
     struct wedr_vec scopes;         /* struct wedr_scope */
     struct wedr_vec always;         /* uint32_t: engine rules */

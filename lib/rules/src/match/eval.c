@@ -122,6 +122,9 @@ static bool regex_holds(struct wedr_eval *x, const struct wedr_pred *p, struct w
 {
     const pcre2_code *code = WEDR_VEC_AT(struct wedr_regex, x->rs->regexes, p->regex)->code;
     size_t len = t.len;
+    if (x->needs && !wedr_need_met(&x->needs[p->regex], t)) {
+        return false;
+    }
     if (x->gave_up >= x->regex_give_up_max) { /* hostile: what else it may cost is bounded */
         x->regex_limited++;
         return false;

@@ -5,6 +5,7 @@
 
 #include "event/event.h"
 #include "ir/value.h"
+#include "match/need.h"
 
 #define WEDR_EVAL_FOLD_MAX 65536u /* bytes of a value that a set looks at */
 #define WEDR_EVAL_PAIRS_MAX 64u   /* values of each side that a comparison of fields looks at */
@@ -12,6 +13,7 @@
 /* Scratch of one thread. */
 struct wedr_eval {
     const struct wedr_ruleset *rs;
+    const struct wedr_need *needs; /* by regex: asked before one is run; NULL: all are run */
     pcre2_general_context *memory;
     pcre2_match_data *match;
     pcre2_match_context *context;

@@ -75,6 +75,7 @@ int wedr_engine_explain(struct wedr_matcher *m,
     }
     struct explain x = {.m = m, .ev = ev, .fn = fn, .ctx = ctx};
     m->eval.gave_up = 0;
+    m->eval.needs = NULL;
     const uint32_t parts[] = {r->guard, r->condition, r->exception};
     for (; fn && x.part < WEDR_ARRAY_COUNT(parts); x.part++) {
         if (parts[x.part] != WEDR_IR_NONE) {

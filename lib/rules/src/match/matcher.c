@@ -338,6 +338,7 @@ static void begin(struct wedr_matcher *m, const struct wedr_engine *e)
     }
     m->touched_count = m->scope_count = m->keyword_count = 0;
     m->eval.gave_up = 0;
+    m->eval.needs = e->needs;
     if (++m->epoch > UINT32_MAX / WEDR_ASKS - 1) {
         memset(m->memo, 0, (e->residuals.count + 1) * sizeof(uint32_t));
         memset(m->passed, 0, (e->tables.count + 1) * sizeof(uint32_t));
