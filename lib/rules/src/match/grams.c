@@ -15,6 +15,7 @@
 #define BITS_MAX 19u
 #define BITS_PER_ENTRY 64u /* one of so many foreign grams has its bit set */
 #define SLOTS_MIN 4u
+#define SLOTS_PER_ENTRY 2u /* at least: most slots are free, so that a search ends at once */
 #define GRAMS_COST 152u /* instructions for 16 bytes that are looked at, at each place */
 #define FEW_COST 10u    /* the same for one literal that is looked for by itself */
 
@@ -28,6 +29,7 @@ static void *table(struct wedr_grams *g, struct wedr_pool *pool, size_t n, size_
 struct picker {
     uint16_t *seen; /* by hash: how often literals have the gram */
     uint8_t *at;    /* by literal: of the gram that was picked */
+    uint16_t *slots; /* by slot: grams that were picked so far */
     uint32_t shift;
 };
 
@@ -44,9 +46,9 @@ static void count_grams(struct picker *p, const char *s, size_t len, uint32_t we
     }
 }
 
-static uint32_t *slot_of(struct wedr_grams *g, uint32_t gram)
+static uint16_t *slot_of(const struct wedr_grams *g, const struct picker *p, uint32_t gram)
 {
-    return &g->first[wedr_gram_hash(gram) >> g->slot_shift];
+    return &p->slots[wedr_gram_hash(gram) >> g->slot_shift];
 }
 
 /* Shorter ones first: they have less choice. */
@@ -60,8 +62,7 @@ static int literal_order(const void *a, const void *b)
     return memcmp(x->text.p, y->text.p, x->text.len);
 }
 
-/* Counts in g->first how many entries each slot gets. */
-static void pick(struct wedr_grams *g, const struct picker *p, struct wedr_text t, uint8_t *ret_at)
+static void pick(const struct wedr_grams *g, const struct picker *p, struct wedr_text t, uint8_t *ret_at)
 {
     uint32_t end = t.len - WEDR_GRAM - (g->stride - 1);
     uint32_t best = UINT32_MAX;
@@ -69,7 +70,7 @@ static void pick(struct wedr_grams *g, const struct picker *p, struct wedr_text 
         uint32_t score = 0;
         for (uint32_t k = 0; k < g->stride; k++) {
             uint32_t gram = wedr_gram_at(t.p + at + k);
-            score += *seen_of(p, gram) + SLOT_WEIGHT * *slot_of(g, gram);
+            score += *seen_of(p, gram) + SLOT_WEIGHT * *slot_of(g, p, gram);
         }
         if (score < best) {
             best = score;
@@ -77,15 +78,8 @@ static void pick(struct wedr_grams *g, const struct picker *p, struct wedr_text 
         }
     }
     for (uint32_t k = 0; k < g->stride; k++) {
-        ++*slot_of(g, wedr_gram_at(t.p + *ret_at + k));
-    }
-}
-
-/* Counts become where each slot ends; entries are then put in from behind. */
-static void add_up(uint32_t *first, size_t slots)
-{
-    for (size_t i = 1; i <= slots; i++) {
-        first[i] += first[i - 1];
+        uint16_t *n = slot_of(g, p, wedr_gram_at(t.p + *ret_at + k));
+        *n = *n < UINT16_MAX ? (uint16_t)(*n + 1) : UINT16_MAX;
     }
 }
 
@@ -100,8 +94,12 @@ static void put_long(struct wedr_grams *g, const struct wedr_literal *l, uint32_
                                     .len = (uint16_t)l->text.len,
                                     .at = (uint8_t)(at + k),
                                     .place = l->place};
-        g->entries[--*slot_of(g, gram)] = e;
-        g->bits[(hash >> g->shift) / 64] |= UINT64_C(1) << ((hash >> g->shift) % 64);
+        uint32_t slot = hash >> g->slot_shift;
+        while (g->entries[slot].len > 0) {
+            slot = (slot + 1) & g->slot_mask;
+        }
+        g->entries[slot] = e;
+        g->bits[(hash >> g->shift) / 32] |= 1u << ((hash >> g->shift) % 32);
     }
 }
 
@@ -118,28 +116,33 @@ static int build_long(struct wedr_grams *g,
                       const struct wedr_literal *l,
                       size_t count,
                       struct wedr_pool *pool,
-                      const struct picker *p)
+                      struct wedr_pool *tmp,
+                      struct picker *p)
 {
     size_t entries = count * g->stride;
     size_t bytes = 0;
     uint32_t bits = log2_of(entries * BITS_PER_ENTRY, BITS_MIN, BITS_MAX);
-    uint32_t slot_bits = log2_of(entries, SLOTS_MIN, 31);
+    uint32_t slot_bits = log2_of(entries * SLOTS_PER_ENTRY, SLOTS_MIN, 31);
     for (size_t i = 0; i < count; i++) {
         bytes += l[i].text.len;
     }
     g->shift = 32 - bits;
     g->slot_shift = 32 - slot_bits;
-    g->bits = table(g, pool, ((size_t)1 << bits) / 64, sizeof(uint64_t));
-    g->first = table(g, pool, ((size_t)1 << slot_bits) + 1, sizeof(*g->first));
-    g->entries = table(g, pool, entries + 1, sizeof(*g->entries));
+    g->slot_mask = (1u << slot_bits) - 1;
+    size_t slots_size = sizeof(*p->slots) << slot_bits;
+    p->slots = wedr_pool_realloc(tmp, NULL, 0, slots_size);
+    g->bits = table(g, pool, ((size_t)1 << bits) / 32, sizeof(*g->bits));
+    g->entries = table(g, pool, (size_t)1 << slot_bits, sizeof(*g->entries));
     g->texts = table(g, pool, bytes + 1, 1);
-    if (!g->bits || !g->first || !g->entries || !g->texts) {
+    if (!p->slots || !g->bits || !g->entries || !g->texts) {
+        wedr_pool_release(tmp, p->slots, slots_size);
         return WEDR_E_NOMEM;
     }
+    memset(p->slots, 0, slots_size);
     for (size_t i = 0; i < count; i++) {
         pick(g, p, l[i].text, &p->at[i]);
     }
-    add_up(g->first, (size_t)1 << slot_bits);
+    wedr_pool_release(tmp, p->slots, slots_size);
     size_t used = 0;
     for (size_t i = 0; i < count; i++) {
         memcpy(g->texts + used, l[i].text.p, l[i].text.len);
@@ -187,6 +190,14 @@ static struct wedr_gram_entry short_entry(const struct wedr_literal *l)
                                 .atom = l->atom,
                                 .len = (uint16_t)l->text.len};
     return e;
+}
+
+/* Counts become where each slot ends; entries are then put in from behind. */
+static void add_up(uint32_t *first, size_t slots)
+{
+    for (size_t i = 1; i <= slots; i++) {
+        first[i] += first[i - 1];
+    }
 }
 
 /* Literals of two and three bytes. */
@@ -331,7 +342,7 @@ int wedr_grams_build(struct wedr_grams *g,
         g->shortest = literals[0].text.len;
         g->longest = literals[count - 1].text.len;
         g->count = (uint32_t)count;
-        r = build_long(g, longs, g->long_count, pool, &p);
+        r = build_long(g, longs, g->long_count, pool, tmp, &p);
     }
     wedr_pool_release(tmp, p.seen, p.seen ? seen_size : 0);
     wedr_pool_release(tmp, p.at, p.at ? at_size : 0);

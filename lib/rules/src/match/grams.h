@@ -23,7 +23,7 @@ struct wedr_gram_entry {
     uint32_t gram; /* the bytes, uncased; of a short literal: all of it */
     uint32_t atom;
     uint32_t text; /* of the whole literal, in texts */
-    uint16_t len;
+    uint16_t len;  /* 0: a free slot */
     uint8_t at;    /* of the gram in it */
     uint8_t place; /* enum wedr_place */
 };
@@ -34,9 +34,8 @@ struct wedr_gram_few {
 };
 
 struct wedr_grams {
-    struct wedr_gram_entry *entries; /* by slot; NULL: no literals */
-    uint32_t *first;                 /* by slot, and one more */
-    uint64_t *bits;                  /* by hash: a gram */
+    struct wedr_gram_entry *entries; /* each in its gram's slot or behind it; NULL: no literals */
+    uint32_t *bits;                  /* by hash: a gram */
     char *texts;
     uint64_t *pairs; /* bits by two bytes: a short literal begins so; NULL: no short ones */
     struct wedr_gram_entry *singles; /* of one byte */
@@ -46,6 +45,7 @@ struct wedr_grams {
     uint32_t few_count;
     uint32_t long_count; /* known by grams */
     uint32_t shift, slot_shift, short_shift;
+    uint32_t slot_mask;
     uint32_t
         stride; /* each literal has that many grams in a row: looked up at every stride-th byte */
     uint32_t single_count;
