@@ -31,12 +31,7 @@ int wedr_build_table(struct wedr_builder *b, uint32_t field, uint32_t *ret_table
     struct wedr_engine *e = b->e;
     uint32_t *slot = field == WEDR_FIELD_ANY ? &b->any : &e->table_of_field[field];
     if (*slot == WEDR_IR_NONE) {
-        struct wedr_table t = {.field = field,
-                               .exists = WEDR_IR_NONE,
-                               .empty = WEDR_IR_NONE,
-                               .yes = WEDR_IR_NONE,
-                               .no = WEDR_IR_NONE,
-                               .lazy = WEDR_IR_NONE};
+        struct wedr_table t = wedr_table_init(field);
         uint32_t id = (uint32_t)e->tables.count;
         int r = wedr_vec_push(&e->pool, &e->tables, &t, 1, sizeof(t));
         if (r < 0) {

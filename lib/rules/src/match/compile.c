@@ -111,6 +111,44 @@ static int build_rules(struct wedr_builder *b)
     return r;
 }
 
+/* Rules of one scope stand side by side, so that those of others are not even looked at. */
+static int sort_rules(struct wedr_builder *b)
+{
+    struct wedr_engine *e = b->e;
+    size_t count = e->rules.count;
+    struct wedr_engine_rule *rules = e->rules.p;
+    struct wedr_engine_rule *sorted = wedr_pool_block(&b->tmp, (count + 1) * sizeof(*sorted), 8);
+    uint32_t *place = wedr_pool_block(&b->tmp, (count + 1) * sizeof(*place), 8);
+    if (!sorted || !place) {
+        return WEDR_E_NOMEM;
+    }
+    uint32_t total = 0;
+    for (size_t i = 0; i < count; i++) {
+        scope_at(e, rules[i].scope)->rule_count++;
+    }
+    for (uint32_t s = 0; s < e->scopes.count; s++) {
+        scope_at(e, s)->rule_first = total;
+        total += scope_at(e, s)->rule_count;
+        scope_at(e, s)->rule_count = 0;
+    }
+    for (size_t i = 0; i < count; i++) {
+        struct wedr_scope *s = scope_at(e, rules[i].scope);
+        place[i] = s->rule_first + s->rule_count++;
+        sorted[place[i]] = rules[i];
+    }
+    if (count > 0) {
+        memcpy(rules, sorted, count * sizeof(*rules));
+    }
+    struct wedr_edge *edges = b->edges.p;
+    for (size_t i = 0; i < b->edges.count; i++) { /* all of them pick rules, or are of groups */
+        if (edges[i].effect >> WEDR_EFFECT_SHIFT == WEDR_EFFECT_RULE) {
+            edges[i].effect = (uint32_t)WEDR_EFFECT_RULE << WEDR_EFFECT_SHIFT |
+                              place[edges[i].effect & WEDR_EFFECT_ID];
+        }
+    }
+    return WEDR_OK;
+}
+
 /* Rules without triggers, by scope. */
 static int build_always(struct wedr_builder *b)
 {
@@ -235,30 +273,55 @@ static int drop_idle(struct wedr_builder *b)
     return WEDR_OK;
 }
 
-/* Edges as one list per atom. */
-static int build_effects(struct wedr_builder *b)
+/* Edges by atom: counts in first[atom + 1], then where each begins. */
+static int sort_edges(struct wedr_builder *b, uint32_t **ret_first, uint32_t **ret_effects)
 {
-    struct wedr_engine *e = b->e;
     const struct wedr_edge *edges = b->edges.p;
-    e->effect_first = wedr_pool_block(&e->pool, ((size_t)e->atom_count + 2) * sizeof(uint32_t), 8);
-    if (!e->effect_first) {
+    size_t atoms = b->e->atom_count;
+    uint32_t *first = wedr_pool_block(&b->tmp, (atoms + 2) * sizeof(uint32_t), 8);
+    uint32_t *effects = wedr_pool_block(&b->tmp, (b->edges.count + 1) * sizeof(uint32_t), 8);
+    if (!first || !effects) {
         return WEDR_E_NOMEM;
     }
-    int r = wedr_vec_push(&e->pool, &e->effects, NULL, b->edges.count, sizeof(uint32_t));
-    if (r < 0) {
-        return r;
-    }
-    uint32_t *first = e->effect_first;
     for (size_t i = 0; i < b->edges.count; i++) {
         first[edges[i].atom + 2]++;
     }
-    for (uint32_t a = 0; a < e->atom_count; a++) {
+    for (size_t a = 0; a < atoms; a++) {
         first[a + 1] += first[a];
     }
     for (size_t i = 0; i < b->edges.count; i++) {
-        *WEDR_VEC_AT(uint32_t, e->effects, first[edges[i].atom + 1]++) = edges[i].effect;
+        effects[first[edges[i].atom + 1]++] = edges[i].effect;
     }
+    *ret_first = first;
+    *ret_effects = effects;
     return WEDR_OK;
+}
+
+/* Most atoms have one effect. */
+static int build_effects(struct wedr_builder *b)
+{
+    struct wedr_engine *e = b->e;
+    uint32_t *first;
+    uint32_t *effects;
+    int r = sort_edges(b, &first, &effects);
+    e->effect_of = wedr_pool_block(&e->pool, ((size_t)e->atom_count + 1) * sizeof(uint32_t), 8);
+    if (r < 0 || !e->effect_of) {
+        return WEDR_E_NOMEM;
+    }
+    for (uint32_t a = 0; r == WEDR_OK && a < e->atom_count; a++) {
+        uint32_t count = first[a + 1] - first[a];
+        e->effect_of[a] = count == 0   ? WEDR_IR_NONE
+                          : count == 1 ? effects[first[a]]
+                                       : (uint32_t)WEDR_EFFECT_LIST << WEDR_EFFECT_SHIFT |
+                                             (uint32_t)e->effects.count;
+        if (count > 1) {
+            r = wedr_vec_push(&e->pool, &e->effects, &count, 1, sizeof(uint32_t));
+            r = r < 0 ? r
+                      : wedr_vec_push(&e->pool, &e->effects, &effects[first[a]], count,
+                                      sizeof(uint32_t));
+        }
+    }
+    return r;
 }
 
 /* What a text must have before a regex is worth running. */
@@ -324,12 +387,15 @@ static int split_tables(struct wedr_builder *b)
 static int build(struct wedr_builder *b)
 {
     static int (*const steps[])(struct wedr_builder *) = {
-        builder_init,       build_rules,      build_always,       build_scopes,
-        split_tables,       wedr_build_order, build_scope_tables, build_effects,
-        wedr_build_finders, drop_idle,        build_needs};
+        builder_init,    build_rules,      sort_rules,         build_always,  build_scopes,
+        split_tables,    wedr_build_order, build_scope_tables, build_effects, wedr_build_finders,
+        wedr_build_asks, drop_idle,        build_needs};
     int r = WEDR_OK;
     for (size_t i = 0; r == WEDR_OK && i < WEDR_ARRAY_COUNT(steps); i++) {
         r = steps[i](b);
+    }
+    if (r == WEDR_OK) {
+        wedr_build_refs(b);
     }
     struct wedr_engine *e = b->e;
     wedr_vec_trim(&e->pool, &e->xs, sizeof(struct wedr_x));
@@ -420,7 +486,6 @@ void wedr_engine_free(struct wedr_engine *e)
     wedr_vec_fini(&e->pool, &e->always, sizeof(uint32_t));
     wedr_vec_fini(&e->pool, &e->effects, sizeof(uint32_t));
     wedr_vec_fini(&e->pool, &e->members, sizeof(uint32_t));
-    wedr_vec_fini(&e->pool, &e->asked, sizeof(struct wedr_asked));
     wedr_vec_fini(&e->pool, &e->open_scopes, sizeof(uint32_t));
     wedr_vec_fini(&e->pool, &e->class_scopes, sizeof(uint32_t));
     wedr_pool_fini(&e->pool);

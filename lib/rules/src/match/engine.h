@@ -26,6 +26,11 @@ enum wedr_x_kind {
     WEDR_X_AT_LEAST
 };
 
+/* What expressions refer to each other by once they are built: most of them are atoms. */
+enum wedr_ref { WEDR_REF_X, WEDR_REF_ATOM /* the passes know it */, WEDR_REF_ASK };
+#define WEDR_REF_SHIFT 30
+#define WEDR_REF_ID ((1u << WEDR_REF_SHIFT) - 1)
+
 /* An expression over atoms and residual predicates. */
 struct wedr_x {
     uint8_t kind; /* enum wedr_x_kind */
@@ -53,11 +58,23 @@ struct wedr_list {
     uint32_t set, atom;
 };
 
-/* A literal that is only looked for when a candidate asks: the first ones of a table by themselves.
- */
-struct wedr_asked {
-    struct wedr_text text; /* folded */
-    uint8_t place;         /* enum wedr_place */
+#define WEDR_ASK_GRAMS 4u
+#define WEDR_ASK_BITS 13u /* of a place in a filter */
+
+/* Of the gram at s, in a filter (ask.c). */
+static inline uint32_t wedr_ask_place(const void *s)
+{
+    return wedr_gram_hash(wedr_gram_at(s)) >> (32 - WEDR_ASK_BITS);
+}
+
+/* How an atom is known that the passes do not look for. */
+struct wedr_ask {
+    uint32_t twin; /* table that decides it; WEDR_IR_NONE: none, it may be a group */
+    uint32_t text; /* of a literal, in ask_texts, folded */
+    uint16_t len;  /* of it; 0: no literal, the twin must be passed */
+    uint8_t place; /* enum wedr_place */
+    bool filtered; /* it has grams */
+    uint16_t grams[WEDR_ASK_GRAMS]; /* places in a filter, of which one is set where it stands */
 };
 
 /* What is looked for in the values of one field. */
@@ -66,7 +83,8 @@ struct wedr_table {
     bool texts;              /* it has exacts or literals */
     bool whole;              /* nothing but literals anywhere */
     bool numeric;            /* one of its texts could be one of a number */
-    uint32_t lazy;           /* its twin that is passed on demand; WEDR_IR_NONE: it is one */
+    uint32_t lazy;           /* its twin that is passed on demand, or WEDR_IR_NONE */
+    uint32_t lazy_literals;  /* the same of its literals, which are asked for by themselves */
     struct wedr_grams grams; /* literals anywhere, and others that cost nothing beside them */
     struct wedr_automaton front, end; /* of end: reversed */
     struct wedr_vec exacts;           /* struct wedr_exact */
@@ -79,14 +97,15 @@ struct wedr_table {
 };
 
 /* What setting an atom does. */
-enum wedr_effect { WEDR_EFFECT_RULE, WEDR_EFFECT_ATOM, WEDR_EFFECT_SCOPE };
+enum wedr_effect { WEDR_EFFECT_RULE, WEDR_EFFECT_ATOM, WEDR_EFFECT_SCOPE, WEDR_EFFECT_LIST };
 #define WEDR_EFFECT_SHIFT 30
 #define WEDR_EFFECT_ID ((1u << WEDR_EFFECT_SHIFT) - 1)
 
 struct wedr_scope {
-    uint32_t guard;          /* x, or WEDR_IR_NONE */
+    uint32_t guard;          /* x, at last a reference, or WEDR_IR_NONE */
     const uint32_t *classes; /* of the first rule that has it */
     uint32_t class_count;
+    uint32_t rule_first, rule_count;     /* of the engine's rules */
     uint32_t always_first, always_count; /* into always: rules without triggers */
     uint32_t node;                       /* guard in the ruleset */
     uint32_t any;                        /* table of its keywords, or WEDR_IR_NONE */
@@ -94,8 +113,8 @@ struct wedr_scope {
 };
 
 struct wedr_engine_rule {
-    uint32_t rule; /* in the ruleset */
-    uint32_t x, scope;
+    uint32_t rule;     /* in the ruleset */
+    uint32_t x, scope; /* x: at last a reference */
 };
 
 struct wedr_engine {
@@ -107,18 +126,17 @@ struct wedr_engine {
     uint32_t *table_of_field;       /* field count; WEDR_IR_NONE */
     struct wedr_vec guard_keywords; /* uint32_t: tables of keywords that guards of scopes have */
     struct wedr_vec xs;             /* struct wedr_x */
-    struct wedr_vec kids;           /* uint32_t */
+    struct wedr_vec kids;           /* uint32_t: x, at last enum wedr_ref << 30 | id */
     struct wedr_vec residuals;      /* struct wedr_residual */
     struct wedr_need *needs;        /* by regex of the ruleset */
-    struct wedr_vec rules;          /* struct wedr_engine_rule, by rule */
+    struct wedr_vec rules;          /* struct wedr_engine_rule, by scope, then rule */
     struct wedr_vec scopes;         /* struct wedr_scope */
     struct wedr_vec always;         /* uint32_t: engine rules */
     uint32_t atom_count, literal_count;
-    uint32_t *effect_first;       /* by atom, and one more */
-    struct wedr_vec effects;      /* uint32_t: enum wedr_effect << 30 | id */
-    uint32_t *twin_of;            /* by atom: the table to be passed before it is known, or NONE */
-    uint32_t *asked_of;           /* by atom: in asked, or NONE */
-    struct wedr_vec asked;        /* struct wedr_asked */
+    uint32_t *effect_of;     /* by atom: enum wedr_effect << 30 | id, or WEDR_IR_NONE */
+    struct wedr_vec effects; /* uint32_t: lists of such, each behind its length */
+    struct wedr_ask *asks;   /* by atom */
+    char *ask_texts;
     uint32_t *member_first;       /* by atom, and one more: of a group that is not eager */
     struct wedr_vec members;      /* uint32_t: atoms of which one makes the group true */
     uint32_t field_tables;        /* the first of the tables; twins follow */
@@ -207,6 +225,10 @@ uint32_t wedr_literal_cost(struct wedr_text folded, uint8_t pred_kind);
 WEDR_MUST_USE int wedr_build_lazy(struct wedr_builder *b);
 /* Puts the kids of expressions in the order in which they are asked (order.c). */
 WEDR_MUST_USE int wedr_build_order(struct wedr_builder *b);
+/* Makes references of what expressions, rules and scopes refer to (order.c). */
+void wedr_build_refs(struct wedr_builder *b);
+/* Literals that are asked for by themselves (ask.c). */
+WEDR_MUST_USE int wedr_build_asks(struct wedr_builder *b);
 /* What finds the literals of each table (finders.c). */
 WEDR_MUST_USE int wedr_build_finders(struct wedr_builder *b);
 /* Tables of all predicates below node, as bits; any: that of keywords. */
@@ -216,3 +238,14 @@ uint32_t wedr_scoped_find(const struct wedr_builder *b, uint32_t id, bool pred);
 WEDR_MUST_USE int wedr_scoped_add(struct wedr_builder *b, uint32_t id, bool pred, uint32_t x);
 /* The table of a field, made on first use. */
 WEDR_MUST_USE int wedr_build_table(struct wedr_builder *b, uint32_t field, uint32_t *ret_table);
+static inline struct wedr_table wedr_table_init(uint32_t field)
+{
+    struct wedr_table t = {.field = field,
+                           .exists = WEDR_IR_NONE,
+                           .empty = WEDR_IR_NONE,
+                           .yes = WEDR_IR_NONE,
+                           .no = WEDR_IR_NONE,
+                           .lazy = WEDR_IR_NONE,
+                           .lazy_literals = WEDR_IR_NONE};
+    return t;
+}

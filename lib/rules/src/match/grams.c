@@ -16,8 +16,8 @@
 #define BITS_PER_ENTRY 64u /* one of so many foreign grams has its bit set */
 #define SLOTS_MIN 4u
 #define SLOTS_PER_ENTRY 2u /* at least: most slots are free, so that a search ends at once */
-#define GRAMS_COST 152u /* instructions for 16 bytes that are looked at, at each place */
-#define FEW_COST 10u    /* the same for one literal that is looked for by itself */
+#define GRAMS_COST 152u    /* instructions for 16 bytes that are looked at, at each place */
+#define FEW_COST 10u       /* the same for one literal that is looked for by itself */
 
 /* A zeroed table of n elements. */
 static void *table(struct wedr_grams *g, struct wedr_pool *pool, size_t n, size_t size)
@@ -27,8 +27,8 @@ static void *table(struct wedr_grams *g, struct wedr_pool *pool, size_t n, size_
 }
 
 struct picker {
-    uint16_t *seen; /* by hash: how often literals have the gram */
-    uint8_t *at;    /* by literal: of the gram that was picked */
+    uint16_t *seen;  /* by hash: how often literals have the gram */
+    uint8_t *at;     /* by literal: of the gram that was picked */
     uint16_t *slots; /* by slot: grams that were picked so far */
     uint32_t shift;
 };
@@ -62,7 +62,8 @@ static int literal_order(const void *a, const void *b)
     return memcmp(x->text.p, y->text.p, x->text.len);
 }
 
-static void pick(const struct wedr_grams *g, const struct picker *p, struct wedr_text t, uint8_t *ret_at)
+static void
+pick(const struct wedr_grams *g, const struct picker *p, struct wedr_text t, uint8_t *ret_at)
 {
     uint32_t end = t.len - WEDR_GRAM - (g->stride - 1);
     uint32_t best = UINT32_MAX;

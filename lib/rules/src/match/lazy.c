@@ -2,7 +2,8 @@
  * rules/src/match/lazy.c — what the passes need not look for. Only an atom that picks a rule or a
  * scope must be known for every event; the others (".exe", "\system32\", what stands beside the
  * trigger or behind a not) matter when a candidate asks for them, which few events have. So each
- * table has a twin for these, that is passed on demand, and their groups are asked for likewise. */
+ * table has two twins for these: one for literals, which are asked for by themselves (ask.c), and
+ * one for all else, which is passed on demand. Their groups are asked for likewise. */
 #include "core/base/err.h"
 #include "match/engine.h"
 #include <string.h>
@@ -70,12 +71,15 @@ static int mark_eager(struct wedr_builder *b, const struct members *m)
 }
 
 /* Moves an atom that is not eager. */
-static void move_slot(
-    const struct wedr_builder *b, uint32_t *from, uint32_t *to, uint32_t twin, uint32_t *where)
+static void move_slot(const struct wedr_builder *b,
+                      uint32_t *from,
+                      uint32_t *to,
+                      uint32_t twin,
+                      struct wedr_ask *asks)
 {
     if (*from != WEDR_IR_NONE && !b->eager[*from]) {
         *to = *from;
-        where[*from] = twin;
+        asks[*from].twin = twin;
         *from = WEDR_IR_NONE;
     }
 }
@@ -84,7 +88,7 @@ static void move_slot(
 static void move_exacts(const struct wedr_builder *b,
                         struct wedr_table *t,
                         struct wedr_table *to,
-                        uint32_t *where)
+                        struct wedr_ask *asks)
 {
     const struct wedr_exact *x = t->exacts.p;
     uint32_t twin = t->lazy;
@@ -96,7 +100,7 @@ static void move_exacts(const struct wedr_builder *b,
         return;
     }
     for (size_t i = 0; i < t->exacts.count; i++) {
-        where[x[i].atom] = twin;
+        asks[x[i].atom].twin = twin;
     }
     to->exacts = t->exacts;
     to->exact_index = t->exact_index;
@@ -111,7 +115,7 @@ static void move_exacts(const struct wedr_builder *b,
 static void move_numbers(const struct wedr_builder *b,
                          struct wedr_table *t,
                          struct wedr_table *to,
-                         uint32_t *where)
+                         struct wedr_ask *asks)
 {
     const struct wedr_exact_number *x = t->numbers.p;
     uint32_t twin = t->lazy;
@@ -123,7 +127,7 @@ static void move_numbers(const struct wedr_builder *b,
         return;
     }
     for (size_t i = 0; i < t->numbers.count; i++) {
-        where[x[i].atom] = twin;
+        asks[x[i].atom].twin = twin;
     }
     to->numbers = t->numbers;
     to->number_index = t->number_index;
@@ -131,8 +135,10 @@ static void move_numbers(const struct wedr_builder *b,
     memset(&t->number_index, 0, sizeof(t->number_index));
 }
 
-static int
-move_lists(struct wedr_builder *b, struct wedr_table *t, struct wedr_table *to, uint32_t *where)
+static int move_lists(struct wedr_builder *b,
+                      struct wedr_table *t,
+                      struct wedr_table *to,
+                      struct wedr_ask *asks)
 {
     struct wedr_list *lists = t->lists.p;
     size_t kept = 0;
@@ -141,7 +147,7 @@ move_lists(struct wedr_builder *b, struct wedr_table *t, struct wedr_table *to, 
         if (b->eager[lists[i].atom]) {
             lists[kept++] = lists[i];
         } else {
-            where[lists[i].atom] = t->lazy;
+            asks[lists[i].atom].twin = t->lazy;
             r = wedr_vec_push(&b->e->pool, &to->lists, &lists[i], 1, sizeof(lists[i]));
         }
     }
@@ -149,57 +155,59 @@ move_lists(struct wedr_builder *b, struct wedr_table *t, struct wedr_table *to, 
     return r;
 }
 
+static bool is_empty(const struct wedr_table *t)
+{
+    return t->exacts.count == 0 && t->numbers.count == 0 && t->lists.count == 0 &&
+           t->exists == WEDR_IR_NONE && t->empty == WEDR_IR_NONE && t->yes == WEDR_IR_NONE &&
+           t->no == WEDR_IR_NONE;
+}
+
 /* The twin is the table behind all others. */
-static int split_table(struct wedr_builder *b, uint32_t table, uint32_t *where)
+static int split_table(struct wedr_builder *b, uint32_t table, struct wedr_ask *asks)
 {
     struct wedr_table *t = table_at(b, table);
-    struct wedr_table twin = {.field = t->field,
-                              .exists = WEDR_IR_NONE,
-                              .empty = WEDR_IR_NONE,
-                              .yes = WEDR_IR_NONE,
-                              .no = WEDR_IR_NONE,
-                              .lazy = WEDR_IR_NONE};
+    struct wedr_table twin = wedr_table_init(t->field);
     t->lazy = (uint32_t)b->e->tables.count;
-    move_slot(b, &t->exists, &twin.exists, t->lazy, where);
-    move_slot(b, &t->empty, &twin.empty, t->lazy, where);
-    move_slot(b, &t->yes, &twin.yes, t->lazy, where);
-    move_slot(b, &t->no, &twin.no, t->lazy, where);
-    move_exacts(b, t, &twin, where);
-    move_numbers(b, t, &twin, where);
-    int r = move_lists(b, t, &twin, where);
+    move_slot(b, &t->exists, &twin.exists, t->lazy, asks);
+    move_slot(b, &t->empty, &twin.empty, t->lazy, asks);
+    move_slot(b, &t->yes, &twin.yes, t->lazy, asks);
+    move_slot(b, &t->no, &twin.no, t->lazy, asks);
+    move_exacts(b, t, &twin, asks);
+    move_numbers(b, t, &twin, asks);
+    int r = move_lists(b, t, &twin, asks);
+    if (is_empty(&twin)) {
+        t->lazy = WEDR_IR_NONE;
+        return r;
+    }
     int p = wedr_vec_push(&b->e->pool, &b->e->tables, &twin, 1, sizeof(twin));
     return r < 0 ? r : p;
 }
 
-/* Keywords are looked for in all texts, so that one costs as much as their table. */
-static int note_asked(struct wedr_builder *b, const struct wedr_literal_entry *l)
+/* The twin of a literal's table, made on first use. */
+static int literal_twin(struct wedr_builder *b, uint32_t table, uint32_t *ret_twin)
 {
-    struct wedr_engine *e = b->e;
-    struct wedr_asked asked = {.place = l->literal.place};
-    if (table_at(b, l->table)->field == WEDR_FIELD_ANY) {
-        return WEDR_OK;
+    int r = WEDR_OK;
+    if (table_at(b, table)->lazy_literals == WEDR_IR_NONE) {
+        struct wedr_table twin = wedr_table_init(table_at(b, table)->field);
+        table_at(b, table)->lazy_literals = (uint32_t)b->e->tables.count;
+        r = wedr_vec_push(&b->e->pool, &b->e->tables, &twin, 1, sizeof(twin));
     }
-    int r = wedr_pool_text(&e->pool, l->literal.text, &asked.text);
-    if (r == WEDR_OK) {
-        e->asked_of[l->literal.atom] = (uint32_t)e->asked.count;
-        r = wedr_vec_push(&e->pool, &e->asked, &asked, 1, sizeof(asked));
-    }
+    *ret_twin = table_at(b, table)->lazy_literals;
     return r;
 }
 
-static int split_all(struct wedr_builder *b, uint32_t *where)
+static int split_all(struct wedr_builder *b, struct wedr_ask *asks)
 {
     struct wedr_literal_entry *l = b->literals.p;
     uint32_t count = (uint32_t)b->e->tables.count;
     int r = WEDR_OK;
     for (uint32_t t = 0; r == WEDR_OK && t < count; t++) {
-        r = split_table(b, t, where);
+        r = split_table(b, t, asks);
     }
     for (size_t i = 0; r == WEDR_OK && i < b->literals.count; i++) {
         if (!b->eager[l[i].literal.atom]) {
-            l[i].table = table_at(b, l[i].table)->lazy;
-            where[l[i].literal.atom] = l[i].table;
-            r = note_asked(b, &l[i]);
+            r = literal_twin(b, l[i].table, &l[i].table);
+            asks[l[i].literal.atom].twin = l[i].table;
         }
     }
     return r;
@@ -242,15 +250,13 @@ int wedr_build_lazy(struct wedr_builder *b)
     struct members m;
     struct wedr_engine *e = b->e;
     size_t atoms = (size_t)e->atom_count + 1;
-    e->twin_of = wedr_pool_block(&e->pool, atoms * sizeof(uint32_t), 8);
-    e->asked_of = wedr_pool_block(&e->pool, atoms * sizeof(uint32_t), 8);
-    int r = e->twin_of && e->asked_of ? find_members(b, &m) : WEDR_E_NOMEM;
-    if (r == WEDR_OK) {
-        memset(e->twin_of, 0xFF, atoms * sizeof(uint32_t));
-        memset(e->asked_of, 0xFF, atoms * sizeof(uint32_t));
-        r = mark_eager(b, &m);
+    e->asks = wedr_pool_block(&e->pool, atoms * sizeof(*e->asks), 8);
+    int r = e->asks ? find_members(b, &m) : WEDR_E_NOMEM;
+    for (size_t i = 0; r == WEDR_OK && i < atoms; i++) {
+        e->asks[i].twin = WEDR_IR_NONE;
     }
-    r = r == WEDR_OK ? split_all(b, e->twin_of) : r;
+    r = r == WEDR_OK ? mark_eager(b, &m) : r;
+    r = r == WEDR_OK ? split_all(b, e->asks) : r;
     r = r == WEDR_OK ? list_members(b, &m) : r;
     if (r == WEDR_OK) {
         drop_edges(b);

@@ -21,21 +21,22 @@ struct wedr_matcher *wedr_matcher_new(const struct wedr_engine *e)
     m->magic = WEDR_MATCHER_MAGIC;
     m->e = e;
     m->bytes = sizeof(*m) + WEDR_FOLD_MAX(WEDR_EVAL_FOLD_MAX);
-    m->atoms = take(m, (size_t)e->atom_count / 64 + 1, sizeof(uint64_t));
-    m->touched = take(m, (size_t)e->atom_count + 1, sizeof(uint32_t));
+    m->atoms = take(m, (size_t)e->atom_count / 64 + 1, sizeof(*m->atoms));
+    m->touched = take(m, 2 * (size_t)e->atom_count + 1, sizeof(uint32_t)); /* asked for, then set */
     m->candidates = take(m, e->rules.count / 64 + 1, sizeof(uint64_t));
     m->scope_state = take(m, e->scopes.count + 1, 1);
     m->scopes = take(m, e->scopes.count + 1, sizeof(uint32_t));
     m->needed = take(m, (size_t)e->table_words + 1, sizeof(uint64_t));
     m->keywords = take(m, e->scopes.count + 1, sizeof(uint32_t));
     m->passed = take(m, e->tables.count + 1, sizeof(uint32_t));
+    m->filters = take(m, WEDR_FILTERS, sizeof(*m->filters));
     m->memo = take(m, e->residuals.count + 1, sizeof(uint32_t));
     m->matches = take(m, e->rules.count + 1, sizeof(uint32_t));
     const struct wedr_eval_limits limits = {e->opts.regex_match_limit, e->opts.regex_heap_kib_max,
                                             e->opts.regex_value_max, e->opts.regex_give_up_max};
     int r = wedr_eval_init(&m->eval, e->rs, &limits);
     if (r < 0 || !m->atoms || !m->touched || !m->candidates || !m->scope_state || !m->scopes ||
-        !m->needed || !m->keywords || !m->passed || !m->memo || !m->matches) {
+        !m->needed || !m->keywords || !m->passed || !m->filters || !m->memo || !m->matches) {
         wedr_matcher_free(m);
         return NULL;
     }
@@ -54,6 +55,7 @@ void wedr_matcher_free(struct wedr_matcher *m)
         wedr_free(m->needed);
         wedr_free(m->keywords);
         wedr_free(m->passed);
+        wedr_free(m->filters);
         wedr_free(m->memo);
         wedr_free(m->matches);
         m->magic = 0;
@@ -74,84 +76,127 @@ static void pick_scope(struct wedr_matcher *m, uint32_t scope)
     }
 }
 
+static inline void apply(struct wedr_matcher *m, uint32_t effect)
+{
+    uint32_t id = effect & WEDR_EFFECT_ID;
+    switch (effect >> WEDR_EFFECT_SHIFT) {
+    case WEDR_EFFECT_RULE:
+        m->candidates[id / 64] |= UINT64_C(1) << (id % 64);
+        break;
+    case WEDR_EFFECT_ATOM: /* a group lies above its members: no deeper than the expression */
+        wedr_matcher_set(m, id);
+        break;
+    default:
+        pick_scope(m, id);
+    }
+}
+
 void wedr_matcher_spread(struct wedr_matcher *m, uint32_t atom)
 {
-    const struct wedr_engine *e = m->e;
-    const uint32_t *effects = e->effects.p;
-    m->atoms[atom / 64] |= UINT64_C(1) << (atom % 64);
+    uint32_t effect = m->e->effect_of[atom];
+    m->atoms[atom / 64].set |= UINT64_C(1) << (atom % 64);
     m->touched[m->touched_count++] = atom;
-    for (uint32_t i = e->effect_first[atom]; i < e->effect_first[atom + 1]; i++) {
-        uint32_t id = effects[i] & WEDR_EFFECT_ID;
-        switch (effects[i] >> WEDR_EFFECT_SHIFT) {
-        case WEDR_EFFECT_RULE:
-            m->candidates[id / 64] |= UINT64_C(1) << (id % 64);
-            break;
-        case WEDR_EFFECT_ATOM:
-            wedr_matcher_set(
-                m, id); /* a group lies above its members: no deeper than the expression */
-            break;
-        default:
-            pick_scope(m, id);
-        }
+    if (effect == WEDR_IR_NONE) {
+        return;
+    }
+    if (effect >> WEDR_EFFECT_SHIFT != WEDR_EFFECT_LIST) {
+        apply(m, effect);
+        return;
+    }
+    const uint32_t *list = WEDR_VEC_AT(const uint32_t, m->e->effects, effect &WEDR_EFFECT_ID);
+    for (uint32_t i = 1; i <= list[0]; i++) {
+        apply(m, list[i]);
     }
 }
 
 static bool demand(struct wedr_matcher *m, uint32_t atom, struct wedr_rule_event *ev);
 
-/* What m->passed says of a twin that was passed. */
-static inline uint32_t all_passed(const struct wedr_matcher *m)
+/* A filter says so. */
+static inline bool is_excluded(const struct wedr_matcher *m, const struct wedr_ask *a)
 {
-    return m->epoch * WEDR_ASKS + WEDR_ASKS - 1;
-}
-
-/* Most atoms that are asked for are set, or their twin was passed for another atom before. */
-static inline bool atom_holds(struct wedr_matcher *m, uint32_t atom, struct wedr_rule_event *ev)
-{
-    if (wedr_matcher_has(m, atom)) {
-        return true;
-    }
-    uint32_t twin = m->e->twin_of[atom];
-    if (twin != WEDR_IR_NONE && m->passed[twin] == all_passed(m)) {
+    if (!a->filtered) {
         return false;
     }
-    return demand(m, atom, ev);
+    uint32_t filter = m->passed[a->twin] - (m->epoch * WEDR_ASKS + WEDR_ASKS_FILTER);
+    return filter < WEDR_FILTERS && !wedr_filter_may(&m->filters[filter], a);
+}
+
+/* An atom that the passes do not know: what was found out is kept. */
+static inline bool ask_holds(struct wedr_matcher *m, uint32_t atom, struct wedr_rule_event *ev)
+{
+    struct wedr_truth *known = &m->atoms[atom / 64];
+    const uint64_t bit = UINT64_C(1) << (atom % 64);
+    if ((known->set | known->absent) & bit) {
+        return known->set & bit;
+    }
+    if (is_excluded(m, &m->e->asks[atom])) {
+        return false;
+    }
+    if (demand(m, atom, ev)) {
+        return true;
+    }
+    known->absent |= bit;
+    m->touched[m->touched_count++] = atom;
+    return false;
+}
+
+/* Looks for a literal by itself, as long as few were asked for or the filter does not exclude it.
+ */
+static enum wedr_answer
+ask(struct wedr_matcher *m, const struct wedr_ask *a, uint32_t *passed, struct wedr_rule_event *ev)
+{
+    const struct wedr_engine *e = m->e;
+    const struct wedr_table *t = WEDR_VEC_AT(const struct wedr_table, e->tables, a->twin);
+    uint32_t asks = *passed - m->epoch * WEDR_ASKS;
+    if (asks == WEDR_ASKS_FEW && m->filter_count < WEDR_FILTERS &&
+        wedr_pass_filter(t, ev, &m->filters[m->filter_count])) {
+        *passed += WEDR_ASKS_FILTER - asks + m->filter_count;
+        asks = WEDR_ASKS_FILTER + m->filter_count++;
+    }
+    if (asks < WEDR_ASKS_MANY) {
+        ++*passed;
+    } else if (asks < WEDR_ASKS_FILTER) {
+        return WEDR_ANSWER_PASS;
+    } else if (is_excluded(m, a)) {
+        return WEDR_ANSWER_NO;
+    }
+    return wedr_pass_asked(t, a, e->ask_texts + a->text, ev);
 }
 
 /* Most candidates ask for one or two literals of a table of thousands: these are looked for by
- * themselves. Who asks for more has the table passed. */
-static bool
-demand_twin(struct wedr_matcher *m, uint32_t atom, uint32_t twin, struct wedr_rule_event *ev)
+ * themselves. What is no literal is known when the twin was passed. */
+static bool demand_twin(struct wedr_matcher *m,
+                        uint32_t atom,
+                        const struct wedr_ask *a,
+                        struct wedr_rule_event *ev)
 {
-    const struct wedr_engine *e = m->e;
-    const struct wedr_table *t = WEDR_VEC_AT(const struct wedr_table, e->tables, twin);
     const uint32_t none = m->epoch * WEDR_ASKS;
-    uint32_t *passed = &m->passed[twin];
-    enum wedr_answer answer = WEDR_ANSWER_PASS;
+    uint32_t *passed = &m->passed[a->twin];
     *passed = *passed < none ? none : *passed;
-    if (e->asked_of[atom] != WEDR_IR_NONE && ++*passed < all_passed(m)) {
-        answer = wedr_pass_asked(
-            t, WEDR_VEC_AT(const struct wedr_asked, e->asked, e->asked_of[atom]), ev);
+    if (*passed == none + WEDR_ASKS_PASSED) {
+        return false;
     }
+    enum wedr_answer answer = a->len > 0 ? ask(m, a, passed, ev) : WEDR_ANSWER_PASS;
     if (answer == WEDR_ANSWER_YES) {
         wedr_matcher_spread(m, atom);
     } else if (answer == WEDR_ANSWER_PASS) {
-        *passed = all_passed(m);
-        wedr_pass_table(m, t, ev);
+        *passed = none + WEDR_ASKS_PASSED;
+        wedr_pass_table(m, WEDR_VEC_AT(const struct wedr_table, m->e->tables, a->twin), ev);
     }
     return wedr_matcher_has(m, atom);
 }
 
-/* An atom that is not set may not be known yet: asks the twin that decides it, or for the members
- * of the group, no deeper than the expression was. */
+/* Asks the twin that decides the atom, or for the members of the group, no deeper than the
+ * expression was. */
 static bool demand(struct wedr_matcher *m, uint32_t atom, struct wedr_rule_event *ev)
 {
     const struct wedr_engine *e = m->e;
-    uint32_t twin = e->twin_of[atom];
-    if (twin != WEDR_IR_NONE) {
-        return demand_twin(m, atom, twin, ev);
+    const struct wedr_ask *a = &e->asks[atom];
+    if (a->twin != WEDR_IR_NONE) {
+        return demand_twin(m, atom, a, ev);
     }
     for (uint32_t i = e->member_first[atom]; i < e->member_first[atom + 1]; i++) {
-        if (atom_holds(m, *WEDR_VEC_AT(const uint32_t, e->members, i), ev)) {
+        if (ask_holds(m, *WEDR_VEC_AT(const uint32_t, e->members, i), ev)) {
             wedr_matcher_spread(m, atom);
             return true;
         }
@@ -162,7 +207,7 @@ static bool demand(struct wedr_matcher *m, uint32_t atom, struct wedr_rule_event
 static bool residual_holds(struct wedr_matcher *m, uint32_t id, struct wedr_rule_event *ev)
 {
     const struct wedr_residual *r = WEDR_VEC_AT(const struct wedr_residual, m->e->residuals, id);
-    if (r->gate != WEDR_IR_NONE && !atom_holds(m, r->gate, ev)) {
+    if (r->gate != WEDR_IR_NONE && !ask_holds(m, r->gate, ev)) {
         return false;
     }
     if (m->memo[id] / 2 != m->epoch) {
@@ -177,10 +222,17 @@ static bool residual_holds(struct wedr_matcher *m, uint32_t id, struct wedr_rule
 static bool x_holds(struct wedr_matcher *m, uint32_t id, struct wedr_rule_event *ev);
 
 /* Most kids are atoms. */
-static inline bool kid_holds(struct wedr_matcher *m, uint32_t id, struct wedr_rule_event *ev)
+static inline bool ref_holds(struct wedr_matcher *m, uint32_t ref, struct wedr_rule_event *ev)
 {
-    const struct wedr_x *x = wedr_engine_x(m->e, id);
-    return x->kind == WEDR_X_ATOM ? atom_holds(m, x->arg, ev) : x_holds(m, id, ev);
+    uint32_t id = ref & WEDR_REF_ID;
+    switch (ref >> WEDR_REF_SHIFT) {
+    case WEDR_REF_X:
+        return x_holds(m, id, ev);
+    case WEDR_REF_ATOM:
+        return wedr_matcher_has(m, id);
+    default:
+        return ask_holds(m, id, ev);
+    }
 }
 
 static bool x_holds(struct wedr_matcher *m, uint32_t id, struct wedr_rule_event *ev)
@@ -191,29 +243,27 @@ static bool x_holds(struct wedr_matcher *m, uint32_t id, struct wedr_rule_event 
     switch (x->kind) {
     case WEDR_X_TRUE:
         return true;
-    case WEDR_X_ATOM:
-        return atom_holds(m, x->arg, ev);
     case WEDR_X_RESIDUAL:
         return residual_holds(m, x->arg, ev);
     case WEDR_X_NOT:
-        return !kid_holds(m, kids[0], ev);
+        return !ref_holds(m, kids[0], ev);
     case WEDR_X_AND:
         for (uint32_t i = 0; i < x->kid_count; i++) {
-            if (!kid_holds(m, kids[i], ev)) {
+            if (!ref_holds(m, kids[i], ev)) {
                 return false;
             }
         }
         return true;
     case WEDR_X_OR:
         for (uint32_t i = 0; i < x->kid_count; i++) {
-            if (kid_holds(m, kids[i], ev)) {
+            if (ref_holds(m, kids[i], ev)) {
                 return true;
             }
         }
         return false;
     case WEDR_X_AT_LEAST:
         for (uint32_t i = 0; have < x->arg && i < x->kid_count; i++) {
-            have += kid_holds(m, kids[i], ev);
+            have += ref_holds(m, kids[i], ev);
         }
         return have >= x->arg;
     default:
@@ -253,7 +303,7 @@ static void open_scopes(struct wedr_matcher *m, struct wedr_rule_event *ev)
     memset(m->needed, 0, e->table_words * sizeof(uint64_t));
     for (uint32_t i = 0; i < m->scope_count; i++) {
         const struct wedr_scope *s = WEDR_VEC_AT(const struct wedr_scope, e->scopes, m->scopes[i]);
-        if (!class_holds(s, ev) || (s->guard != WEDR_IR_NONE && !x_holds(m, s->guard, ev))) {
+        if (!class_holds(s, ev) || (s->guard != WEDR_IR_NONE && !ref_holds(m, s->guard, ev))) {
             continue;
         }
         m->scope_state[m->scopes[i]] = WEDR_SCOPE_ON;
@@ -301,42 +351,69 @@ static void pass_all(struct wedr_matcher *m,
     }
 }
 
-static size_t evaluate(struct wedr_matcher *m, struct wedr_rule_event *ev)
+/* Rules that hold, by scope; within one in their order. */
+static size_t evaluate_scope(struct wedr_matcher *m,
+                             const struct wedr_scope *s,
+                             size_t count,
+                             struct wedr_rule_event *ev)
 {
-    const struct wedr_engine *e = m->e;
-    const uint64_t *c = m->candidates;
-    size_t words = e->rules.count / 64 + 1;
-    size_t count = 0;
-    for (size_t w = 0; w < words; w++) {
-        uint64_t bits = c[w];
+    const struct wedr_engine_rule *rules = m->e->rules.p;
+    const uint32_t end = s->rule_first + s->rule_count;
+    for (uint32_t w = s->rule_first / 64; w * 64 < end; w++) {
+        uint64_t bits = m->candidates[w];
         if (bits == 0) { /* most are */
-            w += w + 4 < words && (c[w + 1] | c[w + 2] | c[w + 3] | c[w + 4]) == 0 ? 4 : 0;
             continue;
         }
-        m->candidates[w] = 0;
+        bits &= w * 64 < s->rule_first ? UINT64_MAX << (s->rule_first % 64) : UINT64_MAX;
+        bits &= end - w * 64 < 64 ? (UINT64_C(1) << (end % 64)) - 1 : UINT64_MAX;
         for (; bits; bits &= bits - 1) {
-            const struct wedr_engine_rule *r = WEDR_VEC_AT(const struct wedr_engine_rule, e->rules,
-                                                           w * 64 + wedr_lowest_bit(bits));
-            if (m->scope_state[r->scope] == WEDR_SCOPE_ON) {
-                m->candidate_count++;
-                if (x_holds(m, r->x, ev)) {
-                    m->matches[count++] = r->rule;
-                }
+            const struct wedr_engine_rule *r = &rules[w * 64 + wedr_lowest_bit(bits)];
+            m->candidate_count++;
+            if (ref_holds(m, r->x, ev)) {
+                m->matches[count++] = r->rule;
             }
         }
     }
     return count;
 }
 
+/* Few rules hold, and most are in order. */
+static void sort_matches(uint32_t *rules, size_t count)
+{
+    for (size_t i = 1; i < count; i++) {
+        uint32_t moved = rules[i];
+        size_t at = i;
+        for (; at > 0 && rules[at - 1] > moved; at--) {
+            rules[at] = rules[at - 1];
+        }
+        rules[at] = moved;
+    }
+}
+
+static size_t evaluate(struct wedr_matcher *m, struct wedr_rule_event *ev)
+{
+    size_t count = 0;
+    for (uint32_t i = 0; i < m->scope_count; i++) {
+        if (m->scope_state[m->scopes[i]] == WEDR_SCOPE_ON) {
+            const struct wedr_scope *s =
+                WEDR_VEC_AT(const struct wedr_scope, m->e->scopes, m->scopes[i]);
+            count = evaluate_scope(m, s, count, ev);
+        }
+    }
+    memset(m->candidates, 0, (m->e->rules.count / 64 + 1) * sizeof(*m->candidates));
+    sort_matches(m->matches, count);
+    return count;
+}
+
 static void begin(struct wedr_matcher *m, const struct wedr_engine *e)
 {
     for (uint32_t i = 0; i < m->touched_count; i++) {
-        m->atoms[m->touched[i] / 64] = 0;
+        m->atoms[m->touched[i] / 64] = (struct wedr_truth){0, 0};
     }
     for (uint32_t i = 0; i < m->scope_count; i++) {
         m->scope_state[m->scopes[i]] = WEDR_SCOPE_IDLE;
     }
-    m->touched_count = m->scope_count = m->keyword_count = 0;
+    m->touched_count = m->scope_count = m->keyword_count = m->filter_count = 0;
     m->eval.gave_up = 0;
     m->eval.needs = e->needs;
     if (++m->epoch > UINT32_MAX / WEDR_ASKS - 1) {

@@ -106,7 +106,8 @@ static void find_grams(struct wedr_matcher *m, const struct wedr_grams *g, const
     }
     const uint8_t *s = p->s;
     size_t left = p->len - WEDR_GRAM + stride; /* stride for each place that is left, and less */
-    for (; left >= 4 * stride; left -= 4 * stride) { /* written out: half of all time is spent here */
+    for (; left >= 4 * stride;
+         left -= 4 * stride) { /* written out: half of all time is spent here */
         at_place(m, g, p, s);
         at_place(m, g, p, s += stride);
         at_place(m, g, p, s += stride);
@@ -499,31 +500,60 @@ void wedr_pass_table(struct wedr_matcher *m, const struct wedr_table *t, struct 
     }
 }
 
-static bool asked_stands(struct wedr_text plain, const struct wedr_asked *a)
+static bool asked_stands(struct wedr_text plain, const struct wedr_ask *a, const char *literal)
 {
     const struct piece all = {(const uint8_t *)plain.p, plain.len, true, true};
     if (a->place == WEDR_PLACE_ANYWHERE) {
-        return stands_in(&all, a->text);
+        return stands_in(&all, wedr_text(literal, a->len));
     }
-    size_t from = a->place == WEDR_PLACE_END ? plain.len - a->text.len : 0;
-    return plain.len >= a->text.len && stands_at(all.s + from, a->text.p, a->text.len);
+    size_t from = a->place == WEDR_PLACE_END ? plain.len - a->len : 0;
+    return plain.len >= a->len && stands_at(all.s + from, literal, a->len);
 }
 
-enum wedr_answer
-wedr_pass_asked(const struct wedr_table *t, const struct wedr_asked *a, struct wedr_rule_event *ev)
+static bool has_text(const struct wedr_table *t, const struct wedr_rule_value *v)
+{
+    return v->kind != WEDR_VALUE_NULL && (v->kind != WEDR_VALUE_NUMBER || t->numeric);
+}
+
+enum wedr_answer wedr_pass_asked(const struct wedr_table *t,
+                                 const struct wedr_ask *a,
+                                 const char *literal,
+                                 struct wedr_rule_event *ev)
 {
     for (uint32_t v = ev->first[t->field]; v != WEDR_IR_NONE; v = ev->values[v].next) {
-        uint8_t kind = ev->values[v].kind;
         struct wedr_text plain;
-        if (kind == WEDR_VALUE_NULL || (kind == WEDR_VALUE_NUMBER && !t->numeric)) {
+        if (!has_text(t, &ev->values[v])) {
             continue;
         }
         if (!wedr_event_plain(ev, v, &plain)) {
             return WEDR_ANSWER_PASS;
         }
-        if (asked_stands(plain, a)) {
+        if (asked_stands(plain, a, literal)) {
             return WEDR_ANSWER_YES;
         }
     }
     return WEDR_ANSWER_NO;
+}
+
+bool wedr_pass_filter(const struct wedr_table *t,
+                      struct wedr_rule_event *ev,
+                      struct wedr_filter *filter)
+{
+    size_t all = 0;
+    memset(filter, 0, sizeof(*filter));
+    for (uint32_t v = ev->first[t->field]; v != WEDR_IR_NONE; v = ev->values[v].next) {
+        struct wedr_text plain;
+        if (!has_text(t, &ev->values[v])) {
+            continue;
+        }
+        if (!wedr_event_plain(ev, v, &plain) || plain.len > WEDR_FILTER_BYTES_MAX - all) {
+            return false;
+        }
+        all += plain.len;
+        for (uint32_t i = 0; i + WEDR_GRAM <= plain.len; i += WEDR_ASK_GRAMS) {
+            uint32_t place = wedr_ask_place(plain.p + i);
+            filter->bits[place / 64] |= UINT64_C(1) << (place % 64);
+        }
+    }
+    return true;
 }

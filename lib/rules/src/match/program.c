@@ -17,6 +17,9 @@ int wedr_build_x(struct wedr_builder *b,
                        .kid_first = (uint32_t)e->kids.count,
                        .kid_count = (uint32_t)count};
     uint32_t id = (uint32_t)e->xs.count;
+    if (id > WEDR_REF_ID) {
+        return WEDR_E_LIMIT;
+    }
     int r = wedr_vec_push(&e->pool, &e->kids, kids, count, sizeof(*kids));
     if (r == WEDR_OK) {
         r = wedr_vec_push(&e->pool, &e->xs, &x, 1, sizeof(x));
