@@ -141,7 +141,7 @@ static void name_dotted(const struct wedr_field_map *map, struct wedr_rule_event
     memset(name_at, 0xFF, sizeof(name_at));
     for (uint32_t i = 0; i < ev->count; i++) {
         struct wedr_rule_value *v = &ev->values[i];
-        if (v->source == WEDR_IR_NONE || !wedr_map_source_at(map, v->source)->paired) {
+        if (!(map->paired_bits >> (v->source % 64) & 1)) {
             continue;
         }
         for (uint32_t k = 0; k < map->pair_count; k++) {

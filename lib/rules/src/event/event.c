@@ -100,29 +100,6 @@ void wedr_rule_event_clear(struct wedr_rule_event *ev)
     ev->ascii = false;
 }
 
-static inline struct wedr_rule_value *push(struct wedr_rule_event *ev)
-{
-    if (ev->count == ev->limits.values_max) {
-        ev->dropped++;
-        return NULL;
-    }
-    struct wedr_rule_value *v = &ev->values[ev->count];
-    v->text = wedr_text(NULL, 0);
-    v->name = wedr_text(NULL, 0);
-    v->field = v->next = v->source = WEDR_IR_NONE;
-    ev->slices[ev->count].p = NULL;
-    ev->ascii = false;
-    v->origin = ev->count++;
-    v->kind = WEDR_VALUE_NULL;
-    v->boolean = v->escaped = false;
-    return v;
-}
-
-struct wedr_rule_value *wedr_event_push(struct wedr_rule_event *ev)
-{
-    return push(ev);
-}
-
 static inline void link_value(struct wedr_rule_event *ev, uint32_t index, uint32_t field)
 {
     ev->values[index].field = field;
@@ -147,7 +124,7 @@ static inline int add(struct wedr_rule_event *ev, uint32_t field, struct wedr_ru
     if (field >= ev->field_count && field != WEDR_IR_NONE) {
         return WEDR_E_INVAL;
     }
-    struct wedr_rule_value *v = push(ev);
+    struct wedr_rule_value *v = wedr_event_push(ev);
     if (!v) {
         return WEDR_E_LIMIT;
     }
@@ -330,23 +307,19 @@ uint32_t wedr_rule_event_class(const struct wedr_rule_event *ev, uint32_t index)
     return index < ev->class_count ? ev->classes[index] : WEDR_IR_NONE;
 }
 
-bool wedr_event_plain(struct wedr_rule_event *ev, uint32_t value, struct wedr_text *ret_text)
+bool wedr_event_plain_first(struct wedr_rule_event *ev, uint32_t origin)
 {
-    uint32_t origin = ev->values[value].origin;
     struct wedr_text *s = &ev->slices[origin];
-    if (!s->p) {
-        struct wedr_text t = wedr_rule_event_text(ev, origin);
-        if (ev->ascii || t.len == 0 || !wedr_text_has_high(t.p, t.len)) {
-            *s = t.p ? t : wedr_text("", 0);
-        } else if (WEDR_FOLD_MAX((size_t)t.len) <= ev->folded_size - ev->folded_used) {
-            char *to = ev->folded + ev->folded_used;
-            *s = wedr_text(to, wedr_fold(t.p, t.len, to));
-            ev->folded_used += s->len;
-        } else {
-            return false;
-        }
+    struct wedr_text t = wedr_rule_event_text(ev, origin);
+    if (ev->ascii || t.len == 0 || !wedr_text_has_high(t.p, t.len)) {
+        *s = t.p ? t : wedr_text("", 0);
+    } else if (WEDR_FOLD_MAX((size_t)t.len) <= ev->folded_size - ev->folded_used) {
+        char *to = ev->folded + ev->folded_used;
+        *s = wedr_text(to, wedr_fold(t.p, t.len, to));
+        ev->folded_used += s->len;
+    } else {
+        return false;
     }
-    *ret_text = *s;
     return true;
 }
 

@@ -43,7 +43,23 @@ struct wedr_rule_event {
 };
 
 /* Appends a value that belongs to no field yet; NULL when there is no room. */
-struct wedr_rule_value *wedr_event_push(struct wedr_rule_event *ev);
+static inline struct wedr_rule_value *wedr_event_push(struct wedr_rule_event *ev)
+{
+    if (ev->count == ev->limits.values_max) {
+        ev->dropped++;
+        return NULL;
+    }
+    struct wedr_rule_value *v = &ev->values[ev->count];
+    v->text = wedr_text(NULL, 0);
+    v->name = wedr_text(NULL, 0);
+    v->field = v->next = v->source = WEDR_IR_NONE;
+    ev->slices[ev->count].p = NULL;
+    ev->ascii = false;
+    v->origin = ev->count++;
+    v->kind = WEDR_VALUE_NULL;
+    v->boolean = v->escaped = false;
+    return v;
+}
 /* Puts the last pushed (or any unlinked) value at the end of the field's list. */
 void wedr_event_link(struct wedr_rule_event *ev, uint32_t index, uint32_t field);
 
@@ -65,7 +81,6 @@ struct wedr_map_source {
     uint32_t derived_first, derived_count; /* found by this source */
     bool selects;                          /* a selector looks for a value of it */
     bool selects_there;                    /* a selector looks for its presence */
-    bool paired;                           /* a dotted pair looks for it */
 };
 
 struct wedr_map_condition {
@@ -111,6 +126,7 @@ struct wedr_field_map {
     struct wedr_pool pool;
     bool sealed;
     bool dotted_pairs;
+    uint64_t paired_bits;      /* by source % 64: a dotted pair may look for it */
     uint64_t serial;           /* of sealed maps: no two have the same */
     struct wedr_vec sources;   /* struct wedr_map_source */
     struct wedr_vec entries;   /* struct wedr_map_entry, until sealed */
@@ -160,7 +176,17 @@ WEDR_MUST_USE int wedr_event_bind(struct wedr_rule_event *ev, uint32_t index, ui
 
 /* The text of a value in which a folded literal can be found by comparing ASCII letters uncased:
  * the text itself when it is ASCII, else folded. False when there is no room for that. */
-bool wedr_event_plain(struct wedr_rule_event *ev, uint32_t value, struct wedr_text *ret_text);
+bool wedr_event_plain_first(struct wedr_rule_event *ev, uint32_t origin);
+static inline bool
+wedr_event_plain(struct wedr_rule_event *ev, uint32_t value, struct wedr_text *ret_text)
+{
+    const struct wedr_rule_value *v = &ev->values[value];
+    if (!ev->slices[v->origin].p && !wedr_event_plain_first(ev, v->origin)) {
+        return false;
+    }
+    *ret_text = ev->slices[v->origin];
+    return true;
+}
 /* A value with a text of its own: no repeated one, no number, not empty. */
 static inline bool wedr_event_is_text(const struct wedr_rule_event *ev, uint32_t value)
 {

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
  * rules/src/event/json.c — one pass over the document with a stack of its own: hostile input costs
  * neither recursion nor memory. */
+#include "core/base/endian.h"
 #include "core/base/err.h"
 #include "event/event.h"
 #include "event/scan.h"
 #include <string.h>
 
-#define WHOLE_DIGITS 18 /* that fit an int64_t whatever they are */
+#define PLAIN_LEAST (WEDR_KEY_MAX + 2 * WEDR_SCAN + 4) /* bytes behind a key that are looked at */
+#define WHOLE_DIGITS 19                                /* that fit an uint64_t whatever they are */
 
 struct frame {
     bool array;
@@ -106,7 +108,7 @@ static inline void find_special(struct reader *r)
 }
 
 /* r->p is behind the opening quote. */
-static int read_string(struct reader *r, struct raw *ret_raw)
+static int read_string(struct reader *r, struct wedr_text *ret_text, bool *ret_escaped)
 {
     const char *first = r->p;
     bool escaped = false;
@@ -124,8 +126,8 @@ static int read_string(struct reader *r, struct raw *ret_raw)
             return e;
         }
     }
-    ret_raw->text = wedr_text(first, (size_t)(r->p - first) - 1);
-    ret_raw->escaped = escaped;
+    *ret_text = wedr_text(first, (size_t)(r->p - first) - 1);
+    *ret_escaped = escaped;
     return WEDR_OK;
 }
 
@@ -134,22 +136,43 @@ static bool number_byte(char c)
     return (c >= '0' && c <= '9') || c == '-' || c == '+' || c == '.' || c == 'e' || c == 'E';
 }
 
-/* Most numbers are whole and short. */
+/* Eight digits at p. */
+static inline bool read_eight(const char *p, uint64_t *n)
+{
+    const uint64_t ones = UINT64_C(0x0101010101010101);
+    uint64_t w = wedr_le64(p);
+    if (((w & ones * 0xF0) | ((w + ones * 6) & ones * 0xF0) >> 4) != ones * 0x33) {
+        return false;
+    }
+    w = (w & ones * 0x0F) * 2561 >> 8; /* pairs, fours, all */
+    w = (w & UINT64_C(0x00FF00FF00FF00FF)) * 6553601 >> 16;
+    w = (w & UINT64_C(0x0000FFFF0000FFFF)) * UINT64_C(42949672960001) >> 32;
+    *n = *n * 100000000 + w;
+    return true;
+}
+
+/* Most numbers are whole. */
 static bool read_whole(struct reader *r, struct wedr_rule_value *v)
 {
-    const char *p = r->p;
+    const char *first = r->p + (*r->p == '-');
+    const char *p = first;
     const char *most = r->end - p < WHOLE_DIGITS ? r->end : p + WHOLE_DIGITS;
-    int64_t n = 0;
-    for (; p < most && (unsigned)(*p - '0') < 10; p++) {
-        n = n * 10 + (*p - '0');
+    uint64_t n = 0;
+    while (most - p >= 8 && read_eight(p, &n)) {
+        p += 8;
     }
-    size_t len = (size_t)(p - r->p);
-    if (len == 0 || (*r->p == '0' && len > 1) || (p < r->end && number_byte(*p))) {
+    for (; p < most && (unsigned)(*p - '0') < 10; p++) {
+        n = n * 10 + (unsigned)(*p - '0');
+    }
+    bool padded = p - first > 1 && *first == '0';
+    bool minus = first > r->p;
+    if (p == first || padded || (minus && n == 0) || n > INT64_MAX ||
+        (p < r->end && number_byte(*p))) {
         return false;
     }
     v->kind = WEDR_VALUE_NUMBER;
-    v->number = wedr_number_i64(n);
-    v->text = wedr_text(r->p, len);
+    v->number = wedr_number_i64(minus ? -(int64_t)n : (int64_t)n);
+    v->text = wedr_text(r->p, (size_t)(p - r->p));
     r->p = p;
     return true;
 }
@@ -185,18 +208,11 @@ static bool read_word(struct reader *r, const char *word, size_t len)
 
 static int read_scalar(struct reader *r, struct wedr_rule_value *v)
 {
-    struct raw raw;
     switch (*r->p) {
-    case '"': {
+    case '"':
         r->p++;
-        int e = read_string(r, &raw);
-        if (e == WEDR_OK) {
-            v->kind = WEDR_VALUE_TEXT;
-            v->text = raw.text;
-            v->escaped = raw.escaped;
-        }
-        return e;
-    }
+        v->kind = WEDR_VALUE_TEXT;
+        return read_string(r, &v->text, &v->escaped);
     case 't':
     case 'f':
         v->kind = WEDR_VALUE_BOOL;
@@ -349,7 +365,27 @@ static void note_pair(struct reader *r, const struct wedr_text *key, uint32_t in
     }
 }
 
-static int push_scalar(struct reader *r, uint32_t source, struct wedr_text key)
+/* A string at r->p that ends before anything that must be looked at closer. */
+static inline bool read_simple(struct reader *r, struct wedr_rule_value *v)
+{
+    const char *first = r->p + 1;
+    for (const char *p = first; r->end - p >= (ptrdiff_t)WEDR_SCAN; p += WEDR_SCAN) {
+        size_t n = wedr_scan_special(p);
+        if (n < WEDR_SCAN) {
+            if (p[n] != '"') {
+                return false;
+            }
+            v->kind = WEDR_VALUE_TEXT;
+            v->text = wedr_text(first, (size_t)(p + n - first));
+            r->p = p + n + 1;
+            return true;
+        }
+    }
+    return false;
+}
+
+static inline int
+push_scalar(struct reader *r, const struct frame *f, uint32_t source, struct wedr_text key)
 {
     struct wedr_rule_value *v = wedr_event_push(r->ev);
     if (!v) {
@@ -357,10 +393,10 @@ static int push_scalar(struct reader *r, uint32_t source, struct wedr_text key)
     }
     v->source = source;
     v->name = key;
-    if (top(r)->pairs > 0) {
+    if (f->pairs > 0) {
         note_pair(r, &key, v->origin);
     }
-    return read_scalar(r, v);
+    return *r->p == '"' && read_simple(r, v) ? WEDR_OK : read_scalar(r, v);
 }
 
 static bool at_container(const struct reader *r)
@@ -378,39 +414,68 @@ static int read_element(struct reader *r)
         struct wedr_key k = {.source = f->source, .child = f->path, .skip = WEDR_IR_NONE};
         return open_frame(r, f->name_len, &k, f->key);
     }
-    return push_scalar(r, f->source, f->key);
+    return push_scalar(r, f, f->source, f->key);
 }
 
 /* The value of a key: of a scalar only the source matters, what is in an object or array needs the
  * name too. */
 static int read_named(struct reader *r, const struct raw *key)
 {
-    struct wedr_key probe = {.path = top(r)->path,
-                             .source = WEDR_IR_NONE,
-                             .child = WEDR_KEYS_NONE,
-                             .skip = WEDR_IR_NONE};
-    struct wedr_key *slot = NULL;
+    struct wedr_key probe = {.path = top(r)->path};
+    struct wedr_key *slots = NULL;
     bool named = false;
     uint32_t name_len = 0;
     if (probe.path != WEDR_KEYS_NONE && !key->escaped && key->text.len <= WEDR_KEY_MAX &&
         r->end - key->text.p >= (ptrdiff_t)WEDR_KEY_MAX) {
-        slot = wedr_keys_slot(r->ev->keys, probe.path, key->text.p, key->text.len, &probe);
+        probe = wedr_key_init(probe.path, key->text.p, key->text.len);
+        slots = wedr_keys_slots(r->ev->keys, &probe);
     }
-    if (!slot || !wedr_key_same(slot, &probe)) {
+    struct wedr_key *k = slots ? wedr_keys_in(slots, &probe) : NULL;
+    if (!k) {
         name_len = compose(r, key);
         named = true;
         probe.source = source_of(r, name_len);
-        if (slot) {
-            probe.child = r->ev->keys->next++;
-            *slot = probe;
-        }
+        probe.child = slots ? r->ev->keys->next++ : WEDR_KEYS_NONE;
+        probe.skip = WEDR_IR_NONE;
+        k = slots ? wedr_keys_put(slots, &probe) : &probe;
     }
-    struct wedr_key *k = slot ? slot : &probe;
     if (!at_container(r)) {
-        return push_scalar(r, k->source, key->text);
+        return push_scalar(r, top(r), k->source, key->text);
     }
     name_len = named ? name_len : compose(r, key);
     return open_frame(r, name_len, k, key->text);
+}
+
+/* Members as most are: a short key that is remembered, and a scalar behind it. Stops in front of
+ * the first that is not (0) or behind the last one's value (1). */
+static int read_plain(struct reader *r)
+{
+    const struct frame *f = top(r);
+    while (r->end - r->p >= (ptrdiff_t)PLAIN_LEAST && *r->p == '"') {
+        const char *key = r->p + 1;
+        size_t len = wedr_scan_special(key);
+        for (size_t more = len; more == WEDR_SCAN && len < WEDR_KEY_MAX; len += more) {
+            more = wedr_scan_special(key + len);
+        }
+        const char *p = key + len + 2;
+        if (len > WEDR_KEY_MAX || p[-2] != '"' || p[-1] != ':') {
+            return 0;
+        }
+        const struct wedr_key probe = wedr_key_init(f->path, key, (uint32_t)len);
+        const struct wedr_key *k = wedr_keys_in(wedr_keys_slots(r->ev->keys, &probe), &probe);
+        p += *p == ' ';
+        if (!k || (uint8_t)*p <= ' ' || *p == '{' || *p == '[') {
+            return 0;
+        }
+        r->p = p;
+        int e = push_scalar(r, f, k->source, wedr_text(key, len));
+        if (e < 0 || r->p == r->end || *r->p != ',') {
+            return e < 0 ? e : 1;
+        }
+        r->p++;
+        r->p += r->p < r->end && *r->p == ' ';
+    }
+    return 0;
 }
 
 static int read_member(struct reader *r)
@@ -420,7 +485,7 @@ static int read_member(struct reader *r)
         return fail(r, WEDR_E_FORMAT, "a key was expected");
     }
     r->p++;
-    int e = read_string(r, &key);
+    int e = read_string(r, &key.text, &key.escaped);
     if (e < 0) {
         return e;
     }
@@ -484,6 +549,11 @@ static int read_document(struct reader *r)
             continue;
         }
         f->fresh = false;
+        int plain = f->array || f->path == WEDR_KEYS_NONE ? 0 : read_plain(r);
+        if (plain != 0) {
+            e = plain < 0 ? plain : after_value(r);
+            continue;
+        }
         e = f->array ? read_element(r) : read_member(r);
         if (e == WEDR_OK && r->depth == before) {
             e = after_value(r);

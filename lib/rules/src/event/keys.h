@@ -47,24 +47,44 @@ static inline uint64_t wedr_key_word(const char *s, uint32_t len, uint32_t at)
     return w & mask;
 }
 
-/* The slot of the key at s, of which WEDR_KEY_MAX bytes can be read; its bytes and path are set in
- * *ret_key. */
-static inline struct wedr_key *wedr_keys_slot(
-    struct wedr_keys *k, uint32_t path, const char *s, uint32_t len, struct wedr_key *ret_key)
+/* The key at s, of which WEDR_KEY_MAX bytes can be read. */
+static inline struct wedr_key wedr_key_init(uint32_t path, const char *s, uint32_t len)
 {
-    uint64_t h = (uint64_t)path << 8 ^ len;
-    for (uint32_t i = 0; i < WEDR_KEY_MAX / 8; i++) {
-        ret_key->bytes[i] = wedr_key_word(s, len, i * 8);
-        h = (h ^ ret_key->bytes[i]) * UINT64_C(0x9E3779B97F4A7C15);
-        h ^= h >> 29;
-    }
-    ret_key->path = path;
-    ret_key->len = len;
-    return &k->slots[h >> (64 - WEDR_KEYS_BITS)];
+    struct wedr_key k = {
+        .bytes = {wedr_key_word(s, len, 0), wedr_key_word(s, len, 8), wedr_key_word(s, len, 16)},
+        .path = path,
+        .len = len};
+    return k;
+}
+
+/* The first of its two slots. */
+static inline struct wedr_key *wedr_keys_slots(struct wedr_keys *k, const struct wedr_key *key)
+{
+    uint64_t h =
+        (key->bytes[0] ^ ((uint64_t)key->path << 8 ^ key->len)) * UINT64_C(0x9E3779B97F4A7C15) +
+        key->bytes[1] * UINT64_C(0xBF58476D1CE4E5B9) + key->bytes[2] * UINT64_C(0x94D049BB133111EB);
+    h ^= h >> 32;
+    return &k->slots[h * UINT64_C(0xD6E8FEB86659FD93) >> (64 - WEDR_KEYS_BITS) & ~UINT64_C(1)];
 }
 
 static inline bool wedr_key_same(const struct wedr_key *a, const struct wedr_key *b)
 {
     return a->path == b->path && a->len == b->len && a->bytes[0] == b->bytes[0] &&
            a->bytes[1] == b->bytes[1] && a->bytes[2] == b->bytes[2];
+}
+
+/* Which of its two slots has the key, or NULL. */
+static inline struct wedr_key *wedr_keys_in(struct wedr_key *slots, const struct wedr_key *key)
+{
+    return wedr_key_same(&slots[0], key)   ? &slots[0]
+           : wedr_key_same(&slots[1], key) ? &slots[1]
+                                           : NULL;
+}
+
+/* Remembers a key; of its two slots the one that was filled before is lost. */
+static inline struct wedr_key *wedr_keys_put(struct wedr_key *slots, const struct wedr_key *key)
+{
+    slots[1] = slots[0];
+    slots[0] = *key;
+    return &slots[0];
 }

@@ -273,7 +273,7 @@ static int seal_pairs(struct wedr_field_map *map)
             size_t skip = wedr_map_strip(map, name, len);
             r = wedr_map_source_add(map, wedr_text(name + skip, len - skip), to[k]);
             if (r == WEDR_OK) {
-                source_at(map, *to[k])->paired = true;
+                map->paired_bits |= UINT64_C(1) << (*to[k] % 64);
             }
         }
     }

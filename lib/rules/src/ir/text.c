@@ -51,7 +51,13 @@ bool wedr_text_has_high(const char *s, size_t len)
         }
         return all & 0x80;
     }
-    for (size_t i = 0; i + 8 <= len; i += 8) {
+    size_t i = 0;
+    for (; i + 32 <= len; i += 32) {
+        uint64_t four[4];
+        memcpy(four, s + i, sizeof(four));
+        all |= (four[0] | four[1]) | (four[2] | four[3]);
+    }
+    for (; i + 8 <= len; i += 8) {
         memcpy(&w, s + i, 8);
         all |= w;
     }
