@@ -221,7 +221,7 @@ static uint32_t value_of(const void *ctx, uint32_t source)
 int wedr_map_bind(const struct wedr_field_map *map, struct wedr_rule_event *ev)
 {
     uint32_t count = ev->count;
-    if (map->dotted_pairs) {
+    if (map->dotted_pairs && ev->paired) {
         name_dotted(map, ev);
     }
     uint32_t view = select_view(map, ev);

@@ -98,6 +98,7 @@ void wedr_rule_event_clear(struct wedr_rule_event *ev)
     ev->memory_used = ev->folded_used = ev->composed = 0;
     ev->gathered_count = 0;
     ev->ascii = false;
+    ev->paired = false;
 }
 
 static inline void link_value(struct wedr_rule_event *ev, uint32_t index, uint32_t field)

@@ -35,6 +35,7 @@ struct wedr_rule_event {
     size_t gathered_used, gathered_size;
     uint32_t gathered_count; /* values there were then, + 1; 0: not yet, UINT32_MAX: no room */
     bool ascii;              /* every text is known to be */
+    bool paired;             /* dotted pairs may look for a value of it */
     uint32_t high[WEDR_EVENT_HIGH_MAX]; /* gathered texts that are not */
     uint32_t high_count;
     char *name; /* twice limits.name_max bytes: where the reader builds dotted names */

@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  * rules/src/event/json.c — one pass over the document with a stack of its own: hostile input costs
  * neither recursion nor memory. */
-#include "core/base/endian.h"
 #include "core/base/err.h"
+#include "event/digits.h"
 #include "event/event.h"
 #include "event/scan.h"
 #include <string.h>
 
 #define PLAIN_LEAST (WEDR_KEY_MAX + 2 * WEDR_SCAN + 4) /* bytes behind a key that are looked at */
-#define WHOLE_DIGITS 19                                /* that fit an uint64_t whatever they are */
 
 struct frame {
     bool array;
@@ -136,44 +135,18 @@ static bool number_byte(char c)
     return (c >= '0' && c <= '9') || c == '-' || c == '+' || c == '.' || c == 'e' || c == 'E';
 }
 
-/* Eight digits at p. */
-static inline bool read_eight(const char *p, uint64_t *n)
-{
-    const uint64_t ones = UINT64_C(0x0101010101010101);
-    uint64_t w = wedr_le64(p);
-    if (((w & ones * 0xF0) | ((w + ones * 6) & ones * 0xF0) >> 4) != ones * 0x33) {
-        return false;
-    }
-    w = (w & ones * 0x0F) * 2561 >> 8; /* pairs, fours, all */
-    w = (w & UINT64_C(0x00FF00FF00FF00FF)) * 6553601 >> 16;
-    w = (w & UINT64_C(0x0000FFFF0000FFFF)) * UINT64_C(42949672960001) >> 32;
-    *n = *n * 100000000 + w;
-    return true;
-}
-
 /* Most numbers are whole. */
 static bool read_whole(struct reader *r, struct wedr_rule_value *v)
 {
-    const char *first = r->p + (*r->p == '-');
-    const char *p = first;
-    const char *most = r->end - p < WHOLE_DIGITS ? r->end : p + WHOLE_DIGITS;
-    uint64_t n = 0;
-    while (most - p >= 8 && read_eight(p, &n)) {
-        p += 8;
-    }
-    for (; p < most && (unsigned)(*p - '0') < 10; p++) {
-        n = n * 10 + (unsigned)(*p - '0');
-    }
-    bool padded = p - first > 1 && *first == '0';
-    bool minus = first > r->p;
-    if (p == first || padded || (minus && n == 0) || n > INT64_MAX ||
-        (p < r->end && number_byte(*p))) {
+    int64_t n;
+    const char *end = wedr_digits_whole(r->p, r->end, &n);
+    if (!end || (end < r->end && number_byte(*end))) {
         return false;
     }
     v->kind = WEDR_VALUE_NUMBER;
-    v->number = wedr_number_i64(minus ? -(int64_t)n : (int64_t)n);
-    v->text = wedr_text(r->p, (size_t)(p - r->p));
-    r->p = p;
+    v->number = wedr_number_i64(n);
+    v->text = wedr_text(r->p, (size_t)(end - r->p));
+    r->p = end;
     return true;
 }
 
@@ -300,7 +273,7 @@ static int open_frame(struct reader *r, uint32_t name_len, struct wedr_key *k, s
         if (name_len > 0 && name_len < r->ev->limits.name_max) {
             r->ev->name[f.name_len++] = '.';
             if (k->skip == WEDR_IR_NONE) {
-                k->pairs = pairs_of(r, name_len);
+                k->pairs = (uint16_t)pairs_of(r, name_len);
                 k->skip = (uint32_t)wedr_map_strip(r->map, r->ev->name, f.name_len);
             }
             f.pairs = k->pairs;
@@ -336,6 +309,7 @@ static void name_pair(struct reader *r, const struct frame *f)
     uint32_t skip = (uint32_t)wedr_map_strip(r->map, full, len);
     struct wedr_rule_value *v = &ev->values[f->pair_value];
     v->name = name;
+    r->ev->paired = true;
     v->source = skip < len ? wedr_map_find(r->map, full + skip, len - skip) : WEDR_IR_NONE;
 }
 
@@ -421,24 +395,26 @@ static int read_element(struct reader *r)
  * name too. */
 static int read_named(struct reader *r, const struct raw *key)
 {
-    struct wedr_key probe = {.path = top(r)->path};
+    struct wedr_key probe = {.id.path = top(r)->path};
     struct wedr_key *slots = NULL;
     bool named = false;
     uint32_t name_len = 0;
-    if (probe.path != WEDR_KEYS_NONE && !key->escaped && key->text.len <= WEDR_KEY_MAX &&
+    if (probe.id.path != WEDR_KEYS_NONE && !key->escaped && key->text.len <= WEDR_KEY_MAX &&
         r->end - key->text.p >= (ptrdiff_t)WEDR_KEY_MAX) {
-        probe = wedr_key_init(probe.path, key->text.p, key->text.len);
-        slots = wedr_keys_slots(r->ev->keys, &probe);
+        probe.id = wedr_key_id(probe.id.path, key->text.p, key->text.len);
+        slots = wedr_keys_slots(r->ev->keys, &probe.id);
     }
-    struct wedr_key *k = slots ? wedr_keys_in(slots, &probe) : NULL;
+    struct wedr_key *k = slots ? wedr_keys_in(slots, &probe.id) : NULL;
     if (!k) {
         name_len = compose(r, key);
         named = true;
         probe.source = source_of(r, name_len);
+        probe.paired = r->map->paired_bits >> (probe.source % 64) & 1;
         probe.child = slots ? r->ev->keys->next++ : WEDR_KEYS_NONE;
         probe.skip = WEDR_IR_NONE;
         k = slots ? wedr_keys_put(slots, &probe) : &probe;
     }
+    r->ev->paired |= k->paired;
     if (!at_container(r)) {
         return push_scalar(r, top(r), k->source, key->text);
     }
@@ -461,13 +437,14 @@ static int read_plain(struct reader *r)
         if (len > WEDR_KEY_MAX || p[-2] != '"' || p[-1] != ':') {
             return 0;
         }
-        const struct wedr_key probe = wedr_key_init(f->path, key, (uint32_t)len);
-        const struct wedr_key *k = wedr_keys_in(wedr_keys_slots(r->ev->keys, &probe), &probe);
+        const struct wedr_key_id id = wedr_key_id(f->path, key, (uint32_t)len);
+        const struct wedr_key *k = wedr_keys_in(wedr_keys_slots(r->ev->keys, &id), &id);
         p += *p == ' ';
         if (!k || (uint8_t)*p <= ' ' || *p == '{' || *p == '[') {
             return 0;
         }
         r->p = p;
+        r->ev->paired |= k->paired;
         int e = push_scalar(r, f, k->source, wedr_text(key, len));
         if (e < 0 || r->p == r->end || *r->p != ',') {
             return e < 0 ? e : 1;
@@ -554,6 +531,7 @@ static int read_document(struct reader *r)
             e = plain < 0 ? plain : after_value(r);
             continue;
         }
+        skip_blanks(r);
         e = f->array ? read_element(r) : read_member(r);
         if (e == WEDR_OK && r->depth == before) {
             e = after_value(r);

@@ -13,12 +13,18 @@
 #define WEDR_KEYS_ROOT 0u           /* path of the document */
 #define WEDR_KEYS_NONE WEDR_IR_NONE /* path below which nothing is remembered */
 
-struct wedr_key {
+struct wedr_key_id {
     uint64_t bytes[WEDR_KEY_MAX / 8]; /* zeroes behind the key */
     uint32_t path, len;               /* path of the object that it stands in; NONE: a free slot */
-    uint32_t source;                  /* of its value in the field map, or WEDR_IR_NONE */
-    uint32_t child;                   /* path of an object that is its value */
-    uint32_t skip, pairs; /* of such an object, as its frame has them; skip NONE: not asked yet */
+};
+
+struct wedr_key {
+    struct wedr_key_id id;
+    uint32_t source; /* of its value in the field map, or WEDR_IR_NONE */
+    uint32_t child;  /* path of an object that is its value */
+    uint32_t skip;   /* of such an object, as its frame has it; NONE: not asked yet */
+    uint16_t pairs;  /* the same */
+    bool paired;     /* a dotted pair may look for its value */
 };
 
 struct wedr_keys {
@@ -48,17 +54,15 @@ static inline uint64_t wedr_key_word(const char *s, uint32_t len, uint32_t at)
 }
 
 /* The key at s, of which WEDR_KEY_MAX bytes can be read. */
-static inline struct wedr_key wedr_key_init(uint32_t path, const char *s, uint32_t len)
+static inline struct wedr_key_id wedr_key_id(uint32_t path, const char *s, uint32_t len)
 {
-    struct wedr_key k = {
-        .bytes = {wedr_key_word(s, len, 0), wedr_key_word(s, len, 8), wedr_key_word(s, len, 16)},
-        .path = path,
-        .len = len};
+    struct wedr_key_id k = {
+        {wedr_key_word(s, len, 0), wedr_key_word(s, len, 8), wedr_key_word(s, len, 16)}, path, len};
     return k;
 }
 
 /* The first of its two slots. */
-static inline struct wedr_key *wedr_keys_slots(struct wedr_keys *k, const struct wedr_key *key)
+static inline struct wedr_key *wedr_keys_slots(struct wedr_keys *k, const struct wedr_key_id *key)
 {
     uint64_t h =
         (key->bytes[0] ^ ((uint64_t)key->path << 8 ^ key->len)) * UINT64_C(0x9E3779B97F4A7C15) +
@@ -67,18 +71,18 @@ static inline struct wedr_key *wedr_keys_slots(struct wedr_keys *k, const struct
     return &k->slots[h * UINT64_C(0xD6E8FEB86659FD93) >> (64 - WEDR_KEYS_BITS) & ~UINT64_C(1)];
 }
 
-static inline bool wedr_key_same(const struct wedr_key *a, const struct wedr_key *b)
+static inline bool wedr_key_same(const struct wedr_key_id *a, const struct wedr_key_id *b)
 {
-    return a->path == b->path && a->len == b->len && a->bytes[0] == b->bytes[0] &&
-           a->bytes[1] == b->bytes[1] && a->bytes[2] == b->bytes[2];
+    return a->bytes[0] == b->bytes[0] && a->bytes[1] == b->bytes[1] && a->bytes[2] == b->bytes[2] &&
+           a->path == b->path && a->len == b->len;
 }
 
 /* Which of its two slots has the key, or NULL. */
-static inline struct wedr_key *wedr_keys_in(struct wedr_key *slots, const struct wedr_key *key)
+static inline struct wedr_key *wedr_keys_in(struct wedr_key *slots, const struct wedr_key_id *id)
 {
-    return wedr_key_same(&slots[0], key)   ? &slots[0]
-           : wedr_key_same(&slots[1], key) ? &slots[1]
-                                           : NULL;
+    return wedr_key_same(&slots[0].id, id)   ? &slots[0]
+           : wedr_key_same(&slots[1].id, id) ? &slots[1]
+                                             : NULL;
 }
 
 /* Remembers a key; of its two slots the one that was filled before is lost. */

@@ -78,12 +78,24 @@ struct wedr_ask {
 };
 
 /* What is looked for in the values of one field. */
+enum wedr_sought {
+    WEDR_SOUGHT_EXACTS = 1,
+    WEDR_SOUGHT_GRAMS = 2,
+    WEDR_SOUGHT_FRONT = 4,
+    WEDR_SOUGHT_END = 8,
+    WEDR_SOUGHT_TEXTS = 15, /* any of the above */
+    WEDR_SOUGHT_NUMBERS = 16,
+    WEDR_SOUGHT_BOOL = 32,
+    WEDR_SOUGHT_LISTS = 64
+};
 struct wedr_table {
-    uint32_t field;          /* or WEDR_FIELD_ANY */
-    bool texts;              /* it has exacts or literals */
-    bool whole;              /* nothing but literals anywhere */
-    bool numeric;            /* one of its texts could be one of a number */
-    uint32_t lazy;           /* its twin that is passed on demand, or WEDR_IR_NONE */
+    uint32_t field;                  /* or WEDR_FIELD_ANY */
+    uint8_t sought;                  /* enum wedr_sought: what there is to look for */
+    bool texts;                      /* it has exacts or literals */
+    bool whole;                      /* nothing but literals anywhere */
+    bool numeric;                    /* one of its texts could be one of a number */
+    uint32_t exists, empty, yes, no; /* atoms or WEDR_IR_NONE */
+    uint32_t lazy;                   /* its twin that is passed on demand, or WEDR_IR_NONE */
     uint32_t lazy_literals;  /* the same of its literals, which are asked for by themselves */
     struct wedr_grams grams; /* literals anywhere, and others that cost nothing beside them */
     struct wedr_automaton front, end; /* of end: reversed */
@@ -93,7 +105,6 @@ struct wedr_table {
     struct wedr_index exact_index, number_index;
     uint64_t exact_lengths; /* bit n: of n bytes; bit 63: of 63 and more */
     uint32_t exact_longest;
-    uint32_t exists, empty, yes, no; /* atoms or WEDR_IR_NONE */
 };
 
 /* What setting an atom does. */

@@ -124,6 +124,13 @@ build_table(struct wedr_builder *b, struct wedr_table *t, struct wedr_literal *l
     if (r == WEDR_OK && p.end_count > 0) {
         r = wedr_automaton_build(&t->end, p.end, p.end_count, pool, &b->tmp);
     }
+    t->sought = (uint8_t)((t->exacts.count > 0 ? WEDR_SOUGHT_EXACTS : 0) |
+                          (p.gram_count > 0 ? WEDR_SOUGHT_GRAMS : 0) |
+                          (p.front_count > 0 ? WEDR_SOUGHT_FRONT : 0) |
+                          (p.end_count > 0 ? WEDR_SOUGHT_END : 0) |
+                          (t->numbers.count > 0 ? WEDR_SOUGHT_NUMBERS : 0) |
+                          (t->yes != WEDR_IR_NONE || t->no != WEDR_IR_NONE ? WEDR_SOUGHT_BOOL : 0) |
+                          (t->lists.count > 0 ? WEDR_SOUGHT_LISTS : 0));
     b->e->automaton_bytes +=
         t->grams.bytes + (t->front.word_count + t->end.word_count) * sizeof(uint32_t);
     return r;

@@ -277,7 +277,10 @@ static enum element take_one(struct needs *n, struct wedr_byte_set *s)
 /* How often at least, and whether no more than that; false when a { is not understood. */
 static bool take_quantifier(struct needs *n, uint32_t *ret_least, bool *ret_exact)
 {
-    char c = n->p < n->end ? *n->p : '\0';
+    char c = '\0';
+    if (n->p < n->end) {
+        c = *n->p;
+    }
     *ret_least = c == '*' || c == '?' ? 0 : 1;
     *ret_exact = c != '*' && c != '?' && c != '+';
     if (c == '{') {

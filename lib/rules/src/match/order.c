@@ -38,8 +38,7 @@ is_later(const struct wedr_builder *b, uint8_t kind, const uint8_t *weights, uin
 }
 
 /* Kids that are equal keep their order. */
-static void
-sort_kids(const struct wedr_builder *b, const struct wedr_x *x, const uint8_t *weights)
+static void sort_kids(const struct wedr_builder *b, const struct wedr_x *x, const uint8_t *weights)
 {
     uint32_t *kids = WEDR_VEC_AT(uint32_t, b->e->kids, x->kid_first);
     uint32_t count = x->kid_count < SORTED_MAX ? x->kid_count : SORTED_MAX;

@@ -313,17 +313,17 @@ static void pass_exact(struct wedr_matcher *m, const struct wedr_table *t, struc
 static void pass_plain(struct wedr_matcher *m, const struct wedr_table *t, struct wedr_text plain)
 {
     const uint8_t *s = (const uint8_t *)plain.p;
-    if (t->exacts.count > 0) {
+    if (t->sought & WEDR_SOUGHT_EXACTS) {
         pass_exact(m, t, plain);
     }
-    if (t->grams.entries) {
+    if (t->sought & WEDR_SOUGHT_GRAMS) {
         const struct piece all = {s, plain.len, true, true};
         find(m, &t->grams, &all);
     }
-    if (t->front.words) {
+    if (t->sought & WEDR_SOUGHT_FRONT) {
         walk_front(m, &t->front, s, plain.len);
     }
-    if (t->end.words) {
+    if (t->sought & WEDR_SOUGHT_END) {
         walk_end(m, &t->end, s, plain.len);
     }
 }
@@ -446,19 +446,24 @@ static void pass_value(struct wedr_matcher *m,
     struct wedr_text text = v->text;
     if (v->kind != WEDR_VALUE_NUMBER || t->numeric) {
         text = text.p && !v->escaped ? text : wedr_rule_event_text(ev, value);
-        if (text.len > 0 && t->texts) {
+        if (text.len > 0 && (t->sought & WEDR_SOUGHT_TEXTS)) {
             pass_text(m, t, ev, value);
         } else if (text.len == 0 && t->empty != WEDR_IR_NONE) {
             wedr_matcher_set(m, t->empty);
         }
     }
-    if (t->numbers.count > 0) {
+    if (t->sought < WEDR_SOUGHT_NUMBERS) {
+        return;
+    }
+    if (t->sought & WEDR_SOUGHT_NUMBERS) {
         pass_number(m, t, v, text);
     }
-    if (t->yes != WEDR_IR_NONE || t->no != WEDR_IR_NONE) {
+    if (t->sought & WEDR_SOUGHT_BOOL) {
         pass_bool(m, t, v, text);
     }
-    pass_lists(m, t, ev, value);
+    if (t->sought & WEDR_SOUGHT_LISTS) {
+        pass_lists(m, t, ev, value);
+    }
 }
 
 /* Literals anywhere in any value: in one piece, and those that are not ASCII folded besides. A
