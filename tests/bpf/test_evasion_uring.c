@@ -247,6 +247,7 @@ static void connections_and_datagrams_have_their_process(void **state)
             const struct wedr_event_view *v = rig_wait(r, WEDR_EV_NETWORK_CONNECT, pid, 0);
             assert_int_equal(rec_uint(v, "dst_port"), port);
             assert_int_equal(rec_uint(v, "protocol"), calls[i].protocol);
+            assert_int_equal(rec_uint(v, "via"), WEDR_VIA_IO_URING);
         }
     }
 }
