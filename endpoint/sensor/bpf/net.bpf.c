@@ -60,9 +60,6 @@ static __always_inline void own_datagrams(u64 cookie, bool hidden)
 static __always_inline void tell_flow(u64 cookie, struct tuple *to, u32 ns_net, s32 result)
 {
     struct connect k = {.cookie = cookie, .ns_net = ns_net, .protocol = IPPROTO_UDP};
-    if (result == 0 && !flow_is_new(cookie, to)) {
-        return;
-    }
     bool hidden = !wanted(WEDR_EV_NETWORK_CONNECT);
     own_datagrams(cookie, hidden);
     if (hidden) {
@@ -101,7 +98,7 @@ static __always_inline void before_connect(struct bpf_sock_addr *ctx, struct tup
         call.protocol = (u16)protocol;
         call.ns_net = net_namespace(sk);
         bpf_map_update_elem(&net_calls, &key, &call, BPF_ANY);
-    } else if (protocol == IPPROTO_UDP) {
+    } else if (protocol == IPPROTO_UDP && flow_is_new(call.cookie, to)) {
         tell_flow(call.cookie, to, net_namespace(sk), 0);
     }
 }
@@ -126,15 +123,16 @@ int wedr_connect6(struct bpf_sock_addr *ctx)
 
 static __always_inline void before_send(struct bpf_sock_addr *ctx, struct tuple *to)
 {
-    struct sock *sk = ctx_sock(ctx->sk);
+    u64 cookie = bpf_get_socket_cookie(ctx);
     struct tuple own;
-    if (ctx->protocol != IPPROTO_UDP) {
+    if (ctx->protocol != IPPROTO_UDP || !flow_is_new(cookie, to)) {
         return;
     }
+    struct sock *sk = ctx_sock(ctx->sk);
     tuple_read(&own, sk);
     to->local = own.local;
     to->local_port = own.local_port;
-    tell_flow(bpf_get_socket_cookie(ctx), to, net_namespace(sk), 0);
+    tell_flow(cookie, to, net_namespace(sk), 0);
 }
 
 SEC("cgroup/sendmsg4")
@@ -179,7 +177,9 @@ static __always_inline void connected_unseen(void)
         return;
     }
     tuple_read(&to, sk);
-    tell_flow(cookie_of(sk), &to, net_namespace(sk), 0);
+    if (flow_is_new(cookie_of(sk), &to)) {
+        tell_flow(cookie_of(sk), &to, net_namespace(sk), 0);
+    }
 }
 
 static __always_inline void connect_returned(const struct call *call, s32 ret)
@@ -191,7 +191,9 @@ static __always_inline void connect_returned(const struct call *call, s32 ret)
         tuple_read(&k.at, sk);
     }
     if (call->protocol == IPPROTO_UDP) {
-        tell_flow(call->cookie, &k.at, call->ns_net, ret);
+        if (ret != 0 || flow_is_new(call->cookie, &k.at)) {
+            tell_flow(call->cookie, &k.at, call->ns_net, ret);
+        }
     } else if (ret < 0 && ret != -EINPROGRESS && wanted(WEDR_EV_NETWORK_CONNECT)) {
         task_head(&k.who);
         k.protocol = IPPROTO_TCP;
