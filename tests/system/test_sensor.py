@@ -91,6 +91,58 @@ def test_a_profile_changes_what_is_recorded_while_the_sensor_runs():
         lab.ledger_adds_up(server)
 
 
+def write_files(*paths):
+    """A process that writes each of them; its pid."""
+    p = subprocess.Popen(["/usr/bin/python3", "-c", "import sys\nfor p in sys.argv[1:]: open(p, 'w').close()", *paths])
+    assert p.wait() == 0
+    return p.pid
+
+
+def written(server, pid):
+    return {r["target_path"]: r["event_type"] for r in server.sql(
+        "SELECT target_path, event_type FROM events WHERE pid = %d AND event_type IN ('file_write', 'persistence_write')"
+        % pid)}
+
+
+def test_what_is_excluded_makes_no_bulk_event_and_still_a_critical_one():
+    lab.need_bpf()
+    cron = "/etc/cron.d/wedr-test-%d" % os.getpid()
+    with lab.Lab() as box:
+        out, kept = os.path.join(box.folder, "out"), os.path.join(box.folder, "kept")
+        os.mkdir(out)
+        os.mkdir(kept)
+        server, agent = start(box, sensor={"exclude_paths": [out + "/", "/etc/"]})
+        try:
+            pid = write_files(out + "/a", kept + "/b", cron)
+            last = write_files(kept + "/last")  # the bulk stream is there when its newest record is
+            lab.wait_for("the last write", 20, lambda: written(server, last))
+            wait_exit(server, pid)
+            assert written(server, pid) == {kept + "/b": "file_write", cron: "persistence_write"}, written(server, pid)
+        finally:
+            if os.path.exists(cron):
+                os.unlink(cron)
+
+
+def test_above_its_budget_a_process_is_counted_and_not_told_one_by_one():
+    lab.need_bpf()
+    with lab.Lab() as box:
+        server, agent = start(box, sensor={"budgets": ["file_write:5", "*:0"], "budget_window_ms": 1000})
+        paths = [os.path.join(box.folder, "f%d" % i) for i in range(400)]
+        pid = write_files(*paths)
+        wait_exit(server, pid)
+
+        def accounted():
+            told = recorded(server, "file_write", pid)
+            held = sum(json.loads(r["line"])["raw"]["count"] for r in server.sql(
+                "SELECT raw AS line FROM events WHERE event_type = 'activity_summary' AND pid = %d" % pid))
+            return told + held == len(paths) and (told, held)
+
+        told, held = lab.wait_for("told and held back together", 30, accounted)
+        assert told < 50 and held > 300, (told, held)
+        agent.stop("--sensor")
+        lab.ledger_adds_up(server)
+
+
 def test_the_administrator_of_a_host_can_refuse_what_profiles_say():
     lab.need_bpf()
     with lab.Lab() as box:
