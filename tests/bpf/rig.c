@@ -35,6 +35,7 @@ void rig_reopen(struct rig *r)
         .slow_walk = r->slow_walk,
         .without = r->without,
         .without_count = r->without_count,
+        .areas = r->areas,
     };
     struct wedr_sensor_handles h;
     if (wedr_sensor_open(&cfg, &r->sensor, &r->how, &ei) != WEDR_OK) {
@@ -45,10 +46,11 @@ void rig_reopen(struct rig *r)
     assert_int_equal(wedr_bpf_ring_open(h.ring[WEDR_LANE_BULK], h.ring_bytes, &r->bulk), 0);
 }
 
-void rig_open(struct rig *r, bool slow_walk, uint32_t ring_bytes)
+static void open_new(struct rig *r, const char *const *areas, bool slow_walk, uint32_t ring_bytes)
 {
     memset(r, 0, sizeof *r);
     r->slow_walk = slow_walk;
+    r->areas = areas;
     r->ring_bytes = ring_bytes;
     (void)snprintf(r->dir, sizeof r->dir, "/tmp/wedr-bpf-XXXXXX");
     assert_non_null(mkdtemp(r->dir));
@@ -57,6 +59,16 @@ void rig_open(struct rig *r, bool slow_walk, uint32_t ring_bytes)
     r->views = wedr_alloc(RIG_RECORDS, sizeof *r->views);
     assert_non_null(r->views);
     rig_reopen(r);
+}
+
+void rig_open(struct rig *r, bool slow_walk, uint32_t ring_bytes)
+{
+    open_new(r, NULL, slow_walk, ring_bytes);
+}
+
+void rig_open_areas(struct rig *r, const char *const *areas, uint32_t ring_bytes)
+{
+    open_new(r, areas, false, ring_bytes);
 }
 
 void rig_detach(struct rig *r)

@@ -25,6 +25,7 @@ struct rig {
     uint32_t ring_bytes;        /* 0: the default */
     const char *const *without; /* hooks that are not attached; takes effect at rig_reopen */
     size_t without_count;
+    const char *const *areas; /* only these areas beside process, ended by NULL; NULL: all */
     struct wedr_sensor *sensor;
     struct wedr_sensor_opened how;
     struct wedr_bpf_ring *ring; /* the critical lane's */
@@ -38,6 +39,8 @@ struct rig {
 int rig_unable(void);
 /* New folder, new pins. */
 void rig_open(struct rig *r, bool slow_walk, uint32_t ring_bytes);
+/* The same with some areas only: loads faster. Ended by NULL. */
+void rig_open_areas(struct rig *r, const char *const *areas, uint32_t ring_bytes);
 /* Sensor and ring again after rig_detach. */
 void rig_reopen(struct rig *r);
 void rig_detach(struct rig *r); /* closes handles, leaves the pins */

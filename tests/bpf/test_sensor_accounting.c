@@ -13,6 +13,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+static const char *const process_alone[] = {NULL};
+
 /* The programs stop for good; then the counters stand still and can be compared. */
 static void stop_producing(struct rig *r, const struct wedr_sensor_state **ret_state)
 {
@@ -74,7 +76,7 @@ static void flood_into_a_full_ring_is_counted_to_the_unit(void **state)
     static struct rig r;
     const struct wedr_sensor_state *st = NULL;
     pid_t pid[2];
-    rig_open(&r, false, 65536);
+    rig_open_areas(&r, process_alone, 65536);
     start_floods(pid, "1000");
     wait_floods(pid); /* nobody reads meanwhile */
     rig_pump(&r);
@@ -108,7 +110,7 @@ static void flood_beside_a_stopped_reader_loses_nothing_in_the_real_ring(void **
     static struct rig r;
     const struct wedr_sensor_state *st = NULL;
     pid_t pid[2];
-    rig_open(&r, false, 0);
+    rig_open_areas(&r, process_alone, 0);
     start_floods(pid, "2000");
     wait_floods(pid);
     stop_producing(&r, &st);
@@ -159,7 +161,7 @@ static void busy_scratch_is_a_counted_loss(void **state)
     uint32_t bytes = 0, entries = 0;
     const struct wedr_sensor_state *st = NULL;
     const char *const args[] = {"exit", "0", NULL};
-    rig_open(&r, false, 0);
+    rig_open_areas(&r, process_alone, 0);
     int map = own_scratch(&r, &bytes, &entries);
     uint8_t *value = wedr_alloc(1, bytes);
     assert_non_null(value);

@@ -15,6 +15,8 @@
 #define KIND WEDR_EV_MEMFD_CREATE
 #define LIMIT 100u
 
+static const char *const areas[] = {"module", NULL};
+
 static void set_limit(struct rig *r, uint32_t limit, uint32_t window_ms)
 {
     struct wedr_sensor_policy p;
@@ -27,7 +29,7 @@ static void set_limit(struct rig *r, uint32_t limit, uint32_t window_ms)
 static int roomy(void **state)
 {
     static struct rig rig;
-    rig_open(&rig, false, 0);
+    rig_open_areas(&rig, areas, 0);
     set_limit(&rig, LIMIT, 600000);
     *state = &rig;
     return 0;
@@ -36,7 +38,7 @@ static int roomy(void **state)
 static int cramped(void **state)
 {
     static struct rig rig;
-    rig_open(&rig, false, 65536);
+    rig_open_areas(&rig, areas, 65536);
     set_limit(&rig, LIMIT, 600000);
     *state = &rig;
     return 0;

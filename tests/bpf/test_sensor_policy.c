@@ -69,6 +69,15 @@ static void set(struct rig *r, const struct wedr_sensor_policy *p)
     }
 }
 
+static int open_rig(void **state)
+{
+    static struct rig rig;
+    static const char *const areas[] = {"module", "file", NULL};
+    rig_open_areas(&rig, areas, 0);
+    *state = &rig;
+    return 0;
+}
+
 static int plain(void **state)
 {
     struct rig *r = *state;
@@ -287,6 +296,5 @@ int main(void)
         T(a_policy_that_cannot_be_leaves_the_old_one),
     };
     int unable = rig_unable();
-    return unable ? unable
-                  : cmocka_run_group_tests_name("policy", tests, rig_setup_fast, rig_teardown);
+    return unable ? unable : cmocka_run_group_tests_name("policy", tests, open_rig, rig_teardown);
 }

@@ -79,7 +79,8 @@ static __always_inline struct wedr_budget *budget_make(const struct task_head *h
     u32 zero = 0;
     u64 key = h->key;
     const struct wedr_budget *empty = bpf_map_lookup_elem(&budget_zero, &zero);
-    struct signal_struct *sig = bpf_get_current_task_btf()->signal;
+    struct task_struct *t = PLAIN(struct task_struct, bpf_get_current_task_btf());
+    struct signal_struct *sig = t->signal;
     if (!key || !empty || !sig || sig->live.counter == 0) {
         return NULL;
     }

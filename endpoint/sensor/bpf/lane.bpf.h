@@ -24,6 +24,21 @@
  * unaligned words well. */
 #define PUT(rec, member, value) (*(typeof((rec)->member) *)(void *)&(rec)->member = (value))
 
+/* 6.2 and newer; asked with can_cast. */
+extern void *bpf_rdonly_cast(void *obj, u32 btf_id) __ksym __weak;
+
+enum bpf_type_flag___trust { PTR_TRUSTED___trust = 1 }; /* came together with the cast */
+static __always_inline bool can_cast(void)
+{
+    return bpf_core_enum_value_exists(enum bpf_type_flag___trust, PTR_TRUSTED___trust);
+}
+
+/* The same pointer, of which the verifier does not ask with every pointer that is read through it
+ * whether that one can be trusted: it searches all of the kernel's type names for the answer, some
+ * milliseconds each time. Costs nothing at run time; the result cannot be passed to a helper. */
+#define PLAIN(type, p) \
+    (can_cast() ? (type *)bpf_rdonly_cast((void *)(p), bpf_core_type_id_kernel(type)) : (p))
+
 #define REC_BYTES \
     65536u /* largest record: fixed part + four paths + argv + three names, about 50 KiB */
 #define WALK_BYTES 4096u /* a path is built from its end backwards */

@@ -119,8 +119,6 @@ static __always_inline bool walk_up(struct walk *w, const struct walk_link *l)
 
 #if WEDR_WALK_FAST
 
-extern void *bpf_rdonly_cast(void *obj, u32 btf_id) __ksym;
-
 static long walk_step(u32 i, void *arg)
 {
     struct walk *w = arg;

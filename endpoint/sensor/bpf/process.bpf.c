@@ -188,8 +188,10 @@ put_program_name(struct build *b, struct wedr_linux_process_create *r, struct li
 }
 
 SEC("tp_btf/sched_process_exec")
-int BPF_PROG(wedr_exec, struct task_struct *t, int old_pid, struct linux_binprm *bprm)
+int BPF_PROG(wedr_exec, struct task_struct *task, int old_pid, struct linux_binprm *given)
 {
+    struct task_struct *t = PLAIN(struct task_struct, task);
+    struct linux_binprm *bprm = PLAIN(struct linux_binprm, given);
     struct build b = {};
     struct wedr_linux_process_create *r = build_begin(&b, WEDR_LANE_CRITICAL, SLOT_OWN, sizeof *r);
     if (!r) {
@@ -219,7 +221,7 @@ static __always_inline int inventory_one(struct bpf_iter__task *ctx, enum argv_f
     if (!r) {
         return 0;
     }
-    put_task(&b, r, t);
+    put_task(&b, r, PLAIN(struct task_struct, t));
     add_argv(&b, r, t, from);
     PUT(r, exec_flags, b.flags);
     build_end(&b, r, WEDR_EV_PROCESS_CREATE, sizeof *r, WEDR_EVF_EXISTING);
@@ -277,8 +279,9 @@ int wedr_sweep(struct bpf_iter__bpf_map_elem *ctx)
 }
 
 SEC("tp_btf/sched_process_fork")
-int BPF_PROG(wedr_fork, struct task_struct *creator, struct task_struct *child)
+int BPF_PROG(wedr_fork, struct task_struct *creator, struct task_struct *made)
 {
+    struct task_struct *child = PLAIN(struct task_struct, made);
     if (child->pid != child->tgid) {
         return 0;
     }
@@ -322,8 +325,9 @@ static __always_inline bool is_last_thread(struct task_struct *t, struct signal_
 }
 
 SEC("tp_btf/sched_process_exit")
-int BPF_PROG(wedr_exit, struct task_struct *t)
+int BPF_PROG(wedr_exit, struct task_struct *task)
 {
+    struct task_struct *t = PLAIN(struct task_struct, task);
     struct signal_struct *sig = t->signal;
     if (!sig || !is_last_thread(t, sig)) {
         return 0;

@@ -218,7 +218,7 @@ struct task_head {
 
 static __always_inline void task_head(struct task_head *h)
 {
-    struct task_struct *t = bpf_get_current_task_btf();
+    struct task_struct *t = PLAIN(struct task_struct, bpf_get_current_task_btf());
     const struct cred *c = t->cred;
     h->pid = (u32)t->tgid;
     h->key = task_key(t);

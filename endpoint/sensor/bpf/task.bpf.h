@@ -11,8 +11,9 @@
 #define COMM_BYTES 16u
 #define I_NSEC_MASK 0x3fffffffu /* 6.13 keeps a flag in the top bit of i_ctime_nsec */
 
-static __always_inline u64 task_key(struct task_struct *t)
+static __always_inline u64 task_key(struct task_struct *task)
 {
+    struct task_struct *t = PLAIN(struct task_struct, task);
     struct task_struct *leader = t->group_leader;
     return leader ? wedr_linux_process_key(leader->start_boottime, (u32)t->tgid) : 0;
 }

@@ -36,6 +36,7 @@ struct wedr_sensor_cfg {
     const char *const
         *without; /* names of hooks that are not attached though the kernel has them */
     size_t without_count;
+    const char *const *areas; /* only these, ended by NULL; NULL: all. `process` always (tests) */
 };
 
 struct wedr_sensor_opened {

@@ -58,8 +58,21 @@ static bool has_kind(const struct btf *btf, const char *prefix, const char *name
     return n > 0 && (size_t)n < sizeof full && btf__find_by_name_kind(btf, full, kind) > 0;
 }
 
+static bool is_listed(const char *const *list, const char *name)
+{
+    for (size_t i = 0; list[i]; i++) {
+        if (strcmp(list[i], name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 bool wedr_hook_is_off(const struct hook_info *h, const struct wedr_sensor_cfg *cfg)
 {
+    if (cfg->areas && !h->required && !is_listed(cfg->areas, h->area)) {
+        return true;
+    }
     for (size_t i = 0; i < cfg->without_count; i++) {
         if (strcmp(cfg->without[i], h->name) == 0) {
             return !h->required;

@@ -145,6 +145,17 @@ static int share_maps(const struct wedr_set *set, size_t index, struct bpf_objec
     return 0;
 }
 
+/* Is there a hook in it that is not out already? */
+static bool is_needed(const struct wedr_set *set, const struct wedr_area *area)
+{
+    for (size_t i = 0; i < HOOK_COUNT; i++) {
+        if (strcmp(wedr_hooks[i].area, area->name) == 0 && !set->reason[i][0]) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static int try_load(const struct loading *l, size_t index, const struct wedr_area *area)
 {
     size_t len = 0;
@@ -230,7 +241,7 @@ static int load_all(const struct loading *l, struct wedr_errinfo *ei)
         }
     }
     for (size_t i = 0; i < count && i < WEDR_AREAS_MAX; i++) {
-        int err = load_area(l, i, &areas[i]);
+        int err = is_needed(l->set, &areas[i]) ? load_area(l, i, &areas[i]) : 0;
         if (err && i == 0) {
             return load_failed(ei, err);
         }
