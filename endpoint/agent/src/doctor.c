@@ -158,6 +158,28 @@ static bool check_server(const struct wedr_msg_status *m)
     return false;
 }
 
+/* What is attached sees less than it could: one line for each hook. */
+static void check_hooks(const char *state_dir)
+{
+    static struct wedr_sensor_hook hooks[WEDR_SENSOR_HOOKS_MAX];
+    char name[WEDR_PIN_NAME_MAX];
+    size_t count = 0;
+    if (wedr_sensor_pin_name(state_dir, name) != WEDR_OK ||
+        wedr_sensor_list_hooks(name, hooks, WEDR_SENSOR_HOOKS_MAX, &count) != WEDR_OK) {
+        return;
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (hooks[i].blind) {
+            (void)printf("limit   %-14s %s at %s (%s) is not attached: %s\n", "hook", hooks[i].name,
+                         hooks[i].point, wedr_sensor_tier_text(hooks[i].tier), hooks[i].reason);
+        }
+        if (hooks[i].missed > 0) {
+            (void)printf("limit   %-14s the kernel skipped %s %" PRIu64 " times\n", "hook",
+                         hooks[i].name, hooks[i].missed);
+        }
+    }
+}
+
 static bool check_running(const struct wedr_msg_status *m, bool ships)
 {
     bool ok = true;
@@ -212,6 +234,7 @@ int wedr_doctor(const char *state_dir, bool root)
         check_stand_in();
     }
     ok = kernel && ok;
+    check_hooks(state_dir);
     ok = check_config(state_dir, &ships) && ok;
     ok = check_identity(state_dir) && ok;
     int err = wedr_status_get(state_dir, &m);

@@ -170,6 +170,8 @@ static void list_hooks(struct holder *h, struct wedr_msg_sensor_state *m)
         if (hooks[i].live) {
             add_line(live, sizeof(live), name, "");
             h->policy.hooks_live++;
+        }
+        if (!hooks[i].blind) {
             continue;
         }
         add_line(missing, sizeof(missing), name, hooks[i].reason);

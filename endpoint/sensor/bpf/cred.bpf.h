@@ -85,8 +85,9 @@ static __always_inline u64 cap_word(const struct cred *c, bool permitted)
     return v;
 }
 
-static __always_inline bool cred_read(struct task_struct *t, struct cred_view *v)
+static __always_inline bool cred_read(struct task_struct *task, struct cred_view *v)
 {
+    struct task_struct *t = PLAIN(struct task_struct, task);
     const struct cred *c = t->real_cred;
     if (!c) {
         return false;
@@ -115,8 +116,9 @@ static __always_inline u64 mix(u64 h, u64 word)
 }
 
 /* Their number and the first of them; the order is the kernel's own (sorted). */
-static __always_inline u64 groups_digest(struct task_struct *t)
+static __always_inline u64 groups_digest(struct task_struct *task)
 {
+    struct task_struct *t = PLAIN(struct task_struct, task);
     const struct cred *c = t->real_cred;
     struct group_info *g = c ? c->group_info : NULL;
     u32 gid[GROUPS_HASHED] = {};
@@ -139,8 +141,9 @@ static __always_inline u64 groups_digest(struct task_struct *t)
 }
 
 /* ns: NS_COUNT numbers; left as it is when the task has none any more. */
-static __always_inline void ns_read(struct task_struct *t, u32 *ns, u32 ns_user)
+static __always_inline void ns_read(struct task_struct *task, u32 *ns, u32 ns_user)
 {
+    struct task_struct *t = PLAIN(struct task_struct, task);
     struct nsproxy *p = t->nsproxy;
     if (!p) {
         return;

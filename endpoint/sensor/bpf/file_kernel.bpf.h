@@ -190,7 +190,7 @@ static __always_inline void inode_facts(struct inode_facts *f, u64 inode)
 
 static __always_inline u32 mount_namespace(void)
 {
-    struct task_struct *t = bpf_get_current_task_btf();
+    struct task_struct *t = PLAIN(struct task_struct, bpf_get_current_task_btf());
     struct nsproxy *ns = t->nsproxy;
     struct mnt_namespace *mnt = ns ? ns->mnt_ns : NULL;
     return mnt ? mnt->ns.inum : 0;

@@ -54,7 +54,7 @@ static __always_inline bool begin_spot(struct spot *p, int dirfd)
     if (dirfd != AT_FDCWD) {
         return spot_of_file(p, file_of(dirfd));
     }
-    struct task_struct *t = bpf_get_current_task_btf();
+    struct task_struct *t = PLAIN(struct task_struct, bpf_get_current_task_btf());
     struct fs_struct *fs = t->fs;
     if (!fs) {
         return false;
@@ -65,7 +65,7 @@ static __always_inline bool begin_spot(struct spot *p, int dirfd)
 
 static __always_inline void root_spot(struct spot *p)
 {
-    struct task_struct *t = bpf_get_current_task_btf();
+    struct task_struct *t = PLAIN(struct task_struct, bpf_get_current_task_btf());
     struct fs_struct *fs = t->fs;
     if (fs) {
         spot_put(p, (u64)BPF_CORE_READ(fs, root.dentry), (u64)BPF_CORE_READ(fs, root.mnt));

@@ -141,7 +141,7 @@ static inline __noinline int ptrace_told(u32 request, u32 number, s64 result)
         return handle_by_number(WEDR_HANDLE_OP_PTRACE, request, number, result);
     }
     struct end source, target;
-    struct task_struct *t = bpf_get_current_task_btf();
+    struct task_struct *t = PLAIN(struct task_struct, bpf_get_current_task_btf());
     end_of_task(&source, (u64)t->real_parent);
     end_of_task(&target, (u64)t);
     return handle_told(&source, &target, WEDR_HANDLE_OP_PTRACE, request, 0);

@@ -61,7 +61,7 @@ static __always_inline bool in_syscall(u64 x86, u64 arm64)
 /* Address of the struct file that current's descriptor fd stands for now; 0 when there is none. */
 static __always_inline u64 fd_file(u32 fd)
 {
-    struct task_struct *t = bpf_get_current_task_btf();
+    struct task_struct *t = PLAIN(struct task_struct, bpf_get_current_task_btf());
     struct files_struct *files = t->files;
     struct fdtable *table = BPF_CORE_READ(files, fdt);
     if (fd >= BPF_CORE_READ(table, max_fds)) {
@@ -119,7 +119,7 @@ static __always_inline void file_place(struct place *p, u64 address)
  * is none: the kernel's own look-up, done again. */
 static inline __noinline u64 pid_by_number(u32 number)
 {
-    struct task_struct *t = bpf_get_current_task_btf();
+    struct task_struct *t = PLAIN(struct task_struct, bpf_get_current_task_btf());
     struct pid *own = t->thread_pid;
     if (!own) {
         return 0;

@@ -111,8 +111,9 @@ struct wedr_sensor_hook {
     char point[64]; /* "tp_btf/sched_process_exec" */
     enum wedr_sensor_tier tier;
     bool required;
-    bool live; /* attached when the set began; else reason says why not, in libbpf's words where it
-                  gave any */
+    bool blind; /* not live, and nothing else sees what it would */
+    bool live;  /* attached when the set began; else reason says why not, in libbpf's words where it
+                   gave any */
     char reason[WEDR_SENSOR_REASON_MAX];
     uint32_t link_id, prog_id;
     bool alive, pinned; /* as found now; a live one should be both */

@@ -8,8 +8,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#define NEED_REQUIRED true
-#define NEED_OPTIONAL false
 #define WEDR_HOOK(area, name, need, point) \
     {#area, #name, "wedr_" #name, "link_" #name, point, NEED_##need},
 const struct hook_info wedr_hooks[HOOK_COUNT] = {
@@ -70,12 +68,12 @@ static bool is_listed(const char *const *list, const char *name)
 
 bool wedr_hook_is_off(const struct hook_info *h, const struct wedr_sensor_cfg *cfg)
 {
-    if (cfg->areas && !h->required && !is_listed(cfg->areas, h->area)) {
+    if (cfg->areas && h->need != NEED_REQUIRED && !is_listed(cfg->areas, h->area)) {
         return true;
     }
     for (size_t i = 0; i < cfg->without_count; i++) {
         if (strcmp(cfg->without[i], h->name) == 0) {
-            return !h->required;
+            return h->need != NEED_REQUIRED;
         }
     }
     return false;

@@ -192,7 +192,7 @@ static int load_area(const struct loading *l, size_t index, const struct wedr_ar
         }
         const struct hook_info *h = hook_of(area->name, wedr_libbpf_program());
         char *reason = h ? l->set->reason[h - wedr_hooks] : NULL;
-        if (h && !h->required && !reason[0]) {
+        if (h && h->need != NEED_REQUIRED && !reason[0]) {
             (void)snprintf(reason, WEDR_SENSOR_REASON_MAX, "%s", wedr_libbpf_said());
             continue;
         }
@@ -233,7 +233,7 @@ static int load_all(const struct loading *l, struct wedr_errinfo *ei)
     size_t count = wedr_area_list(&areas);
     for (size_t i = 0; i < HOOK_COUNT; i++) {
         wedr_hook_missing(&wedr_hooks[i], l->btf, l->set->reason[i]);
-        if (l->set->reason[i][0] && wedr_hooks[i].required) {
+        if (l->set->reason[i][0] && wedr_hooks[i].need == NEED_REQUIRED) {
             return wedr_fail(ei, WEDR_E_UNSUP, "%s", l->set->reason[i]);
         }
         if (wedr_hook_is_off(&wedr_hooks[i], l->cfg)) {

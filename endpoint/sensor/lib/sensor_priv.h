@@ -22,7 +22,7 @@ enum hook {
 #undef WEDR_HOOK
 struct hook_info {
     const char *area, *name, *program, *pin, *point;
-    bool required;
+    enum hook_need { NEED_REQUIRED, NEED_OPTIONAL, NEED_EXTRA } need;
 };
 extern const struct hook_info wedr_hooks[HOOK_COUNT];
 enum wedr_sensor_tier wedr_hook_tier(const char *point);
@@ -71,7 +71,7 @@ extern const char *const wedr_map_pins[MAP_COUNT];
 /* What became of a hook when the set was started; for whoever finds the pins. */
 struct hook_report {
     char area[16], name[16], point[64];
-    uint8_t live, required, reserved[6];
+    uint8_t live, need, reserved[6];
     char reason[WEDR_SENSOR_REASON_MAX]; /* "" when live */
 };
 

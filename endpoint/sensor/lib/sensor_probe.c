@@ -165,17 +165,25 @@ static void probe_atomics(struct probe *p)
 static void probe_hooks(struct probe *p, const struct btf *btf)
 {
     unsigned missing = 0;
+    char names[120] = "";
     for (int i = 0; i < HOOK_COUNT; i++) {
         char reason[WEDR_SENSOR_REASON_MAX];
         wedr_hook_missing(&wedr_hooks[i], btf, reason);
-        if (reason[0] && wedr_hooks[i].required) {
+        if (reason[0] && wedr_hooks[i].need == NEED_REQUIRED) {
             say(p, wedr_hooks[i].name, BROKEN, "%s (CONFIG_TRACEPOINTS?).", reason);
             return;
         }
-        missing += reason[0] != 0;
+        if (reason[0] && wedr_hooks[i].need == NEED_OPTIONAL) {
+            size_t n = strlen(names);
+            (void)snprintf(names + n, sizeof names - n, " %s", wedr_hooks[i].name);
+            missing++;
+        }
     }
-    say(p, "hooks", missing ? LIMITED : FINE, "%u of %u places to watch are in this kernel.",
-        (unsigned)HOOK_COUNT - missing, (unsigned)HOOK_COUNT);
+    if (missing) {
+        say(p, "hooks", LIMITED, "%u places to watch are not in this kernel:%s", missing, names);
+    } else {
+        say(p, "hooks", FINE, "Every place to watch is in this kernel.");
+    }
 }
 
 static void probe_features(struct probe *p, const struct btf *btf)

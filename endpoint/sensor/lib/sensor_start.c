@@ -122,7 +122,7 @@ static int attach_all(struct wedr_set *set, const char *folder, const char **ret
             continue;
         }
         int err = attach_one(set, &wedr_hooks[i], folder);
-        if (err && wedr_hooks[i].required) {
+        if (err && wedr_hooks[i].need == NEED_REQUIRED) {
             *ret_step = wedr_hooks[i].point;
             return err;
         }
@@ -145,7 +145,7 @@ static int pin_report(const struct wedr_set *set, const char *folder)
     int err = WEDR_OK;
     for (uint32_t i = 0; !err && i < HOOK_COUNT; i++) {
         const struct hook_info *h = &wedr_hooks[i];
-        struct hook_report r = {.live = !set->reason[i][0], .required = h->required};
+        struct hook_report r = {.live = !set->reason[i][0], .need = (uint8_t)h->need};
         (void)snprintf(r.area, sizeof r.area, "%s", h->area);
         (void)snprintf(r.name, sizeof r.name, "%s", h->name);
         (void)snprintf(r.point, sizeof r.point, "%s", h->point);

@@ -97,7 +97,7 @@ static void hook_get(const char *folder, int report, uint32_t i, struct wedr_sen
 {
     char path[PIN_PATH_MAX];
     struct wedr_link_facts facts = {0};
-    struct hook_report r = {.live = 1, .required = wedr_hooks[i].required};
+    struct hook_report r = {.live = 1, .need = (uint8_t)wedr_hooks[i].need};
     memset(h, 0, sizeof *h);
     if (report >= 0) {
         (void)bpf_map_lookup_elem(report, &i, &r);
@@ -107,8 +107,9 @@ static void hook_get(const char *folder, int report, uint32_t i, struct wedr_sen
     (void)snprintf(h->point, sizeof h->point, "%s", wedr_hooks[i].point);
     (void)snprintf(h->reason, sizeof h->reason, "%.*s", (int)sizeof r.reason - 1, r.reason);
     h->tier = wedr_hook_tier(wedr_hooks[i].point);
-    h->required = r.required != 0;
+    h->required = r.need == NEED_REQUIRED;
     h->live = r.live != 0;
+    h->blind = !r.live && r.need == NEED_OPTIONAL;
     int fd = wedr_pin_entry(path, folder, wedr_hooks[i].pin) == WEDR_OK ? bpf_obj_get(path) : -1;
     if (fd >= 0) {
         h->pinned = true;
