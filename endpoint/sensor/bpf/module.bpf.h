@@ -118,8 +118,9 @@ static __always_inline u32 file_flags(const struct place *p)
 }
 
 /* Called with the address space locked: the file cannot go away. */
-static long code_seen(struct task_struct *t, struct vm_area_struct *vma, void *arg)
+static long code_seen(struct task_struct *t, struct vm_area_struct *area, void *arg)
 {
+    struct vm_area_struct *vma = PLAIN(struct vm_area_struct, area);
     struct code *c = arg;
     c->start = vma->vm_start;
     c->end = vma->vm_end;
@@ -278,7 +279,7 @@ static __always_inline int code_mapped(u64 base, u64 size, u64 prot, u64 flags, 
 /* Its own program text is no module: the process's start named it. */
 static __always_inline bool is_own_program(u64 inode)
 {
-    struct task_struct *t = bpf_get_current_task_btf();
+    struct task_struct *t = PLAIN(struct task_struct, bpf_get_current_task_btf());
     struct mm_struct *mm = t->mm;
     struct place exe;
     file_place(&exe, (u64)BPF_CORE_READ(mm, exe_file));
