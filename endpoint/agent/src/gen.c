@@ -211,8 +211,10 @@ static int emit_create(struct gen *g, struct process *p, bool existing)
     fill_place(r, p);
     add_text(g, offsetof(struct wedr_linux_process_create, image_path), prog->path);
     add_string(g, offsetof(struct wedr_linux_process_create, command_line), argv, argv_len);
-    (void)snprintf(cwd, sizeof(cwd), "%s/%08x", cwds[1 + below(g, WEDR_ARRAY_COUNT(cwds) - 1)],
-                   (uint32_t)next_random(g));
+    /* One draw a statement: in which order arguments are evaluated is the compiler's choice. */
+    uint32_t part = (uint32_t)next_random(g);
+    const char *base = cwds[1 + below(g, WEDR_ARRAY_COUNT(cwds) - 1)];
+    (void)snprintf(cwd, sizeof(cwd), "%s/%08x", base, part);
     add_text(g, offsetof(struct wedr_linux_process_create, cwd), below(g, 3) == 0 ? cwds[0] : cwd);
     add_text(g, offsetof(struct wedr_linux_process_create, parent_image_path),
              programs[p->parent_pid % WEDR_ARRAY_COUNT(programs)].path);
@@ -311,8 +313,8 @@ static int emit_write(struct gen *g, const struct process *p)
 {
     struct wedr_linux_file_write *r = (struct wedr_linux_file_write *)(void *)g->rec;
     char path[TEXT_MAX];
-    (void)snprintf(path, sizeof(path), "/var/lib/jobs/%u/out-%u.log", below(g, 64),
-                   below(g, 20000));
+    uint32_t file = below(g, 20000), folder = below(g, 64);
+    (void)snprintf(path, sizeof(path), "/var/lib/jobs/%u/out-%u.log", folder, file);
     begin(g, sizeof(*r));
     SET(pid, p->pid);
     SET(process_key, p->key);
