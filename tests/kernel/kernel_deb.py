@@ -52,21 +52,28 @@ def _mirror():
     raise Unreachable("no source of this machine is Debian's archive")
 
 
-class _Apt:
-    def __init__(self, folder, suite):
+class Apt:
+    """apt with lists, a cache and an architecture of its own; nothing counts as installed."""
+
+    def __init__(self, folder, suite, arch="amd64"):
+        self.folder = folder
         self.env = dict(os.environ, LC_ALL="C", DEBIAN_FRONTEND="noninteractive")
         for sub in ("lists/partial", "cache/archives/partial"):
             os.makedirs(os.path.join(folder, sub), exist_ok=True)
+        status = os.path.join(folder, "status")
+        with open(status, "w", encoding="ascii"):
+            pass
         sources = os.path.join(folder, "sources.list")
         with open(sources, "w", encoding="ascii") as f:
-            f.write(f"deb [signed-by={KEYRING} arch=amd64] {_mirror()} {suite} main\n")
+            f.write(f"deb [signed-by={KEYRING} arch={arch}] {_mirror()} {suite} main\n")
         self.options = []
         for key, value in (("Dir::Etc::sourcelist", sources), ("Dir::Etc::sourceparts", "-"),
                            ("Dir::State::lists", os.path.join(folder, "lists")),
                            ("Dir::Cache", os.path.join(folder, "cache")),
                            ("APT::Sandbox::User", "root"), ("Acquire::Languages", "none"),
                            ("Acquire::IndexTargets::deb::DEP-11::DefaultEnabled", "false"),
-                           ("APT::Architectures::", "amd64"), ("Acquire::Retries", "2")):
+                           ("APT::Architecture", arch), ("APT::Architectures", arch),
+                           ("Dir::State::status", status), ("Acquire::Retries", "2")):
             self.options += ["-o", f"{key}={value}"]
 
     def run(self, tool, *args, cwd=None):
@@ -124,7 +131,7 @@ def _unpack(debs, folder):
 
 
 def _fetch(cache, suite):
-    apt = _Apt(os.path.join(cache, "apt", suite), suite)
+    apt = Apt(os.path.join(cache, "apt", suite), suite)
     apt.run("apt-get", "update")
     names, version = _packages(apt)
     folder = os.path.join(cache, suite, version)

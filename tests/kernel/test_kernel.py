@@ -83,7 +83,7 @@ def show(step, result):
 def sensor_steps(build, kernel):
     """Every hook with either walk, then all BPF tests."""
     hooks = os.path.join(build, "tests", "kernel", "kernel_hooks")
-    steps = [machine.Step("kernel.hooks_" + walk, [hooks, walk]) for walk in ("fast", "probe")] + list(bpf_tests(build))
+    steps = [machine.Step("kernel.hooks_" + walk, [hooks, walk], 300) for walk in ("fast", "probe")] + list(bpf_tests(build))
     if kernel.module("dummy"):
         for s in steps:
             s.environment.append("WEDR_TEST_MODULE=/modules/dummy.ko")
@@ -91,9 +91,11 @@ def sensor_steps(build, kernel):
 
 
 def doctor_steps(build, _kernel):
-    """What a person is told where the sensor cannot work, and what the loader says then."""
+    """The source without BPF; what a person is told where the sensor cannot work, and what the loader says then."""
     hooks = os.path.join(build, "tests", "kernel", "kernel_hooks")
-    return [machine.Step("kernel.doctor", [os.path.join(build, "wedr-agent"), "doctor", "--state", "/tmp"]),
+    watch = os.path.join(build, "tests", "bpf", "test_proc_watch")
+    return [machine.Step("bpf.test_proc_watch", [watch], folder=os.path.dirname(watch)),
+            machine.Step("kernel.doctor", [os.path.join(build, "wedr-agent"), "doctor", "--state", "/tmp"]),
             machine.Step("kernel.open", [hooks, "fast"])]
 
 
@@ -111,13 +113,13 @@ def check_sensor(steps, result):
     return all([show(s, result) for s in steps])
 
 
-def check_too_old(_steps, result):
-    return all([says(result, "kernel.doctor", r"^BROKEN  atomics .*\b5\.12\b"),
+def check_too_old(steps, result):
+    return all([show(steps[0], result), says(result, "kernel.doctor", r"^BROKEN  atomics .*\b5\.12\b"),
                 says(result, "kernel.open", r"the sensor does not start: atomics: ")])
 
 
-def check_lockdown(_steps, result):
-    return all([says(result, "kernel.doctor", r"^BROKEN  lockdown .*confidentiality"),
+def check_lockdown(steps, result):
+    return all([show(steps[0], result), says(result, "kernel.doctor", r"^BROKEN  lockdown .*confidentiality"),
                 says(result, "kernel.open", r"the sensor does not start: lockdown: .*confidentiality")])
 
 
