@@ -197,6 +197,62 @@ static void an_excluded_cgroup_hides_what_is_below_it_not_its_neighbour(void **s
     assert_int_equal(rig_count(r, KIND, h[1].pid), 0);
 }
 
+/* The longest prefix decides, and one that ends with a slash is a folder. */
+static void excluded_paths_are_left_out_unless_a_longer_prefix_is_watched(void **state)
+{
+    struct rig *r = *state;
+    struct wedr_sensor_policy p;
+    static const char *const names[] = {"out/a", "out/kept/a", "outside"};
+    static const size_t expected[] = {0, 3, 3};
+    char path[3][128], out[128], kept[128];
+    struct held h[3];
+    (void)snprintf(out, sizeof out, "%s/out/", r->dir);
+    (void)snprintf(kept, sizeof kept, "%s/out/kept/", r->dir);
+    assert_int_equal(mkdir(out, 0755), 0);
+    assert_int_equal(mkdir(kept, 0755), 0);
+    const char *const left_out[] = {"/nowhere/", out}, *const watched[] = {kept};
+    wedr_sensor_policy_init(&p);
+    p.paths_out = left_out;
+    p.path_out_count = 2;
+    p.paths_watched = watched;
+    p.path_watched_count = 1;
+    set(r, &p);
+    for (int i = 0; i < 3; i++) {
+        (void)snprintf(path[i], sizeof path[i], "%s/%s", r->dir, names[i]);
+        hold(&h[i], 0, NULL, "3", path[i]);
+        run(&h[i]);
+    }
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(rig_count(r, WEDR_EV_FILE_WRITE, h[i].pid), expected[i]);
+    }
+}
+
+/* What is watched has no budget; what is not has one. */
+static void a_watched_path_is_recorded_beyond_the_budget(void **state)
+{
+    struct rig *r = *state;
+    struct wedr_sensor_policy p;
+    char path[2][128], kept[128];
+    struct held h[2];
+    (void)snprintf(kept, sizeof kept, "%s/watched/", r->dir);
+    assert_int_equal(mkdir(kept, 0755), 0);
+    const char *const watched[] = {kept};
+    wedr_sensor_policy_init(&p);
+    p.paths_watched = watched;
+    p.path_watched_count = 1;
+    p.budget[WEDR_EV_FILE_WRITE] = 5;
+    p.window_ms = 600000;
+    set(r, &p);
+    (void)snprintf(path[0], sizeof path[0], "%s/watched/f", r->dir);
+    (void)snprintf(path[1], sizeof path[1], "%s/plain", r->dir);
+    for (int i = 0; i < 2; i++) {
+        hold(&h[i], 0, NULL, "20", path[i]);
+        run(&h[i]);
+    }
+    assert_int_equal(rig_count(r, WEDR_EV_FILE_WRITE, h[1].pid), 5);
+    assert_int_equal(rig_count(r, WEDR_EV_FILE_WRITE, h[0].pid), 20);
+}
+
 static bool alive(pid_t pid)
 {
     siginfo_t info = {0};
@@ -291,6 +347,8 @@ int main(void)
         T(own_processes_are_left_out_of_bulk_kinds),
         T(an_excluded_user_produces_nothing_others_everything),
         T(an_excluded_cgroup_hides_what_is_below_it_not_its_neighbour),
+        T(excluded_paths_are_left_out_unless_a_longer_prefix_is_watched),
+        T(a_watched_path_is_recorded_beyond_the_budget),
         T(exchange_under_a_flood_loses_nothing_and_lets_nothing_through),
         T(a_policy_outlives_its_holder),
         T(a_policy_that_cannot_be_leaves_the_old_one),
