@@ -10,8 +10,9 @@ usage: sensor.py [--rounds N] [--seconds S] [PART...]     PART: exec compile idl
   idle     PSS of all processes of an agent that has nothing to do, its rings beside, its share of a core
   rate     50,000 file events a second for S seconds through the whole agent, made by two processes on the same cores
   flood    files, forks and names as fast as they go for S seconds (60), losses per lane
-  beside   the same 500 execs, files and connections watched by nobody, this agent, auditd and bpftrace in turn: how many each
-           saw with the right path and arguments, what it cost, what it lost
+  beside   the same 500 execs, files and connections, and a burst of 20,000 files, watched by nobody, this agent, auditd and
+           bpftrace in turn: how many each saw with the right path and arguments, what it cost, what it lost. The agent has
+           no budgets and no governor here, as the others have none
 
 Needs root, a build in build/linux (or WEDR_BUILD) and, for `beside`, what tools/packages_full.txt has; what is not
 installed is left out and said so. The machine should do nothing else: programs of others count too."""
@@ -34,6 +35,8 @@ ACTS = os.path.join(lab.BUILD, "bench", "sensor_acts")
 FLOOD = os.path.join(lab.BUILD, "tests", "system", "mixed_flood")
 KINDS = ("none", "empty", "sensor")
 PORT = 4789
+BURST = 20000
+VERBS = ("exec", "open", "connect", "burst")
 UNBOUND = {"budgets": ["*:0"], "cpu_percent": 6400}  # nothing held back, no governor: what the way itself can take
 
 
@@ -201,7 +204,7 @@ class Ours(Nobody):
 
     def start(self, folder):
         self.box, self.folder = lab.Lab(), folder
-        self.server, self.agent = started(self.box)
+        self.server, self.agent = started(self.box, **UNBOUND)
         time.sleep(1)
 
     def pids(self):
@@ -216,6 +219,7 @@ class Ours(Nobody):
             "exec": count("command_line", "event_type = 'process_create' AND command_line LIKE 'sensor_acts acts-mark-%%two words%%' "
                           "AND process_path = '%s'" % program),
             "open": count("target_path", "event_type = 'file_write' AND target_path LIKE '%s/file-mark-%%'" % self.folder),
+            "burst": count("target_path", "event_type = 'file_write' AND target_path LIKE '%s/burst-mark-%%'" % self.folder),
             "connect": count("remote_ip", "event_type = 'network_connect' AND remote_port = %d AND remote_ip LIKE '127.%%'" % PORT)}
         return {"right": seen, "lost": sum(r["lost"] for r in lab.ledger_adds_up(self.server))}
 
@@ -261,15 +265,15 @@ class Auditd(Nobody):
             found = re.search(r"msg=audit\(([^)]*)\)", line)
             if found:
                 events.setdefault(found.group(1), []).append(line)
-        seen = {"exec": set(), "open": set(), "connect": set()}
+        seen = {verb: set() for verb in VERBS}
         for lines in events.values():
             all_of = "\n".join(lines)
             mark = re.search(r'type=EXECVE .*a1="(acts-mark-\d+)" a2=74776F20776F726473', all_of)
             if mark and "exe=" + program in all_of:
                 seen["exec"].add(mark.group(1))
-            mark = re.search(r'type=PATH .*name="(?:%s/)?(file-mark-\d+)"' % re.escape(self.folder), all_of)
+            mark = re.search(r'type=PATH .*name="(?:%s/)?((file|burst)-mark-\d+)"' % re.escape(self.folder), all_of)
             if mark and 'cwd="%s"' % self.folder in all_of:
-                seen["open"].add(mark.group(1))
+                seen["open" if mark.group(2) == "file" else "burst"].add(mark.group(1))
             mark = re.search(r"saddr=0200%04X(7F[0-9A-F]{6})" % PORT, all_of)
             if mark:
                 seen["connect"].add(mark.group(1))
@@ -316,10 +320,11 @@ class Bpftrace(Nobody):
             return len(set(re.findall(pattern % re.escape(path), text, re.M)))
         program = os.path.join(self.folder, "sensor_acts")
         right = {"exec": given(program, r"^X %s sensor_acts (acts-mark-\d+) two words$"),
-                 "open": given(self.folder, r"^O %s/(file-mark-\d+)$"),
+                 "open": given(self.folder, r"^O %s/(file-mark-\d+)$"), "burst": given(self.folder, r"^O %s/(burst-mark-\d+)$"),
                  "connect": len(set(re.findall(r"^C %d ([0-9a-f]*7f)$" % (((PORT & 255) << 8) | PORT >> 8), text, re.M)))}
         as_given = {"exec": given("./sensor_acts", r"^X %s sensor_acts (acts-mark-\d+) two words$"),
-                    "open": len(set(re.findall(r"^O (file-mark-\d+)$", text, re.M)))}
+                    "open": len(set(re.findall(r"^O (file-mark-\d+)$", text, re.M))),
+                    "burst": len(set(re.findall(r"^O (burst-mark-\d+)$", text, re.M)))}
         return {"right": right, "with_the_name_as_the_caller_gave_it": as_given, "lost": lost}
 
     def end(self):
@@ -333,9 +338,10 @@ def watched(w, folder, count):
     pids = w.pids()
     before = cpu_seconds(pids)
     took = {}
-    for verb, mark in (("exec", "acts-mark"), ("open", "file-mark"), ("connect", str(PORT))):
-        words = output("./sensor_acts", verb, mark, str(count), cwd=folder).split()
-        took[verb] = float(words[1]) / count * 1e6
+    for verb, act, mark, times in (("exec", "exec", "acts-mark", count), ("open", "open", "file-mark", count),
+                                   ("connect", "connect", str(PORT), count), ("burst", "open", "burst-mark", BURST)):
+        words = output("./sensor_acts", act, mark, str(times), cwd=folder).split()
+        took[verb] = float(words[1]) / times * 1e6
     time.sleep(2)
     used = cpu_seconds(pids) - before
     return dict(w.stop(), us=took, cpu_ms=round(1000 * used))
@@ -344,7 +350,7 @@ def watched(w, folder, count):
 def part_beside(o):
     count = 500
     watchers = [Nobody, Ours]
-    result = {"each": count, "not_installed": []}
+    result = {"each": count, "burst": BURST, "not_installed": []}
     for watcher, program in ((Auditd, "auditd"), (Bpftrace, "bpftrace")):
         if shutil.which(program) and (watcher is not Auditd or shutil.which("auditctl")):
             watchers.append(watcher)
@@ -362,14 +368,14 @@ def part_beside(o):
                 finally:
                     w.end()
     for name, runs in rounds.items():
-        result[name] = {"us": {v: round(statistics.median(r["us"][v] for r in runs), 1) for v in ("exec", "open", "connect")},
+        result[name] = {"us": {v: round(statistics.median(r["us"][v] for r in runs), 1) for v in VERBS},
                         "process_cpu_ms": statistics.median(r["cpu_ms"] for r in runs)}
         for key in ("right", "with_the_name_as_the_caller_gave_it", "lost"):
             if key in runs[0]:
                 result[name][key] = [r[key] for r in runs]
         if name != "none":
             result[name]["ratio"] = {v: bounds([a["us"][v] / b["us"][v] for a, b in zip(runs, rounds["none"])])
-                                     for v in ("exec", "open", "connect")}
+                                     for v in VERBS}
     return result
 
 
