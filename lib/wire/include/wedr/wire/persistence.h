@@ -82,7 +82,7 @@ static inline uint64_t wedr_persist_hash(const uint64_t name[4])
 /* upper: hash of the folder before it, 0 for the kinds of one component. */
 static inline uint64_t wedr_persist_key(uint64_t upper, uint64_t hash, enum wedr_persist_kind kind)
 {
-    return wedr_persist_mix(wedr_persist_mix(hash, upper), (uint64_t)kind);
+    return wedr_persist_mix(wedr_persist_mix(wedr_persist_mix((uint64_t)kind, hash), upper), hash);
 }
 
 /* Number of the bit that stands for a hash. */
