@@ -57,6 +57,17 @@ int wedr_file_tail_open(void *ctx)
     return w && file ? file_opened(file, x->ret, w->asked, w->via) : 0;
 }
 
+/* Somebody emptied the array of programs: the record is lost, and counted. */
+static __always_inline void tail_missing(void)
+{
+    struct wedr_sensor_state *st = state_get();
+    if (st) {
+        struct wedr_sensor_lane *lane = &st->lane[WEDR_LANE_BULK];
+        lane_next(lane);
+        lane_lost(lane, WEDR_LOSS_REASON_SCRATCH);
+    }
+}
+
 /* Most opens are for reading and end here. */
 static __always_inline int go_on_open(struct sys_exit *x, u32 asked, u32 via)
 {
@@ -66,6 +77,7 @@ static __always_inline int go_on_open(struct sys_exit *x, u32 asked, u32 via)
         w->asked = asked;
         w->via = via;
         bpf_tail_call(x, &file_tails, OPENED);
+        tail_missing();
     }
     return 0;
 }
@@ -150,6 +162,8 @@ static __always_inline int go_on(struct sys_exit *x)
 {
     if (path_went_well(x->ret)) {
         bpf_tail_call(x, &file_tails, TOLD);
+        tail_missing();
+        path_went_well(-1);
     }
     return 0;
 }
