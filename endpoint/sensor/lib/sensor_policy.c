@@ -33,7 +33,10 @@ static struct wedr_policy_page *page_map(int map)
 {
     void *p =
         mmap(NULL, sizeof(struct wedr_policy_page), PROT_READ | PROT_WRITE, MAP_SHARED, map, 0);
-    return p == MAP_FAILED ? NULL : p;
+    if (p == MAP_FAILED) {
+        return NULL;
+    }
+    return p;
 }
 
 static void bank_fill(struct wedr_policy_bank *b, const struct wedr_sensor_policy *p)
