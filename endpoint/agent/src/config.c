@@ -3,6 +3,7 @@
 
 #include "core/base/err.h"
 #include "core/util/buf.h"
+#include "encode/redact.h"
 #include "wedr/plat/fs.h"
 #include "wedr/plat/proc.h"
 #include "wedr/plat/sandbox.h"
@@ -35,6 +36,22 @@ static const struct wedr_cfg_option options[] = {
      "how the machine is watched: ebpf; proc, without BPF and much less; auto: ebpf, proc where "
      "the "
      "kernel refuses it"},
+    {"agent.facts_uid", WEDR_CFG_U64, AT(facts_uid), 1, 4294967294, "60903",
+     "user id of the process that reads executables and looks up names"},
+    {"enrich.enabled", WEDR_CFG_BOOL, AT(enrich), 0, 0, "true",
+     "digests and packages of executables, names of users and groups"},
+    {"enrich.packages", WEDR_CFG_BOOL, AT(packages), 0, 0, "true",
+     "which package (dpkg, rpm) an executable belongs to; costs 8 bytes a packaged file"},
+    {"enrich.hash_bytes_per_sec", WEDR_CFG_U64, AT(hash_bytes_per_sec), 65536, 1099511627776,
+     "33554432", "executables are read no faster than this"},
+    {"enrich.hash_file_bytes_max", WEDR_CFG_U64, AT(hash_file_bytes_max), 1, 1099511627776,
+     "268435456", "an executable larger than this gets no digest"},
+    {"redact.command_lines", WEDR_CFG_BOOL, AT(redact), 0, 0, "true",
+     "secrets are taken out of command lines before they are stored; rules of the agent see them"},
+    {"redact.names", WEDR_CFG_STR, AT(redact_names), 0, 0,
+     "password,passwd,passphrase,pass,pwd,secret,token,api-key,apikey,access-key,secret-key,"
+     "private-key,credential,credentials",
+     "what the word before a secret ends in, separated by commas; - stands for _ too"},
     {"shipper.enabled", WEDR_CFG_BOOL, AT(shipper_enabled), 0, 0, "true",
      "false: events stay in the spool"},
     {"shipper.server_url", WEDR_CFG_STR, AT(server_url), 0, 0, "",
@@ -60,6 +77,17 @@ const struct wedr_cfg_option *wedr_agent_options(size_t *ret_count)
     return options;
 }
 
+static int check_names(const char *names, struct wedr_errinfo *ei)
+{
+    struct wedr_redact *r = NULL;
+    int err = wedr_redact_new(names, &r);
+    wedr_redact_free(r);
+    return err == WEDR_OK ? err
+                          : wedr_fail(ei, WEDR_E_FORMAT,
+                                      "redact.names must be up to %u names of up to %u bytes",
+                                      WEDR_REDACT_NAMES, WEDR_REDACT_NAME_MAX);
+}
+
 static int check_meaning(const struct wedr_agent_cfg *c, struct wedr_errinfo *ei)
 {
     struct wedr_settings_meaning sensor;
@@ -71,8 +99,13 @@ static int check_meaning(const struct wedr_agent_cfg *c, struct wedr_errinfo *ei
         strcmp(c->source, "proc") != 0) {
         return wedr_fail(ei, WEDR_E_FORMAT, "agent.source must be auto, ebpf or proc");
     }
-    if (c->core_uid == c->net_uid) {
-        return wedr_fail(ei, WEDR_E_FORMAT, "agent.core_uid and agent.net_uid must differ");
+    if (c->core_uid == c->net_uid || c->core_uid == c->facts_uid || c->net_uid == c->facts_uid) {
+        return wedr_fail(ei, WEDR_E_FORMAT,
+                         "agent.core_uid, agent.net_uid and agent.facts_uid must differ");
+    }
+    err = check_names(c->redact_names, ei);
+    if (err != WEDR_OK) {
+        return err;
     }
     if (c->server_url[0] && strncmp(c->server_url, "https://", 8) != 0) {
         return wedr_fail(ei, WEDR_E_FORMAT, "shipper.server_url must begin with https://");

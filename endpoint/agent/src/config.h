@@ -18,8 +18,11 @@
 
 struct wedr_agent_cfg {
     uint64_t max_bytes_per_file, max_age_ms, max_total_bytes, zstd_level;
-    uint64_t core_uid, net_uid;
     char source[16]; /* "auto", "ebpf", "proc" */
+    uint64_t core_uid, net_uid, facts_uid;
+    bool enrich, packages, redact;
+    uint64_t hash_bytes_per_sec, hash_file_bytes_max;
+    char redact_names[512];
     bool shipper_enabled;
     char server_url[512];
     char proxy[256];

@@ -5,6 +5,7 @@
 #include "core/util/log.h"
 #include "core/util/obj.h"
 #include "core_batches.h"
+#include "core_facts.h"
 #include "core_rules.h"
 #include "engine.h"
 #include "peer.h"
@@ -22,7 +23,8 @@
 
 struct core {
     const struct wedr_core_args *args;
-    struct wedr_ipc *holder, *net; /* net NULL while there is none */
+    struct wedr_ipc *holder, *net, *to_facts; /* NULL while there is none */
+    struct wedr_facts *facts;                 /* NULL: switched off */
     struct wedr_engine *engine;
     struct wedr_batches batches;
     struct wedr_msg_gap gap_done; /* answered after the round that wrote it */
@@ -61,6 +63,9 @@ static int open_engine(struct core *c, struct wedr_errinfo *ei)
                                   .agent_version = c->args->version,
                                   .os_name = c->args->host.os_name,
                                   .os_release = c->args->host.os_release,
+                                  .facts = c->facts,
+                                  .redact_names =
+                                      c->args->cfg.redact ? c->args->cfg.redact_names : NULL,
                                   .reenrolled = c->args->reenrolled};
     memcpy(cfg.boot_id, c->args->host.boot_id, sizeof(cfg.boot_id));
     return wedr_engine_open(&cfg, &c->engine, ei);
@@ -100,6 +105,11 @@ static void fill_stats(const struct core *c, struct wedr_msg_core_stats *m, uint
     struct wedr_msg_detect detect;
     wedr_core_detect_stats(&s.detect, &detect);
     m->detect = detect;
+    struct wedr_msg_enrich enrich = {.redacted = s.redacted};
+    if (c->facts) {
+        wedr_facts_stats(c->facts, &enrich);
+    }
+    m->enrich = enrich;
     m->batches_sealed = s.batches_sealed;
     m->batches_acked = s.batches_acked;
     m->batches_waiting = s.batches_waiting;
@@ -198,6 +208,11 @@ static int on_holder(struct core *c, struct wedr_peer_msg *m)
     case WEDR_MSG_T_CORE_PEER:
         take_net(c, m);
         return WEDR_OK;
+    case WEDR_MSG_T_CORE_FACTS:
+        if (c->facts) {
+            wedr_core_facts_peer(c->facts, m, &c->to_facts);
+        }
+        return WEDR_OK;
     case WEDR_MSG_T_SIGNED:
         wedr_batches_signed(&c->batches, (const struct wedr_msg_signed *)(const void *)m->u.bytes);
         return WEDR_OK;
@@ -291,6 +306,9 @@ static int loop(struct core *c)
         if (err != WEDR_OK) {
             return err;
         }
+        if (c->facts) {
+            wedr_core_facts_turn(c->facts, &c->to_facts);
+        }
         uint32_t batch_wait = wedr_batches_run(&c->batches, c->engine, c->holder, c->net);
         uint64_t now = wedr_time_mono_ms();
         if (now >= c->next_stats_ms) {
@@ -308,10 +326,11 @@ static int loop(struct core *c)
             wait_ms = (uint32_t)(c->next_stats_ms - now);
         }
         size_t ready = 0;
-        struct wedr_wait w[2] = {
+        struct wedr_wait w[3] = {
             {wedr_ipc_handle(c->holder), WEDR_WAIT_READ, 0},
-            {c->net ? wedr_ipc_handle(c->net) : WEDR_HANDLE_NONE, WEDR_WAIT_READ, 0}};
-        err = wedr_wait_any(w, 2, busy ? 0 : wait_ms, &ready);
+            {c->net ? wedr_ipc_handle(c->net) : WEDR_HANDLE_NONE, WEDR_WAIT_READ, 0},
+            {c->to_facts ? wedr_ipc_handle(c->to_facts) : WEDR_HANDLE_NONE, WEDR_WAIT_READ, 0}};
+        err = wedr_wait_any(w, 3, busy ? 0 : wait_ms, &ready);
         if (err != WEDR_OK) {
             return err;
         }
@@ -327,6 +346,13 @@ int wedr_core_main(void *arg, struct wedr_ipc *channel)
     args = *(const struct wedr_core_args *)arg;
     c.args = &args;
     c.holder = channel;
+    if (args.identity) {
+        wedr_identity_wipe(args.identity); /* before a file is looked at */
+    }
+    if (args.cfg.enrich && (c.facts = wedr_facts_new()) != NULL) {
+        wedr_facts_now(c.facts, wedr_time_mono_ms());
+        wedr_core_facts_preload(c.facts);
+    }
     int err = wedr_core_confine(&args, missing, &ei);
     wedr_peer_log_to(channel, WEDR_MSG_T_CORE_LOG, "wedr-agent.core", args.cfg.log_level);
     if (err == WEDR_OK) {
@@ -343,6 +369,8 @@ int wedr_core_main(void *arg, struct wedr_ipc *channel)
     }
     wedr_batches_net_gone(&c.batches, c.engine);
     wedr_engine_close(c.engine);
+    wedr_facts_free(c.facts);
     wedr_ipc_close(c.net);
+    wedr_ipc_close(c.to_facts);
     return err == WEDR_E_CLOSED ? 0 : 1;
 }

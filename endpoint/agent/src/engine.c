@@ -5,6 +5,7 @@
 #include "core/util/alloc.h"
 #include "core/util/obj.h"
 #include "core/util/sha256.h"
+#include "enrich/facts.h"
 #include "wedr/plat/time.h"
 #include <string.h>
 
@@ -65,6 +66,9 @@ static int open_parts(struct wedr_engine *e, struct wedr_errinfo *ei)
         return err;
     }
     err = wedr_encoder_new(&e->encoder);
+    if (err == WEDR_OK && e->cfg.redact_names) {
+        err = wedr_encoder_redact(e->encoder, e->cfg.redact_names);
+    }
     if (err == WEDR_OK) {
         err = wedr_detect_new(e->encoder, &e->detect);
     }
@@ -249,6 +253,9 @@ int wedr_engine_round(struct wedr_engine *e, bool *ret_busy, uint32_t *ret_wait_
     WEDR_OBJ_CHECK(e, ENGINE_MAGIC);
     bool busy = false;
     int err = engine_check_clock(e);
+    if (e->cfg.facts) {
+        wedr_facts_now(e->cfg.facts, wedr_time_mono_ms());
+    }
     /* Until a source came, what earlier runs left may still be this run's epoch. */
     if (e->need_retire && (e->source || wedr_time_mono_ms() - e->opened_ms >= NO_SOURCE_AFTER_MS)) {
         first_error(&err, retire(e));
@@ -359,6 +366,7 @@ void wedr_engine_stats(const struct wedr_engine *e, struct wedr_engine_stats *re
     ret->agent_acked = e->agent_acked;
     ret->alert_acked = e->alert_acked;
     wedr_detect_stats(e->detect, &ret->detect);
+    ret->redacted = wedr_encoder_redacted(e->encoder);
     ret->batches_sealed = s.sealed;
     ret->batches_acked = s.acked;
     ret->batches_waiting = s.waiting;

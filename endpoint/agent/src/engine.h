@@ -17,6 +17,7 @@
 #include <stdint.h>
 
 struct wedr_engine;
+struct wedr_facts;
 
 struct wedr_engine_cfg {
     const char *spool_dir;    /* exists, writable */
@@ -26,6 +27,9 @@ struct wedr_engine_cfg {
     int zstd_level;
     uint8_t boot_id[WEDR_BOOT_ID_LEN]; /* of this boot: the agent stream's */
     const char *agent_version, *os_name, *os_release;
+    struct wedr_facts *facts; /* about executables and users, borrowed; NULL: none. Of no use to
+                                 replayed records */
+    const char *redact_names; /* secrets behind these names go (encode/redact.h); NULL: none do */
     bool reenrolled; /* the spool was filled under another identity: all of it is dropped as
                         lost(reenrolled) at open */
 };
@@ -129,6 +133,7 @@ struct wedr_engine_stats {
     struct wedr_engine_lane_stats lane[WEDR_LANE_COUNT];
     uint64_t agent_produced, agent_acked, alert_acked;
     struct wedr_detect_stats detect;
+    uint64_t redacted; /* command lines that lost a secret */
     uint64_t batches_sealed, batches_acked, batches_waiting, batches_set_aside;
     uint64_t spool_bytes, spool_bytes_max;
     uint64_t evicted, corrupt; /* records */

@@ -26,7 +26,7 @@ static int begin_record(struct wedr_engine *e, struct wedr_record *r, uint16_t t
 }
 
 /* Finishes the record, encodes and appends it; the seq is taken only when it is in the spool. */
-static int put_record(struct wedr_engine *e, struct wedr_record *r)
+int engine_agent_put(struct wedr_engine *e, struct wedr_record *r)
 {
     struct wedr_event_view v;
     char *line = e->out + WEDR_SPOOL_FRAME_ROOM;
@@ -77,7 +77,7 @@ static int put_agent_start(struct wedr_engine *e)
         (err = set_text(&r, "source", e->source_name)) != WEDR_OK) {
         return err;
     }
-    return put_record(e, &r);
+    return engine_agent_put(e, &r);
 }
 
 static int put_epoch_start(struct wedr_engine *e, const struct engine_note *n)
@@ -95,7 +95,7 @@ static int put_epoch_start(struct wedr_engine *e, const struct engine_note *n)
         (err = wedr_record_set_uint(&r, "adopted", n->adopted ? 1 : 0)) != WEDR_OK) {
         return err;
     }
-    return put_record(e, &r);
+    return engine_agent_put(e, &r);
 }
 
 static int put_epoch_end(struct wedr_engine *e, const struct engine_note *n)
@@ -111,7 +111,7 @@ static int put_epoch_end(struct wedr_engine *e, const struct engine_note *n)
         (err = set_text(&r, "reason", n->reason)) != WEDR_OK) {
         return err;
     }
-    return put_record(e, &r);
+    return engine_agent_put(e, &r);
 }
 
 static int put_gap(struct wedr_engine *e, const struct engine_note *n)
@@ -127,7 +127,7 @@ static int put_gap(struct wedr_engine *e, const struct engine_note *n)
         (err = wedr_record_set_uint(&r, "reason", n->code)) != WEDR_OK) {
         return err;
     }
-    return put_record(e, &r);
+    return engine_agent_put(e, &r);
 }
 
 static int put_clock_change(struct wedr_engine *e, const struct engine_note *n)
@@ -142,7 +142,7 @@ static int put_clock_change(struct wedr_engine *e, const struct engine_note *n)
         (err = wedr_record_set_uint(&r, "step_us", (uint64_t)n->to_us)) != WEDR_OK) {
         return err;
     }
-    return put_record(e, &r);
+    return engine_agent_put(e, &r);
 }
 
 /* Up to where the counters of the loss's stream are accounted for; 0 when it is none of this run.
@@ -177,7 +177,7 @@ static int put_loss(struct wedr_engine *e, const struct wedr_loss *loss)
         (err = wedr_record_set_uint(&r, "lost", loss->lost)) == WEDR_OK &&
         (err = wedr_record_set_uint(&r, "produced", accounted(e, loss))) == WEDR_OK &&
         (err = wedr_record_set_str(&r, "ranges", text.p, text.len, 0)) == WEDR_OK) {
-        err = put_record(e, &r);
+        err = engine_agent_put(e, &r);
     }
     wedr_buf_fini(&text);
     return err;
@@ -210,7 +210,7 @@ static int put_sensor_state(struct wedr_engine *e)
         (err = set_text(&r, "reason", s->reason)) != WEDR_OK) {
         return err;
     }
-    return put_record(e, &r);
+    return engine_agent_put(e, &r);
 }
 
 void wedr_engine_sensor_state(struct wedr_engine *e, const struct wedr_msg_sensor_state *s)
@@ -266,8 +266,8 @@ int engine_agent_flush(struct wedr_engine *e, bool all)
 {
     const struct wedr_loss *loss;
     uint64_t now = wedr_time_mono_ms();
-    if (e->agent_ended ||
-        (e->note_count == 0 && !e->sensor_state_due && !wedr_losses_due(e->losses, now, all))) {
+    if (e->agent_ended || (e->note_count == 0 && !e->sensor_state_due && !engine_facts_late(e) &&
+                           !wedr_losses_due(e->losses, now, all))) {
         return WEDR_OK;
     }
     int err = e->agent_begun ? WEDR_OK : engine_agent_begin(e);
@@ -287,7 +287,7 @@ int engine_agent_flush(struct wedr_engine *e, bool all)
             wedr_losses_reported(e->losses, loss, now);
         }
     }
-    return err;
+    return err == WEDR_OK ? engine_facts_flush(e) : err;
 }
 
 int engine_agent_end(struct wedr_engine *e, const char *reason)

@@ -92,6 +92,12 @@ WEDR_MUST_USE int engine_note(struct wedr_engine *e, const struct engine_note *n
 WEDR_MUST_USE int engine_agent_begin(struct wedr_engine *e);
 /* Writes what is queued and the losses that are due (all: every one that is not reported). */
 WEDR_MUST_USE int engine_agent_flush(struct wedr_engine *e, bool all);
+/* Finishes a record of the stream agent, shows it to the rules and appends it; its seq is taken
+ * only when it is in the spool. */
+WEDR_MUST_USE int engine_agent_put(struct wedr_engine *e, struct wedr_record *r);
+/* engine_facts.c. What came too late for the line of its process. */
+bool engine_facts_late(const struct wedr_engine *e);
+WEDR_MUST_USE int engine_facts_flush(struct wedr_engine *e);
 /* epoch_end of the agent's own stream, sealed. */
 WEDR_MUST_USE int engine_agent_end(struct wedr_engine *e, const char *reason);
 /* engine_alert.c. One line to detection, right after it was encoded. */

@@ -143,6 +143,8 @@ int engine_source_take(struct wedr_engine *e, struct wedr_source *src, bool repl
         return err;
     }
     e->source = src;
+    /* What was recorded elsewhere has other users and other files. */
+    wedr_encoder_facts(e->encoder, replay ? NULL : e->cfg.facts);
     e->kernel_epoch = src->info.epoch;
     e->kernel = (struct wedr_clock_pair){src->info.boot_ns, src->info.utc_us};
     (void)snprintf(e->source_name, sizeof(e->source_name), "%s", src->info.name);

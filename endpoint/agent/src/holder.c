@@ -137,6 +137,8 @@ enum wait_index {
     W_CORE_END,
     W_NET,
     W_NET_END,
+    W_FACTS,
+    W_FACTS_END,
     W_CLIENT,
     W_KILL = W_CLIENT + WEDR_CLIENTS_MAX,
     W_COUNT = W_KILL + WEDR_KILLS_MAX
@@ -156,6 +158,10 @@ static void fill_wait(const struct holder *h, struct wedr_wait *w)
     if (h->net.proc) {
         w[W_NET].handle = wedr_ipc_handle(h->net.c);
         w[W_NET_END].handle = wedr_child_handle(h->net.proc);
+    }
+    if (h->facts.proc) {
+        w[W_FACTS].handle = wedr_ipc_handle(h->facts.c);
+        w[W_FACTS_END].handle = wedr_child_handle(h->facts.proc);
     }
     wedr_kills_wait(&h->kills, &w[W_KILL]);
     for (size_t i = 0; i < WEDR_CLIENTS_MAX; i++) {
@@ -183,6 +189,13 @@ static void serve(struct holder *h, const struct wedr_wait *w)
     }
     if (w[W_NET_END].got && h->net.proc && w[W_NET_END].handle == wedr_child_handle(h->net.proc)) {
         holder_child_down(h, &h->net, "ended");
+    }
+    if (w[W_FACTS].got || w[W_FACTS_END].got) {
+        holder_on_facts(h);
+    }
+    if (w[W_FACTS_END].got && h->facts.proc &&
+        w[W_FACTS_END].handle == wedr_child_handle(h->facts.proc)) {
+        holder_child_down(h, &h->facts, "ended");
     }
     for (size_t i = 0; i < WEDR_CLIENTS_MAX; i++) {
         if (w[W_CLIENT + i].got && h->client[i].c) {
@@ -319,6 +332,7 @@ int wedr_holder_run(const struct wedr_run_args *args, struct wedr_errinfo *ei)
     wedr_msg_put_text(h->state_dir, sizeof(h->state_dir), args->state_dir);
     wedr_msg_begin(&h->core_stats, WEDR_MSG_T_CORE_STATS);
     wedr_msg_begin(&h->net_stats, WEDR_MSG_T_NET_STATS);
+    wedr_msg_begin(&h->facts_stats, WEDR_MSG_T_FACTS_STATS);
     wedr_kills_init(&h->kills);
     h->rules.net_file = WEDR_HANDLE_NONE;
     holder_children_init(h);

@@ -28,6 +28,7 @@ void holder_children_init(struct holder *h)
     wedr_random(&seed, sizeof(seed));
     wedr_backoff_init(&h->core.backoff, RESTART_MIN_MS, RESTART_MAX_MS, seed);
     wedr_backoff_init(&h->net.backoff, RESTART_MIN_MS, RESTART_MAX_MS, ~seed);
+    wedr_backoff_init(&h->facts.backoff, RESTART_MIN_MS, RESTART_MAX_MS, seed ^ 1u);
 }
 
 void holder_identity_load(struct holder *h)
@@ -59,13 +60,15 @@ void holder_child_down(struct holder *h, struct holder_child *c, const char *why
     if (h->stop == STOP_DONE) {
         return;
     }
-    wedr_log(WARN, "holder.child_down", WEDR_STR("process", is_core ? "core" : "net"),
-             WEDR_STR("why", why), WEDR_I64("code", code));
+    const char *name = is_core ? "core" : c == &h->net ? "net" : "facts";
+    wedr_log(WARN, "holder.child_down", WEDR_STR("process", name), WEDR_STR("why", why),
+             WEDR_I64("code", code));
     if (now - c->start_ms > STABLE_MS) {
         wedr_backoff_reset(&c->backoff);
     }
     c->restart_at_ms = now + wedr_backoff_next(&c->backoff);
     c->restarts++;
+    h->facts_pair_due = h->facts_pair_due || c != &h->net;
     if (is_core) {
         holder_rules_core_down(h, code);
         h->phase = SOURCE_NONE;
@@ -74,7 +77,7 @@ void holder_child_down(struct holder *h, struct holder_child *c, const char *why
         wedr_sensor_close(h->old);
         h->old = NULL;
     }
-    h->pair_due = true;
+    h->pair_due = h->pair_due || c != &h->facts;
 }
 
 void holder_send(struct holder *h,
@@ -96,7 +99,7 @@ void holder_send_text(struct holder *h, struct holder_child *c, uint16_t type, c
     holder_send(h, c, &m, NULL, 0);
 }
 
-static void started(struct holder *h, struct holder_child *c, int err, const char *name)
+void holder_child_started(struct holder *h, struct holder_child *c, int err, const char *name)
 {
     c->start_ms = wedr_time_mono_ms();
     c->ready = false;
@@ -107,7 +110,8 @@ static void started(struct holder *h, struct holder_child *c, int err, const cha
         wedr_log(ERROR, "holder.cannot_start", WEDR_STR("process", name), WEDR_ERR(err));
         return;
     }
-    h->pair_due = true;
+    h->pair_due = h->pair_due || c != &h->facts;
+    h->facts_pair_due = h->facts_pair_due || c != &h->net;
     wedr_log(INFO, "holder.child_started", WEDR_STR("process", name),
              WEDR_U64("pid", wedr_child_pid(c->proc)));
 }
@@ -129,7 +133,7 @@ static void start_core(struct holder *h)
         err =
             wedr_child_start("wedr-core", wedr_core_main, &h->core_args, &h->core.proc, &h->core.c);
     }
-    started(h, &h->core, err, "core");
+    holder_child_started(h, &h->core, err, "core");
 }
 
 static void send_keys(struct holder *h)
@@ -162,7 +166,7 @@ static void start_net(struct holder *h)
     wedr_msg_put_text(h->net_args.server_url, sizeof(h->net_args.server_url),
                       h->cfg.server_url[0] ? h->cfg.server_url : h->identity.server_url);
     int err = wedr_child_start("wedr-net", wedr_net_main, &h->net_args, &h->net.proc, &h->net.c);
-    started(h, &h->net, err, "net");
+    holder_child_started(h, &h->net, err, "net");
 }
 
 static void pair(struct holder *h)
@@ -206,6 +210,7 @@ void holder_children_tick(struct holder *h, uint64_t now)
     bool stopping = h->stop != STOP_NO;
     log_second(&h->core, now);
     log_second(&h->net, now);
+    log_second(&h->facts, now);
     if (!h->core.proc && now >= h->core.restart_at_ms && !stopping) {
         start_core(h);
     }
@@ -217,6 +222,7 @@ void holder_children_tick(struct holder *h, uint64_t now)
         !h->args->drain_only) {
         start_net(h);
     }
+    holder_facts_tick(h, now);
     pair(h);
 }
 
@@ -279,7 +285,7 @@ static void on_core_ready(struct holder *h, const struct wedr_peer_msg *m)
 }
 
 /* A child that floods the log would push everybody else's lines out of it. */
-static void log_line(struct holder_child *c, const struct wedr_peer_msg *m)
+void holder_child_log(struct holder_child *c, const struct wedr_peer_msg *m)
 {
     const struct wedr_msg_log *l = (const struct wedr_msg_log *)(const void *)m->u.bytes;
     if (c->log_lines >= LOG_LINES_MAX) {
@@ -327,7 +333,8 @@ static struct wedr_kill_policy kill_policy(const struct holder *h)
         .allowed = holder_rules_kill_allowed(h),
         .replay = h->args->source == WEDR_SOURCE_REPLAY,
         .protected_pids = {h->args->pid, h->core.proc ? wedr_child_pid(h->core.proc) : 0,
-                           h->net.proc ? wedr_child_pid(h->net.proc) : 0}};
+                           h->net.proc ? wedr_child_pid(h->net.proc) : 0,
+                           h->facts.proc ? wedr_child_pid(h->facts.proc) : 0}};
 }
 
 static void on_kill(struct holder *h, const struct wedr_msg_kill *m)
@@ -385,7 +392,7 @@ static void core_message(struct holder *h, const struct wedr_peer_msg *m)
         }
         break;
     case WEDR_MSG_T_CORE_LOG:
-        log_line(&h->core, m);
+        holder_child_log(&h->core, m);
         break;
     case WEDR_MSG_T_SOURCE_STARTED:
     case WEDR_MSG_T_SOURCE_ENDED:
@@ -539,7 +546,7 @@ static void net_message(struct holder *h, const struct wedr_peer_msg *m)
         h->net.stats_ms = wedr_time_mono_ms();
         break;
     case WEDR_MSG_T_NET_LOG:
-        log_line(&h->net, m);
+        holder_child_log(&h->net, m);
         break;
     case WEDR_MSG_T_CERT:
         if (h->cert_ms != 0 && wedr_time_mono_ms() - h->cert_ms < CERT_MS) {
@@ -589,5 +596,6 @@ static void end_child(struct holder_child *c)
 void holder_children_end(struct holder *h)
 {
     end_child(&h->net);
+    end_child(&h->facts);
     end_child(&h->core);
 }

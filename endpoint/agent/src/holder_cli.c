@@ -87,6 +87,9 @@ void holder_state_fill(struct holder *h, struct wedr_msg_holder_state *m)
     if (h->core_stats.disk_full) {
         say(m, "the spool's disk is full");
     }
+    if (holder_facts_wanted(h) && !h->facts.ready) {
+        say(m, "the facts process is down");
+    }
     if (!h->enrolled) {
         say(m, "not enrolled: events stay in the spool");
     } else if (!h->cfg.shipper_enabled) {
@@ -176,6 +179,9 @@ static void send_status(struct holder *h, struct wedr_ipc *c)
     m.process[WEDR_MSG_CORE] = p;
     fill_process(&h->net, &p, h->args->root ? (uint32_t)h->cfg.net_uid : h->args->uid, now);
     m.process[WEDR_MSG_NET] = p;
+    fill_process(&h->facts, &p, h->args->root ? (uint32_t)h->cfg.facts_uid : h->args->uid, now);
+    m.process[WEDR_MSG_FACTS] = p;
+    m.facts = h->facts_stats;
     m.core_age_ms = h->core.stats_ms ? (uint32_t)(now - h->core.stats_ms) : UINT32_MAX;
     m.net_age_ms = h->net.stats_ms ? (uint32_t)(now - h->net.stats_ms) : UINT32_MAX;
     m.finished = h->finished;

@@ -3,6 +3,7 @@
  * endpoint/agent/src/holder_i.h — inside of the holder: one structure, and the parts that work on
  * it. holder.c           start, loop, end          holder_children.c  processes and their messages
  *   holder_source.c    sensor, gaps, memory      holder_cli.c       status socket, counters, health
+ *   holder_facts.c     the process that reads executables
  *   holder_rules.c     bundles                   holder_kill.c      what rules want ended
  *   holder_policy.c    what the sensor records
  */
@@ -11,6 +12,7 @@
 #include "config.h"
 #include "core/util/backoff.h"
 #include "core_main.h"
+#include "enrich/facts_main.h"
 #include "holder.h"
 #include "holder_kill.h"
 #include "identity.h"
@@ -90,13 +92,16 @@ struct holder {
         bool wants_stop; /* waits for the end */
     } client[WEDR_CLIENTS_MAX];
 
-    struct holder_child core, net;
-    bool pair_due; /* core and net need a new channel */
+    struct holder_child core, net, facts;
+    bool pair_due;       /* core and net need a new channel */
+    bool facts_pair_due; /* core and facts do */
     uint64_t paired_ms, cert_ms;
     struct wedr_core_args core_args;
     struct wedr_net_args net_args;
+    struct wedr_facts_args facts_args;
     struct wedr_msg_core_stats core_stats;
     struct wedr_msg_net_stats net_stats;
+    struct wedr_msg_facts_stats facts_stats;
     char missing[64];
     struct holder_rules rules;
     struct wedr_kills kills;
@@ -143,7 +148,14 @@ void holder_send(struct holder *h,
                  size_t count);
 void holder_send_text(struct holder *h, struct holder_child *c, uint16_t type, const char *text);
 void holder_children_end(struct holder *h);
+void holder_child_started(struct holder *h, struct holder_child *c, int err, const char *name);
+void holder_child_log(struct holder_child *c, const struct wedr_peer_msg *m);
 void holder_identity_load(struct holder *h);
+
+/* holder_facts.c */
+bool holder_facts_wanted(const struct holder *h);
+void holder_facts_tick(struct holder *h, uint64_t now);
+void holder_on_facts(struct holder *h);
 
 /* holder_rules.c. core_ready: before the source begins, so that no event is seen without them. */
 void holder_rules_core_ready(struct holder *h);

@@ -212,6 +212,39 @@ static void json_rules(struct wedr_json *j, const struct wedr_msg_status *m)
     wedr_json_obj_end(j);
 }
 
+static const char *const package_sources[] = {"none", "dpkg", "rpm", "unsupported"};
+
+static void json_enrichment(struct wedr_json *j, const struct wedr_msg_status *m)
+{
+    static const char *const skipped[] = {NULL,        NULL,     "gone",       "changed",
+                                          "too_large", "remote", "unreadable", "busy"};
+    struct wedr_msg_enrich c = m->core.enrich;
+    struct wedr_msg_facts_stats f = m->facts;
+    open_obj(j, "enrichment");
+    put(j, "files_asked", c.files_asked);
+    put(j, "files_known", c.files_known);
+    put(j, "files_unknown", c.files_unknown);
+    put(j, "files_skipped", c.files_skipped);
+    put(j, "images_late", c.images_late);
+    put(j, "images_skipped", c.images_skipped);
+    put(j, "names_asked", c.names_asked);
+    put(j, "names_skipped", c.names_skipped);
+    put(j, "redacted", c.redacted);
+    put(j, "hashed", f.hashed);
+    put(j, "hashed_bytes", f.hashed_bytes);
+    for (size_t i = 2; i < WEDR_ARRAY_COUNT(skipped); i++) {
+        put(j, skipped[i], f.skipped[i]);
+    }
+    put(j, "waiting", f.waiting);
+    put(j, "names", f.names);
+    put(j, "names_unknown", f.names_unknown);
+    puts_(j, "package_source", package_sources[f.package_source]);
+    put(j, "packages", f.packages);
+    put(j, "package_files", f.package_files);
+    put(j, "index_bytes", f.index_bytes);
+    wedr_json_obj_end(j);
+}
+
 static void json_net(struct wedr_json *j, const struct wedr_msg_status *m)
 {
     struct wedr_msg_net_stats n = m->net;
@@ -277,6 +310,7 @@ int wedr_status_print_json(const char *state_dir, const struct wedr_msg_status *
     wedr_json_obj_end(&j);
     json_lanes(&j, &core);
     json_rules(&j, m);
+    json_enrichment(&j, m);
     json_net(&j, m);
     json_processes(&j, m);
     putb(&j, "finished", m->finished != 0);
@@ -286,6 +320,28 @@ int wedr_status_print_json(const char *state_dir, const struct wedr_msg_status *
     }
     (void)printf("%.*s\n", (int)wedr_json_len(&j), text);
     return WEDR_OK;
+}
+
+static void print_enrichment(const struct wedr_msg_status *m)
+{
+    struct wedr_msg_enrich e = m->core.enrich;
+    struct wedr_msg_facts_stats f = m->facts;
+    (void)printf("  enrichment %" PRIu64 " files asked for, %" PRIu64 " known, %" PRIu64
+                 " not asked, %" PRIu64 " came late; %" PRIu64 " packages (%s), %" PRIu64
+                 " command lines redacted\n",
+                 e.files_asked, e.files_known, e.files_skipped, e.images_late, f.packages,
+                 package_sources[f.package_source], e.redacted);
+}
+
+static void print_processes(const struct wedr_msg_status *m)
+{
+    for (size_t i = 0; i < WEDR_MSG_PROCESSES; i++) {
+        struct wedr_msg_process p = m->process[i];
+        (void)printf("  %-10s pid %" PRIu32 "  uid %" PRIu32 "  restarts %" PRIu32
+                     "  cpu %.2f s  pss %.1f MiB\n",
+                     process_names[i], p.pid, p.uid, p.restarts, (double)p.cpu_us / 1e6,
+                     (double)p.pss_bytes / 1048576.0);
+    }
 }
 
 void wedr_status_print(const char *state_dir, const struct wedr_msg_status *m)
@@ -334,19 +390,14 @@ void wedr_status_print(const char *state_dir, const struct wedr_msg_status *m)
                  c.spool_bytes, c.spool_bytes_max, c.batches_waiting, c.batches_sealed,
                  c.batches_acked, c.batches_set_aside, c.evicted, c.corrupt,
                  c.disk_full ? ", DISK FULL" : "");
+    print_enrichment(m);
     (void)printf("  shipper    %" PRIu64 " sent, %" PRIu64 " acknowledged, %" PRIu64
                  " to retry, %" PRIu64 " in conflict, %" PRIu64 " refused, %" PRIu64 " bytes\n",
                  n.batches_sent, n.batches_acked, n.batches_retried, n.batches_conflict,
                  n.batches_poison, n.bytes_sent);
     (void)printf("  server     %s: %s%s%s\n", m->server_url[0] ? m->server_url : "none",
                  server_states[n.server_state], n.last_error[0] ? ", " : "", n.last_error);
-    for (size_t i = 0; i < WEDR_MSG_PROCESSES; i++) {
-        struct wedr_msg_process p = m->process[i];
-        (void)printf("  %-10s pid %" PRIu32 "  uid %" PRIu32 "  restarts %" PRIu32
-                     "  cpu %.2f s  pss %.1f MiB\n",
-                     process_names[i], p.pid, p.uid, p.restarts, (double)p.cpu_us / 1e6,
-                     (double)p.pss_bytes / 1048576.0);
-    }
+    print_processes(m);
     if (m->sandbox_missing[0]) {
         (void)printf("  sandbox    this kernel lacks: %s\n", m->sandbox_missing);
     }

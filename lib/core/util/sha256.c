@@ -28,6 +28,33 @@ void wedr_sha256(const void *p, size_t n, uint8_t ret_digest[WEDR_SHA256_LEN])
     (void)crypto_hash_sha256(ret_digest, p, n);
 }
 
+_Static_assert(sizeof(struct wedr_sha256_state) >= sizeof(crypto_hash_sha256_state), "room");
+
+void wedr_sha256_begin(struct wedr_sha256_state *s)
+{
+    start_sodium();
+    (void)crypto_hash_sha256_init((crypto_hash_sha256_state *)(void *)s);
+}
+
+void wedr_sha256_add(struct wedr_sha256_state *s, const void *p, size_t n)
+{
+    (void)crypto_hash_sha256_update((crypto_hash_sha256_state *)(void *)s, p, n);
+}
+
+void wedr_sha256_end(struct wedr_sha256_state *s, uint8_t ret_digest[WEDR_SHA256_LEN])
+{
+    (void)crypto_hash_sha256_final((crypto_hash_sha256_state *)(void *)s, ret_digest);
+}
+
+_Static_assert(WEDR_HASH_KEY_LEN == crypto_shorthash_KEYBYTES, "key size");
+
+uint64_t wedr_hash64(const uint8_t key[WEDR_HASH_KEY_LEN], const void *p, size_t n)
+{
+    uint64_t h = 0;
+    (void)crypto_shorthash((unsigned char *)&h, p, n, key);
+    return h;
+}
+
 void wedr_hex(const void *p, size_t n, char *ret_hex)
 {
     static const char digits[] = "0123456789abcdef";

@@ -9,6 +9,16 @@
 #define WEDR_SHA256_LEN 32
 #define WEDR_SHA256_HEX 64
 
+struct wedr_sha256_state {
+    uint64_t opaque[16];
+};
+/* In parts. */
+void wedr_sha256_begin(struct wedr_sha256_state *s);
+void wedr_sha256_add(struct wedr_sha256_state *s, const void *p, size_t n);
+void wedr_sha256_end(struct wedr_sha256_state *s, uint8_t ret_digest[WEDR_SHA256_LEN]);
+/* A short hash that nobody can aim at who does not know the key. */
+#define WEDR_HASH_KEY_LEN 16
+uint64_t wedr_hash64(const uint8_t key[WEDR_HASH_KEY_LEN], const void *p, size_t n);
 void wedr_sha256(const void *p, size_t n, uint8_t ret_digest[WEDR_SHA256_LEN]);
 /* Lower-case hex with NUL: ret_hex has room for 2 * n + 1. */
 void wedr_hex(const void *p, size_t n, char *ret_hex);

@@ -52,13 +52,17 @@ static int drop_bounding_set(struct wedr_errinfo *ei)
     return WEDR_OK;
 }
 
-static int change_ids(uint32_t uid, uint32_t gid, struct wedr_errinfo *ei)
+/* keep: what the process may do outlives the change. */
+static int change_ids(uint32_t uid, uint32_t gid, bool keep, struct wedr_errinfo *ei)
 {
     uid_t r;
     uid_t e;
     uid_t s;
     if (uid == 0) {
         return WEDR_OK;
+    }
+    if (keep && prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) != 0) {
+        return os_failed(ei, "keeping capabilities");
     }
     /* Groups first: after setresuid there is no right to change them. */
     if (setgroups(0, NULL) != 0) {
@@ -76,11 +80,21 @@ static int change_ids(uint32_t uid, uint32_t gid, struct wedr_errinfo *ei)
     return WEDR_OK;
 }
 
-static int drop_capabilities(struct wedr_errinfo *ei)
+#define FACTS_CAPABILITIES (1u << CAP_DAC_READ_SEARCH | 1u << CAP_SYS_PTRACE)
+_Static_assert(CAP_DAC_READ_SEARCH < 32 && CAP_SYS_PTRACE < 32, "both in the first word");
+
+/* Of `keep`, what is there. */
+static int drop_capabilities(uint32_t keep, struct wedr_errinfo *ei)
 {
     struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
+    struct __user_cap_data_struct has[_LINUX_CAPABILITY_U32S_3];
     struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3];
     memset(none, 0, sizeof(none));
+    memset(has, 0, sizeof(has));
+    if (keep != 0 && syscall(SYS_capget, &head, has) != 0) {
+        return os_failed(ei, "capget");
+    }
+    none[0].effective = none[0].permitted = has[0].permitted & keep;
     if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) != 0 && errno != EINVAL) {
         return os_failed(ei, "ambient capabilities");
     }
@@ -131,10 +145,10 @@ apply(const struct wedr_sandbox_cfg *cfg, int landlock, pid_t parent, struct wed
         err = drop_bounding_set(ei);
     }
     if (err == WEDR_OK) {
-        err = change_ids(cfg->uid, cfg->gid, ei);
+        err = change_ids(cfg->uid, cfg->gid, cfg->profile == WEDR_SANDBOX_FACTS, ei);
     }
     if (err == WEDR_OK) {
-        err = drop_capabilities(ei);
+        err = drop_capabilities(cfg->profile == WEDR_SANDBOX_FACTS ? FACTS_CAPABILITIES : 0, ei);
     }
     if (err == WEDR_OK) {
         err = seal_process(parent, ei);
@@ -160,9 +174,11 @@ int wedr_sandbox_enter(const struct wedr_sandbox_cfg *cfg,
     }
     int err = enter_folder(cfg, &dir, ei);
     if (err == WEDR_OK) {
-        err = wedr_landlock_build(cfg->profile, (int)dir, &landlock, ei);
+        err = cfg->profile == WEDR_SANDBOX_FACTS
+                  ? WEDR_OK
+                  : wedr_landlock_build(cfg->profile, (int)dir, &landlock, ei);
     }
-    if (err == WEDR_OK && landlock < 0) {
+    if (err == WEDR_OK && landlock < 0 && cfg->profile != WEDR_SANDBOX_FACTS) {
         (void)snprintf(report.missing, sizeof(report.missing), "landlock");
     }
     if (err == WEDR_OK) {

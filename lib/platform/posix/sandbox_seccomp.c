@@ -3,6 +3,7 @@
 
 #include "core/base/err.h"
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/netlink.h>
 #include <sched.h>
 #include <seccomp.h>
@@ -98,6 +99,14 @@ static const int net_calls[] = {
     SCMP_SYS(readlink),    SCMP_SYS(readlinkat),  SCMP_SYS(connect),   SCMP_SYS(sendto),
     SCMP_SYS(recvfrom),    SCMP_SYS(sendmmsg),    SCMP_SYS(recvmmsg),  SCMP_SYS(setsockopt),
     SCMP_SYS(getsockname), SCMP_SYS(getpeername),
+};
+
+/* FACTS: files for reading, what processes run, local name services. */
+static const int facts_calls[] = {
+    SCMP_SYS(statx),      SCMP_SYS(getdents64), SCMP_SYS(fstatfs),     SCMP_SYS(fadvise64),
+    SCMP_SYS(access),     SCMP_SYS(faccessat),  SCMP_SYS(faccessat2),  SCMP_SYS(readlink),
+    SCMP_SYS(readlinkat), SCMP_SYS(pidfd_open), SCMP_SYS(connect),     SCMP_SYS(sendto),
+    SCMP_SYS(recvfrom),   SCMP_SYS(setsockopt), SCMP_SYS(getsockname), SCMP_SYS(getpeername),
 };
 
 /* What the runtimes of AddressSanitizer and ThreadSanitizer call behind the program's back: probing
@@ -199,6 +208,24 @@ static int allow_network(scmp_filter_ctx f)
     return e;
 }
 
+/* Nothing that is opened can be written to or made. */
+static int allow_reading(scmp_filter_ctx f)
+{
+    int e = seccomp_rule_add(
+        f, SCMP_ACT_ALLOW, SCMP_SYS(openat), 1,
+        SCMP_A2(SCMP_CMP_MASKED_EQ, O_ACCMODE | O_CREAT | O_TRUNC | O_APPEND, O_RDONLY));
+    if (e == 0) { /* its flags stand behind a pointer; callers then use openat */
+        e = seccomp_rule_add(f, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(openat2), 0);
+    }
+    e = e == 0 ? allow_socket(f, AF_UNIX, SOCK_STREAM) : e;
+    e = e == 0 ? allow_socket(f, AF_UNIX, SOCK_DGRAM) : e;
+    if (e == 0) { /* name service modules are loaded */
+        e = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 1,
+                             SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_WRITE | PROT_EXEC, PROT_EXEC));
+    }
+    return e;
+}
+
 static int add_profile(scmp_filter_ctx f, enum wedr_sandbox_profile profile)
 {
     int e = allow_all(f, common_calls, WEDR_ARRAY_COUNT(common_calls));
@@ -209,6 +236,10 @@ static int add_profile(scmp_filter_ctx f, enum wedr_sandbox_profile profile)
     }
     if (e == 0 && profile == WEDR_SANDBOX_CORE) {
         e = allow_all(f, core_calls, WEDR_ARRAY_COUNT(core_calls));
+    }
+    if (e == 0 && profile == WEDR_SANDBOX_FACTS) {
+        e = allow_all(f, facts_calls, WEDR_ARRAY_COUNT(facts_calls));
+        e = e == 0 ? allow_reading(f) : e;
     }
     if (e == 0 && profile == WEDR_SANDBOX_NET) {
         e = allow_all(f, net_calls, WEDR_ARRAY_COUNT(net_calls));

@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -165,6 +166,13 @@ bool wedr_cond_wait(struct wedr_cond *c, struct wedr_mutex *m, uint32_t timeout_
 void wedr_thread_background(void)
 {
     (void)setpriority(PRIO_PROCESS, 0, 10);
+}
+
+/* ioprio_set has no wrapper: who 1 is a process or thread, class 2 the usual one, its level 7. */
+void wedr_thread_idle(void)
+{
+    (void)setpriority(PRIO_PROCESS, 0, 19);
+    (void)syscall(SYS_ioprio_set, 1, 0, 2 << 13 | 7);
 }
 
 int wedr_cpu_count(void)

@@ -220,8 +220,8 @@ static bool exe_facts_ok(const uint8_t *p)
     struct wedr_msg_exe_facts m;
     memcpy(&m, p, sizeof(m));
     return m.result >= WEDR_MSG_EXE_KNOWN && m.result <= WEDR_MSG_EXE_RESULT_LAST &&
-           m.running <= 1 && m.head_len <= WEDR_MSG_HEAD_MAX && TEXT_AT(exe_facts, package) &&
-           TEXT_AT(exe_facts, package_version);
+           m.running <= 1 && m.touched <= m.running && m.head_len <= WEDR_MSG_HEAD_MAX &&
+           TEXT_AT(exe_facts, package) && TEXT_AT(exe_facts, package_version);
 }
 
 static bool options_ok(const uint8_t *p)

@@ -32,7 +32,9 @@ struct set {
 struct waiting {
     struct wedr_msg_exe exe;
     bool used, settled, to_ask, under_way;
-    bool late; /* answered: its record is to be written */
+    bool late;     /* answered: its record is to be written */
+    bool held;     /* answered, if no other program of the process turns up */
+    bool replaced; /* the process has begun to run another file since */
     uint64_t since_ms;
     uint16_t path_len;
     char path[WEDR_FACTS_IMAGE_PATH_MAX + 1];
@@ -58,7 +60,7 @@ struct wedr_facts {
     uint32_t free_count;
     uint16_t top; /* places from top on were never used since the list was empty */
     struct ring asks, late;
-    uint32_t under_way;
+    uint32_t under_way, held;
     uint16_t under_way_at[WEDR_FACTS_UNDER_WAY];
     struct wedr_names *names[2]; /* users, groups */
     struct name_ask name_ask[WEDR_FACTS_NAME_ASKS];
@@ -184,15 +186,19 @@ static bool is_settled(const struct wedr_msg_exe *exe, int64_t utc_us)
     return utc_us * 1000 > exe->ctime_ns && utc_us * 1000 - exe->ctime_ns >= need;
 }
 
-static bool waits_already(const struct wedr_facts *f, const struct wedr_msg_exe *exe)
+/* What the process ran before is told apart: an answer that rests on its still running that file
+ * does not hold any more. */
+static bool waits_already(struct wedr_facts *f, const struct wedr_msg_exe *exe)
 {
+    bool found = false;
     for (uint16_t i = 0; i < f->top; i++) {
-        const struct waiting *w = &f->waiting[i];
-        if (w->used && w->exe.process_key == exe->process_key && same_file(&w->exe, exe)) {
-            return true;
+        struct waiting *w = &f->waiting[i];
+        if (w->used && w->exe.process_key == exe->process_key) {
+            found = found || same_file(&w->exe, exe);
+            w->replaced = w->replaced || !same_file(&w->exe, exe);
         }
     }
-    return false;
+    return found;
 }
 
 static void keep_path(struct waiting *w, const struct wedr_event_view *v)
@@ -243,6 +249,7 @@ wedr_facts_exec(struct wedr_facts *f, const struct wedr_event_view *v, int64_t u
         return NULL; /* a thread of the kernel, or nothing that could be read */
     }
     bool settled = is_settled(&exe, utc_us);
+    bool already = waits_already(f, &exe);
     struct slot *s = find(f, &exe);
     bool known = s && !s->asked && s->again_ms == 0;
     if (known && settled) {
@@ -251,7 +258,7 @@ wedr_facts_exec(struct wedr_facts *f, const struct wedr_event_view *v, int64_t u
     if (settled && s && !s->asked && f->now_ms < s->again_ms) {
         return NULL;
     }
-    if (waits_already(f, &exe)) {
+    if (already) {
         return NULL;
     }
     bool ask = !settled || !s || !s->asked;
@@ -277,16 +284,65 @@ static void give_up(struct wedr_facts *f, uint16_t i)
 /* No question of its own is open. */
 static bool waits_for_others(const struct waiting *w)
 {
-    return w->used && !w->late && !w->to_ask && !w->under_way;
+    return w->used && !w->late && !w->held && !w->to_ask && !w->under_way;
 }
 
 /* Its facts are here: the record is due. */
 static void is_late(struct wedr_facts *f, uint16_t i, const struct wedr_facts_file *file)
 {
     struct waiting *w = &f->waiting[i];
-    w->file = *file;
+    if (file != &w->file) {
+        w->file = *file;
+    }
     w->late = true;
     push(&f->late, i);
+}
+
+/* Asks again, by another process of the same file that waits for the answer. */
+static bool ask_next(struct wedr_facts *f, const struct wedr_msg_exe *id)
+{
+    for (uint16_t i = 0; i < f->top; i++) {
+        struct waiting *w = &f->waiting[i];
+        if (waits_for_others(w) && w->settled && same_file(&w->exe, id)) {
+            w->to_ask = true;
+            push(&f->asks, i);
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Rests on the process having run the file all the time: a record of another program that it ran in
+ * between may be on its way. Says nothing about other processes. */
+static void hold(struct wedr_facts *f, uint16_t asked, const struct wedr_facts_file *file)
+{
+    struct waiting *w = &f->waiting[asked];
+    w->file = *file;
+    w->held = true;
+    w->since_ms = f->now_ms;
+    f->held++;
+    if (w->settled && !ask_next(f, &w->exe)) {
+        struct slot *s = place(f, &w->exe);
+        s->asked = false;
+        s->again_ms = f->now_ms + 1;
+    }
+}
+
+static void look_at_held(struct wedr_facts *f)
+{
+    for (uint16_t i = 0; f->held > 0 && i < f->top; i++) {
+        struct waiting *w = &f->waiting[i];
+        if (!w->used || !w->held || f->now_ms - w->since_ms < WEDR_FACTS_HOLD_MS) {
+            continue;
+        }
+        w->held = false;
+        f->held--;
+        if (w->replaced) {
+            give_up(f, i);
+        } else {
+            is_late(f, i, &w->file);
+        }
+    }
 }
 
 static void known(struct wedr_facts *f, uint16_t asked, const struct wedr_msg_exe_facts *m)
@@ -298,6 +354,10 @@ static void known(struct wedr_facts *f, uint16_t asked, const struct wedr_msg_ex
     memcpy(file.package, m->package, sizeof(file.package));
     memcpy(file.package_version, m->package_version, sizeof(file.package_version));
     (void)!wedr_elf_read(m->head, m->head_len, &file.elf); /* a script has neither */
+    if (m->touched) {
+        hold(f, asked, &file);
+        return;
+    }
     struct slot *s = place(f, &id);
     s->asked = false;
     s->again_ms = 0;
@@ -308,7 +368,7 @@ static void known(struct wedr_facts *f, uint16_t asked, const struct wedr_msg_ex
         if (!waits_for_others(w) || !same_file(&w->exe, &id)) {
             continue;
         }
-        if (w->settled || (m->running && w->exe.process_key == id.process_key)) {
+        if (w->settled || (m->running && !w->replaced && w->exe.process_key == id.process_key)) {
             is_late(f, i, &file);
         } else if (i == asked) {
             give_up(f, i);
@@ -323,22 +383,15 @@ static void unknown(struct wedr_facts *f, uint16_t asked, uint8_t result)
     struct wedr_msg_exe id = f->waiting[asked].exe;
     bool settled = f->waiting[asked].settled;
     bool of_process = result == WEDR_MSG_EXE_GONE || result == WEDR_MSG_EXE_CHANGED;
-    bool again = false;
     f->stats.files_unknown++;
     give_up(f, asked);
-    for (uint16_t i = 0; settled && i < f->top; i++) {
-        struct waiting *w = &f->waiting[i];
-        if (!waits_for_others(w) || !w->settled || !same_file(&w->exe, &id)) {
-            continue;
-        }
-        if (!of_process) {
+    for (uint16_t i = 0; settled && !of_process && i < f->top; i++) {
+        const struct waiting *w = &f->waiting[i];
+        if (waits_for_others(w) && w->settled && same_file(&w->exe, &id)) {
             give_up(f, i);
-        } else if (!again) {
-            again = w->to_ask = true;
-            push(&f->asks, i);
         }
     }
-    if (settled && !again) {
+    if (settled && !(of_process && ask_next(f, &id))) {
         struct slot *s = place(f, &id);
         s->asked = false;
         s->again_ms = f->now_ms + (of_process ? 1 : WEDR_FACTS_FAILED_MS);
@@ -442,6 +495,7 @@ void wedr_facts_name_answer(struct wedr_facts *f, const struct wedr_msg_name *m)
 void wedr_facts_now(struct wedr_facts *f, uint64_t now_ms)
 {
     f->now_ms = now_ms;
+    look_at_held(f);
 }
 
 static bool next_name(const struct wedr_facts *f, struct wedr_msg_exe_ask *m)

@@ -173,6 +173,17 @@ static int do_accept(void)
     return result(accept(0, NULL, NULL));
 }
 
+/* FACTS tells processes apart by their handles and asks local name services. */
+static void denied_but_to_facts(int (*probe)(void))
+{
+    for (int p = WEDR_SANDBOX_PARSER; p <= (int)WEDR_SANDBOX_NET; p++) {
+        for (int keep = 0; keep < 2 && p != WEDR_SANDBOX_FACTS; keep++) {
+            struct wedr_sandbox_cfg cfg = config((enum wedr_sandbox_profile)p, keep == 1);
+            assert_int_equal(run_cfg(&cfg, probe), EPERM);
+        }
+    }
+}
+
 static void no_profile_starts_programs_or_processes(void **state)
 {
     (void)state;
@@ -202,7 +213,7 @@ static void no_profile_signals_or_inspects_other_processes(void **state)
     denied_everywhere(do_ptrace_attach, EPERM);
     denied_everywhere(do_read_other_memory, EPERM);
     denied_everywhere(do_write_other_memory, EPERM);
-    denied_everywhere(do_pidfd_open, EPERM);
+    denied_but_to_facts(do_pidfd_open);
 }
 
 static void no_profile_changes_namespaces_mounts_ids_or_limits(void **state)
@@ -234,7 +245,7 @@ static void no_profile_opens_raw_or_local_sockets_or_listens(void **state)
 {
     (void)state;
     denied_everywhere(do_packet_socket, EPERM);
-    denied_everywhere(do_unix_socket, EPERM);
+    denied_but_to_facts(do_unix_socket);
     denied_everywhere(do_listen, EPERM);
     denied_everywhere(do_accept, EPERM);
 }
@@ -272,6 +283,46 @@ static int do_open_proc(void)
     char path[64];
     (void)snprintf(path, sizeof(path), "/proc/%d/mem", (int)getppid());
     return result(open(path, O_RDONLY));
+}
+
+static int do_write_passwd(void)
+{
+    return result(open("/etc/passwd", O_WRONLY));
+}
+static int do_append_passwd(void)
+{
+    return result(open("/etc/passwd", O_RDONLY | O_APPEND));
+}
+static int do_write_memory(void)
+{
+    char path[64];
+    (void)snprintf(path, sizeof(path), "/proc/%d/mem", (int)getppid());
+    return result(open(path, O_RDWR));
+}
+static int do_stream_socket(void)
+{
+    return result(socket(AF_INET, SOCK_STREAM, 0));
+}
+static int do_see_parent(void)
+{
+    char path[64];
+    (void)snprintf(path, sizeof(path), "/proc/%d/exe", (int)getppid());
+    return result(open(path, O_PATH));
+}
+
+static void facts_reads_any_file_and_writes_none(void **state)
+{
+    (void)state;
+    assert_int_equal(run(WEDR_SANDBOX_FACTS, do_open_passwd), 0);
+    assert_int_equal(run(WEDR_SANDBOX_FACTS, do_see_parent), 0);
+    if (is_root()) { /* with another user's ids */
+        assert_int_equal(run(WEDR_SANDBOX_FACTS, do_open_shadow), 0);
+    }
+    assert_int_equal(run(WEDR_SANDBOX_FACTS, do_create_outside), EPERM);
+    assert_int_equal(run(WEDR_SANDBOX_FACTS, do_write_passwd), EPERM);
+    assert_int_equal(run(WEDR_SANDBOX_FACTS, do_append_passwd), EPERM);
+    assert_int_equal(run(WEDR_SANDBOX_FACTS, do_write_memory), EPERM);
+    assert_int_equal(run(WEDR_SANDBOX_FACTS, do_stream_socket), EPERM);
 }
 
 static void core_opens_nothing_outside_its_folder(void **state)
@@ -393,6 +444,7 @@ int main(void)
         cmocka_unit_test(no_profile_changes_namespaces_mounts_ids_or_limits),
         cmocka_unit_test(no_profile_makes_code_or_anonymous_files),
         cmocka_unit_test(no_profile_opens_raw_or_local_sockets_or_listens),
+        cmocka_unit_test(facts_reads_any_file_and_writes_none),
         cmocka_unit_test(core_opens_nothing_outside_its_folder),
         cmocka_unit_test(parser_opens_no_file_at_all),
         cmocka_unit_test(net_reads_name_service_files_and_nothing_else),

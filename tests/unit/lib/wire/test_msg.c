@@ -325,6 +325,8 @@ static void facts_out_of_their_bounds_are_refused(void **state)
     refuse_byte(WEDR_MSG_T_EXE_FACTS, WEDR_MSG_FACTS_TO_CORE,
                 offsetof(struct wedr_msg_exe_facts, running), 2);
     refuse_byte(WEDR_MSG_T_EXE_FACTS, WEDR_MSG_FACTS_TO_CORE,
+                offsetof(struct wedr_msg_exe_facts, touched), 1);
+    refuse_byte(WEDR_MSG_T_EXE_FACTS, WEDR_MSG_FACTS_TO_CORE,
                 offsetof(struct wedr_msg_exe_facts, head_len) + 1, 0x20);
     refuse_byte(WEDR_MSG_T_FACTS_STATS, WEDR_MSG_FACTS_TO_HOLDER,
                 offsetof(struct wedr_msg_facts_stats, package_source),

@@ -16,6 +16,10 @@ enum wedr_sandbox_profile {
                             file open */
     WEDR_SANDBOX_CORE, /* files below `dir`, message channels it has, no sockets, exec, BPF, signals
                           to others */
+    WEDR_SANDBOX_FACTS, /* opens any file for reading, sees what processes run (the capabilities
+                           DAC_READ_SEARCH and SYS_PTRACE stay), asks local name services; writes
+                           nothing, starts nothing, looks into no process, no network. Linux: no
+                           landlock, which would hide other processes' files */
     WEDR_SANDBOX_NET /* TCP and UDP sockets for TLS and name resolution, read-only /etc name service
                         files and CA store; no exec, BPF, listening, other files. Linux: each is
                         allowed as the file it is now; one replaced by rename later

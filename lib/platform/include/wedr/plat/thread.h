@@ -30,5 +30,7 @@ bool wedr_cond_wait(struct wedr_cond *c, struct wedr_mutex *m, uint32_t timeout_
 
 /* The calling thread gives way to the others of the machine when processors are short. */
 void wedr_thread_background(void);
+/* The same, as far as it goes: the lowest priority for processors and disks. */
+void wedr_thread_idle(void);
 
 int wedr_cpu_count(void);

@@ -204,7 +204,8 @@ struct WEDR_PACKED wedr_msg_exe_facts {
     struct wedr_msg_header h;
     struct wedr_msg_exe exe;
     uint8_t result;  /* enum wedr_msg_exe_result */
-    uint8_t running; /* 1: the process ran it all the time: nobody could write to it */
+    uint8_t running; /* 1: the process still runs it: nobody could write to it meanwhile */
+    uint8_t touched; /* 1: it was renamed, removed or given other rights since; running is 1 then */
     uint8_t sha256[32];
     char package[WEDR_MSG_NAME_MAX], package_version[WEDR_MSG_NAME_MAX];
     uint16_t head_len;

@@ -229,6 +229,37 @@ static void what_does_not_fit_is_counted(void **state)
     wedr_facts_free(f);
 }
 
+static void a_file_that_lost_its_name_is_believed_while_its_process_runs_nothing_else(void **state)
+{
+    struct wedr_facts *f = wedr_facts_new();
+    struct wedr_msg_exe_ask m;
+    uint32_t pids[8];
+    (void)state;
+    for (uint32_t pid = 1; pid <= 2; pid++) {
+        assert_null(show(f, pid, 70 + pid, LATER_US));
+        assert_true(ask(f, &m));
+        struct wedr_msg_exe_facts a = answer_to(&m, WEDR_MSG_EXE_KNOWN);
+        a.running = a.touched = 1;
+        wedr_facts_exe_answer(f, &a);
+    }
+    assert_null(show(f, 2, 99, LATER_US)); /* the second one runs another program */
+    assert_true(ask(f, &m));
+    assert_int_equal(late(f, pids), 0);
+    wedr_facts_now(f, WEDR_FACTS_HOLD_MS);
+    assert_int_equal(late(f, pids), 1);
+    assert_int_equal(pids[0], 1);
+    assert_int_equal(stats(f).images_skipped, 1);
+    assert_null(show(f, 3, 71, LATER_US)); /* nothing is remembered of it */
+    assert_null(show(f, 4, 71, LATER_US));
+    assert_true(ask(f, &m));
+    struct wedr_msg_exe_facts a = answer_to(&m, WEDR_MSG_EXE_KNOWN);
+    a.running = a.touched = 1;
+    wedr_facts_exe_answer(f, &a);
+    assert_true(ask(f, &m)); /* the one that waited is asked for itself */
+    assert_int_equal(m.exe.pid, 4);
+    wedr_facts_free(f);
+}
+
 static void a_thread_of_the_kernel_has_no_file(void **state)
 {
     struct wedr_facts *f = wedr_facts_new();
@@ -282,6 +313,7 @@ int main(void)
         cmocka_unit_test(another_process_is_asked_when_the_first_one_is_gone),
         cmocka_unit_test(a_peer_that_dies_is_not_asked_the_same_again),
         cmocka_unit_test(what_does_not_fit_is_counted),
+        cmocka_unit_test(a_file_that_lost_its_name_is_believed_while_its_process_runs_nothing_else),
         cmocka_unit_test(a_thread_of_the_kernel_has_no_file),
         cmocka_unit_test(names_are_asked_for_once_and_again_when_they_are_old),
     };
