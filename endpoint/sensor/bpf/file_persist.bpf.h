@@ -229,13 +229,15 @@ match_names(struct scratch *s, u32 slot, u32 start, u32 end, u32 folder_too)
     return found;
 }
 
+_Static_assert(offsetof(struct wedr_persist_prefix, text) + 64 <= PREFIX_BYTES,
+               "the byte behind the text has a place");
+
 /* The mechanism that a path in the slot's record belongs to, 0 for none. folder_too: a folder of a
  * pattern counts as what is in it (it is itself renamed or linked). A global function, verified
  * once. */
 __attribute__((noinline)) u32 persist_path(u32 slot, u32 pos, u32 len, u32 folder_too)
 {
     struct scratch *s = bpf_map_lookup_elem(&scratches, &slot);
-    struct wedr_persist_prefix key = {.prefix_bits = WEDR_PERSIST_TEXT * 8};
     if (!s || !len) {
         return 0;
     }
@@ -245,16 +247,19 @@ __attribute__((noinline)) u32 persist_path(u32 slot, u32 pos, u32 len, u32 folde
     if (found) {
         return found;
     }
-    bpf_probe_read_kernel(key.text, sizeof key.text, &s->rec[pos]);
-    u32 end = len;
+    /* In map memory: on the stack kernels before 6.6 take no index that is not a constant. */
+    struct wedr_persist_prefix *key = (void *)s->prefix;
+    u8 *text = &s->prefix[offsetof(struct wedr_persist_prefix, text)];
+    key->prefix_bits = WEDR_PERSIST_TEXT * 8;
+    bpf_probe_read_kernel(text, WEDR_PERSIST_TEXT, &s->rec[pos]);
+    u32 end = len < WEDR_PERSIST_TEXT ? len : WEDR_PERSIST_TEXT;
     barrier_var(end);
-    if (end < WEDR_PERSIST_TEXT) {
-        key.text[end] = 0;
-    }
-    u32 *mechanism = bpf_map_lookup_elem(&persist_prefixes, &key);
-    if (!mechanism && folder_too && end < WEDR_PERSIST_TEXT) {
-        key.text[end] = '/';
-        mechanism = bpf_map_lookup_elem(&persist_prefixes, &key);
+    end &= 63;
+    text[end] = 0;
+    u32 *mechanism = bpf_map_lookup_elem(&persist_prefixes, key);
+    if (!mechanism && folder_too) {
+        text[end] = '/';
+        mechanism = bpf_map_lookup_elem(&persist_prefixes, key);
     }
     return mechanism ? *mechanism : 0;
 }
