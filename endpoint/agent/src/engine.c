@@ -14,6 +14,7 @@
 #define NO_SOURCE_AFTER_MS 5000u /* an agent without a source says so after this time */
 #define BACKLOG_BATCHES \
     256u /* with so many waiting, files grow to their size instead of their age */
+#define CRITICAL_ROUNDS 32u /* in a row, of half a megabyte of lines each */
 #define COUNTER_FRAMES_MAX \
     65536u /* bytes of frames without lines before the header takes their place */
 
@@ -214,14 +215,25 @@ static int retire(struct wedr_engine *e)
     return err;
 }
 
+/* Critical records first: in a flood of bulk ones a round of theirs can take long, because losses
+ * are made durable before they are stepped over, and meanwhile the critical ring must not fill up.
+ */
+static int critical_first(struct wedr_engine *e, bool ended, bool *ret_busy)
+{
+    int err = engine_lane_round(e, WEDR_LANE_CRITICAL, ended, ret_busy);
+    for (unsigned n = 1;
+         err == WEDR_OK && e->lane[WEDR_LANE_CRITICAL].behind && n < CRITICAL_ROUNDS; n++) {
+        err = engine_lane_round(e, WEDR_LANE_CRITICAL, ended, ret_busy);
+    }
+    return err;
+}
+
 static int pump(struct wedr_engine *e, bool *ret_busy)
 {
-    int ret = WEDR_OK;
     bool ended = e->source->ops->ended(e->source);
-    for (unsigned i = 0; i < WEDR_LANE_COUNT; i++) {
-        int err = engine_lane_round(e, i, ended, ret_busy);
-        ret = ret == WEDR_OK ? err : ret;
-    }
+    int ret = critical_first(e, ended, ret_busy);
+    int err = engine_lane_round(e, WEDR_LANE_BULK, ended, ret_busy);
+    ret = ret == WEDR_OK ? err : ret;
     if (ret == WEDR_OK && ended && !*ret_busy && e->lane[0].r.count == 0 &&
         e->lane[1].r.count == 0) {
         ret = wedr_engine_source_end(e, "replay_end");

@@ -44,6 +44,7 @@ struct engine_lane {
     uint64_t unnumbered; /* records without a usable seq */
     uint64_t read, released, malformed, late, spooled;
     bool more;          /* the last look ended at a bound, not at the end */
+    bool behind;        /* the last round left records that could have been written */
     uint64_t shown_seq; /* detection has seen every event up to it: a write that is tried again
                            shows none twice */
 };

@@ -273,6 +273,7 @@ int engine_lane_round(struct wedr_engine *e, unsigned lane, bool all, bool *ret_
     }
     hold_losses(e, l, now, all && l->r.count == 0);
     count_missed(e, l);
-    *ret_busy = *ret_busy || b.more || b.full || l->more || b.count > 0;
+    l->behind = b.more || b.full || l->more;
+    *ret_busy = *ret_busy || l->behind || b.count > 0;
     return b.full ? wedr_spool_seal(e->spool, l->st) : WEDR_OK;
 }

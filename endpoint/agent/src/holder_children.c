@@ -112,6 +112,7 @@ void holder_child_started(struct holder *h, struct holder_child *c, int err, con
     }
     h->pair_due = h->pair_due || c != &h->facts;
     h->facts_pair_due = h->facts_pair_due || c != &h->net;
+    holder_policy_self(h);
     wedr_log(INFO, "holder.child_started", WEDR_STR("process", name),
              WEDR_U64("pid", wedr_child_pid(c->proc)));
 }

@@ -170,6 +170,8 @@ void holder_rules_state(const struct holder *h, struct wedr_msg_holder_state *m)
 /* holder_policy.c */
 /* Puts the policy in force into the sensor, if there is one. */
 int holder_policy_push(struct holder *h);
+/* Tells the sensor which processes are the agent's own: their bulk events are not recorded. */
+void holder_policy_self(struct holder *h);
 /* What the bundle that core is given says; accept: it is at work. */
 void holder_policy_offer(struct holder *h, const char *lines, size_t len);
 void holder_policy_accept(struct holder *h);

@@ -109,6 +109,22 @@ int holder_policy_push(struct holder *h)
     return err;
 }
 
+void holder_policy_self(struct holder *h)
+{
+    const struct holder_child *const children[] = {&h->core, &h->net, &h->facts};
+    uint32_t pids[1 + WEDR_ARRAY_COUNT(children)] = {h->args->pid};
+    size_t n = 1;
+    for (size_t i = 0; i < WEDR_ARRAY_COUNT(children); i++) {
+        if (children[i]->proc) {
+            pids[n++] = wedr_child_pid(children[i]->proc);
+        }
+    }
+    int err = h->sensor ? wedr_sensor_self_set(h->sensor, pids, n) : WEDR_OK;
+    if (err != WEDR_OK) {
+        wedr_log(WARN, "holder.self_not_set", WEDR_ERR(err));
+    }
+}
+
 void holder_policy_offer(struct holder *h, const char *lines, size_t len)
 {
     h->policy.offered_len = len <= sizeof(h->policy.offered) ? len : 0;
@@ -223,7 +239,7 @@ static uint64_t cpu_of_all(const struct holder *h)
     if (h->watch && wedr_proc_usage(wedr_watch_pid(h->watch), &u) == WEDR_OK) {
         own += u.cpu_us;
     }
-    return own + cpu_of(&h->core) + cpu_of(&h->net);
+    return own + cpu_of(&h->core) + cpu_of(&h->net) + cpu_of(&h->facts);
 }
 
 static void change_level(struct holder *h, int by)

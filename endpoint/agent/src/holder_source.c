@@ -129,6 +129,7 @@ void holder_source_open(struct holder *h)
     h->next_check_ms = now + CHECK_MS;
     h->next_store_ms = 0;
     (void)(holder_policy_push(h) == WEDR_OK); /* said why not */
+    holder_policy_self(h);
     if (h->core.ready) {
         holder_gap_send(h);
         holder_source_begin(h);
