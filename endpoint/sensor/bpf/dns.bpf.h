@@ -159,8 +159,11 @@ dns_emit(struct __sk_buff *skb, const struct dns_packet *p, u32 at, u32 len, u32
         __sync_fetch_and_add(&lane->trunc, 1);
     }
     dns_fill(&s->r, p, &who);
-    barrier_var(len);
-    if (len <= DNS_COPY && len > 0 && bpf_skb_load_bytes(skb, at, s->payload, len) == 0) {
+    /* 6.1 believes only a mask, and wants to see that it is not 0. */
+    u64 copy = len - 1u;
+    barrier_var(copy);
+    copy = (copy & (DNS_COPY - 1)) + 1;
+    if (len > 0 && bpf_skb_load_bytes(skb, at, s->payload, (u32)copy) == 0) {
         ref_put(&s->r.payload, sizeof s->r, len, flags);
     } else {
         len = 0;

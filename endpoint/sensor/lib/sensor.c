@@ -60,6 +60,9 @@ void wedr_sensor_close(struct wedr_sensor *s)
     if (s->sweep >= 0) {
         (void)close(s->sweep);
     }
+    if (s->tails >= 0) {
+        (void)close(s->tails);
+    }
     for (int i = 0; i < HOOK_COUNT; i++) {
         if (s->link[i] >= 0) {
             (void)close(s->link[i]);
@@ -178,6 +181,10 @@ static int open_pins(struct wedr_sensor *s, bool with_links, struct wedr_errinfo
     if (err) {
         return wedr_fail(ei, err, "the state page is not ours");
     }
+    char path[PIN_PATH_MAX];
+    if (with_links && wedr_pin_entry(path, s->folder, TAILS_PIN) == WEDR_OK) {
+        s->tails = bpf_obj_get(path); /* without area file there is none */
+    }
     return with_links ? open_links(s, ei) : WEDR_OK;
 }
 
@@ -196,6 +203,7 @@ int wedr_sensor_from_pins(const char *folder,
     s->magic = SENSOR_MAGIC;
     (void)snprintf(s->folder, sizeof s->folder, "%s", folder);
     s->sweep = -1;
+    s->tails = -1;
     memset(s->map, 0xff, sizeof s->map);
     memset(s->link, 0xff, sizeof s->link);
     int err = open_pins(s, with_links, ei);

@@ -79,6 +79,7 @@ struct wedr_sensor {
     uint32_t magic;
     char folder[PIN_PATH_MAX]; /* where its pins are */
     int sweep;                 /* program; -1 in an old set */
+    int tails;                 /* map: the kernel empties it when nobody holds it; -1: none */
     int map[MAP_COUNT];        /* -1 when closed; MAP_STATE is frozen: mapped for reading only */
     int link[HOOK_COUNT];      /* -1: not live, or an old set, which has none */
     uint32_t link_id[HOOK_COUNT];
@@ -143,6 +144,7 @@ WEDR_MUST_USE int wedr_iterate(int prog, int map, uint32_t *ret_bytes);
  * has no sweep. */
 void wedr_missed_note(const char *folder);
 #define SWEEP_PIN "prog_sweep"
+#define TAILS_PIN "file_tails" /* programs that those of area file jump to */
 WEDR_MUST_USE int wedr_sweep_pins(const char *folder);
 
 /* sensor_policy.c: what holds until somebody sets a policy. */

@@ -99,11 +99,8 @@ static int open_if_same(int path_fd,
     }
     if (err == WEDR_OK) {
         (void)snprintf(path, sizeof(path), "/proc/self/fd/%d", path_fd);
-        int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-        err = fd < 0 ? wedr_err_from_os(errno) : WEDR_OK;
-        if (err == WEDR_OK) {
-            *ret_file = fd;
-        }
+        *ret_file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+        err = *ret_file < 0 ? wedr_err_from_os(errno) : WEDR_OK;
         if (err == WEDR_OK && ret_ctime_ns) {
             *ret_ctime_ns = ns_of(st.stx_ctime);
         }

@@ -56,12 +56,14 @@ void wedr_names_local(bool group,
     FILE *f = fopen(group ? "/etc/group" : "/etc/passwd", "re");
     for (unsigned i = 0; f && i < max; i++) {
         if (group) {
+            /* cppcheck-suppress fgetgrentCalled */
             const struct group *g = fgetgrent(f); /* NOLINT(concurrency-mt-unsafe) */
             if (!g) {
                 break;
             }
             fn(arg, g->gr_gid, g->gr_name);
         } else {
+            /* cppcheck-suppress fgetpwentCalled */
             const struct passwd *p = fgetpwent(f); /* NOLINT(concurrency-mt-unsafe) */
             if (!p) {
                 break;

@@ -89,7 +89,8 @@ static void put_escaped(struct text *t, uint8_t c, uint8_t lowest, bool dot)
  * follows, so that every walk ends. */
 static bool read_name(struct message *m, size_t *at, struct text *t)
 {
-    size_t pos = *at, run = *at, wire = 1;
+    size_t pos = *at, wire = 1;
+    size_t run = pos;
     bool jumped = false;
     for (;;) {
         if (!has(m, pos, 1)) {

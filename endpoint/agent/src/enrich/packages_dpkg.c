@@ -71,8 +71,8 @@ int dpkg_state(const char *root, struct database_state *ret)
     wedr_handle dir = WEDR_HANDLE_NONE;
     wedr_handle info = WEDR_HANDLE_NONE;
     wedr_handle status = WEDR_HANDLE_NONE;
-    struct wedr_fs_stat st;
-    struct wedr_fs_stat st_info;
+    struct wedr_fs_stat st = {0};
+    struct wedr_fs_stat st_info = {0};
     int err = open_folder(root, "", &dir);
     if (err == WEDR_OK) {
         err = wedr_fs_open_at(dir, "status", WEDR_FS_READ, 0, &status);
