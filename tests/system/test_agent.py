@@ -46,8 +46,8 @@ def message(kind, body=b""):
     return struct.pack("<HHI", 1, kind, 8 + len(body)) + body
 
 
-def channels(pid):
-    """The ends that process pid has of its channels to other processes of the agent, as if this were its code."""
+def channels(pid, count):
+    """The `count` ends that process pid has of its channels to other processes of the agent, as if this were its code."""
     pidfd, found = os.pidfd_open(pid), []
     for name in os.listdir("/proc/%d/fd" % pid):
         fd = LIBC.syscall(438, pidfd, int(name), 0)  # pidfd_getfd
@@ -62,7 +62,7 @@ def channels(pid):
         except OSError:
             os.close(fd)
     os.close(pidfd)
-    assert len(found) == 2, "the holder and the other child: %s" % found
+    assert len(found) == count, found
     return found
 
 
@@ -70,7 +70,7 @@ def test_core_that_says_it_is_finished_is_ended_and_the_agent_goes_on():
     with lab.Lab() as box:
         server, agent = live_lab(box)
         core = pid_of(agent, "core")
-        for s in channels(core):
+        for s in channels(core, 3):  # holder, net, facts
             s.send(message(MSG_CORE_FINISHED))
         lab.wait_for("another core", 10, lambda: agent.proc.poll() is not None or
                      pid_of(agent, "core") not in (0, core))
@@ -84,14 +84,14 @@ def test_core_that_says_it_is_finished_is_ended_and_the_agent_goes_on():
 def test_net_that_breaks_the_protocol_with_core_does_not_end_shipping():
     with lab.Lab() as box:
         server, agent = live_lab(box)
-        for s in channels(pid_of(agent, "net")):
+        for s in channels(pid_of(agent, "net"), 2):
             s.send(message(MSG_NET_LOG, struct.pack("<BH4096s", 2, 4, b"text")))
         time.sleep(0.5)
         flood("broken", 20)
         wait_stored(server, "process_create", 20, "exec_flood broken%")
         time.sleep(11)  # now net has lived long enough to be ended for it
         net = pid_of(agent, "net")
-        for s in channels(net):
+        for s in channels(net, 2):
             s.send(message(MSG_NET_LOG, struct.pack("<BH4096s", 2, 4, b"text")))
         lab.wait_for("another net", 10, lambda: pid_of(agent, "net") not in (0, net))
         flood("again", 20)
@@ -104,7 +104,7 @@ def test_child_that_floods_the_log_does_not_push_other_lines_out():
     with lab.Lab() as box:
         server, agent = live_lab(box)
         line = message(MSG_NET_LOG, struct.pack("<BH4096s", 2, 4096, b"flood " * 682))
-        for s in channels(pid_of(agent, "net")):
+        for s in channels(pid_of(agent, "net"), 2):
             s.settimeout(5)
             try:
                 for _ in range(4000):
@@ -127,7 +127,7 @@ def test_texts_of_a_compromised_net_do_not_reach_a_terminal_as_commands():
         server, agent = live_lab(box)
         unreachable, said = 2, b"said \x1b]0;owned\x07"
         lie = message(MSG_NET_STATS, struct.pack("<10QqqiIBB256s", *[0] * 14, unreachable, 0, said))
-        ends = channels(pid_of(agent, "net"))
+        ends = channels(pid_of(agent, "net"), 2)
 
         def shown():
             for s in ends:

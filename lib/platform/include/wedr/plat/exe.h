@@ -18,18 +18,18 @@ struct wedr_exe_id {
 
 /* Opens what process pid runs now, for reading. Its ctime may be later than the one that is meant
  * (*ret_ctime_ns): it was renamed, removed or given other rights, and holds what it held if the
- * process has run it all the time, because nobody can write to a file that is run. WEDR_E_NOENT: no such process, or it runs nothing.
- * WEDR_E_CONFLICT: it runs another file, or the file has changed. WEDR_E_UNSUP: a network or user
- * space file system; it was not opened. WEDR_E_PERM: no right to, or no regular file that somebody
- * may run. The device may differ where file systems show another one than their inodes have
- * (btrfs, overlayfs): then both are numbers without hardware behind them. */
-WEDR_MUST_USE int
-wedr_exe_open_running(uint32_t pid,
-                      const struct wedr_exe_id *want,
-                      wedr_handle *ret_file,
-                      int64_t *ret_ctime_ns);
-/* The same, to the ctime, of a path in this process's own view of the file system; the last component is not
- * followed. */
+ * process has run it all the time, because nobody can write to a file that is run. WEDR_E_NOENT: no
+ * such process, or it runs nothing. WEDR_E_CONFLICT: it runs another file, or the file has changed.
+ * WEDR_E_UNSUP: a network or user space file system; it was not opened. WEDR_E_PERM: no right to,
+ * or no regular file that somebody may run. The device may differ where file systems show another
+ * one than their inodes have (btrfs, overlayfs): then both are numbers without hardware behind
+ * them. */
+WEDR_MUST_USE int wedr_exe_open_running(uint32_t pid,
+                                        const struct wedr_exe_id *want,
+                                        wedr_handle *ret_file,
+                                        int64_t *ret_ctime_ns);
+/* The same, to the ctime, of a path in this process's own view of the file system; the last
+ * component is not followed. */
 WEDR_MUST_USE int
 wedr_exe_open_path(const char *path, const struct wedr_exe_id *want, wedr_handle *ret_file);
 /* An open file is still what it was. */

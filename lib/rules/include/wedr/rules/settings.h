@@ -59,7 +59,7 @@ struct wedr_sensor_settings {
          AT(watch_xattrs),                                                                         \
          0,                                                                                        \
          0,                                                                                        \
-         "security.,trusted.,system.posix_acl",                                                                     \
+         "security.,trusted.,system.posix_acl",                                                    \
          "beginnings of names of extended attributes whose changes are recorded"},                 \
         {"sensor.exclude_uids",                                                                    \
          WEDR_CFG_LIST,                                                                            \
