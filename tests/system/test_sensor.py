@@ -86,7 +86,9 @@ def test_a_profile_changes_what_is_recorded_while_the_sensor_runs():
         wait_exit(server, pid)
         assert recorded(server, "credential_change", pid) == 1
         assert agent.status()["sensor"]["epoch"] == epoch
-        assert [s["reason"] for s in states(server)][1:] == ["the settings changed"] * 2
+        lab.wait_for("its own records", 20, lambda: len(states(server)) >= 3)
+        reasons = [s["reason"] for s in states(server)]
+        assert reasons[1:] == ["the settings changed"] * 2, reasons
         agent.stop("--sensor")
         lab.ledger_adds_up(server)
 
