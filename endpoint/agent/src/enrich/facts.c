@@ -354,6 +354,7 @@ static void known(struct wedr_facts *f, uint16_t asked, const struct wedr_msg_ex
     memcpy(file.package, m->package, sizeof(file.package));
     memcpy(file.package_version, m->package_version, sizeof(file.package_version));
     (void)!wedr_elf_read(m->head, m->head_len, &file.elf); /* a script has neither */
+    f->stats.files_known++;
     if (m->touched) {
         hold(f, asked, &file);
         return;
@@ -362,7 +363,6 @@ static void known(struct wedr_facts *f, uint16_t asked, const struct wedr_msg_ex
     s->asked = false;
     s->again_ms = 0;
     s->file = file;
-    f->stats.files_known++;
     for (uint16_t i = 0; i < f->top; i++) {
         struct waiting *w = &f->waiting[i];
         if (!waits_for_others(w) || !same_file(&w->exe, &id)) {
