@@ -48,18 +48,12 @@ static size_t take_cgroups(const char *list, uint64_t *to)
     return n;
 }
 
-static bool is_bulk(unsigned code)
-{
-    const struct wedr_type_info *t = wedr_type_by_code((uint16_t)code);
-    return t && t->lane == WEDR_LANE_BULK && code != WEDR_EV_ACTIVITY_SUMMARY;
-}
-
 /* Budgets shrink, and at the last step there is nothing left to hold back. */
 static void govern(struct wedr_sensor_policy *p, enum wedr_msg_governor level)
 {
     static const uint32_t divisor[] = {1, 4, 20, 20};
-    for (unsigned c = 0; c < WEDR_SETTINGS_KINDS && level != WEDR_MSG_GOVERNOR_FULL; c++) {
-        if (!is_bulk(c)) {
+    for (uint16_t c = 0; c < WEDR_SETTINGS_KINDS && level != WEDR_MSG_GOVERNOR_FULL; c++) {
+        if (!wedr_settings_is_budgeted(c)) {
             continue;
         }
         uint32_t full = p->budget[c] ? p->budget[c] : UNLIMITED_AS;
@@ -226,20 +220,21 @@ void holder_policy_tell(struct holder *h, const char *reason)
 
 /* --- governor --- */
 
-static uint64_t cpu_of(const struct holder_child *c)
+static uint64_t cpu_of(uint32_t pid)
 {
-    struct wedr_proc_usage u = {0};
-    return c->proc && wedr_proc_usage(wedr_child_pid(c->proc), &u) == WEDR_OK ? u.cpu_us : 0;
+    uint64_t us = 0;
+    return wedr_proc_cpu(pid, &us) == WEDR_OK ? us : 0;
+}
+
+static uint64_t cpu_of_child(const struct holder_child *c)
+{
+    return c->proc ? cpu_of(wedr_child_pid(c->proc)) : 0;
 }
 
 static uint64_t cpu_of_all(const struct holder *h)
 {
-    struct wedr_proc_usage u = {0};
-    uint64_t own = wedr_proc_usage(0, &u) == WEDR_OK ? u.cpu_us : 0;
-    if (h->watch && wedr_proc_usage(wedr_watch_pid(h->watch), &u) == WEDR_OK) {
-        own += u.cpu_us;
-    }
-    return own + cpu_of(&h->core) + cpu_of(&h->net) + cpu_of(&h->facts);
+    uint64_t own = cpu_of(0) + (h->watch ? cpu_of(wedr_watch_pid(h->watch)) : 0);
+    return own + cpu_of_child(&h->core) + cpu_of_child(&h->net) + cpu_of_child(&h->facts);
 }
 
 static void change_level(struct holder *h, int by)

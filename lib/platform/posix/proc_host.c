@@ -96,7 +96,7 @@ int wedr_host_info(struct wedr_host *ret)
     return err;
 }
 
-static int cpu_time(uint32_t pid, uint64_t *ret_us)
+int wedr_proc_cpu(uint32_t pid, uint64_t *ret_us)
 {
     clockid_t id = CLOCK_PROCESS_CPUTIME_ID;
     struct timespec ts = {0, 0};
@@ -116,7 +116,7 @@ int wedr_proc_usage(uint32_t pid, struct wedr_proc_usage *ret)
     char text[4096];
     char who[16] = "self";
     struct wedr_proc_usage u = {0};
-    int err = cpu_time(pid, &u.cpu_us);
+    int err = wedr_proc_cpu(pid, &u.cpu_us);
     if (err != WEDR_OK) {
         return err;
     }

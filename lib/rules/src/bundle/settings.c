@@ -35,6 +35,12 @@ void wedr_settings_defaults(struct wedr_sensor_settings *ret)
     (void)(wedr_cfg_defaults(rows, WEDR_ARRAY_COUNT(rows), ret, NULL) == WEDR_OK);
 }
 
+bool wedr_settings_is_budgeted(uint16_t code)
+{
+    const struct wedr_type_info *t = wedr_type_by_code(code);
+    return t && t->lane == WEDR_LANE_BULK && code != WEDR_EV_ACTIVITY_SUMMARY;
+}
+
 /* Digits alone, up to max; what follows them goes to *ret_end. */
 static bool number(const char *text, uint64_t max, uint64_t *ret, const char **ret_end)
 {
@@ -94,13 +100,9 @@ mean_budgets(const char *list, struct wedr_settings_meaning *ret, struct wedr_er
             named |= UINT64_C(1) << t->code;
         }
     }
-    size_t count = 0;
-    const struct wedr_type_info *types = wedr_types(&count);
-    for (size_t i = 0; i < count; i++) {
-        const struct wedr_type_info *t = &types[i];
-        if (t->code < WEDR_SETTINGS_KINDS && t->lane == WEDR_LANE_BULK &&
-            t->code != WEDR_EV_ACTIVITY_SUMMARY && (named >> t->code & 1) == 0) {
-            ret->budget[t->code] = (uint32_t)all;
+    for (uint16_t code = 0; code < WEDR_SETTINGS_KINDS; code++) {
+        if (wedr_settings_is_budgeted(code) && (named >> code & 1) == 0) {
+            ret->budget[code] = (uint32_t)all;
         }
     }
     return WEDR_OK;

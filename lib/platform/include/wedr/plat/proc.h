@@ -46,4 +46,5 @@ struct wedr_proc_usage {
     uint64_t rss_bytes, pss_bytes; /* 0 where the OS has none or forbids it (own sandbox) */
 };
 /* pid 0: this process. */
+WEDR_MUST_USE int wedr_proc_cpu(uint32_t pid, uint64_t *ret_us); /* cpu_us alone: one system call */
 WEDR_MUST_USE int wedr_proc_usage(uint32_t pid, struct wedr_proc_usage *ret);

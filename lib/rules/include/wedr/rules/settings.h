@@ -113,6 +113,8 @@ struct wedr_settings_meaning {
 WEDR_MUST_USE int wedr_settings_mean(const struct wedr_sensor_settings *s,
                                      struct wedr_settings_meaning *ret,
                                      struct wedr_errinfo *ei);
+/* Is this a kind that budgets hold back? Bulk ones, but for what tells what was held back. */
+bool wedr_settings_is_budgeted(uint16_t code);
 /* The next entry of a list, NULL at its end. *at: the list at first. */
 const char *wedr_settings_next(const char **at);
 
