@@ -14,25 +14,12 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 import lab  # noqa: E402
 
 
-def own_pss(pid):
-    """PSS in KiB without the mapped BPF rings, which are the kernel's."""
-    total, ring = 0, False
-    with open("/proc/%d/smaps" % pid, encoding="utf-8", errors="replace") as f:
-        for line in f:
-            word = line.split()
-            if "-" in word[0] and not word[0].endswith(":"):
-                ring = "bpf" in line
-            elif word[0] == "Pss:" and not ring:
-                total += int(word[1])
-    return total
-
-
 def pss(agent):
     """PSS by process in KiB, and CPU seconds of the three."""
     status = agent.status()
     memory, cpu = {}, 0.0
     for role, p in status["processes"].items():
-        memory[role] = own_pss(p["pid"])
+        memory[role] = lab.own_pss(p["pid"])
         with open("/proc/%d/stat" % p["pid"], encoding="utf-8") as f:
             words = f.read().rsplit(")", 1)[1].split()
         cpu += (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")

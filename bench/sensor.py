@@ -105,19 +105,6 @@ def part_compile(o):
     return result
 
 
-def own_pss(pid):
-    """PSS in KiB without the mapped BPF rings, which are the kernel's."""
-    total, ring = 0, False
-    with open("/proc/%d/smaps" % pid, encoding="utf-8", errors="replace") as f:
-        for line in f:
-            word = line.split()
-            if "-" in word[0] and not word[0].endswith(":"):
-                ring = "bpf" in line
-            elif word[0] == "Pss:" and not ring:
-                total += int(word[1])
-    return total
-
-
 def started(box, **sensor):
     server, agent = box.server(), box.agent()
     if sensor:
@@ -135,7 +122,7 @@ def part_idle(o):
         before, begin = cpu_seconds(pids), time.monotonic()
         time.sleep(o.seconds or 30)
         used = (cpu_seconds(pids) - before) / (time.monotonic() - begin)
-        memory = {n: own_pss(p["pid"]) for n, p in agent.status()["processes"].items() if p.get("pid")}
+        memory = {n: lab.own_pss(p["pid"]) for n, p in agent.status()["processes"].items() if p.get("pid")}
         agent.stop("--sensor")
     return {"cpu_percent_of_core": round(100 * used, 3), "pss_kib": memory, "pss_kib_all": sum(memory.values()), "rings_mib": 32}
 

@@ -5,6 +5,7 @@
 #include "core/util/alloc.h"
 #include "wedr/plat/time.h"
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -334,4 +335,20 @@ const struct wedr_event_view *rig_exec_of(struct rig *r, pid_t pid)
     const struct wedr_event_view *v = rig_wait(r, WEDR_EV_PROCESS_CREATE, pid, 0);
     assert_non_null(v);
     return v;
+}
+
+pid_t rig_idler(void)
+{
+    pid_t pid = fork();
+    assert_true(pid >= 0);
+    while (pid == 0) {
+        (void)pause();
+    }
+    return pid;
+}
+
+void rig_idler_end(pid_t pid)
+{
+    (void)kill(pid, SIGKILL);
+    assert_int_equal(waitpid(pid, NULL, 0), pid);
 }

@@ -81,5 +81,12 @@ void assert_str(const struct wedr_event_view *v, const char *field, const char *
 int rig_setup_fast(void **state);
 int rig_setup_slow(void **state);
 int rig_teardown(void **state);
+/* The tests with the one walk, then with the other; what main returns. */
+#define rig_run_both_walks(tests)                                                     \
+    ((cmocka_run_group_tests_name("fast walk", tests, rig_setup_fast, rig_teardown) + \
+      cmocka_run_group_tests_name("probe walk", tests, rig_setup_slow, rig_teardown)) != 0)
+/* A process of this program that only waits, to be reached for; and its end. */
+pid_t rig_idler(void);
+void rig_idler_end(pid_t pid);
 /* The process_create record of pid; fails the test when none comes. */
 const struct wedr_event_view *rig_exec_of(struct rig *r, pid_t pid);

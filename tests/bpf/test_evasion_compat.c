@@ -78,17 +78,10 @@ static void attaching_by_a_32_bit_call_is_told(void **state)
 {
     struct rig *r = *state;
     char step[32];
-    pid_t target = fork();
-    assert_true(target >= 0);
-    if (target == 0) {
-        for (;;) {
-            (void)pause();
-        }
-    }
+    pid_t target = rig_idler();
     (void)snprintf(step, sizeof step, "int80:26,0x4206,%d", (int)target); /* ptrace, SEIZE */
     pid_t pid = run_to_end(r, (const char *const[]){step, NULL});
-    (void)kill(target, SIGKILL);
-    assert_int_equal(waitpid(target, NULL, 0), target);
+    rig_idler_end(target);
     assert_int_equal(rig_count(r, WEDR_EV_PROCESS_HANDLE_ACCESS, pid), 1);
     const struct wedr_event_view *v = rig_wait(r, WEDR_EV_PROCESS_HANDLE_ACCESS, pid, 0);
     assert_int_equal(rec_uint(v, "op"), WEDR_HANDLE_OP_PTRACE);
@@ -181,10 +174,5 @@ int main(void)
         cmocka_unit_test_setup(names_changed_by_32_bit_calls_are_told, rig_empty),
     };
     int unable = rig_unable();
-    if (unable) {
-        return unable;
-    }
-    int failed = cmocka_run_group_tests_name("fast walk", tests, rig_setup_fast, rig_teardown);
-    failed += cmocka_run_group_tests_name("probe walk", tests, rig_setup_slow, rig_teardown);
-    return failed != 0;
+    return unable ? unable : rig_run_both_walks(tests);
 }

@@ -192,17 +192,10 @@ static void memory_of_another_process_is_handle_access(void **state)
 {
     struct rig *r = *state;
     char step[64];
-    pid_t target = fork();
-    assert_true(target >= 0);
-    if (target == 0) {
-        for (;;) {
-            (void)pause();
-        }
-    }
+    pid_t target = rig_idler();
     (void)snprintf(step, sizeof step, "memory:%d", (int)target);
     pid_t pid = ask(r, 0, step);
-    (void)kill(target, SIGKILL);
-    assert_int_equal(waitpid(target, NULL, 0), target);
+    rig_idler_end(target);
     assert_int_equal(rig_count(r, WEDR_EV_PROCESS_HANDLE_ACCESS, pid), 1);
     const struct wedr_event_view *v = rig_wait(r, WEDR_EV_PROCESS_HANDLE_ACCESS, pid, 0);
     assert_int_equal(rec_uint(v, "op"), WEDR_HANDLE_OP_PROC_MEM);
@@ -266,10 +259,5 @@ int main(void)
         cmocka_unit_test(connections_and_datagrams_have_their_process),
     };
     int unable = rig_unable();
-    if (unable) {
-        return unable;
-    }
-    int failed = cmocka_run_group_tests_name("fast walk", tests, rig_setup_fast, rig_teardown);
-    failed += cmocka_run_group_tests_name("probe walk", tests, rig_setup_slow, rig_teardown);
-    return failed != 0;
+    return unable ? unable : rig_run_both_walks(tests);
 }

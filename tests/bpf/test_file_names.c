@@ -399,10 +399,5 @@ int main(void)
         T(name_of_nearly_4_kib_is_followed),
     };
     int unable = rig_unable();
-    if (unable) {
-        return unable;
-    }
-    int failed = cmocka_run_group_tests_name("fast walk", tests, rig_setup_fast, rig_teardown);
-    failed += cmocka_run_group_tests_name("probe walk", tests, rig_setup_slow, rig_teardown);
-    return failed != 0;
+    return unable ? unable : rig_run_both_walks(tests);
 }

@@ -231,7 +231,5 @@ int main(void)
         perror("cannot make a place of its own");
         return 1;
     }
-    int failed = cmocka_run_group_tests_name("fast walk", tests, rig_setup_fast, rig_teardown);
-    failed += cmocka_run_group_tests_name("probe walk", tests, rig_setup_slow, rig_teardown);
-    return failed != 0;
+    return rig_run_both_walks(tests);
 }

@@ -278,10 +278,5 @@ int main(void)
 #endif
     };
     int unable = rig_unable();
-    if (unable) {
-        return unable;
-    }
-    int failed = cmocka_run_group_tests_name("fast walk", tests, rig_setup_fast, rig_teardown);
-    failed += cmocka_run_group_tests_name("probe walk", tests, rig_setup_slow, rig_teardown);
-    return failed != 0;
+    return unable ? unable : rig_run_both_walks(tests);
 }

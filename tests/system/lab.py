@@ -266,6 +266,19 @@ def ledger_records(server, agent, prefix):
                       % (agent.agent_id, prefix))["n"]
 
 
+def own_pss(pid):
+    """PSS in KiB without the mapped BPF rings, which are the kernel's."""
+    total, ring = 0, False
+    with open("/proc/%d/smaps" % pid, encoding="utf-8", errors="replace") as f:
+        for line in f:
+            word = line.split()
+            if "-" in word[0] and not word[0].endswith(":"):
+                ring = "bpf" in line
+            elif word[0] == "Pss:" and not ring:
+                total += int(word[1])
+    return total
+
+
 def main():
     module = sys.modules["__main__"]
     names = [n for n in vars(module) if n.startswith("test_")]

@@ -89,18 +89,6 @@ struct proc_inode___file {
     struct pid___file *pid;
     struct inode___file vfs_inode;
 };
-struct bpf_iter__task_file {
-    union {
-        struct bpf_iter_meta *meta;
-    };
-    union {
-        struct task_struct *task;
-    };
-    u32 fd;
-    union {
-        struct file *file;
-    };
-};
 enum dentry_flags___file { DCACHE_MOUNTED___file, DCACHE_OP_HASH___file };
 
 #pragma clang attribute pop

@@ -344,21 +344,6 @@ int wedr_dns_in(struct __sk_buff *skb)
     return 1;
 }
 
-#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
-struct bpf_iter__task_file {
-    union {
-        struct bpf_iter_meta *meta;
-    };
-    union {
-        struct task_struct *task;
-    };
-    u32 fd;
-    union {
-        struct file *file;
-    };
-};
-#pragma clang attribute pop
-
 /* A socket that is older than the sensor, found in a process's table: whoever has it first by pid
  * is taken for its owner. Runs once, after the other programs: what they saw meanwhile stays. */
 static __always_inline void own_older(struct sock *sk, const struct task_head *who)

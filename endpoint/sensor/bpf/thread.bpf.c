@@ -7,21 +7,26 @@
 #include "filter.bpf.h"
 #include "record.bpf.h"
 
+/* A record about a thread that is not its process's first; NULL when there is none to make. head:
+ * of current. */
+static __always_inline void *
+thread_begin(struct emit *e, struct task_head *head, struct task_struct *t, u32 type, u32 size)
+{
+    if (t->pid == t->tgid || !wanted(type)) {
+        return NULL;
+    }
+    task_head(head);
+    return budget_take(type, head) ? emit_reserve(e, WEDR_LANE_BULK, size) : NULL;
+}
+
 /* In the thread that makes it. */
 SEC("tp_btf/task_newtask")
 int BPF_PROG(wedr_thread, struct task_struct *t)
 {
     const u32 type = WEDR_EV_THREAD_CREATE;
-    if (t->pid == t->tgid || !wanted(type)) {
-        return 0;
-    }
     struct task_head head;
-    task_head(&head);
-    if (!budget_take(type, &head)) {
-        return 0;
-    }
     struct emit e = {};
-    struct wedr_linux_thread_create *r = emit_reserve(&e, WEDR_LANE_BULK, sizeof *r);
+    struct wedr_linux_thread_create *r = thread_begin(&e, &head, t, type, sizeof *r);
     if (!r) {
         return 0;
     }
@@ -38,16 +43,9 @@ SEC("tp_btf/sched_process_exit")
 int BPF_PROG(wedr_texit, struct task_struct *t)
 {
     const u32 type = WEDR_EV_THREAD_EXIT;
-    if (t->pid == t->tgid || !wanted(type)) {
-        return 0;
-    }
     struct task_head head;
-    task_head(&head);
-    if (!budget_take(type, &head)) {
-        return 0;
-    }
     struct emit e = {};
-    struct wedr_linux_thread_exit *r = emit_reserve(&e, WEDR_LANE_BULK, sizeof *r);
+    struct wedr_linux_thread_exit *r = thread_begin(&e, &head, t, type, sizeof *r);
     if (!r) {
         return 0;
     }

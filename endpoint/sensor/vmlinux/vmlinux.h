@@ -419,6 +419,18 @@ struct bpf_iter__task {
         struct task_struct *task;
     };
 };
+struct bpf_iter__task_file {
+    union {
+        struct bpf_iter_meta *meta;
+    };
+    union {
+        struct task_struct *task;
+    };
+    u32 fd;
+    union {
+        struct file *file;
+    };
+};
 
 #pragma clang attribute pop
 
