@@ -86,6 +86,18 @@ static int hex_digit(uint8_t c)
                                   : -1;
 }
 
+/* Tells a public key in text from a secret key: both have 64 bytes, and of the secret ones about
+ * one in twelve begins with a digit; all 64 digits is one in 10^68. */
+static bool all_hex(const uint8_t *p, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (hex_digit(p[i]) < 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
 int wedr_keyfile_public(const char *path,
                         uint8_t ret_public[WEDR_BUNDLE_PUBLIC_KEY_LEN],
                         struct wedr_errinfo *ei)
@@ -97,7 +109,7 @@ int wedr_keyfile_public(const char *path,
     if (r != WEDR_OK) {
         return r;
     }
-    if (len == WEDR_BUNDLE_SECRET_KEY_LEN && hex_digit(bytes[0]) < 0) {
+    if (len == WEDR_BUNDLE_SECRET_KEY_LEN && !all_hex(bytes, len)) {
         memcpy(ret_public, bytes + len - WEDR_BUNDLE_PUBLIC_KEY_LEN, WEDR_BUNDLE_PUBLIC_KEY_LEN);
         wedr_wipe(bytes, sizeof(bytes));
         return WEDR_OK;

@@ -81,10 +81,15 @@ class Client:
     def request(self, method, path, body=None, headers=None, connection=None, tries=5):
         c = connection or self.connection()
         try:
-            c.request(method, path, body=body, headers=headers or {})
+            try:
+                c.request(method, path, body=body, headers=headers or {})
+            except OSError:
+                # Refused before the body was read, the connection is closed while we still send; what was answered before
+                # that is still there to be read, unless a reset overtook it.
+                if connection is not None:
+                    raise
             r = c.getresponse()
-        except OSError:
-            # Refused before the body was read, the connection is closed while we still send: the answer may be lost.
+        except (OSError, http.client.HTTPException):
             if connection is not None or tries == 1:
                 raise
             c.close()

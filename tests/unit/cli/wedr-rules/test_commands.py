@@ -182,6 +182,20 @@ def test_a_bundle_is_compiled_signed_and_verified(box):
         assert run(*args)[0] == 1, args
 
 
+def test_a_secret_key_that_begins_like_text_is_still_a_secret_key(box):
+    key, bundle, first = os.path.join(box.folder, "key"), os.path.join(box.folder, "b.bundle"), b""
+    for _ in range(1000):  # one in twelve begins so
+        assert run("compile", "--new-key", "--key", key)[0] == 0
+        with open(key, "rb") as f:
+            first = f.read(1)
+        if first in b"0123456789abcdefABCDEF":
+            break
+        os.unlink(key)
+        os.unlink(key + ".pub")
+    assert run("compile", "--key", key, box.rules(), "-o", bundle)[0] == 0
+    assert run("bundle", "verify", bundle, "--key", key)[1].endswith("signed by this key\n"), first
+
+
 def test_a_bundle_of_rules_that_fail_has_the_others_and_says_so(box):
     rules = box.rules()
     box.put("rules/bad.yml", BAD)
