@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -341,8 +342,11 @@ pid_t rig_idler(void)
 {
     pid_t pid = fork();
     assert_true(pid >= 0);
-    while (pid == 0) {
-        (void)pause();
+    if (pid == 0) {
+        (void)prctl(PR_SET_PDEATHSIG, SIGKILL); /* a test that fails does not leave it behind */
+        for (;;) {
+            (void)pause();
+        }
     }
     return pid;
 }

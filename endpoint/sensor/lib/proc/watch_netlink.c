@@ -37,44 +37,41 @@ static int ask_to_listen(int fd)
     return send(fd, &rq, sizeof rq, 0) == (ssize_t)sizeof rq ? WEDR_OK : wedr_err_from_os(errno);
 }
 
-/* One datagram: the event, or NULL. *ret_err as watch_netlink_next. */
-static const struct proc_event *receive(int fd, uint8_t *mem, size_t cap, int *ret_err)
+/* One datagram. It is copied: the kernel puts the event behind 36 bytes of heads, where its fields
+ * of eight bytes are not aligned. Errors as watch_netlink_next. */
+static int receive(int fd, struct proc_event *ret)
 {
+    uint8_t mem[1024] __attribute__((aligned(8)));
     struct sockaddr_nl from = {0};
     socklen_t from_len = sizeof from;
-    ssize_t n = recvfrom(fd, mem, cap, MSG_DONTWAIT, (struct sockaddr *)&from, &from_len);
+    ssize_t n = recvfrom(fd, mem, sizeof mem, MSG_DONTWAIT, (struct sockaddr *)&from, &from_len);
     if (n < 0) {
-        *ret_err = errno == ENOBUFS ? WEDR_E_FULL
-                   : errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR
-                       ? WEDR_E_AGAIN
-                       : wedr_err_from_os(errno);
-        return NULL;
+        return errno == ENOBUFS ? WEDR_E_FULL
+               : errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR
+                   ? WEDR_E_AGAIN
+                   : wedr_err_from_os(errno);
     }
     const struct nlmsghdr *head = (const struct nlmsghdr *)(const void *)mem;
     const struct cn_msg *m = (const struct cn_msg *)NLMSG_DATA(head);
-    *ret_err = WEDR_E_FORMAT;
-    if (from.nl_pid != 0 || (size_t)n < NLMSG_LENGTH(sizeof *m + sizeof(struct proc_event)) ||
-        m->id.idx != CN_IDX_PROC || m->id.val != CN_VAL_PROC ||
-        m->len < sizeof(struct proc_event)) {
-        return NULL;
+    if (from.nl_pid != 0 || (size_t)n < NLMSG_LENGTH(sizeof *m + sizeof *ret) ||
+        m->id.idx != CN_IDX_PROC || m->id.val != CN_VAL_PROC || m->len < sizeof *ret) {
+        return WEDR_E_FORMAT;
     }
-    *ret_err = WEDR_OK;
-    return (const struct proc_event *)(const void *)m->data;
+    memcpy(ret, m->data, sizeof *ret);
+    return WEDR_OK;
 }
 
 /* The kernel answers that it listens; where it has no connector nobody does. */
 static int wait_for_answer(int fd)
 {
-    uint8_t mem[1024] __attribute__((aligned(8)));
+    struct proc_event e;
     for (int tries = 0; tries < 4096; tries++) {
         struct pollfd p = {fd, POLLIN, 0};
-        int err = WEDR_OK;
         if (poll(&p, 1, ANSWER_MS) <= 0) {
             return WEDR_E_UNSUP;
         }
-        const struct proc_event *e = receive(fd, mem, sizeof mem, &err);
-        if (e && e->what == PROC_EVENT_NONE) {
-            return e->event_data.ack.err ? wedr_err_from_os((int)e->event_data.ack.err) : WEDR_OK;
+        if (receive(fd, &e) == WEDR_OK && e.what == PROC_EVENT_NONE) {
+            return e.event_data.ack.err ? wedr_err_from_os((int)e.event_data.ack.err) : WEDR_OK;
         }
     }
     return WEDR_OK; /* events flow: somebody answers */
@@ -115,46 +112,45 @@ int watch_netlink_open(int *ret_fd, struct wedr_errinfo *ei)
 
 int watch_netlink_next(int fd, struct watch_event *ret)
 {
-    uint8_t mem[1024] __attribute__((aligned(8)));
-    int err = WEDR_OK;
-    const struct proc_event *e = receive(fd, mem, sizeof mem, &err);
-    if (!e) {
+    struct proc_event e;
+    int err = receive(fd, &e);
+    if (err != WEDR_OK) {
         return err;
     }
     memset(ret, 0, sizeof *ret);
-    ret->mono_ns = e->timestamp_ns;
-    switch (e->what) {
+    ret->mono_ns = e.timestamp_ns;
+    switch (e.what) {
     case PROC_EVENT_FORK:
         ret->kind = WATCH_FORK;
-        ret->pid = (uint32_t)e->event_data.fork.child_pid;
-        ret->tgid = (uint32_t)e->event_data.fork.child_tgid;
-        ret->parent_tgid = (uint32_t)e->event_data.fork.parent_tgid;
+        ret->pid = (uint32_t)e.event_data.fork.child_pid;
+        ret->tgid = (uint32_t)e.event_data.fork.child_tgid;
+        ret->parent_tgid = (uint32_t)e.event_data.fork.parent_tgid;
         return WEDR_OK;
     case PROC_EVENT_EXEC:
         ret->kind = WATCH_EXEC;
-        ret->pid = (uint32_t)e->event_data.exec.process_pid;
-        ret->tgid = (uint32_t)e->event_data.exec.process_tgid;
+        ret->pid = (uint32_t)e.event_data.exec.process_pid;
+        ret->tgid = (uint32_t)e.event_data.exec.process_tgid;
         return WEDR_OK;
     case PROC_EVENT_EXIT:
         ret->kind = WATCH_EXIT;
-        ret->pid = (uint32_t)e->event_data.exit.process_pid;
-        ret->tgid = (uint32_t)e->event_data.exit.process_tgid;
-        ret->exit_code = e->event_data.exit.exit_code;
+        ret->pid = (uint32_t)e.event_data.exit.process_pid;
+        ret->tgid = (uint32_t)e.event_data.exit.process_tgid;
+        ret->exit_code = e.event_data.exit.exit_code;
         return WEDR_OK;
     case PROC_EVENT_UID:
     case PROC_EVENT_GID:
         ret->kind = WATCH_ID;
-        ret->group = e->what == PROC_EVENT_GID;
-        ret->pid = (uint32_t)e->event_data.id.process_pid;
-        ret->tgid = (uint32_t)e->event_data.id.process_tgid;
-        ret->real = e->event_data.id.r.ruid;
-        ret->effective = e->event_data.id.e.euid;
+        ret->group = e.what == PROC_EVENT_GID;
+        ret->pid = (uint32_t)e.event_data.id.process_pid;
+        ret->tgid = (uint32_t)e.event_data.id.process_tgid;
+        ret->real = e.event_data.id.r.ruid;
+        ret->effective = e.event_data.id.e.euid;
         return WEDR_OK;
     case PROC_EVENT_COMM:
         ret->kind = WATCH_COMM;
-        ret->pid = (uint32_t)e->event_data.comm.process_pid;
-        ret->tgid = (uint32_t)e->event_data.comm.process_tgid;
-        memcpy(ret->comm, e->event_data.comm.comm, sizeof ret->comm);
+        ret->pid = (uint32_t)e.event_data.comm.process_pid;
+        ret->tgid = (uint32_t)e.event_data.comm.process_tgid;
+        memcpy(ret->comm, e.event_data.comm.comm, sizeof ret->comm);
         ret->comm[sizeof ret->comm - 1] = 0;
         return WEDR_OK;
     default:
