@@ -19,7 +19,8 @@ function(wedr_program name)
 endfunction()
 
 # wedr_test(NAME LABEL unit SOURCES ... [LINK ...] [TIMEOUT s]): one cmocka binary, one ctest entry.
-# SKIP_RETURN_CODE 77: the test says why on standard output. Sanitizers get four times as long.
+# SKIP_RETURN_CODE 77: the test says why on standard output. Sanitizers get four times as long. BPF tests, which see the
+# whole machine, run one after another.
 function(wedr_test name)
   cmake_parse_arguments(A "" "LABEL;TIMEOUT" "SOURCES;LINK;PKG" ${ARGN})
   add_executable(${name} ${A_SOURCES})
@@ -33,6 +34,9 @@ function(wedr_test name)
     math(EXPR A_TIMEOUT "${A_TIMEOUT} * 4")
   endif()
   set_tests_properties(${A_LABEL}.${name} PROPERTIES LABELS ${A_LABEL} TIMEOUT ${A_TIMEOUT} SKIP_RETURN_CODE 77)
+  if(A_LABEL STREQUAL "bpf")
+    set_tests_properties(bpf.${name} PROPERTIES RESOURCE_LOCK kernel)
+  endif()
 endfunction()
 
 # wedr_fuzz(NAME SOURCES target.c [LINK ...] CORPUS dir): a libFuzzer binary under WEDR_FUZZ; in every other
