@@ -44,8 +44,9 @@ static const char day_tables[] =
     "CREATE TABLE blk(id INTEGER PRIMARY KEY, agent TEXT, hostname TEXT, epoch INTEGER, boot_id "
     "BLOB,"
     " stream TEXT, seq0 INTEGER, seq1 INTEGER, n INTEGER, rejected INTEGER, t0 INTEGER, t1 INTEGER,"
-    " received_at INTEGER, counts BLOB, raw_len INTEGER, z_len INTEGER, flags INTEGER,"
-    " UNIQUE(agent, epoch, stream, seq0));"
+    " received_at INTEGER, counts BLOB, raw_len INTEGER, z_len INTEGER, flags INTEGER);"
+    /* no UNIQUE: a block that was merged away may begin where the new one does */
+    "CREATE INDEX blk_seq ON blk(agent, epoch, stream, seq0);"
     "CREATE INDEX blk_time ON blk(agent, t0);"
     "CREATE TABLE data(id INTEGER PRIMARY KEY, z BLOB);"
     "CREATE TABLE col(id INTEGER PRIMARY KEY, c BLOB);"
@@ -56,6 +57,14 @@ static const char day_tables[] =
     " stream TEXT, seq0 INTEGER, seq1 INTEGER, n INTEGER, rejected INTEGER, t0 INTEGER, t1 INTEGER,"
     " received_at INTEGER, counts BLOB, raw_len INTEGER, bitmap BLOB, z BLOB,"
     " UNIQUE(agent, epoch, stream, seq0));" LEDGER_TABLES;
+
+/* What files of older releases lack; they get it when they are opened for writing. Readers go
+ * through batches in order of arrival, the merge asks which small batches wait. */
+static const char day_neighbours[] =
+    "CREATE INDEX IF NOT EXISTS batch_arrival ON batch(arrival);"
+    "CREATE INDEX IF NOT EXISTS tiny_merge ON tiny(agent, epoch, stream, seq0, n, received_at);"
+    "CREATE TABLE IF NOT EXISTS dead(id INTEGER PRIMARY KEY, at INTEGER);"
+    "CREATE TABLE IF NOT EXISTS made(id INTEGER PRIMARY KEY, sha256 BLOB, parts BLOB);";
 
 static const char catalog_tables[] =
     "CREATE TABLE dropping(day INTEGER PRIMARY KEY);"
@@ -253,13 +262,11 @@ static int open_writer(const char *path, const char *tables, sqlite3 **ret, stru
     return WEDR_OK;
 }
 
-/* Readers go through batches in order of arrival. Files of older releases get the index when they
- * are opened for writing; without it reading is slower. */
 int wedr_day_open(const char *path, sqlite3 **ret, struct wedr_errinfo *ei)
 {
     int err = open_writer(path, day_tables, ret, ei);
     if (err == WEDR_OK) {
-        err = wedr_sqlite_exec(*ret, "CREATE INDEX IF NOT EXISTS batch_arrival ON batch(arrival)");
+        err = wedr_sqlite_exec(*ret, day_neighbours);
         if (err != WEDR_OK) {
             wedr_fail(ei, err, "%s: %s", path, sqlite3_errmsg(*ret));
             sqlite3_close(*ret);
@@ -271,6 +278,18 @@ int wedr_day_open(const char *path, sqlite3 **ret, struct wedr_errinfo *ei)
 int wedr_catalog_open(const char *path, sqlite3 **ret, struct wedr_errinfo *ei)
 {
     return open_writer(path, catalog_tables, ret, ei);
+}
+
+/* An older release's file that was not opened for writing since: nothing was merged in it. */
+static int stand_in_for_neighbours(sqlite3 *db)
+{
+    int64_t have = 0;
+    int err = wedr_sqlite_int(db, "SELECT count(*) FROM sqlite_master WHERE name='made'", &have);
+    return err != WEDR_OK || have != 0
+               ? err
+               : wedr_sqlite_exec(
+                     db, "CREATE TEMP TABLE dead(id INTEGER PRIMARY KEY, at INTEGER);"
+                         "CREATE TEMP TABLE made(id INTEGER PRIMARY KEY, sha256 BLOB, parts BLOB)");
 }
 
 int wedr_day_open_reader(const char *path, sqlite3 **ret)
@@ -290,8 +309,9 @@ int wedr_day_open_reader(const char *path, sqlite3 **ret)
         sqlite3_db_config(db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
         sqlite3_db_config(db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
         sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
-        err = wedr_sqlite_exec(db, "PRAGMA query_only=1");
-        err = err == WEDR_OK ? check_identity(db) : err;
+        err = check_identity(db);
+        err = err == WEDR_OK ? stand_in_for_neighbours(db) : err;
+        err = err == WEDR_OK ? wedr_sqlite_exec(db, "PRAGMA query_only=1") : err;
     }
     if (err != WEDR_OK) {
         sqlite3_close(db);

@@ -15,6 +15,13 @@
 #define WEDR_DAY_VERSION 1
 #define WEDR_DAY_TEXT 11u /* "2026-11-23" with NUL */
 #define WEDR_EVENTS_PATH_MAX 1024u
+/* blk.flags */
+#define WEDR_BLK_CANONICAL 1
+#define WEDR_BLK_MADE 2 /* the frame is ours, not a batch as it was received: see `made` */
+/* made.parts: u8 version, u8[3] 0, u32 batches; then per batch u32 lines, i64 received_at */
+#define WEDR_PARTS_VERSION 1u
+#define WEDR_PARTS_HEAD 8u
+#define WEDR_PART_LEN 12u
 
 /* WEDR_E_* for an SQLite result; NOSPC is told apart from other I/O errors. WEDR_OK for SQLITE_OK,
  * ROW and DONE. */

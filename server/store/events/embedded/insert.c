@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#define FLAG_CANONICAL 1
 #define COUNT_PAIR 6u /* u16 type code, u32 count */
 
 struct blob {
@@ -86,7 +85,7 @@ static int insert_blk(sqlite3 *db, const struct wedr_prepared *p, int64_t *ret_b
         (struct blob){id->boot_id, sizeof(id->boot_id)}, id->stream, (int64_t)id->first_seq,
         (int64_t)id->last_seq, (int64_t)id->count, (int64_t)p->rejected, p->t0, p->t1,
         p->received_us, counts_blob(p, mem), (int64_t)p->raw_len, (int64_t)p->z_len,
-        (int64_t)(p->canonical ? FLAG_CANONICAL : 0));
+        (int64_t)(p->canonical ? WEDR_BLK_CANONICAL : 0));
     int64_t block = sqlite3_last_insert_rowid(db);
     static const char *const parts[4] = {"INSERT OR REPLACE INTO data(id, z) VALUES(?,?)",
                                          "INSERT OR REPLACE INTO col(id, c) VALUES(?,?)",

@@ -18,8 +18,10 @@
 #define NO_LIMIT UINT32_MAX
 
 struct place {
-    int64_t arrival; /* 0 in a scan */
-    int64_t block;   /* > 0: blk.id, < 0: -tiny.id */
+    int64_t arrival;
+    int64_t block; /* > 0: blk.id, < 0: -tiny.id */
+    int64_t seq0, received;
+    uint32_t n;
 };
 
 struct wedr_events_reader {
@@ -33,10 +35,16 @@ struct wedr_events_reader {
     struct place page[PAGE_MAX];
     size_t count, at;
     int64_t after; /* arrival of the last place that was given out; the page goes on behind it */
+    /* A scan: what the day held when the scan came to it. */
     const struct wedr_events_scan *ask;
-    bool tiny;
-    int64_t last_id;
+    int64_t *ids;
+    size_t id_count, id_cap, id_at;
+    bool listed;
+    /* The block, and the lines of it that are given out: a merged one holds several batches. */
     struct wedr_block block;
+    uint32_t first, lines;
+    int64_t t0, t1;
+    uint32_t counts[256];
 };
 
 static int list_days(struct wedr_events_reader *r, struct wedr_errinfo *ei)
@@ -69,6 +77,7 @@ static void reader_close(struct wedr_events_reader *r)
         wedr_block_fini(&r->block);
         wedr_sql_close(&r->sql);
         wedr_free(r->seen);
+        wedr_free(r->ids);
         r->magic = 0;
         wedr_free(r);
     }
@@ -153,8 +162,10 @@ static int read_page(struct wedr_events_reader *r, sqlite3 *db, int64_t first)
 {
     sqlite3_stmt *st = NULL;
     int rc = sqlite3_prepare_v2(
-        db, "SELECT arrival, block FROM batch WHERE arrival>=?1 ORDER BY arrival LIMIT ?2", -1, &st,
-        NULL);
+        db,
+        "SELECT arrival, block, seq0, received_at, n FROM batch WHERE arrival>=?1 ORDER BY arrival"
+        " LIMIT ?2",
+        -1, &st, NULL);
     if (rc == SQLITE_OK) {
         (void)sqlite3_bind_int64(st, 1, first);
         (void)sqlite3_bind_int(st, 2, (int)PAGE_MAX);
@@ -169,8 +180,9 @@ static int read_page(struct wedr_events_reader *r, sqlite3 *db, int64_t first)
         if (arrival != first + (int64_t)r->count * WEDR_ARRIVAL_STEP) {
             break;
         }
-        r->page[r->count].arrival = arrival;
-        r->page[r->count++].block = sqlite3_column_int64(st, 1);
+        r->page[r->count++] =
+            (struct place){arrival, sqlite3_column_int64(st, 1), sqlite3_column_int64(st, 2),
+                           sqlite3_column_int64(st, 3), (uint32_t)sqlite3_column_int64(st, 4)};
     }
     (void)sqlite3_finalize(st);
     return wedr_sqlite_error(db, rc);
@@ -218,7 +230,8 @@ static int find_page(struct wedr_events_reader *r, int64_t after)
     return err == WEDR_OK && r->count == 0 ? WEDR_E_NOENT : err;
 }
 
-static int open_block(struct wedr_events_reader *r, sqlite3 *db, int64_t place)
+/* *ret_found false: there is no such row. */
+static int open_block(struct wedr_events_reader *r, sqlite3 *db, int64_t place, bool *ret_found)
 {
     sqlite3_stmt *st = NULL;
     bool tiny = place < 0;
@@ -231,6 +244,7 @@ static int open_block(struct wedr_events_reader *r, sqlite3 *db, int64_t place)
         (void)sqlite3_bind_int64(st, 1, tiny ? -place : place);
         rc = sqlite3_step(st);
     }
+    *ret_found = rc == SQLITE_ROW;
     if (rc == SQLITE_ROW) {
         wedr_block_from_row(&r->block, &r->sql, db, st, tiny);
     }
@@ -238,8 +252,87 @@ static int open_block(struct wedr_events_reader *r, sqlite3 *db, int64_t place)
     return wedr_sqlite_error(db, rc);
 }
 
-static void
-describe(const struct wedr_events_reader *r, int64_t arrival, struct wedr_event_block *ret)
+/* All lines of the open block. */
+static void view_whole(struct wedr_events_reader *r)
+{
+    r->first = 0;
+    r->lines = r->block.n;
+    r->t0 = r->block.t0;
+    r->t1 = r->block.t1;
+    memcpy(r->counts, r->block.counts, sizeof(r->counts));
+}
+
+/* Row of the first line whose seq is not below; n when there is none or it cannot be read. */
+static uint32_t row_of_seq(struct wedr_block *b, int64_t seq)
+{
+    uint32_t lo = 0, hi = b->n;
+    while (lo < hi) {
+        uint32_t mid = lo + (hi - lo) / 2;
+        int64_t v = 0;
+        if (!wedr_block_seq(b, mid, &v)) {
+            return b->n;
+        }
+        if (v < seq) {
+            lo = mid + 1;
+        } else {
+            hi = mid;
+        }
+    }
+    return lo;
+}
+
+/* The lines of one batch in a block that was merged from several. */
+static void view_part(struct wedr_events_reader *r, const struct place *p)
+{
+    struct wedr_block *b = &r->block;
+    bool some = false;
+    r->first = row_of_seq(b, p->seq0);
+    r->lines = p->n <= b->n && r->first <= b->n - p->n ? p->n : 0;
+    r->t0 = r->t1 = p->received;
+    memset(r->counts, 0, sizeof(r->counts));
+    for (uint32_t i = r->first; i < r->first + r->lines; i++) {
+        uint8_t code = 0;
+        int64_t ts = 0;
+        if (!wedr_block_is_row(b, i) || !wedr_block_code(b, i, &code) ||
+            !wedr_block_ts(b, i, &ts)) {
+            continue;
+        }
+        r->counts[code]++;
+        r->t0 = !some || ts < r->t0 ? ts : r->t0;
+        r->t1 = !some || ts > r->t1 ? ts : r->t1;
+        some = true;
+    }
+}
+
+/* The batch at a place. Where it lies may have changed since the page was read: it was merged. */
+static int open_batch(struct wedr_events_reader *r, sqlite3 *db, struct place *p)
+{
+    bool found = false, moved = false;
+    int64_t block = 0;
+    int err = open_block(r, db, p->block, &found);
+    if (err == WEDR_OK && !found) {
+        err =
+            ask_int(db, "SELECT block FROM batch WHERE arrival=?1", p->arrival, 0, &moved, &block);
+        if (err == WEDR_OK && moved && block != p->block) {
+            p->block = block;
+            err = open_block(r, db, block, &found);
+        }
+    }
+    if (err != WEDR_OK) {
+        return err;
+    }
+    if (r->block.n == p->n && r->block.seq0 == p->seq0) {
+        view_whole(r);
+    } else {
+        view_part(r, p);
+    }
+    return r->sql.failed;
+}
+
+static void describe(const struct wedr_events_reader *r,
+                     int64_t arrival,
+                     int64_t received_us,
+                     struct wedr_event_block *ret)
 {
     const struct wedr_block *b = &r->block;
     *ret = (struct wedr_event_block){.agent_id = b->agent,
@@ -247,11 +340,11 @@ describe(const struct wedr_events_reader *r, int64_t arrival, struct wedr_event_
                                      .stream = b->stream,
                                      .epoch = b->epoch,
                                      .arrival = arrival,
-                                     .received_us = b->received_at,
-                                     .t0 = b->t0,
-                                     .t1 = b->t1,
-                                     .lines = b->n,
-                                     .counts = b->counts};
+                                     .received_us = received_us,
+                                     .t0 = r->t0,
+                                     .t1 = r->t1,
+                                     .lines = r->lines,
+                                     .counts = r->counts};
 }
 
 static int reader_next(struct wedr_events_reader *r, int64_t arrival, struct wedr_event_block *ret)
@@ -266,13 +359,13 @@ static int reader_next(struct wedr_events_reader *r, int64_t arrival, struct wed
             return err;
         }
     }
-    struct place p = r->page[r->at];
+    struct place *p = &r->page[r->at];
     sqlite3 *db = wedr_sql_day_db(&r->sql, r->day);
-    int err = db ? open_block(r, db, p.block) : WEDR_E_BUSY;
+    int err = db ? open_batch(r, db, p) : WEDR_E_BUSY;
     if (err == WEDR_OK) {
         r->at++;
-        r->after = p.arrival;
-        describe(r, p.arrival, ret);
+        r->after = p->arrival;
+        describe(r, p->arrival, p->received, ret);
     }
     return err;
 }
@@ -324,41 +417,59 @@ static int reader_scan(struct wedr_events_reader *r, const struct wedr_events_sc
     WEDR_OBJ_CHECK(r, READER_MAGIC);
     int err = list_days(r, NULL);
     r->ask = ask;
+    r->id_count = r->id_at = 0;
     r->day = 0;
-    r->tiny = false;
-    r->last_id = 0;
+    r->listed = false;
     return err;
 }
 
-#define SCAN_SQL(table, sign)       \
-    "SELECT " sign "id FROM " table \
-    " WHERE id>?1 AND t1>=?2 AND t0<=?3 AND (?4 IS NULL OR agent=?4) ORDER BY id LIMIT ?5"
+#define IDS_MAX (16u << 20) /* blocks of one day */
+#define SCAN_SQL(table, place)                                                     \
+    "SELECT " place " FROM " table                                                 \
+    " WHERE t1>=?1 AND t0<=?2 AND (?3 IS NULL OR agent=?3) AND NOT EXISTS(SELECT " \
+    "1 FROM dead WHERE dead.id=" place ") ORDER BY " table ".id"
 
-static int scan_page(struct wedr_events_reader *r, sqlite3 *db)
+static int add_ids(struct wedr_events_reader *r, sqlite3 *db, const char *sql)
 {
     sqlite3_stmt *st = NULL;
-    int rc = sqlite3_prepare_v2(db, r->tiny ? SCAN_SQL("tiny", "-") : SCAN_SQL("blk", ""), -1, &st,
-                                NULL);
-    if (rc == SQLITE_OK) {
-        (void)sqlite3_bind_int64(st, 1, r->last_id);
-        (void)sqlite3_bind_int64(st, 2, r->ask->from_us);
-        (void)sqlite3_bind_int64(st, 3, r->ask->to_us);
-        (void)sqlite3_bind_text(st, 4, r->ask->agent_id, -1, SQLITE_STATIC);
-        (void)sqlite3_bind_int(st, 5, (int)PAGE_MAX);
+    int err = wedr_sqlite_error(db, sqlite3_prepare_v2(db, sql, -1, &st, NULL));
+    int rc = SQLITE_DONE;
+    if (err == WEDR_OK) {
+        (void)sqlite3_bind_int64(st, 1, r->ask->from_us);
+        (void)sqlite3_bind_int64(st, 2, r->ask->to_us);
+        (void)sqlite3_bind_text(st, 3, r->ask->agent_id, -1, SQLITE_STATIC);
     }
-    r->count = r->at = 0;
-    while (rc == SQLITE_OK || rc == SQLITE_ROW) {
-        rc = sqlite3_step(st);
-        if (rc != SQLITE_ROW || r->count == PAGE_MAX) {
-            break;
+    while (err == WEDR_OK && (rc = sqlite3_step(st)) == SQLITE_ROW) {
+        if (r->id_count == r->id_cap) {
+            size_t cap = r->id_cap ? r->id_cap * 2 : PAGE_MAX;
+            int64_t *ids = cap > IDS_MAX ? NULL : wedr_realloc(r->ids, cap, sizeof(*ids));
+            if (!ids) {
+                err = WEDR_E_NOMEM;
+                break;
+            }
+            r->ids = ids;
+            r->id_cap = cap;
         }
-        r->page[r->count].arrival = 0;
-        r->page[r->count].block = sqlite3_column_int64(st, 0);
-        r->last_id = r->tiny ? -r->page[r->count].block : r->page[r->count].block;
-        r->count++;
+        r->ids[r->id_count++] = sqlite3_column_int64(st, 0);
     }
+    err = err == WEDR_OK ? wedr_sqlite_error(db, rc) : err;
     (void)sqlite3_finalize(st);
-    return wedr_sqlite_error(db, rc);
+    return err;
+}
+
+/* Both tables as they were at one moment: what is merged later stays readable where it was. */
+static int list_day(struct wedr_events_reader *r, sqlite3 *db)
+{
+    r->id_count = r->id_at = 0;
+    int err = wedr_sqlite_exec(db, "BEGIN");
+    if (err == WEDR_OK) {
+        err = add_ids(r, db, SCAN_SQL("blk", "blk.id"));
+        err = err == WEDR_OK ? add_ids(r, db, SCAN_SQL("tiny", "-tiny.id")) : err;
+        int end = wedr_sqlite_exec(db, "COMMIT");
+        err = err == WEDR_OK ? end : err;
+    }
+    r->listed = err == WEDR_OK;
+    return err;
 }
 
 static bool block_wanted(const struct wedr_events_reader *r)
@@ -374,13 +485,12 @@ static bool block_wanted(const struct wedr_events_reader *r)
     return false;
 }
 
-/* On to the next table or day. */
+/* On to the next day. */
 static void scan_on(struct wedr_events_reader *r)
 {
-    r->day += r->tiny;
-    r->tiny = !r->tiny;
-    r->last_id = 0;
-    r->count = r->at = 0;
+    r->day++;
+    r->listed = false;
+    r->id_count = r->id_at = 0;
 }
 
 static int reader_scan_next(struct wedr_events_reader *r, struct wedr_event_block *ret)
@@ -390,28 +500,29 @@ static int reader_scan_next(struct wedr_events_reader *r, struct wedr_event_bloc
     while (r->ask && r->day < r->sql.day_count) {
         sqlite3 *db = wedr_sql_day_db(&r->sql, r->day);
         const struct wedr_sql_day *d = &r->sql.days[r->day];
+        bool found = false;
         if (r->sql.failed != WEDR_OK) {
             return r->sql.failed;
         }
         if (!db || d->t1 < r->ask->from_us || d->t0 > r->ask->to_us) {
-            r->tiny = true;
             scan_on(r);
             continue;
         }
-        int err = r->at < r->count ? WEDR_OK : scan_page(r, db);
+        int err = r->listed ? WEDR_OK : list_day(r, db);
         if (err != WEDR_OK) {
             return err;
         }
-        if (r->count == 0) {
+        if (r->id_at == r->id_count) {
             scan_on(r);
             continue;
         }
-        err = open_block(r, db, r->page[r->at++].block);
-        if (err != WEDR_OK) {
-            return err;
+        err = open_block(r, db, r->ids[r->id_at++], &found);
+        if (err != WEDR_OK || !found) { /* merged, and longer ago than it stays readable */
+            return err == WEDR_OK ? WEDR_E_BUSY : err;
         }
         if (block_wanted(r)) {
-            describe(r, 0, ret);
+            view_whole(r);
+            describe(r, 0, r->block.received_at, ret);
             return WEDR_OK;
         }
     }
@@ -425,7 +536,11 @@ reader_line(struct wedr_events_reader *r, uint32_t row, bool type_only, struct w
     struct wedr_event_line l = {0};
     int64_t seq = 0;
     WEDR_OBJ_CHECK(r, READER_MAGIC);
-    if (row >= b->n || !wedr_block_is_row(b, row) || !wedr_block_code(b, row, &l.type)) {
+    if (row >= r->lines) {
+        return WEDR_E_NOENT;
+    }
+    row += r->first;
+    if (!wedr_block_is_row(b, row) || !wedr_block_code(b, row, &l.type)) {
         return r->sql.failed != WEDR_OK ? r->sql.failed : WEDR_E_NOENT;
     }
     if (!type_only && (!wedr_block_ts(b, row, &l.ts_us) || !wedr_block_seq(b, row, &seq) ||

@@ -18,8 +18,9 @@ static int put_run(sqlite3_stmt *out, sqlite3 *catalog, int64_t first, int64_t l
     return err;
 }
 
-/* The runs between the holes of one block. */
-static int put_block(sqlite3 *day, int64_t id, sqlite3_stmt *out, sqlite3 *catalog)
+/* The runs between the holes of one batch; its block may have been merged from several. */
+static int
+put_batch(sqlite3 *day, int64_t id, int64_t seq0, int64_t seq1, sqlite3_stmt *out, sqlite3 *catalog)
 {
     struct wedr_sql counters = {.day_count = 0};
     struct wedr_block b;
@@ -36,9 +37,12 @@ static int put_block(sqlite3 *day, int64_t id, sqlite3_stmt *out, sqlite3 *catal
     int err = wedr_sqlite_error(day, rc);
     if (rc == SQLITE_ROW) {
         wedr_block_from_row(&b, &counters, day, st, tiny);
-        int64_t first = b.seq0, last = b.seq0 - 1, seq = 0;
+        int64_t first = seq0, last = seq0 - 1, seq = 0;
         for (uint32_t i = 0; err == WEDR_OK && i < b.n && wedr_block_any_seq(&b, i, seq, &seq);
              i++) {
+            if (seq < seq0 || seq > seq1) {
+                continue;
+            }
             if (seq != last + 1) {
                 err = last < first ? WEDR_OK : put_run(out, catalog, first, last);
                 first = seq;
@@ -71,7 +75,7 @@ int wedr_runs_copy(sqlite3 *day, sqlite3 *catalog)
         }
         err = seq1 - seq0 + 1 == sqlite3_column_int64(in, 5)
                   ? put_run(out, catalog, seq0, seq1)
-                  : put_block(day, sqlite3_column_int64(in, 6), out, catalog);
+                  : put_batch(day, sqlite3_column_int64(in, 6), seq0, seq1, out, catalog);
     }
     if (err == WEDR_OK) {
         err = wedr_sqlite_error(day, rc);

@@ -68,6 +68,7 @@ void wedr_block_fini(struct wedr_block *b)
     wedr_line_parser_free(b->parser);
     wedr_free(b->column_blob);
     wedr_free(b->bitmap);
+    wedr_free(b->parts);
     wedr_free(b->raw);
     wedr_free(b->offset);
     memset(b, 0, sizeof(*b));
@@ -129,6 +130,23 @@ static bool need_columns(struct wedr_block *b)
         rc = wedr_columns_open(b->column_blob, len, b->n, (uint64_t)b->seq0, &b->columns);
     }
     return rc == WEDR_OK || fail(b, rc);
+}
+
+/* Parts of a merged block: docs/event-store.md. */
+int64_t wedr_block_received_at(struct wedr_block *b, uint32_t row)
+{
+    if (!b->parts_read && !b->tiny) {
+        int rc = read_blob(b, "SELECT parts FROM made WHERE id=?1", &b->parts, &b->parts_len);
+        (void)wedr_sql_note(b->sql, rc);
+    }
+    b->parts_read = true;
+    size_t at = WEDR_PARTS_HEAD;
+    while (b->parts && at + WEDR_PART_LEN <= b->parts_len && row >= wedr_le32(b->parts + at)) {
+        row -= wedr_le32(b->parts + at);
+        at += WEDR_PART_LEN;
+    }
+    return b->parts && at + WEDR_PART_LEN <= b->parts_len ? (int64_t)wedr_le64(b->parts + at + 4)
+                                                          : b->received_at;
 }
 
 static int find_lines(struct wedr_block *b)

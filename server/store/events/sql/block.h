@@ -25,6 +25,9 @@ struct wedr_block {
     uint32_t counts[256];
     uint8_t *bitmap; /* tiny with rejected lines */
     size_t bitmap_len;
+    uint8_t *parts; /* of a merged block: its batches */
+    size_t parts_len;
+    bool parts_read;
     /* opened when needed */
     struct wedr_columns *columns;
     uint8_t *column_blob;
@@ -59,6 +62,8 @@ bool wedr_block_any_seq(struct wedr_block *b, uint32_t row, int64_t before, int6
 bool wedr_block_code(struct wedr_block *b, uint32_t row, uint8_t *ret);
 bool wedr_block_pid(struct wedr_block *b, uint32_t row, enum wedr_column_id which, int64_t *ret);
 bool wedr_block_name(struct wedr_block *b, uint32_t row, struct wedr_span *ret);
+/* When the row's batch came: the block's own time, unless it was merged from several. */
+int64_t wedr_block_received_at(struct wedr_block *b, uint32_t row);
 /* The line without its newline. */
 bool wedr_block_line(struct wedr_block *b, uint32_t row, struct wedr_span *ret);
 /* The parsed line; false when it cannot be read. Valid until another row is parsed. */

@@ -304,7 +304,8 @@ static int64_t count_in_batch(
             while (k < n && (int64_t)r[k].last < seq) {
                 k++;
             }
-            count += k < n && seq >= (int64_t)r[k].first;
+            /* the block may have been merged from several batches */
+            count += k < n && seq >= (int64_t)r[k].first && seq >= seq0 && seq <= seq1;
         }
         wedr_block_fini(&b);
     }

@@ -94,11 +94,11 @@ static int close_cursor(sqlite3_vtab_cursor *base)
     return SQLITE_OK;
 }
 
-#define PAGE_SQL(table)                                                                          \
-    "SELECT id FROM " table                                                                      \
-    " WHERE id>?1 AND (?2 IS NULL OR agent=?2) AND (?3 IS NULL OR stream=?3)"                    \
-    " AND (?4 IS NULL OR epoch=?4) AND t1>=?5 AND t0<=?6 AND seq1>=?7 AND seq0<=?8 ORDER BY id " \
-    "LIMIT ?9"
+#define PAGE_SQL(table, place)                                                      \
+    "SELECT id FROM " table                                                         \
+    " WHERE id>?1 AND (?2 IS NULL OR agent=?2) AND (?3 IS NULL OR stream=?3)"       \
+    " AND (?4 IS NULL OR epoch=?4) AND t1>=?5 AND t0<=?6 AND seq1>=?7 AND seq0<=?8" \
+    " AND NOT EXISTS(SELECT 1 FROM dead WHERE dead.id=" place ") ORDER BY id LIMIT ?9"
 
 /* Next ids of this day and table that may have rows; the statement is closed at once, so that no
  * snapshot is held. */
@@ -106,7 +106,8 @@ static int next_page(struct cursor *c, sqlite3 *db)
 {
     const struct wedr_events_ask *a = &c->ask;
     sqlite3_stmt *st = NULL;
-    int rc = sqlite3_prepare_v2(db, c->tiny ? PAGE_SQL("tiny") : PAGE_SQL("blk"), -1, &st, NULL);
+    int rc = sqlite3_prepare_v2(
+        db, c->tiny ? PAGE_SQL("tiny", "-tiny.id") : PAGE_SQL("blk", "blk.id"), -1, &st, NULL);
     if (rc != SQLITE_OK) {
         return rc;
     }
@@ -372,7 +373,7 @@ static void result_from_block(sqlite3_context *ctx, struct cursor *c, int column
     struct wedr_block *b = &c->block;
     switch (column) {
     case C_RECEIVED_AT:
-        sqlite3_result_int64(ctx, b->received_at);
+        sqlite3_result_int64(ctx, wedr_block_received_at(b, c->row));
         break;
     case C_AGENT_ID:
         sqlite3_result_text(ctx, b->agent, -1, SQLITE_TRANSIENT);
