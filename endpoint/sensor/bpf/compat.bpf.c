@@ -239,12 +239,12 @@ static __always_inline bool names_of_two(struct named *n, void *regs, u32 number
     return n->op != 0;
 }
 
-static __always_inline void path_called(void *regs, u32 number, long ret)
+/* Is there a name to tell? */
+static __always_inline bool path_called(void *regs, u32 number, long ret)
 {
     struct named n = {.via = WEDR_VIA_COMPAT};
-    if (ret == 0 && (names_of_two(&n, regs, number) || names_of_one(&n, regs, number))) {
-        named_tell(&n);
-    }
+    return ret == 0 && (names_of_two(&n, regs, number) || names_of_one(&n, regs, number)) &&
+           named_keep(&n);
 }
 
 static __always_inline bool code_called(void *regs, u32 number, long ret)
@@ -254,6 +254,23 @@ static __always_inline bool code_called(void *regs, u32 number, long ret)
                                 compat_arg(regs, 3), compat_arg(regs, 4)},
                         .ret = ret};
     return code_called_32(&c);
+}
+
+extern int wedr_compat_tail_told(void *);
+
+/* What resolves a name needs nearly the 512 bytes that a stack may have with all its calls: it
+ * begins with an empty one. */
+struct {
+    __uint(type, BPF_MAP_TYPE_PROG_ARRAY);
+    __uint(max_entries, 1);
+    __uint(key_size, sizeof(u32));
+    __array(values, int(void *));
+} compat_tails SEC(".maps") = {.values = {[0] = (void *)&wedr_compat_tail_told}};
+
+SEC("tp_btf/sys_exit")
+int wedr_compat_tail_told(void *unused)
+{
+    return path_call_told();
 }
 
 SEC("tp_btf/sys_exit")
@@ -268,8 +285,10 @@ int BPF_PROG(wedr_compat, void *regs, long ret)
     enum cred_call call = cred_call_of(number);
     if (call != CALL_NONE) {
         cred_called(call);
-    } else if (!code_called(regs, number, ret) && !open_called(regs, number, (int)ret)) {
-        path_called(regs, number, (int)ret);
+    } else if (!code_called(regs, number, ret) && !open_called(regs, number, (int)ret) &&
+               path_called(regs, number, (int)ret)) {
+        bpf_tail_call(ctx, &compat_tails, 0);
+        tail_missing();
     }
     return 0;
 }

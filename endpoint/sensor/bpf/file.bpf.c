@@ -57,17 +57,6 @@ int wedr_file_tail_open(void *ctx)
     return w && file ? file_opened(file, x->ret, w->asked, w->via) : 0;
 }
 
-/* Somebody emptied the array of programs: the record is lost, and counted. */
-static __always_inline void tail_missing(void)
-{
-    struct wedr_sensor_state *st = state_get();
-    if (st) {
-        struct wedr_sensor_lane *lane = &st->lane[WEDR_LANE_BULK];
-        lane_next(lane);
-        lane_lost(lane, WEDR_LOSS_REASON_SCRATCH);
-    }
-}
-
 /* Most opens are for reading and end here. */
 static __always_inline int go_on_open(struct sys_exit *x, u32 asked, u32 via)
 {

@@ -464,6 +464,18 @@ __attribute__((noinline)) int path_call_told(void)
     return 0;
 }
 
+/* What was to go on in a program of its own did not, for somebody emptied the array of programs:
+ * the record is lost, and counted. */
+static __always_inline void tail_missing(void)
+{
+    struct wedr_sensor_state *st = state_get();
+    if (st) {
+        struct wedr_sensor_lane *lane = &st->lane[WEDR_LANE_BULK];
+        lane_next(lane);
+        lane_lost(lane, WEDR_LOSS_REASON_SCRATCH);
+    }
+}
+
 /* Has current begun a call that is told? */
 static __always_inline bool path_call_pending(void)
 {

@@ -16,8 +16,8 @@ struct named {
 };
 
 /* A global function of plain numbers: verified once and not for each operation. what: op, via and
- * follow, a byte each. */
-__attribute__((noinline)) int named_told(u32 what, u64 dirfds, u64 name, u64 origin, u32 detail)
+ * follow, a byte each. 1: path_call_told has something to tell. */
+__attribute__((noinline)) int named_kept(u32 what, u64 dirfds, u64 name, u64 origin, u32 detail)
 {
     struct path_call *c = call_begin(what & 0xff);
     if (!c) {
@@ -32,12 +32,12 @@ __attribute__((noinline)) int named_told(u32 what, u64 dirfds, u64 name, u64 ori
     if (origin) {
         keep_name(c, ORIGIN, (int)(dirfds >> 32), origin);
     }
-    return path_call_told();
+    return 1;
 }
 
-static __always_inline int named_tell(const struct named *n)
+static __always_inline int named_keep(const struct named *n)
 {
-    return named_told(n->op | n->via << 8 | n->follow << 16,
+    return named_kept(n->op | n->via << 8 | n->follow << 16,
                       (u32)n->dirfd | (u64)(u32)n->origin_dirfd << 32, n->name, n->origin,
                       n->detail);
 }

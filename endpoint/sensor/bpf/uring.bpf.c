@@ -155,7 +155,7 @@ static __always_inline int asked(u64 request)
     if (!bpf_core_field_exists(r->cmd) || !names_asked(&n, request, BPF_CORE_READ(r, opcode))) {
         return 0;
     }
-    return named_tell(&n);
+    return named_keep(&n) ? path_call_told() : 0;
 }
 
 SEC("tp_btf/io_uring_submit_req") /* 6.4 */

@@ -179,13 +179,9 @@ void wedr_dcache_solve(const struct wedr_file_sample *samples,
     }
 }
 
-int wedr_persistence_start(struct bpf_object *obj, const char *folder)
+int wedr_persistence_start(struct bpf_object *obj)
 {
-    int tails = bpf_object__find_map_fd_by_name(obj, TAILS_PIN);
     int err = fill_patterns(obj);
-    if (!err) {
-        err = wedr_pin_fd(tails, folder, TAILS_PIN);
-    }
     if (!err) {
         wedr_persistence_scan(obj);
     }

@@ -11,13 +11,13 @@
 
 struct bpf_object;
 
-/* Fills the pattern maps of the loaded object `file`, pins its array of programs below folder, and
- * has the programs look at the files that exist now (at most WEDR_PERSISTENCE_FILES): their inodes
- * are watched, and their names show where the kernel's directory cache is. Without that last part
- * (too few files, an unknown kernel) names that a process gave are shown unresolved; that is no
- * error. Before the programs are attached. WEDR_E_RANGE: a pattern that the maps cannot hold. */
+/* Fills the pattern maps of the loaded object `file` and has the programs look at the files that
+ * exist now (at most WEDR_PERSISTENCE_FILES): their inodes are watched, and their names show where
+ * the kernel's directory cache is. Without that last part (too few files, an unknown kernel) names
+ * that a process gave are shown unresolved; that is no error. Before the programs are attached.
+ * WEDR_E_RANGE: a pattern that the maps cannot hold. */
 #define WEDR_PERSISTENCE_FILES 4096u
-WEDR_MUST_USE int wedr_persistence_start(struct bpf_object *obj, const char *folder);
+WEDR_MUST_USE int wedr_persistence_start(struct bpf_object *obj);
 
 /* The last part of it. Any time later the inodes of files that came since can be added so. */
 void wedr_persistence_scan(struct bpf_object *obj);

@@ -20,6 +20,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+const char *const wedr_tails_pins[TAILS_COUNT] = {"file_tails", "compat_tails"};
 const char *const wedr_map_pins[MAP_COUNT] = {"state", "ring0",   "ring1",    "hooks",   "policy",
                                               "uids",  "cgroups", "prefixes", "budgets", "missed"};
 
@@ -60,8 +61,10 @@ void wedr_sensor_close(struct wedr_sensor *s)
     if (s->sweep >= 0) {
         (void)close(s->sweep);
     }
-    if (s->tails >= 0) {
-        (void)close(s->tails);
+    for (int i = 0; i < TAILS_COUNT; i++) {
+        if (s->tails[i] >= 0) {
+            (void)close(s->tails[i]);
+        }
     }
     for (int i = 0; i < HOOK_COUNT; i++) {
         if (s->link[i] >= 0) {
@@ -182,8 +185,10 @@ static int open_pins(struct wedr_sensor *s, bool with_links, struct wedr_errinfo
         return wedr_fail(ei, err, "the state page is not ours");
     }
     char path[PIN_PATH_MAX];
-    if (with_links && wedr_pin_entry(path, s->folder, TAILS_PIN) == WEDR_OK) {
-        s->tails = bpf_obj_get(path); /* without area file there is none */
+    for (int i = 0; with_links && i < TAILS_COUNT; i++) {
+        if (wedr_pin_entry(path, s->folder, wedr_tails_pins[i]) == WEDR_OK) {
+            s->tails[i] = bpf_obj_get(path); /* without its area there is none */
+        }
     }
     return with_links ? open_links(s, ei) : WEDR_OK;
 }
@@ -203,7 +208,7 @@ int wedr_sensor_from_pins(const char *folder,
     s->magic = SENSOR_MAGIC;
     (void)snprintf(s->folder, sizeof s->folder, "%s", folder);
     s->sweep = -1;
-    s->tails = -1;
+    memset(s->tails, 0xff, sizeof s->tails);
     memset(s->map, 0xff, sizeof s->map);
     memset(s->link, 0xff, sizeof s->link);
     int err = open_pins(s, with_links, ei);

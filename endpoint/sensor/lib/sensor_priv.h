@@ -75,11 +75,16 @@ struct hook_report {
     char reason[WEDR_SENSOR_REASON_MAX]; /* "" when live */
 };
 
+/* Arrays of programs that the programs of an area jump to. The kernel empties one that nobody
+ * holds: they are pinned. */
+#define TAILS_COUNT 2
+extern const char *const wedr_tails_pins[TAILS_COUNT];
+
 struct wedr_sensor {
     uint32_t magic;
     char folder[PIN_PATH_MAX]; /* where its pins are */
     int sweep;                 /* program; -1 in an old set */
-    int tails;                 /* map: the kernel empties it when nobody holds it; -1: none */
+    int tails[TAILS_COUNT];    /* maps: the kernel empties one that nobody holds; -1: none */
     int map[MAP_COUNT];        /* -1 when closed; MAP_STATE is frozen: mapped for reading only */
     int link[HOOK_COUNT];      /* -1: not live, or an old set, which has none */
     uint32_t link_id[HOOK_COUNT];
@@ -144,7 +149,6 @@ WEDR_MUST_USE int wedr_iterate(int prog, int map, uint32_t *ret_bytes);
  * has no sweep. */
 void wedr_missed_note(const char *folder);
 #define SWEEP_PIN "prog_sweep"
-#define TAILS_PIN "file_tails" /* programs that those of area file jump to */
 WEDR_MUST_USE int wedr_sweep_pins(const char *folder);
 
 /* sensor_policy.c: what holds until somebody sets a policy. */

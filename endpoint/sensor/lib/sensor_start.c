@@ -67,7 +67,7 @@ static int run_lists(const struct wedr_set *set, uint32_t *ret_existing)
 }
 
 /* The file programs need their lists; without them they are not attached. */
-static void fill_areas(struct wedr_set *set, const char *folder)
+static void fill_areas(struct wedr_set *set)
 {
     const struct wedr_area *areas;
     size_t count = wedr_area_list(&areas);
@@ -75,7 +75,7 @@ static void fill_areas(struct wedr_set *set, const char *folder)
         if (!set->obj[i] || strcmp(areas[i].name, "file") != 0) {
             continue;
         }
-        int err = wedr_persistence_start(set->obj[i], folder);
+        int err = wedr_persistence_start(set->obj[i]);
         for (size_t k = 0; err && k < HOOK_COUNT; k++) {
             if (strcmp(wedr_hooks[k].area, "file") == 0 && !set->reason[k][0]) {
                 (void)snprintf(set->reason[k], WEDR_SENSOR_REASON_MAX,
@@ -174,6 +174,22 @@ static int pin_maps(struct bpf_object *obj, const char *folder)
     return err;
 }
 
+static int pin_tails(const struct wedr_set *set, const char *folder)
+{
+    int err = WEDR_OK;
+    for (int i = 0; i < TAILS_COUNT; i++) {
+        int map = -1;
+        for (size_t k = 0; k < WEDR_AREAS_MAX && map < 0; k++) {
+            map =
+                set->obj[k] ? bpf_object__find_map_fd_by_name(set->obj[k], wedr_tails_pins[i]) : -1;
+        }
+        if (map >= 0 && !err) {
+            err = wedr_pin_fd(map, folder, wedr_tails_pins[i]);
+        }
+    }
+    return err;
+}
+
 int wedr_set_start(struct wedr_set *set,
                    const char *folder,
                    uint32_t *ret_existing,
@@ -192,12 +208,16 @@ int wedr_set_start(struct wedr_set *set,
         err = pin_maps(first, folder);
     }
     if (!err) {
+        step = "pin what the programs jump to";
+        err = pin_tails(set, folder);
+    }
+    if (!err) {
         step = "pin the sweep";
         const struct bpf_program *sweep = bpf_object__find_program_by_name(first, "wedr_sweep");
         err = wedr_pin_fd(sweep ? bpf_program__fd(sweep) : -1, folder, SWEEP_PIN);
     }
     if (!err) {
-        fill_areas(set, folder);
+        fill_areas(set);
         err = attach_all(set, folder, &step);
     }
     if (!err) {

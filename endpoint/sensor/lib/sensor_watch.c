@@ -81,7 +81,9 @@ int wedr_sensor_check(struct wedr_sensor *s,
         h.repinned += put_pin_back(s, s->map[i], wedr_map_pins[i]);
     }
     h.repinned += !dead && put_pin_back(s, s->sweep, SWEEP_PIN);
-    h.repinned += !dead && s->tails >= 0 && put_pin_back(s, s->tails, TAILS_PIN);
+    for (int i = 0; !dead && i < TAILS_COUNT; i++) {
+        h.repinned += s->tails[i] >= 0 && put_pin_back(s, s->tails[i], wedr_tails_pins[i]);
+    }
     *ret = h;
     if (dead) {
         return wedr_fail(ei, WEDR_E_CLOSED, "the link of hook %s is dead", dead);
