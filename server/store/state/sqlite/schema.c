@@ -89,7 +89,11 @@ static int read_version(sqlite3 *db, int *ret)
 
 int wedr_state_migrate(sqlite3 *db, struct wedr_errinfo *ei)
 {
-    const int newest = (int)WEDR_ARRAY_COUNT(migrations);
+    return wedr_state_migrate_to(db, (int)WEDR_ARRAY_COUNT(migrations), ei);
+}
+
+int wedr_state_migrate_to(sqlite3 *db, int newest, struct wedr_errinfo *ei)
+{
     char pragma[48];
     int version = 0;
     if (sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL) != SQLITE_OK ||

@@ -10,6 +10,7 @@
 #include "state_folder.h"
 #include "store/state/sqlite/db.h"
 #include "store/state/sqlite/detect.h"
+#include "store/state/sqlite/schema.h"
 #include <stdio.h>
 #include <string.h>
 
@@ -287,6 +288,31 @@ static void the_bytes_of_all_alerts_are_bounded_and_the_biggest_sender_pays(void
     STATE_OPS->close(s);
 }
 
+/* What a program of version 2 would have left behind, with the alerts of the store that is there.
+ */
+static void make_older_store(void)
+{
+#define V2                                                                                      \
+    "id,alert_id,agent_id,hostname,origin,ts,received_at,stored_at,rule_id,rule_title,"         \
+    "rule_language,severity,message,tags,actions,pid,process_key,image_path,command_line,user," \
+    "entity,suppressed,match_count,rules_serial,profile,ancestry,matched"
+    char path[128], newer[128], attach[160];
+    sqlite3 *db = NULL;
+    (void)snprintf(path, sizeof(path), "%s/state.db", state_folder);
+    (void)snprintf(newer, sizeof(newer), "%s/newer.db", state_folder);
+    (void)snprintf(attach, sizeof(attach), "ATTACH '%s' AS n", newer);
+    assert_int_equal(rename(path, newer), 0);
+    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+    assert_int_equal(wedr_state_migrate_to(db, 2, NULL), WEDR_OK);
+    assert_int_equal(sqlite3_exec(db, attach, NULL, NULL, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db,
+                                  "INSERT INTO alert(" V2 ") SELECT " V2 " FROM n.alert;"
+                                  "INSERT INTO alert_evidence SELECT * FROM n.alert_evidence",
+                                  NULL, NULL, NULL),
+                     SQLITE_OK);
+    assert_int_equal(sqlite3_close(db), SQLITE_OK);
+}
+
 static void alerts_of_an_older_store_are_counted_with_their_bytes(void **state)
 {
     (void)state;
@@ -295,13 +321,8 @@ static void alerts_of_an_older_store_are_counted_with_their_bytes(void **state)
     put_big(s, A, 0, 3);
     int64_t bytes = number(s, "SELECT sum(bytes) FROM alert");
     assert_true(bytes > 3 * EVENT_LEN);
-    assert_int_equal(wedr_state_run(s->writer, NULL, "DROP INDEX alert_agent", ""), WEDR_OK);
-    assert_int_equal(wedr_state_run(s->writer, NULL, "ALTER TABLE alert DROP COLUMN bytes", ""),
-                     WEDR_OK);
-    assert_int_equal(wedr_state_run(s->writer, NULL, "ALTER TABLE profile DROP COLUMN sensor", ""),
-                     WEDR_OK);
-    assert_int_equal(wedr_state_run(s->writer, NULL, "PRAGMA user_version=2", ""), WEDR_OK);
     STATE_OPS->close(s);
+    make_older_store();
     s = state_open();
     assert_int_equal(number(s, "SELECT sum(bytes) FROM alert"), bytes);
     STATE_OPS->close(s);
