@@ -27,9 +27,6 @@ static const char staging[] =
     "CREATE TABLE x_label(kind, code, text);"
     "CREATE TABLE x_host(agent TEXT PRIMARY KEY, hostname);"
     "CREATE TABLE x_flight(agent, epoch, stream, in_flight, PRIMARY KEY(agent, epoch, stream));"
-    "CREATE TABLE agents(agent_id TEXT, hostname TEXT, os TEXT, os_version TEXT, agent_version "
-    "TEXT,"
-    " enrolled_at INTEGER, last_seen INTEGER, cert_sha256 TEXT, revoked INTEGER);"
     "CREATE TABLE tamper(agent_id TEXT, hostname TEXT, epoch TEXT, stream TEXT, first_seq INTEGER, "
     "last_seq INTEGER,"
     " sha256 TEXT, received_at INTEGER);"
@@ -145,8 +142,10 @@ static const char computed[] =
     " coalesce(t.text, 'reason_' || reason) FROM x_gap g LEFT JOIN x_host o ON o.agent=g.agent"
     " LEFT JOIN x_label t ON t.kind=2 AND t.code=reason;";
 
-/* Rows of a query on `from` into an insert on `to`. A source without the tables gives nothing. */
-static int copy_rows(sqlite3 *from, const char *select, sqlite3 *to, const char *insert)
+/* Rows of a query on `from` into an insert on `to`, as far as the agent in the first column is in
+ * scope. */
+static int copy_rows(
+    const struct wedr_sql *s, sqlite3 *from, const char *select, sqlite3 *to, const char *insert)
 {
     sqlite3_stmt *in = NULL, *out = NULL;
     int rc = sqlite3_prepare_v2(from, select, -1, &in, NULL);
@@ -155,6 +154,9 @@ static int copy_rows(sqlite3 *from, const char *select, sqlite3 *to, const char 
         err = wedr_sqlite_error(to, sqlite3_prepare_v2(to, insert, -1, &out, NULL));
     }
     while (err == WEDR_OK && (rc = sqlite3_step(in)) == SQLITE_ROW) {
+        if (!wedr_sql_in_scope(s, (const char *)sqlite3_column_text(in, 0))) {
+            continue;
+        }
         for (int i = 0; i < sqlite3_column_count(in); i++) {
             sqlite3_bind_value(out, i + 1, sqlite3_column_value(in, i));
         }
@@ -169,11 +171,11 @@ static int copy_rows(sqlite3 *from, const char *select, sqlite3 *to, const char 
     return err;
 }
 
-static int copy_source(sqlite3 *from, const char *streams, sqlite3 *to)
+static int copy_source(const struct wedr_sql *s, sqlite3 *from, const char *streams, sqlite3 *to)
 {
-    int rc = copy_rows(from, streams, to, INSERT_STREAM);
+    int rc = copy_rows(s, from, streams, to, INSERT_STREAM);
     for (size_t i = 0; rc == WEDR_OK && i < WEDR_ARRAY_COUNT(fact_copies); i++) {
-        rc = copy_rows(from, fact_copies[i].select, to, fact_copies[i].insert);
+        rc = copy_rows(s, from, fact_copies[i].select, to, fact_copies[i].insert);
     }
     return rc;
 }
@@ -204,26 +206,17 @@ static int insert_labels(sqlite3 *db)
  * leaves fields empty. */
 static int copy_state(struct wedr_sql *s, sqlite3 *to)
 {
-    sqlite3 *state = NULL;
     static const struct {
         const char *select, *insert;
     } copies[] = {
-        {"SELECT agent_id, hostname, os, os_version, agent_version, enrolled_us, last_seen_us, "
-         "cert_sha256, revoked FROM agent",
-         "INSERT INTO agents VALUES(?,?,?,?,?,?,?,?,?)"},
         {"SELECT agent_id, hostname FROM agent", "INSERT OR REPLACE INTO x_host VALUES(?,?)"},
         {"SELECT agent_id, epoch, stream, in_flight FROM agent_stream",
          "INSERT OR REPLACE INTO x_flight VALUES(?,?,?,?)"}};
-    if (sqlite3_open_v2(s->state_path, &state, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL) ==
-        SQLITE_OK) {
-        sqlite3_busy_timeout(state, 2000);
-        sqlite3_db_config(state, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
-        int rc = wedr_sqlite_exec(state, "PRAGMA query_only=1");
-        for (size_t i = 0; rc == WEDR_OK && i < WEDR_ARRAY_COUNT(copies); i++) {
-            rc = copy_rows(state, copies[i].select, to, copies[i].insert);
-        }
+    sqlite3 *state = NULL;
+    int rc = wedr_sql_state_db(s, &state);
+    for (size_t i = 0; rc == WEDR_OK && i < WEDR_ARRAY_COUNT(copies); i++) {
+        rc = copy_rows(s, state, copies[i].select, to, copies[i].insert);
     }
-    sqlite3_close(state);
     return WEDR_OK;
 }
 
@@ -461,14 +454,14 @@ int wedr_sql_add_ledger(sqlite3 *db, struct wedr_sql *s, struct wedr_errinfo *ei
     for (size_t i = 0; rc == WEDR_OK && i < s->day_count; i++) {
         sqlite3 *day = wedr_sql_day_db(s, i);
         if (day != NULL) {
-            rc = copy_source(day, stream_of_day, db);
+            rc = copy_source(s, day, stream_of_day, db);
         }
         if (wedr_sql_timed_out(s)) {
             rc = WEDR_E_TIMEOUT;
         }
     }
     if (rc == WEDR_OK && s->catalog != NULL) {
-        rc = copy_source(s->catalog, stream_of_catalog, db);
+        rc = copy_source(s, s->catalog, stream_of_catalog, db);
     }
     rc = rc == WEDR_OK ? heal(s, db) : rc;
     rc = rc == WEDR_OK ? wedr_sqlite_exec(db, computed) : rc;

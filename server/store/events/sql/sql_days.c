@@ -11,6 +11,7 @@
 
 #define DAYS_MAX 32768u
 #define OPEN_BYTES_MAX (512u << 20)
+#define HEAP_LIMIT (512u << 20)
 
 static int add_day(void *arg, const char *name)
 {
@@ -66,7 +67,9 @@ int wedr_sql_open(const char *data_dir,
     (void)snprintf(ret->state_path, sizeof(ret->state_path), "%s/state.db", data_dir);
     (void)snprintf(catalog, sizeof(catalog), "%s/catalog.db", ret->dir);
     ret->open_bytes_max = OPEN_BYTES_MAX;
-    ret->deadline_ms = wedr_time_mono_ms() + time_limit_ms;
+    ret->budget.max = HEAP_LIMIT;
+    ret->started_ms = wedr_time_mono_ms();
+    ret->deadline_ms = ret->started_ms + time_limit_ms;
     int rc = wedr_fs_open_dir(ret->dir, &dir);
     if (rc == WEDR_E_NOENT) {
         rc = wedr_fs_open_dir(data_dir, &dir); /* a server that has stored nothing yet */
@@ -99,7 +102,9 @@ void wedr_sql_close(struct wedr_sql *s)
         sqlite3_close(s->days[i].db);
     }
     wedr_free(s->days);
+    wedr_free(s->scope);
     sqlite3_close(s->catalog);
+    sqlite3_close(s->state);
     memset(s, 0, sizeof(*s));
 }
 
@@ -144,5 +149,37 @@ bool wedr_sql_note(struct wedr_sql *s, int rc)
 
 bool wedr_sql_timed_out(const struct wedr_sql *s)
 {
-    return wedr_time_mono_ms() >= s->deadline_ms;
+    return wedr_time_mono_ms() >= s->deadline_ms ||
+           (s->cancel != NULL && atomic_load_explicit(s->cancel, memory_order_relaxed));
+}
+
+static int compare_agents(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+int wedr_sql_set_scope(struct wedr_sql *s, const struct wedr_query_scope *scope)
+{
+    if (scope == NULL) {
+        return WEDR_OK;
+    }
+    s->scope = wedr_alloc(scope->count + 1, sizeof(*s->scope));
+    if (s->scope == NULL) {
+        return WEDR_E_NOMEM;
+    }
+    for (size_t i = 0; i < scope->count; i++) {
+        s->scope[i] = scope->agents[i];
+    }
+    s->scope_count = scope->count;
+    if (s->scope_count > 1) {
+        qsort(s->scope, s->scope_count, sizeof(*s->scope), compare_agents);
+    }
+    return WEDR_OK;
+}
+
+bool wedr_sql_in_scope(const struct wedr_sql *s, const char *agent)
+{
+    return s->scope == NULL ||
+           (agent != NULL && s->scope_count != 0 &&
+            bsearch(&agent, s->scope, s->scope_count, sizeof(*s->scope), compare_agents) != NULL);
 }

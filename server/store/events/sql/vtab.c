@@ -155,7 +155,8 @@ open_block(struct cursor *c, struct wedr_sql *sql, sqlite3 *db, int64_t id, bool
         wedr_block_fini(&c->block);
         wedr_block_from_row(&c->block, sql, db, st, c->tiny);
         c->row = 0;
-        *ret_use = c->block.n > c->block.rejected &&
+        sql->blocks_asked++;
+        *ret_use = c->block.n > c->block.rejected && wedr_sql_in_scope(sql, c->block.agent) &&
                    (!c->ask.has_type || c->block.counts[c->ask.type] != 0);
     }
     sqlite3_finalize(st);

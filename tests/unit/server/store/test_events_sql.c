@@ -221,24 +221,24 @@ static void conditions_skip_blocks_and_columns_save_parsing(void **state)
         assert_int_equal(fx_put(&f, &b), WEDR_COMMIT_STORED);
     }
     assert_int_equal(wedr_sql_open(f.dir, 10000, &s, NULL), WEDR_OK);
-    assert_int_equal(wedr_sql_query(&s,
+    assert_int_equal(wedr_sql_print(&s,
                                     "SELECT count(*), min(ts), max(pid), min(ppid), "
                                     "max(event_type), max(process_name), max(seq) FROM events",
                                     true, out, NULL),
                      WEDR_OK);
     assert_int_equal(s.lines_parsed, 0);
     assert_int_equal(s.blocks_opened, 0);
-    assert_int_equal(wedr_sql_query(&s, "SELECT uid FROM events WHERE seq=2005", true, out, NULL),
+    assert_int_equal(wedr_sql_print(&s, "SELECT uid FROM events WHERE seq=2005", true, out, NULL),
                      WEDR_OK);
     assert_int_equal(s.lines_parsed, 1);
     assert_int_equal(s.blocks_opened, 1);
-    assert_int_equal(wedr_sql_query(&s, "SELECT uid FROM events WHERE event_type='process_create'",
+    assert_int_equal(wedr_sql_print(&s, "SELECT uid FROM events WHERE event_type='process_create'",
                                     true, out, NULL),
                      WEDR_OK);
-    assert_int_equal(wedr_sql_query(&s, "SELECT uid FROM events WHERE agent_id='" TB_AGENT2 "'",
+    assert_int_equal(wedr_sql_print(&s, "SELECT uid FROM events WHERE agent_id='" TB_AGENT2 "'",
                                     true, out, NULL),
                      WEDR_OK);
-    assert_int_equal(wedr_sql_query(&s, "SELECT uid FROM events WHERE ts<1000", true, out, NULL),
+    assert_int_equal(wedr_sql_print(&s, "SELECT uid FROM events WHERE ts<1000", true, out, NULL),
                      WEDR_OK);
     assert_int_equal(s.blocks_opened, 1);
     wedr_sql_close(&s);
@@ -426,8 +426,8 @@ static void many_open_blocks_are_too_much_memory(void **state)
     fill(&f);
     assert_int_equal(wedr_sql_open(f.dir, 20000, &s, &ei), WEDR_OK);
     s.open_bytes_max = 600000;
-    assert_int_equal(wedr_sql_query(&s, one, true, out, &ei), WEDR_OK);
-    assert_int_equal(wedr_sql_query(&s, four, true, out, &ei), WEDR_E_LIMIT);
+    assert_int_equal(wedr_sql_print(&s, one, true, out, &ei), WEDR_OK);
+    assert_int_equal(wedr_sql_print(&s, four, true, out, &ei), WEDR_E_LIMIT);
     wedr_sql_close(&s);
     (void)fclose(out);
     fx_fini(&f);

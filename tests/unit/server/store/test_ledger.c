@@ -416,7 +416,7 @@ static void many_ranges_cost_one_look_into_a_batch(void **state)
     FILE *out = tmpfile();
     assert_non_null(out);
     assert_int_equal(wedr_sql_open(f.dir, 20000, &s, &ei), WEDR_OK);
-    assert_int_equal(wedr_sql_query(&s, "SELECT lost FROM ledger_loss", true, out, &ei), WEDR_OK);
+    assert_int_equal(wedr_sql_print(&s, "SELECT lost FROM ledger_loss", true, out, &ei), WEDR_OK);
     assert_int_equal(s.blocks_opened, 1);
     wedr_sql_close(&s);
     (void)fclose(out);
