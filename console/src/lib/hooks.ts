@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+import { useCallback, useEffect, useRef, useState } from 'react';
+import { useSearchParams } from 'react-router-dom';
+
+/** Filters live in the address, so that a view can be shared and "back" works. */
+export function useFilters(): [Record<string, string>, (change: Record<string, string | null | undefined>) => void] {
+  const [params, setParams] = useSearchParams();
+  const values = Object.fromEntries(params);
+  const change = useCallback(
+    (c: Record<string, string | null | undefined>) => {
+      setParams((old) => {
+        const next = new URLSearchParams(old);
+        for (const [k, v] of Object.entries(c)) {
+          if (v) {
+            next.set(k, v);
+          } else {
+            next.delete(k);
+          }
+        }
+        return next;
+      });
+    },
+    [setParams],
+  );
+  return [values, change];
+}
+
+export function useTitle(title: string): void {
+  useEffect(() => {
+    document.title = `${title} · WazabiEDR`;
+  }, [title]);
+}
+
+/** Re-renders now and then, for "3 min ago". */
+export function useNow(everyMs = 15_000): number {
+  const [now, setNow] = useState(Date.now);
+  useEffect(() => {
+    const t = setInterval(() => setNow(Date.now()), everyMs);
+    return () => clearInterval(t);
+  }, [everyMs]);
+  return now;
+}
+
+export type StreamStatus = 'connecting' | 'live' | 'waiting' | 'off';
+
+/** Server-sent events while `url` is set. The browser reconnects; a refused stream is tried again every 5 s. */
+export function useStream(url: string | null, names: string[], on: (name: string, data: string) => void): StreamStatus {
+  const [status, setStatus] = useState<StreamStatus>('off');
+  const handler = useRef(on);
+  handler.current = on;
+  const list = names.join(' ');
+  useEffect(() => {
+    if (!url) {
+      setStatus('off');
+      return undefined;
+    }
+    let source: EventSource | undefined;
+    let again: ReturnType<typeof setTimeout> | undefined;
+    const open = () => {
+      setStatus('connecting');
+      source = new EventSource(url);
+      source.onopen = () => setStatus('live');
+      source.onmessage = (e) => handler.current('message', String(e.data));
+      for (const name of list.split(' ').filter(Boolean)) {
+        source.addEventListener(name, (e) => handler.current(name, String((e as MessageEvent).data)));
+      }
+      source.onerror = () => {
+        setStatus('waiting');
+        if (source?.readyState === EventSource.CLOSED) {
+          again = setTimeout(open, 5000);
+        }
+      };
+    };
+    open();
+    return () => {
+      clearTimeout(again);
+      source?.close();
+    };
+  }, [url, list]);
+  return status;
+}

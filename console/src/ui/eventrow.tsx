@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a stored event says in one line, and all of it in a drawer.
+import { Drawer, Tabs } from '@mantine/core';
+import { Link } from 'react-router-dom';
+import type { StoredEvent } from '../api/types';
+import { textOf } from '../lib/hostile';
+import { Copy, Time } from './basics';
+import { Pivot, Raw } from './raw';
+
+type Obj = Record<string, unknown>;
+
+function inner(e: Obj, ...path: string[]): unknown {
+  let at: unknown = e;
+  for (const p of path) {
+    if (typeof at !== 'object' || at === null) {
+      return undefined;
+    }
+    at = (at as Obj)[p];
+  }
+  return at;
+}
+export const raw = (e: Obj, name: string): unknown => inner(e, 'raw', name);
+export const proc = (e: Obj, name: string): unknown => inner(e, 'process', name);
+
+/** agent_id of a stored event: of the event itself, else the first part of its id. */
+export function agentOf(e: StoredEvent): string {
+  return textOf(e.agent_id ?? e.endpoint_id) || e._id.split(':')[0] || '';
+}
+export const hostOf = (e: StoredEvent): string => textOf(e.hostname ?? e.host ?? e._hostname);
+export const timeOf = (e: StoredEvent): string => textOf(e.ts);
+export const typeOf = (e: StoredEvent): string => textOf(e.event_type);
+export const keyOf = (e: StoredEvent): string => textOf(proc(e, 'key') ?? raw(e, 'process_key'));
+
+export function processName(e: StoredEvent): string {
+  const path = textOf(proc(e, 'path') ?? raw(e, 'image_path'));
+  return textOf(proc(e, 'name') ?? raw(e, 'comm')) || (path.split(/[\\/]/).pop() ?? '');
+}
+
+/** The most telling words of an event, by type. */
+export function summary(e: StoredEvent): string {
+  const t = (...names: string[]): string => names.map((n) => textOf(raw(e, n))).find((x) => x !== '') ?? '';
+  switch (typeOf(e)) {
+    case 'process_create':
+      return t('command_line') || textOf(proc(e, 'command_line')) || t('image_path');
+    case 'process_terminate':
+      return `exit ${t('exit_code') || '?'}${t('signal') ? `, signal ${t('signal')}` : ''}`;
+    case 'network_connect':
+    case 'network_close':
+      return `${t('protocol')} to ${t('dst_ip')} ${t('dst_port') && `port ${t('dst_port')}`}`;
+    case 'network_accept':
+      return `${t('protocol')} from ${t('src_ip')} ${t('src_port') && `port ${t('src_port')}`}`;
+    case 'network_listen':
+      return `${t('protocol')} on ${t('src_ip', 'dst_ip')} ${t('src_port') && `port ${t('src_port')}`}`;
+    case 'dns_query':
+      return [t('query_name'), t('answers')].filter(Boolean).join(' → ');
+    case 'file_rename':
+      return `${t('source_path')} → ${t('target_path')}`;
+    case 'telemetry_loss':
+      return `${t('lost')} of ${t('stream')} lost: ${t('reason')}`;
+    case 'alert':
+      return t('rule_title', 'message', 'rule_id');
+    default:
+      return (
+        t('target_path', 'image_path', 'key_path', 'name', 'reason', 'message') ||
+        textOf(e.raw).slice(0, 300)
+      );
+  }
+}
+
+export interface Field {
+  path: string;
+  value: unknown;
+}
+
+/** Every leaf of an event with the path to it; arrays of plain values are one leaf. */
+export function leaves(value: unknown, path = '', out: Field[] = []): Field[] {
+  if (out.length >= 2000) {
+    return out;
+  }
+  const plainList = Array.isArray(value) && value.every((v) => typeof v !== 'object' || v === null);
+  if (typeof value === 'object' && value !== null && !plainList) {
+    for (const [k, v] of Object.entries(value)) {
+      leaves(v, path ? `${path}.${k}` : k, out);
+    }
+  } else {
+    out.push({ path, value });
+  }
+  return out;
+}
+
+/** The column that holds what stands at this path. */
+const COLUMN: Record<string, string> = {
+  'process.pid': 'pid', 'process.ppid': 'ppid', 'process.key': 'process_key', 'process.name': 'process_name',
+  'process.path': 'process_path', 'raw.image_path': 'process_path', 'raw.parent_pid': 'ppid',
+  'raw.query_name': 'dns_name', 'raw.dst_ip': 'remote_ip', 'raw.dst_port': 'remote_port', 'raw.key_path': 'target_path',
+};
+export function columnOf(path: string, columns: Set<string>): string | null {
+  const name = COLUMN[path] ?? path.replace(/^(raw|process)\./, '');
+  return columns.has(name) ? name : null;
+}
+
+export function EventFields({
+  event,
+  columns,
+  onFilter,
+}: {
+  event: unknown;
+  columns: Set<string>;
+  onFilter?: (column: string, value: string) => void;
+}) {
+  return (
+    <dl className="facts">
+      {leaves(event).map(({ path, value }) => {
+        const column = columnOf(path, columns);
+        return (
+          <div key={path} style={{ display: 'contents' }}>
+            <dt className="mono">
+              <Raw value={path} most={80} />
+            </dt>
+            <dd>{column ? <Pivot column={column} value={value} onFilter={onFilter} /> : <Raw value={value} mono />}</dd>
+          </div>
+        );
+      })}
+    </dl>
+  );
+}
+
+export function EventDrawer({
+  event,
+  close,
+  columns,
+  onFilter,
+}: {
+  event: StoredEvent | null;
+  close: () => void;
+  columns: Set<string>;
+  onFilter?: (column: string, value: string) => void;
+}) {
+  const key = event ? keyOf(event) : '';
+  const agent = event ? agentOf(event) : '';
+  return (
+    <Drawer
+      opened={event !== null}
+      onClose={close}
+      position="right"
+      size={620}
+      withOverlay={false}
+      trapFocus={false}
+      returnFocus
+      title={event ? <strong className="mono">{typeOf(event)}</strong> : ''}
+    >
+      {event && (
+        <div className="stack">
+          <div className="filters">
+            <Time at={timeOf(event)} />
+            {agent && (
+              <Link to={`/endpoints/${encodeURIComponent(agent)}`}>
+                <Raw value={hostOf(event) || agent} most={64} />
+              </Link>
+            )}
+            {key && agent && (
+              <Link to={`/endpoints/${encodeURIComponent(agent)}/processes/${encodeURIComponent(key)}`}>
+                Process tree
+              </Link>
+            )}
+            <Copy text={JSON.stringify(event, null, 2)} label="Copy as JSON" />
+          </div>
+          <Tabs defaultValue="fields">
+            <Tabs.List>
+              <Tabs.Tab value="fields">Fields</Tabs.Tab>
+              <Tabs.Tab value="json">JSON</Tabs.Tab>
+            </Tabs.List>
+            <Tabs.Panel value="fields" pt="sm">
+              <EventFields event={event} columns={columns} onFilter={onFilter} />
+            </Tabs.Panel>
+            <Tabs.Panel value="json" pt="sm">
+              <Raw value={JSON.stringify(event, null, 2)} most={20_000} mono />
+            </Tabs.Panel>
+          </Tabs>
+        </div>
+      )}
+    </Drawer>
+  );
+}

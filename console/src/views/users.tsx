@@ -1,0 +1,10 @@
+// SPDX-License-Identifier: Apache-2.0
+import { Empty, Page } from '../ui/basics';
+
+export default function View() {
+  return (
+    <Page name="users" title="users">
+      <Empty title="users" />
+    </Page>
+  );
+}

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
+import {
+  DEFAULT_THEME,
+  convertCssVariables,
+  defaultCssVariablesResolver,
+  mergeMantineTheme,
+} from '@mantine/core';
+import react from '@vitejs/plugin-react';
+import { defineConfig, type Plugin } from 'vite';
+import { theme } from './src/theme';
+
+/** The theme's variables as a style sheet: the server's policy allows no <style> made at run time. */
+function themeVariables(): Plugin {
+  const id = 'virtual:theme.css';
+  return {
+    name: 'theme-variables',
+    resolveId: (source) => (source === id ? id : null),
+    load: (source) =>
+      source === id
+        ? convertCssVariables(
+            defaultCssVariablesResolver(mergeMantineTheme(DEFAULT_THEME, theme)),
+            ':root',
+          )
+        : null,
+  };
+}
+
+/** A .gz beside each file that gets smaller by it; the server sends it as it is. */
+function gzipBeside(): Plugin {
+  let folder = '';
+  const visit = (dir: string): void => {
+    for (const name of readdirSync(dir)) {
+      const path = join(dir, name);
+      if (statSync(path).isDirectory()) {
+        visit(path);
+      } else if (!name.endsWith('.gz')) {
+        const bytes = readFileSync(path);
+        const packed = gzipSync(bytes, { level: 9 });
+        if (packed.length + 64 < bytes.length) {
+          writeFileSync(`${path}.gz`, packed);
+        }
+      }
+    }
+  };
+  return {
+    name: 'gzip-beside',
+    configResolved: (config) => {
+      folder = config.build.outDir;
+    },
+    closeBundle: () => visit(folder),
+  };
+}
+
+export default defineConfig({
+  plugins: [react(), themeVariables(), gzipBeside()],
+  css: { modules: false },
+  build: {
+    outDir: process.env.CONSOLE_OUT ?? join(__dirname, 'dist'),
+    emptyOutDir: true,
+    target: 'es2022',
+    assetsInlineLimit: 0,
+    modulePreload: { polyfill: false },
+    chunkSizeWarningLimit: 700,
+    rollupOptions: {
+      output: {
+        manualChunks: (id) => {
+          if (/node_modules\/(recharts|d3-|victory|decimal|lodash|react-smooth|@mantine\/charts)/.test(id)) {
+            return 'charts';
+          }
+          if (/node_modules\/(@codemirror|@lezer|codemirror|style-mod|w3c-keyname|crelt)/.test(id)) {
+            return 'editor';
+          }
+          if (/node_modules\/(react|react-dom|scheduler|react-router|react-router-dom|@remix-run)\//.test(id)) {
+            return 'react';
+          }
+          return undefined;
+        },
+      },
+    },
+  },
+});
