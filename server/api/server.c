@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "api/server.h"
+#include "admin/admin.h"
 #include "core/base/err.h"
 #include "core/util/alloc.h"
 #include "core/util/log.h"
@@ -48,28 +49,51 @@ static void run_metrics(void *arg, struct wedr_request *rq)
     }
 }
 
-const struct wedr_route wedr_routes[] = {
-    {"GET", "/healthz", WEDR_ROUTE_OPEN, WEDR_RUN_INLINE, 0, NULL, run_healthz},
-    {"GET", "/readyz", WEDR_ROUTE_OPEN, WEDR_RUN_INLINE, 0, NULL, run_readyz},
-    {"GET", "/metrics", WEDR_ROUTE_OPEN, WEDR_RUN_INLINE, 0, NULL, run_metrics},
-    {"POST", "/api/v1/agents/enroll", WEDR_ROUTE_OPEN, WEDR_RUN_CONTROL, WEDR_FLEET_BODY_MAX,
-     wedr_api_enroll_begin, wedr_api_enroll},
-    {"POST", "/api/v1/agents/{id}/renew", WEDR_ROUTE_AGENT, WEDR_RUN_CONTROL, WEDR_FLEET_BODY_MAX,
-     NULL, wedr_api_renew},
-    {"POST", "/api/v1/agents/{id}/heartbeat", WEDR_ROUTE_AGENT, WEDR_RUN_CONTROL,
-     WEDR_FLEET_BODY_MAX, NULL, wedr_api_heartbeat},
-    {"GET", "/api/v1/agents/{id}/rules", WEDR_ROUTE_AGENT, WEDR_RUN_CONTROL, 0, NULL,
-     wedr_api_rules},
-    {"POST", "/api/v1/agents/{id}/logs", WEDR_ROUTE_AGENT, WEDR_RUN_INGEST, WEDR_BATCH_Z_MAX,
-     wedr_api_logs_begin, wedr_api_logs},
+const struct wedr_route wedr_agent_routes[] = {
+    {.method = "GET", .pattern = "/healthz", .lane = WEDR_RUN_INLINE, .run = run_healthz},
+    {.method = "GET", .pattern = "/readyz", .lane = WEDR_RUN_INLINE, .run = run_readyz},
+    {.method = "GET", .pattern = "/metrics", .lane = WEDR_RUN_INLINE, .run = run_metrics},
+    {.method = "POST",
+     .pattern = "/api/v1/agents/enroll",
+     .lane = WEDR_RUN_CONTROL,
+     .body_max = WEDR_FLEET_BODY_MAX,
+     .begin = wedr_api_enroll_begin,
+     .run = wedr_api_enroll},
+    {.method = "POST",
+     .pattern = "/api/v1/agents/{id}/renew",
+     .auth = WEDR_ROUTE_AGENT,
+     .lane = WEDR_RUN_CONTROL,
+     .body_max = WEDR_FLEET_BODY_MAX,
+     .run = wedr_api_renew},
+    {.method = "POST",
+     .pattern = "/api/v1/agents/{id}/heartbeat",
+     .auth = WEDR_ROUTE_AGENT,
+     .lane = WEDR_RUN_CONTROL,
+     .body_max = WEDR_FLEET_BODY_MAX,
+     .run = wedr_api_heartbeat},
+    {.method = "GET",
+     .pattern = "/api/v1/agents/{id}/rules",
+     .auth = WEDR_ROUTE_AGENT,
+     .lane = WEDR_RUN_CONTROL,
+     .run = wedr_api_rules},
+    {.method = "POST",
+     .pattern = "/api/v1/agents/{id}/logs",
+     .auth = WEDR_ROUTE_AGENT,
+     .lane = WEDR_RUN_INGEST,
+     .body_max = WEDR_BATCH_Z_MAX,
+     .begin = wedr_api_logs_begin,
+     .run = wedr_api_logs,
+     .finishes = true},
 };
-const size_t wedr_route_count = WEDR_ARRAY_COUNT(wedr_routes);
+const size_t wedr_agent_route_count = WEDR_ARRAY_COUNT(wedr_agent_routes);
 
 static void on_begin(void *arg, struct wedr_request *rq)
 {
     struct wedr_server *s = arg;
     if (rq->route->auth == WEDR_ROUTE_AGENT) {
         wedr_api_authenticate(s, rq);
+    } else if (rq->route->auth == WEDR_ROUTE_PERSON) {
+        wedr_admin_authenticate(s, rq);
     }
     if (rq->status == 0 && rq->route->begin) {
         rq->route->begin(s, rq);
@@ -170,8 +194,8 @@ static int start_http(struct wedr_server *s, struct wedr_errinfo *ei)
             .body_deadline_ms = (uint32_t)c->body_deadline_ms,
             .open_deadline_ms = (uint32_t)c->open_deadline_ms,
             .work_deadline_ms = (uint32_t)c->work_deadline_ms,
-            .routes = wedr_routes,
-            .route_count = wedr_route_count,
+            .routes = s->routes,
+            .route_count = s->route_count,
         };
         struct wedr_http_hooks hooks = {.arg = s,
                                         .begin = on_begin,
@@ -204,6 +228,7 @@ int wedr_server_start(const struct wedr_server_deps *deps,
     s->enroll_limit =
         wedr_limit_new((uint32_t)c->enroll_attempts_per_minute, (uint32_t)c->enrolments_per_minute);
     struct wedr_stages_cfg pc = {.workers = (unsigned)c->workers,
+                                 .queries = (unsigned)c->query_threads,
                                  .commit_batches = (unsigned)c->commit_batches,
                                  .commit_bytes = c->commit_bytes,
                                  .commit_wait_us = c->commit_wait_us,
@@ -212,6 +237,9 @@ int wedr_server_start(const struct wedr_server_deps *deps,
                                  .metrics = &s->metrics,
                                  .arg = s};
     int err = s->enroll_limit ? wedr_stages_new(&pc, &s->stages) : WEDR_E_NOMEM;
+    if (err == WEDR_OK) {
+        err = wedr_admin_routes(&s->routes, &s->route_count);
+    }
     if (err == WEDR_OK) {
         err = wedr_net_listen(c->listen, 1024, &s->listener, ei);
     }
@@ -274,5 +302,6 @@ void wedr_server_stop(struct wedr_server *s, uint32_t grace_ms)
     wedr_fs_close(s->listener);
     wedr_limit_free(s->enroll_limit);
     wedr_api_rules_fini(s);
+    wedr_free(s->routes);
     wedr_free(s);
 }

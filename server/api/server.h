@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * server/api/server.h — the running server's parts, for server/api alone. */
+ * server/api/server.h — the running server's parts, for server/api and server/admin. */
 #pragma once
 
 #include "api/api.h"
@@ -23,6 +23,8 @@ struct wedr_cached_bundle {
 struct wedr_server {
     struct wedr_server_deps d;
     struct wedr_http_server *http;
+    struct wedr_route *routes; /* owned: admin/routes.c */
+    size_t route_count;
     struct wedr_stages *stages;
     struct wedr_limit *enroll_limit;
     struct wedr_metrics metrics;
@@ -36,8 +38,8 @@ struct wedr_server {
     uint64_t bundle_clock;
 };
 
-extern const struct wedr_route wedr_routes[];
-extern const size_t wedr_route_count;
+extern const struct wedr_route wedr_agent_routes[];
+extern const size_t wedr_agent_route_count;
 
 /* agents.c: who is asking; answers when the certificate does not open the route. */
 void wedr_api_authenticate(struct wedr_server *s, struct wedr_request *rq);

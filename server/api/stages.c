@@ -8,16 +8,21 @@
 #include <string.h>
 
 #define QUEUE_MAX 1024u
+#define PASSWORD_QUEUE_MAX 64u /* behind it nobody would wait for an answer */
 #define WORKERS_MAX 64u
 #define COMMIT_MAX 256u
 #define TICK_MS 1000u
 
+struct wedr_stages;
+
 struct queue {
+    struct wedr_stages *stages;
     struct wedr_mutex *lock;
     struct wedr_cond *filled;
     struct wedr_request *head, *tail;
-    unsigned count;
+    unsigned count, max;
     bool stop;
+    struct wedr_thread *threads[WORKERS_MAX];
 };
 
 struct ready {
@@ -28,8 +33,8 @@ struct ready {
 
 struct wedr_stages {
     struct wedr_stages_cfg cfg;
-    struct queue control, ingest;
-    struct wedr_thread *control_thread, *workers[WORKERS_MAX], *committer;
+    struct queue lanes[WEDR_RUN_LANES]; /* INLINE's is not used */
+    struct wedr_thread *committer;
     struct wedr_mutex *lock; /* of the ring below */
     struct wedr_cond *filled, *drained;
     struct ready ring[COMMIT_MAX];
@@ -37,13 +42,6 @@ struct wedr_stages {
     unsigned checking; /* workers with a batch in hand: company for a commit may come */
     bool stop;
 };
-
-static int queue_init(struct queue *q)
-{
-    q->lock = wedr_mutex_new();
-    q->filled = wedr_cond_new();
-    return q->lock && q->filled ? WEDR_OK : WEDR_E_NOMEM;
-}
 
 static void queue_fini(struct queue *q)
 {
@@ -53,10 +51,17 @@ static void queue_fini(struct queue *q)
 
 static void queue_stop(struct queue *q)
 {
+    if (!q->lock || !q->filled) {
+        return;
+    }
     wedr_mutex_lock(q->lock);
     q->stop = true;
     wedr_cond_broadcast(q->filled);
     wedr_mutex_unlock(q->lock);
+    for (unsigned i = 0; i < WORKERS_MAX; i++) {
+        wedr_thread_join(q->threads[i]);
+        q->threads[i] = NULL;
+    }
 }
 
 /* NULL when stopped and empty. */
@@ -78,10 +83,10 @@ static struct wedr_request *queue_pop(struct queue *q)
 
 bool wedr_stages_submit(struct wedr_stages *p, struct wedr_request *rq)
 {
-    struct queue *q = rq->route->lane == WEDR_RUN_INGEST ? &p->ingest : &p->control;
+    struct queue *q = &p->lanes[rq->route->lane];
     rq->next = NULL;
     wedr_mutex_lock(q->lock);
-    bool room = q->count < QUEUE_MAX && !q->stop;
+    bool room = q->count < q->max && !q->stop;
     if (room) {
         if (q->tail) {
             q->tail->next = rq;
@@ -107,20 +112,25 @@ static void count_checking(struct wedr_stages *p, bool more)
     wedr_mutex_unlock(p->lock);
 }
 
-static void control_loop(void *arg)
+static void lane_loop(void *arg)
 {
-    struct wedr_stages *p = arg;
-    for (struct wedr_request *rq; (rq = queue_pop(&p->control)) != NULL;) {
+    struct queue *q = arg;
+    struct wedr_stages *p = q->stages;
+    for (struct wedr_request *rq; (rq = queue_pop(q)) != NULL;) {
+        bool finishes = rq->route->finishes;
         atomic_fetch_sub(&p->cfg.metrics->queue_jobs, 1);
         rq->route->run(p->cfg.arg, rq);
-        wedr_request_finish(rq);
+        if (!finishes) {
+            wedr_request_finish(rq);
+        }
     }
 }
 
-static void worker_loop(void *arg)
+static void ingest_loop(void *arg)
 {
-    struct wedr_stages *p = arg;
-    for (struct wedr_request *rq; (rq = queue_pop(&p->ingest)) != NULL;) {
+    struct queue *q = arg;
+    struct wedr_stages *p = q->stages;
+    for (struct wedr_request *rq; (rq = queue_pop(q)) != NULL;) {
         atomic_fetch_sub(&p->cfg.metrics->queue_jobs, 1);
         count_checking(p, true);
         /* When it was passed on to the committer, rq may be gone when run returns: the route's run
@@ -227,6 +237,25 @@ static void commit_loop(void *arg)
     }
 }
 
+static int start_lane(struct wedr_stages *p,
+                      enum wedr_route_lane lane,
+                      const char *name,
+                      unsigned threads,
+                      unsigned max)
+{
+    struct queue *q = &p->lanes[lane];
+    q->stages = p;
+    q->max = max;
+    q->lock = wedr_mutex_new();
+    q->filled = wedr_cond_new();
+    int err = q->lock && q->filled ? WEDR_OK : WEDR_E_NOMEM;
+    for (unsigned i = 0; err == WEDR_OK && i < threads && i < WORKERS_MAX; i++) {
+        err = wedr_thread_new(&q->threads[i], name,
+                              lane == WEDR_RUN_INGEST ? ingest_loop : lane_loop, q);
+    }
+    return err;
+}
+
 int wedr_stages_new(const struct wedr_stages_cfg *cfg, struct wedr_stages **ret)
 {
     struct wedr_stages *p = wedr_alloc(1, sizeof(*p));
@@ -237,18 +266,21 @@ int wedr_stages_new(const struct wedr_stages_cfg *cfg, struct wedr_stages **ret)
     p->lock = wedr_mutex_new();
     p->filled = wedr_cond_new();
     p->drained = wedr_cond_new();
-    int err = p->lock && p->filled && p->drained ? queue_init(&p->control) : WEDR_E_NOMEM;
-    if (err == WEDR_OK) {
-        err = queue_init(&p->ingest);
-    }
-    if (err == WEDR_OK) {
-        err = wedr_thread_new(&p->committer, "commit", commit_loop, p);
-    }
-    if (err == WEDR_OK) {
-        err = wedr_thread_new(&p->control_thread, "control", control_loop, p);
-    }
-    for (unsigned i = 0; err == WEDR_OK && i < cfg->workers && i < WORKERS_MAX; i++) {
-        err = wedr_thread_new(&p->workers[i], "ingest", worker_loop, p);
+    int err = p->lock && p->filled && p->drained
+                  ? wedr_thread_new(&p->committer, "commit", commit_loop, p)
+                  : WEDR_E_NOMEM;
+    const struct {
+        enum wedr_route_lane lane;
+        const char *name;
+        unsigned threads, max;
+    } lanes[] = {
+        {WEDR_RUN_CONTROL, "control", 1, QUEUE_MAX},
+        {WEDR_RUN_INGEST, "ingest", cfg->workers, QUEUE_MAX},
+        {WEDR_RUN_QUERY, "query", cfg->queries, QUEUE_MAX},
+        {WEDR_RUN_PASSWORD, "password", WEDR_STAGES_PASSWORDS, PASSWORD_QUEUE_MAX},
+    };
+    for (size_t i = 0; err == WEDR_OK && i < WEDR_ARRAY_COUNT(lanes); i++) {
+        err = start_lane(p, lanes[i].lane, lanes[i].name, lanes[i].threads, lanes[i].max);
     }
     if (err != WEDR_OK) {
         wedr_stages_free(p);
@@ -260,17 +292,8 @@ int wedr_stages_new(const struct wedr_stages_cfg *cfg, struct wedr_stages **ret)
 
 void wedr_stages_stop(struct wedr_stages *p)
 {
-    if (p->control.lock) {
-        queue_stop(&p->control);
-        wedr_thread_join(p->control_thread);
-        p->control_thread = NULL;
-    }
-    if (p->ingest.lock) {
-        queue_stop(&p->ingest);
-        for (unsigned i = 0; i < WORKERS_MAX; i++) {
-            wedr_thread_join(p->workers[i]);
-            p->workers[i] = NULL;
-        }
+    for (size_t i = 0; i < WEDR_RUN_LANES; i++) {
+        queue_stop(&p->lanes[i]);
     }
     if (p->lock) {
         wedr_mutex_lock(p->lock);
@@ -288,8 +311,9 @@ void wedr_stages_free(struct wedr_stages *p)
         return;
     }
     wedr_stages_stop(p);
-    queue_fini(&p->control);
-    queue_fini(&p->ingest);
+    for (size_t i = 0; i < WEDR_RUN_LANES; i++) {
+        queue_fini(&p->lanes[i]);
+    }
     wedr_cond_free(p->filled);
     wedr_cond_free(p->drained);
     wedr_mutex_free(p->lock);

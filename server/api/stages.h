@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * server/api/stages.h — the threads behind the listener: one for control work (state store), some
- * that check batches, one that commits groups of them. Queues are bounded; whoever puts something
- * in has taken a place before.
+ * that check batches, one that commits groups of them, some for queries, some for password hashes.
+ * Each lane has its own bounded queue, so that a slow one delays no other.
  */
 #pragma once
 
@@ -16,7 +16,8 @@
 struct wedr_stages;
 
 struct wedr_stages_cfg {
-    unsigned workers;
+    unsigned workers; /* of ingest */
+    unsigned queries;
     unsigned commit_batches;
     uint64_t commit_bytes, commit_wait_us;
     const struct wedr_events_ops *events_ops;
@@ -26,8 +27,11 @@ struct wedr_stages_cfg {
 };
 
 WEDR_MUST_USE int wedr_stages_new(const struct wedr_stages_cfg *cfg, struct wedr_stages **ret);
-/* Runs rq->route->run on a thread of the route's lane. A control route is finished after it; an
- * ingest route finishes itself or calls wedr_stages_commit as its last act. False: the queue is
+/* Password hashes at a time: each takes 64 MiB and a processor. */
+#define WEDR_STAGES_PASSWORDS 2u
+/* Runs rq->route->run on a thread of the route's lane and finishes rq after it, unless the route
+ * `finishes` itself. An ingest route always does, or calls wedr_stages_commit as its last act.
+ * False: the queue is
  * full or stopped, rq stays the caller's. */
 bool wedr_stages_submit(struct wedr_stages *p, struct wedr_request *rq);
 /* Called on the committing thread; outcome counts when err is WEDR_OK. */

@@ -116,6 +116,11 @@ void wedr_conn_deadline(struct wedr_conn *c, uint32_t in_ms)
     atomic_store(&c->deadline_ms, wedr_time_mono_ms() + in_ms);
 }
 
+void wedr_conn_no_deadline(struct wedr_conn *c)
+{
+    atomic_store(&c->deadline_ms, UINT64_MAX);
+}
+
 static void read_common_name(const gnutls_datum_t *der, struct wedr_tls_peer *p)
 {
     gnutls_x509_crt_t crt;

@@ -26,6 +26,8 @@ struct wedr_conn *wedr_conns_add(struct wedr_conns *cs, wedr_handle fd, uint32_t
 /* Before the socket is closed. */
 void wedr_conns_remove(struct wedr_conns *cs, struct wedr_conn *c);
 void wedr_conn_deadline(struct wedr_conn *c, uint32_t in_ms);
+/* Until the next wedr_conn_deadline. */
+void wedr_conn_no_deadline(struct wedr_conn *c);
 /* The client's certificate, verified once. */
 const struct wedr_tls_peer *wedr_conn_peer(struct wedr_conn *c, gnutls_session_t session);
 void wedr_conns_counts(struct wedr_conns *cs,

@@ -5,8 +5,10 @@
 #include "core/util/obj.h"
 #include "http/conn.h"
 #include "http/request.h"
+#include "http/stream_mhd.h"
 #include "http/tls.h"
 #include "wedr/plat/net.h"
+#include "wedr/plat/thread.h"
 #include <microhttpd.h>
 #include <stdio.h>
 #include <string.h>
@@ -22,6 +24,8 @@ struct wedr_http_server {
     char *client_ca;
     atomic_uint busy;
     atomic_bool quiet;
+    struct wedr_mutex *streams_lock;
+    struct exchange *streams; /* with rq.stream */
     _Atomic uint64_t refused_tls;
 };
 
@@ -31,7 +35,15 @@ struct exchange {
     struct wedr_http_server *s;
     struct MHD_Connection *mhd;
     struct wedr_conn *conn;
-    bool begun, submitted, counted;
+    char *uri; /* owned: as received; cut at its '?' */
+    const char *query_text;
+    size_t uri_len;
+    bool counted;  /* in busy */
+    bool checked;  /* the headers are sound */
+    bool begun;    /* hooks.begin was called: hooks.end will be */
+    bool draining; /* refused; what is still to come of the body is dropped */
+    bool submitted;
+    struct exchange *stream_prev, *stream_next;
 };
 
 static struct wedr_conn *conn_of(struct MHD_Connection *mhd)
@@ -74,11 +86,19 @@ static void forget_shared(void *bytes)
     wedr_shared_unref(bytes);
 }
 
-/* A shared answer is not copied: MHD holds a reference of its own until it is sent. */
+/* Nothing is copied: MHD holds a reference of its own or takes the memory over. */
 static struct MHD_Response *make_response(struct wedr_request *rq)
 {
+    if (rq->stream) {
+        return wedr_stream_response(rq->stream);
+    }
     if (!rq->shared) {
-        return MHD_create_response_from_buffer(rq->answer.len, rq->answer.p, MHD_RESPMEM_MUST_COPY);
+        struct MHD_Response *r = MHD_create_response_from_buffer_with_free_callback(
+            rq->answer.len, rq->answer.p, wedr_free);
+        if (r) {
+            memset(&rq->answer, 0, sizeof(rq->answer));
+        }
+        return r;
     }
     struct wedr_span s = wedr_shared_span(rq->shared);
     struct MHD_Response *r = MHD_create_response_from_buffer_with_free_callback_cls(
@@ -89,32 +109,47 @@ static struct MHD_Response *make_response(struct wedr_request *rq)
     return r;
 }
 
-static enum MHD_Result send_answer(struct exchange *x, bool close_it)
+static void add_headers(struct exchange *x, struct MHD_Response *r, bool close_it)
 {
     struct wedr_request *rq = &x->rq;
-    char number[16];
-    struct MHD_Response *r = make_response(rq);
-    if (!r) {
-        return MHD_NO;
-    }
+    const struct wedr_http_server_cfg *cfg = &x->s->cfg;
+    char text[128];
+    bool cache = false;
     if (rq->content_type) {
         (void)MHD_add_response_header(r, "Content-Type", rq->content_type);
     }
     if (rq->etag[0]) {
         (void)MHD_add_response_header(r, "ETag", rq->etag);
     }
-    (void)MHD_add_response_header(r, "Cache-Control", "no-store");
+    for (size_t i = 0; i < rq->out_count; i++) {
+        (void)MHD_add_response_header(r, rq->out[i].name, rq->out[i].value);
+        cache = cache || strcmp(rq->out[i].name, "Cache-Control") == 0;
+    }
+    if (!cache) {
+        (void)MHD_add_response_header(r, "Cache-Control", "no-store");
+    }
     (void)MHD_add_response_header(r, "X-Content-Type-Options", "nosniff");
     if (rq->status == 405 && rq->route) {
-        (void)MHD_add_response_header(r, "Allow", rq->route->method);
+        wedr_route_allow(cfg->routes, cfg->route_count, rq->route, text, sizeof(text));
+        (void)MHD_add_response_header(r, "Allow", text);
     }
     if (rq->retry_after_s) {
-        (void)snprintf(number, sizeof(number), "%u", rq->retry_after_s);
-        (void)MHD_add_response_header(r, "Retry-After", number);
+        (void)snprintf(text, sizeof(text), "%u", rq->retry_after_s);
+        (void)MHD_add_response_header(r, "Retry-After", text);
     }
     if (close_it || atomic_load(&x->s->quiet)) {
         (void)MHD_add_response_header(r, "Connection", "close");
     }
+}
+
+static enum MHD_Result send_answer(struct exchange *x, bool close_it)
+{
+    struct wedr_request *rq = &x->rq;
+    struct MHD_Response *r = make_response(rq);
+    if (!r) {
+        return MHD_NO;
+    }
+    add_headers(x, r, close_it);
     if (x->s->hooks.answered) {
         x->s->hooks.answered(x->s->hooks.arg, rq->status);
     }
@@ -123,19 +158,49 @@ static enum MHD_Result send_answer(struct exchange *x, bool close_it)
     return done;
 }
 
-static void match(struct exchange *x, const char *url, const char *method)
+static void read_query(struct exchange *x)
+{
+    struct wedr_request *rq = &x->rq;
+    struct wedr_errinfo ei = {""};
+    if (!x->query_text) {
+        return;
+    }
+    if (!rq->route->query && !rq->route->query_also) {
+        wedr_answer_problem(rq, 400, "no query is understood here");
+        return;
+    }
+    int err = wedr_query_parse(x->query_text, &rq->query, &ei);
+    if (err == WEDR_E_NOMEM) {
+        rq->retry_after_s = 5;
+        wedr_answer_problem(rq, 503, "out of memory");
+    } else if (err != WEDR_OK) {
+        wedr_answer_problem(rq, 400, "%s", ei.text);
+    } else {
+        wedr_request_check_query(rq);
+    }
+}
+
+static void match(struct exchange *x, const char *method)
 {
     struct wedr_request *rq = &x->rq;
     const struct wedr_http_server_cfg *cfg = &x->s->cfg;
-    switch (wedr_route_match(cfg->routes, cfg->route_count, method, url, &rq->route, rq->path_id)) {
+    char allow[128];
+    switch (wedr_route_match(cfg->routes, cfg->route_count, method, rq->path, &rq->route,
+                             &rq->params)) {
     case WEDR_ROUTE_NO_PATH:
         wedr_answer_problem(rq, 404, "there is nothing at this path");
         return;
     case WEDR_ROUTE_NO_METHOD:
-        wedr_answer_problem(rq, 405, "this path answers %s", rq->route->method);
+        wedr_route_allow(cfg->routes, cfg->route_count, rq->route, allow, sizeof(allow));
+        wedr_answer_problem(rq, 405, "this path answers %s", allow);
         return;
     case WEDR_ROUTE_FOUND:
         break;
+    }
+    if (rq->route->auth == WEDR_ROUTE_AGENT) {
+        (void)snprintf(rq->path_id, sizeof(rq->path_id), "%s", wedr_request_param(rq, "id"));
+    } else if (rq->route->auth == WEDR_ROUTE_PERSON) {
+        rq->answer.max = WEDR_HTTP_PERSON_ANSWER_MAX;
     }
     if (rq->route->body_max == 0 && rq->content_length != 0) {
         wedr_answer_problem(rq, 413, "this request has no body");
@@ -143,6 +208,8 @@ static void match(struct exchange *x, const char *url, const char *method)
         wedr_answer_problem(rq, 411, "Content-Length is required");
     } else if (rq->content_length > rq->route->body_max) {
         wedr_answer_problem(rq, 413, "the body is larger than %zu bytes", rq->route->body_max);
+    } else {
+        read_query(x);
     }
 }
 
@@ -161,28 +228,25 @@ static void look_at_peer(struct exchange *x)
 }
 
 /* Headers are complete. Everything that can be refused is refused here, before the body is read. */
-static void begin(struct exchange *x, const char *url, const char *method, const char *version)
+static void begin(struct exchange *x, const char *method, const char *version)
 {
     struct wedr_request *rq = &x->rq;
     const struct wedr_http_server_cfg *cfg = &x->s->cfg;
     (void)MHD_get_connection_values(x->mhd, MHD_HEADER_KIND, add_header, rq);
-    if (rq->status == 0 &&
-        MHD_get_connection_values(x->mhd, MHD_GET_ARGUMENT_KIND, NULL, NULL) != 0) {
-        wedr_answer_problem(rq, 400, "no query is understood here");
-    }
     if (rq->status == 0) {
         const union MHD_ConnectionInfo *i =
             MHD_get_connection_info(x->mhd, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
         wedr_request_check(rq, strcmp(version, "HTTP/1.1") == 0,
-                           strlen(method) + 1 + strlen(url) + 1 + strlen(version),
+                           strlen(method) + 1 + x->uri_len + 1 + strlen(version),
                            i ? i->header_size : 0);
+        x->checked = rq->status == 0;
     }
     if (rq->status == 0 && atomic_load(&x->s->quiet)) {
         rq->retry_after_s = 2;
         wedr_answer_problem(rq, 503, "the server is stopping");
     }
     if (rq->status == 0) {
-        match(x, url, method);
+        match(x, method);
     }
     if (rq->status == 0) {
         look_at_peer(x);
@@ -201,8 +265,25 @@ static void begin(struct exchange *x, const char *url, const char *method, const
                                     : cfg->open_deadline_ms);
 }
 
-static struct exchange *new_exchange(struct wedr_http_server *s, struct MHD_Connection *mhd)
+static void free_exchange(struct exchange *x)
 {
+    wedr_free(x->rq.body);
+    wedr_buf_fini(&x->rq.answer);
+    wedr_shared_unref(x->rq.shared);
+    wedr_stream_unref(x->rq.stream);
+    wedr_free(x->rq.person);
+    wedr_query_fini(&x->rq.query);
+    for (size_t i = 0; i < x->rq.out_count; i++) {
+        wedr_free(x->rq.out[i].value);
+    }
+    wedr_free_secret(x->uri, x->uri ? x->uri_len : 0);
+    wedr_free(x);
+}
+
+/* The request line is there: the only place where MHD shows it as it was received. */
+static void *on_uri(void *cls, const char *uri, struct MHD_Connection *mhd)
+{
+    struct wedr_http_server *s = cls;
     struct wedr_conn *conn = conn_of(mhd);
     struct exchange *x = conn ? wedr_alloc(1, sizeof(*x)) : NULL;
     if (!x) {
@@ -213,8 +294,27 @@ static struct exchange *new_exchange(struct wedr_http_server *s, struct MHD_Conn
     x->conn = conn;
     x->rq.http = x;
     wedr_buf_init(&x->rq.answer, WEDR_HTTP_ANSWER_MAX);
-    atomic_fetch_add(&s->busy, 1);
+    x->uri_len = strlen(uri);
+    x->uri = wedr_strndup(uri, x->uri_len);
+    if (!x->uri) {
+        free_exchange(x);
+        return NULL;
+    }
+    char *query = strchr(x->uri, '?');
+    if (query) {
+        *query = '\0';
+        x->query_text = query + 1;
+    }
+    x->rq.path = x->uri;
     return x;
+}
+
+/* Paths and queries are decoded by http/uri.h alone. */
+static size_t keep_escaped(void *cls, struct MHD_Connection *mhd, char *s)
+{
+    (void)cls;
+    (void)mhd;
+    return strlen(s);
 }
 
 static enum MHD_Result take_body(struct exchange *x, const char *data, size_t *size)
@@ -229,6 +329,26 @@ static enum MHD_Result take_body(struct exchange *x, const char *data, size_t *s
     return MHD_YES;
 }
 
+/* Whether the rest of a refused request is read before the answer: it is small, both sides agree
+ * on its length, and the client does not wait for a sign to send it. */
+static bool worth_draining(const struct wedr_request *rq)
+{
+    return rq->content_length > 0 && rq->content_length <= WEDR_HTTP_DRAIN_MAX &&
+           !wedr_request_header(rq, "Expect");
+}
+
+static enum MHD_Result first_call(struct exchange *x, const char *method, const char *version)
+{
+    x->counted = true;
+    atomic_fetch_add(&x->s->busy, 1);
+    begin(x, method, version);
+    if (x->rq.status == 0) {
+        return MHD_YES;
+    }
+    x->draining = x->checked && worth_draining(&x->rq);
+    return x->draining ? MHD_YES : send_answer(x, true);
+}
+
 static enum MHD_Result on_request(void *cls,
                                   struct MHD_Connection *mhd,
                                   const char *url,
@@ -240,16 +360,22 @@ static enum MHD_Result on_request(void *cls,
 {
     struct wedr_http_server *s = cls;
     struct exchange *x = *con_cls;
+    (void)url;
     if (!x) {
-        x = *con_cls = new_exchange(s, mhd);
-        if (!x) {
-            return MHD_NO;
-        }
-        begin(x, url, method, version);
-        return x->rq.status ? send_answer(x, true) : MHD_YES;
+        return MHD_NO;
+    }
+    if (!x->counted) {
+        return first_call(x, method, version);
+    }
+    if (*upload_data_size && x->draining) {
+        *upload_data_size = 0;
+        return MHD_YES;
     }
     if (*upload_data_size) {
         return take_body(x, upload_data, upload_data_size);
+    }
+    if (x->draining) {
+        return send_answer(x, true);
     }
     if (!x->submitted) {
         x->submitted = true;
@@ -266,6 +392,49 @@ static enum MHD_Result on_request(void *cls,
         return MHD_YES;
     }
     return x->rq.status ? send_answer(x, false) : MHD_NO;
+}
+
+static void forget_stream(struct exchange *x)
+{
+    struct wedr_http_server *s = x->s;
+    wedr_mutex_lock(s->streams_lock);
+    if (x->stream_prev) {
+        x->stream_prev->stream_next = x->stream_next;
+    } else {
+        s->streams = x->stream_next;
+    }
+    if (x->stream_next) {
+        x->stream_next->stream_prev = x->stream_prev;
+    }
+    wedr_mutex_unlock(s->streams_lock);
+}
+
+struct wedr_answer_stream *
+wedr_stream_begin(struct wedr_request *rq, const char *content_type, size_t buffer_len)
+{
+    struct exchange *x = rq->http;
+    struct wedr_http_server *s = x->s;
+    struct wedr_answer_stream *st =
+        wedr_stream_new(x->mhd, x->conn, s->cfg.work_deadline_ms, buffer_len);
+    if (!st) {
+        return NULL;
+    }
+    rq->stream = wedr_stream_ref(st);
+    rq->content_type = content_type;
+    rq->status = 200;
+    wedr_mutex_lock(s->streams_lock);
+    x->stream_next = s->streams;
+    if (s->streams) {
+        s->streams->stream_prev = x;
+    }
+    s->streams = x;
+    bool quiet = atomic_load(&s->quiet);
+    wedr_mutex_unlock(s->streams_lock);
+    if (quiet) {
+        wedr_stream_close(st);
+    }
+    wedr_request_finish(rq);
+    return st;
 }
 
 static void on_completed(void *cls,
@@ -285,11 +454,15 @@ static void on_completed(void *cls,
         s->hooks.end(s->hooks.arg, &x->rq);
     }
     wedr_conn_deadline(x->conn, s->cfg.keepalive_ms);
-    wedr_free(x->rq.body);
-    wedr_buf_fini(&x->rq.answer);
-    wedr_shared_unref(x->rq.shared);
-    wedr_free(x);
-    atomic_fetch_sub(&s->busy, 1);
+    if (x->rq.stream) {
+        forget_stream(x);
+        wedr_stream_close(x->rq.stream);
+    }
+    bool counted = x->counted;
+    free_exchange(x);
+    if (counted) {
+        atomic_fetch_sub(&s->busy, 1);
+    }
 }
 
 void wedr_request_finish(struct wedr_request *rq)
@@ -319,6 +492,8 @@ static int start_daemon(struct wedr_http_server *s, struct wedr_errinfo *ei)
         {MHD_OPTION_PER_IP_CONNECTION_LIMIT, (intptr_t)c->connections_per_address, NULL},
         {MHD_OPTION_CONNECTION_TIMEOUT, (intptr_t)(longest_ms / 1000 + 1), NULL},
         {MHD_OPTION_STRICT_FOR_CLIENT, 1, NULL},
+        {MHD_OPTION_URI_LOG_CALLBACK, (intptr_t)on_uri, s},
+        {MHD_OPTION_UNESCAPE_CALLBACK, (intptr_t)keep_escaped, s},
         {MHD_OPTION_HTTPS_MEM_TRUST, 0, s->client_ca},
         {MHD_OPTION_HTTPS_PRIORITIES, 0, (void *)(uintptr_t)WEDR_TLS_PRIORITIES},
         {c->threads > 1 ? MHD_OPTION_THREAD_POOL_SIZE : MHD_OPTION_END, (intptr_t)c->threads, NULL},
@@ -346,7 +521,8 @@ int wedr_http_server_start(const struct wedr_http_server_cfg *cfg,
     s->cfg = *cfg;
     s->hooks = *hooks;
     s->client_ca = wedr_strndup(cfg->client_ca_pem, strlen(cfg->client_ca_pem));
-    int err = s->client_ca ? wedr_conns_new(&s->conns) : WEDR_E_NOMEM;
+    s->streams_lock = wedr_mutex_new();
+    int err = s->client_ca && s->streams_lock ? wedr_conns_new(&s->conns) : WEDR_E_NOMEM;
     if (err == WEDR_OK) {
         err = wedr_tls_use(cfg->chain_pem, cfg->key_pem, ei);
     }
@@ -372,8 +548,13 @@ int wedr_http_server_cert(struct wedr_http_server *s,
 
 void wedr_http_server_quiesce(struct wedr_http_server *s)
 {
-    atomic_store(&s->quiet, true);
     (void)MHD_quiesce_daemon(s->daemon);
+    wedr_mutex_lock(s->streams_lock);
+    atomic_store(&s->quiet, true);
+    for (struct exchange *x = s->streams; x; x = x->stream_next) {
+        wedr_stream_close(x->rq.stream);
+    }
+    wedr_mutex_unlock(s->streams_lock);
 }
 
 unsigned wedr_http_server_busy(const struct wedr_http_server *s)
@@ -397,6 +578,7 @@ void wedr_http_server_stop(struct wedr_http_server *s)
     }
     wedr_conns_free(s->conns);
     wedr_tls_forget();
+    wedr_mutex_free(s->streams_lock);
     wedr_free(s->client_ca);
     s->magic = 0;
     wedr_free(s);

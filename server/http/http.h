@@ -11,6 +11,8 @@
 #include "core/util/buf.h"
 #include "core/util/errinfo.h"
 #include "http/route.h"
+#include "http/stream.h"
+#include "http/uri.h"
 #include "store/state.h"
 #include "wedr/plat/fs.h"
 #include <stdatomic.h>
@@ -20,6 +22,11 @@
 
 #define WEDR_HTTP_HEADERS_MAX 64u
 #define WEDR_HTTP_ANSWER_MAX (1u << 20)
+#define WEDR_HTTP_PERSON_ANSWER_MAX (64u << 20) /* of a person's route */
+#define WEDR_HTTP_ANSWER_HEADERS_MAX 8u
+/* A refused request's body up to here is read and dropped, so that a client that is still sending
+ * gets the answer; larger ones are cut off. */
+#define WEDR_HTTP_DRAIN_MAX 65536u
 
 struct wedr_http_header_in {
     const char *name, *value; /* borrowed for the request's life */
@@ -45,7 +52,10 @@ struct wedr_span wedr_shared_span(const struct wedr_shared *b);
 
 struct wedr_request {
     const struct wedr_route *route; /* NULL until matched */
-    char path_id[WEDR_ROUTE_ID_MAX];
+    const char *path;               /* as received, without the query; borrowed for its life */
+    struct wedr_route_params params;
+    struct wedr_query query;
+    char path_id[WEDR_ROUTE_ID_MAX]; /* of an agent's route: its "{id}" */
     const struct wedr_tls_peer *peer;
     uint8_t addr_key[16]; /* of the client, see wedr_net_peer */
     char addr_text[48];
@@ -61,7 +71,14 @@ struct wedr_request {
     struct wedr_shared *shared; /* takes the place of answer; a reference of the request's */
     char etag[68];              /* header ETag with its quotes; "" none */
     uint32_t retry_after_s;
+    struct wedr_answer_header {
+        const char *name; /* constant */
+        char *value;      /* owned */
+    } out[WEDR_HTTP_ANSWER_HEADERS_MAX];
+    size_t out_count;
+    struct wedr_answer_stream *stream; /* see stream.h; a reference of the request's */
     /* For the application. */
+    struct wedr_person *person;  /* of a person's route, after authentication; owned */
     struct wedr_agent_row agent; /* of an agent's route, after authentication */
     bool cert_is_next;
     void *app;
@@ -72,6 +89,19 @@ struct wedr_request {
 /* Value of a header (name without regard to case), NULL when absent or given twice. */
 const char *wedr_request_header(const struct wedr_request *rq, const char *name);
 
+/* A "{name}" of the route's pattern; "" when it has none of this name. */
+const char *wedr_request_param(const struct wedr_request *rq, const char *name);
+/* A query parameter, NULL when absent. Names that the route does not list never get here. */
+const char *wedr_request_query(const struct wedr_request *rq, const char *name);
+/* Value of a cookie into ret; false when absent, given twice, or cap bytes and longer. */
+bool wedr_request_cookie(const struct wedr_request *rq, const char *name, char *ret, size_t cap);
+
+/* Adds a header to the answer; name is constant. It takes the place of the default Cache-Control.
+ * Too many, too long (4 KiB) or with control characters: the answer becomes a 500. */
+void wedr_answer_header(struct wedr_request *rq, const char *name, const char *fmt, ...)
+    WEDR_PRINTF(3, 4);
+/* 204. */
+void wedr_answer_empty(struct wedr_request *rq);
 /* The answer is application/problem+json (RFC 9457) with this detail. */
 void wedr_answer_problem(struct wedr_request *rq, int status, const char *fmt, ...)
     WEDR_PRINTF(3, 4);
@@ -85,7 +115,7 @@ void wedr_answer_unchanged(struct wedr_request *rq);
 struct wedr_http_hooks {
     void *arg;
     /* Headers are read, the body is not. May refuse by answering; called for matched routes only.
-     */
+     * Sees who is asking. */
     void (*begin)(void *arg, struct wedr_request *rq);
     /* The request is complete and suspended: give it to another thread. Must take it. */
     void (*submit)(void *arg, struct wedr_request *rq);

@@ -1,10 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "http/request.h"
-#include "core/util/alloc.h"
-#include "core/util/json.h"
 #include "http/http.h"
-#include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
 
 static char lower(char c)
@@ -44,126 +40,69 @@ const char *wedr_request_header(const struct wedr_request *rq, const char *name)
     return find(rq, name, &value) == 1 ? value : NULL;
 }
 
-const char *wedr_status_title(int status)
+const char *wedr_request_param(const struct wedr_request *rq, const char *name)
 {
-    static const struct {
-        int status;
-        const char *title;
-    } titles[] = {
-        {400, "Bad Request"},
-        {401, "Unauthorized"},
-        {403, "Forbidden"},
-        {404, "Not Found"},
-        {405, "Method Not Allowed"},
-        {408, "Request Timeout"},
-        {409, "Conflict"},
-        {411, "Length Required"},
-        {413, "Content Too Large"},
-        {415, "Unsupported Media Type"},
-        {417, "Expectation Failed"},
-        {429, "Too Many Requests"},
-        {431, "Request Header Fields Too Large"},
-        {500, "Internal Server Error"},
-        {503, "Service Unavailable"},
-        {507, "Insufficient Storage"},
-    };
-    for (size_t i = 0; i < WEDR_ARRAY_COUNT(titles); i++) {
-        if (titles[i].status == status) {
-            return titles[i].title;
+    for (size_t i = 0; i < rq->params.count; i++) {
+        if (strcmp(rq->params.item[i].name, name) == 0) {
+            return rq->params.item[i].value;
         }
     }
-    return "Error";
+    return "";
 }
 
-void wedr_answer_problem(struct wedr_request *rq, int status, const char *fmt, ...)
+const char *wedr_request_query(const struct wedr_request *rq, const char *name)
 {
-    char detail[512], mem[2048];
-    struct wedr_json j;
-    va_list ap;
-    va_start(ap, fmt);
-    (void)vsnprintf(detail, sizeof(detail), fmt, ap);
-    va_end(ap);
-    wedr_json_init(&j, mem, sizeof(mem));
-    wedr_json_obj_begin(&j);
-    wedr_json_key(&j, "type");
-    wedr_json_str(&j, "about:blank", 11);
-    wedr_json_key(&j, "title");
-    const char *title = wedr_status_title(status);
-    wedr_json_str(&j, title, strlen(title));
-    wedr_json_key(&j, "status");
-    wedr_json_i64(&j, status);
-    wedr_json_key(&j, "detail");
-    wedr_json_str(&j, detail, strlen(detail));
-    wedr_json_obj_end(&j);
-    wedr_buf_truncate(&rq->answer, 0);
-    wedr_buf_add(&rq->answer, mem, wedr_json_len(&j));
-    rq->content_type = "application/problem+json";
-    rq->status = status;
+    return wedr_query_get(&rq->query, name);
 }
 
-void wedr_answer_json(struct wedr_request *rq, int status)
+bool wedr_request_cookie(const struct wedr_request *rq, const char *name, char *ret, size_t cap)
 {
-    if (rq->answer.overflow) {
-        wedr_answer_problem(rq, 500, "the answer is larger than the server's limit");
-        return;
+    const char *at = wedr_request_header(rq, "Cookie");
+    const char *value = NULL;
+    size_t value_len = 0, name_len = strlen(name), found = 0;
+    while (at && *at) {
+        at += strspn(at, " ;");
+        size_t n = strcspn(at, ";");
+        if (n > name_len && strncmp(at, name, name_len) == 0 && at[name_len] == '=') {
+            value = at + name_len + 1;
+            value_len = n - name_len - 1;
+            found++;
+        }
+        at += n;
     }
-    rq->content_type = "application/json";
-    rq->status = status;
-}
-
-struct wedr_shared {
-    _Atomic uint32_t refs;
-    size_t len;
-    uint8_t *p;
-};
-
-struct wedr_shared *wedr_shared_new(const void *p, size_t len)
-{
-    struct wedr_shared *b = wedr_alloc(1, sizeof(*b));
-    if (!b) {
-        return NULL;
+    if (found != 1 || value_len >= cap) {
+        return false;
     }
-    b->p = (uint8_t *)wedr_strndup(p, len);
-    if (!b->p) {
-        wedr_free(b);
-        return NULL;
+    memcpy(ret, value, value_len);
+    ret[value_len] = '\0';
+    return true;
+}
+
+/* True when word is one of the blank-separated words. */
+static bool has_word(const char *words, const char *word)
+{
+    size_t n = strlen(word);
+    for (const char *p = words; p && *p;) {
+        size_t len = strcspn(p, " ");
+        if (len == n && memcmp(p, word, n) == 0) {
+            return true;
+        }
+        p += len;
+        p += strspn(p, " ");
     }
-    b->len = len;
-    atomic_store(&b->refs, 1);
-    return b;
+    return false;
 }
 
-struct wedr_shared *wedr_shared_ref(struct wedr_shared *b)
+void wedr_request_check_query(struct wedr_request *rq)
 {
-    atomic_fetch_add(&b->refs, 1);
-    return b;
-}
-
-void wedr_shared_unref(struct wedr_shared *b)
-{
-    if (b && atomic_fetch_sub(&b->refs, 1) == 1) {
-        wedr_free(b->p);
-        wedr_free(b);
+    const struct wedr_route *r = rq->route;
+    for (size_t i = 0; i < rq->query.count; i++) {
+        const char *name = rq->query.item[i].name;
+        if (!has_word(r->query, name) && !(r->query_also && r->query_also(name))) {
+            wedr_answer_problem(rq, 400, "unknown query parameter \"%s\"", name);
+            return;
+        }
     }
-}
-
-struct wedr_span wedr_shared_span(const struct wedr_shared *b)
-{
-    return wedr_span(b->p, b->len);
-}
-
-void wedr_answer_bytes(struct wedr_request *rq, struct wedr_shared *bytes)
-{
-    rq->shared = wedr_shared_ref(bytes);
-    rq->content_type = "application/octet-stream";
-    rq->status = 200;
-}
-
-void wedr_answer_unchanged(struct wedr_request *rq)
-{
-    wedr_buf_truncate(&rq->answer, 0);
-    rq->content_type = NULL;
-    rq->status = 304;
 }
 
 /* Decimal digits alone, as RFC 9110 has it: no sign, no blanks, no list. */

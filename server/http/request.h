@@ -11,4 +11,6 @@ int wedr_request_add_header(struct wedr_request *rq, const char *name, const cha
  * content_length. line_len: bytes of the request line without its end; header_size: bytes of
  * request line and headers as received, 0 when unknown. */
 void wedr_request_check(struct wedr_request *rq, bool http11, size_t line_len, size_t header_size);
+/* Refuses parameters that the matched route does not know. */
+void wedr_request_check_query(struct wedr_request *rq);
 const char *wedr_status_title(int status);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "http/route.h"
-#include <stdbool.h>
+#include "http/uri.h"
+#include <stdio.h>
 #include <string.h>
 
 int wedr_route_is_uuid(const char *s, size_t len)
@@ -18,18 +19,45 @@ int wedr_route_is_uuid(const char *s, size_t len)
     return 1;
 }
 
-static bool path_matches(const char *pattern, const char *path, char ret_id[WEDR_ROUTE_ID_MAX])
+/* One segment of the path for "{name}". */
+static bool take_param(struct wedr_route_params *p,
+                       const char *name,
+                       size_t name_len,
+                       const char *segment,
+                       size_t len,
+                       bool uuid)
 {
-    ret_id[0] = '\0';
+    if (p->count == WEDR_ROUTE_PARAMS_MAX || name_len >= sizeof(p->item[0].name)) {
+        return false;
+    }
+    if (uuid && !wedr_route_is_uuid(segment, len)) {
+        return false;
+    }
+    memcpy(p->item[p->count].name, name, name_len);
+    p->item[p->count].name[name_len] = '\0';
+    char *value = p->item[p->count].value;
+    if (!wedr_uri_decode(segment, len, false, value, WEDR_ROUTE_PARAM_MAX) || value[0] == '\0' ||
+        strchr(value, '/')) {
+        return false;
+    }
+    p->count++;
+    return true;
+}
+
+static bool
+path_matches(const struct wedr_route *r, const char *path, struct wedr_route_params *ret_params)
+{
+    const char *pattern = r->pattern;
+    ret_params->count = 0;
     while (*pattern) {
-        if (strncmp(pattern, "{id}", 4) == 0) {
+        if (*pattern == '{') {
+            size_t name_len = strcspn(pattern + 1, "}");
             size_t len = strcspn(path, "/");
-            if (!wedr_route_is_uuid(path, len)) {
+            if (!take_param(ret_params, pattern + 1, name_len, path, len,
+                            r->auth == WEDR_ROUTE_AGENT)) {
                 return false;
             }
-            memcpy(ret_id, path, len);
-            ret_id[len] = '\0';
-            pattern += 4;
+            pattern += name_len + 2;
             path += len;
         } else if (*pattern++ != *path++) {
             return false;
@@ -38,25 +66,57 @@ static bool path_matches(const char *pattern, const char *path, char ret_id[WEDR
     return *path == '\0';
 }
 
+/* What "*" stands for: files of the console, never a path of the interface. */
+static bool free_path(const char *path)
+{
+    static const char *const taken[] = {"/api", "/healthz", "/readyz", "/metrics"};
+    for (size_t i = 0; i < sizeof(taken) / sizeof(taken[0]); i++) {
+        size_t n = strlen(taken[i]);
+        if (strncmp(path, taken[i], n) == 0 && (path[n] == '\0' || path[n] == '/')) {
+            return false;
+        }
+    }
+    return path[0] == '/';
+}
+
 enum wedr_route_result wedr_route_match(const struct wedr_route *table,
                                         size_t count,
                                         const char *method,
                                         const char *path,
                                         const struct wedr_route **ret_route,
-                                        char ret_id[WEDR_ROUTE_ID_MAX])
+                                        struct wedr_route_params *ret_params)
 {
-    char id[WEDR_ROUTE_ID_MAX];
+    struct wedr_route_params params;
     enum wedr_route_result result = WEDR_ROUTE_NO_PATH;
+    size_t best = WEDR_ROUTE_PARAMS_MAX + 2;
     for (size_t i = 0; i < count; i++) {
-        if (!path_matches(table[i].pattern, path, id)) {
+        bool any = strcmp(table[i].pattern, "*") == 0;
+        params.count = 0;
+        if (any ? !free_path(path) : !path_matches(&table[i], path, &params)) {
             continue;
         }
-        *ret_route = &table[i];
-        if (strcmp(table[i].method, method) == 0) {
-            memcpy(ret_id, id, sizeof(id));
-            return WEDR_ROUTE_FOUND;
+        size_t rank = any ? WEDR_ROUTE_PARAMS_MAX + 1 : params.count;
+        bool same_method = strcmp(table[i].method, method) == 0;
+        if (rank > best || (rank == best && (result == WEDR_ROUTE_FOUND || !same_method))) {
+            continue;
         }
-        result = WEDR_ROUTE_NO_METHOD;
+        best = rank;
+        *ret_route = &table[i];
+        *ret_params = params;
+        result = same_method ? WEDR_ROUTE_FOUND : WEDR_ROUTE_NO_METHOD;
     }
     return result;
+}
+
+void wedr_route_allow(
+    const struct wedr_route *table, size_t count, const struct wedr_route *r, char *ret, size_t cap)
+{
+    size_t used = 0;
+    ret[0] = '\0';
+    for (size_t i = 0; i < count && used < cap; i++) {
+        if (strcmp(table[i].pattern, r->pattern) == 0) {
+            int n = snprintf(ret + used, cap - used, "%s%s", used ? ", " : "", table[i].method);
+            used += n > 0 ? (size_t)n : 0;
+        }
+    }
 }

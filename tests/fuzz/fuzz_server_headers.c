@@ -2,6 +2,7 @@
  * tests/fuzz/fuzz_server_headers.c — a request's path, headers and batch identity. Input: method,
  * path and header lines, each ended by a newline. */
 #include "core/base/err.h"
+#include "core/base/utf16.h"
 #include "fleet/fleet.h"
 #include "http/request.h"
 #include "http/route.h"
@@ -11,8 +12,9 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static const struct wedr_route routes[] = {
-    {"GET", "/healthz", WEDR_ROUTE_OPEN, WEDR_RUN_INLINE, 0, NULL, NULL},
-    {"POST", "/api/v1/agents/{id}/logs", WEDR_ROUTE_AGENT, WEDR_RUN_INGEST, 1, NULL, NULL},
+    {.method = "GET", .pattern = "/healthz"},
+    {.method = "POST", .pattern = "/api/v1/agents/{id}/logs", .auth = WEDR_ROUTE_AGENT},
+    {.method = "GET", .pattern = "/api/v1/a/{id}/{key}", .auth = WEDR_ROUTE_PERSON},
 };
 
 static const char *get(const void *arg, const char *name)
@@ -54,10 +56,40 @@ static void use(struct wedr_request *rq)
     (void)!wedr_fleet_batch_verify("01234567-89ab-4cde-8f01-23456789abcd", key, &id, signature);
 }
 
+/* What got through is text without control characters, and only a UUID names an agent. */
+static void use_path(struct wedr_request *rq, const char *method, char *path)
+{
+    struct wedr_errinfo ei = {""};
+    char *query = strchr(path, '?');
+    if (query) {
+        *query++ = '\0';
+    }
+    if (wedr_route_match(routes, WEDR_ARRAY_COUNT(routes), method, path, &rq->route, &rq->params) ==
+        WEDR_ROUTE_FOUND) {
+        for (size_t i = 0; i < rq->params.count; i++) {
+            const char *v = rq->params.item[i].value;
+            if (v[0] == '\0' || strchr(v, '/') || strchr(v, '\n') ||
+                !wedr_utf8_valid(v, strlen(v)) ||
+                (rq->route->auth == WEDR_ROUTE_AGENT && !wedr_route_is_uuid(v, strlen(v)))) {
+                abort();
+            }
+        }
+    }
+    if (query && wedr_query_parse(query, &rq->query, &ei) == WEDR_OK) {
+        for (size_t i = 0; i < rq->query.count; i++) {
+            const char *v = rq->query.item[i].value;
+            if (strchr(v, '\n') || !wedr_utf8_valid(v, strlen(v)) ||
+                wedr_request_query(rq, rq->query.item[i].name) != v) {
+                abort();
+            }
+        }
+    }
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static struct wedr_request rq;
-    char id[WEDR_ROUTE_ID_MAX];
+    char cookie[64];
     if (size > 65536) {
         return 0;
     }
@@ -72,12 +104,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     memset(&rq, 0, sizeof(rq));
     wedr_buf_init(&rq.answer, WEDR_HTTP_ANSWER_MAX);
     const char *method = next_line(&at, text + size);
-    const char *path = next_line(&at, text + size);
-    if (method && path &&
-        wedr_route_match(routes, WEDR_ARRAY_COUNT(routes), method, path, &rq.route, id) ==
-            WEDR_ROUTE_FOUND &&
-        id[0] && !wedr_route_is_uuid(id, strlen(id))) {
-        abort();
+    char *path = next_line(&at, text + size);
+    if (method && path) {
+        use_path(&rq, method, path);
     }
     for (char *line; (line = next_line(&at, text + size)) != NULL;) {
         char *colon = strchr(line, ':');
@@ -89,6 +118,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         }
     }
     use(&rq);
+    if (wedr_request_cookie(&rq, "a", cookie, sizeof(cookie)) && strlen(cookie) >= sizeof(cookie)) {
+        abort();
+    }
+    wedr_query_fini(&rq.query);
     wedr_buf_fini(&rq.answer);
     free(text);
     return 0;

@@ -7,7 +7,10 @@
 #include <cmocka.h>
 
 #include "core/base/attr.h"
+#include "core/base/err.h"
+#include "core/util/alloc.h"
 #include "http/request.h"
+#include <stdio.h>
 #include <string.h>
 
 static struct wedr_request *make(const char *const *pairs)
@@ -106,6 +109,97 @@ static void a_problem_is_json_whatever_its_detail_holds(void **state)
     wedr_buf_fini(&rq->answer);
 }
 
+static void a_query_is_decoded_once_and_bounded(void **state)
+{
+    struct wedr_query q;
+    struct wedr_errinfo ei = {""};
+    (void)state;
+    assert_int_equal(wedr_query_parse("a=1&b=x%20y+z%26&c&image_path=%2Fbin%2Fsh&d=a=b", &q, &ei),
+                     WEDR_OK);
+    assert_int_equal(q.count, 5);
+    assert_string_equal(wedr_query_get(&q, "a"), "1");
+    assert_string_equal(wedr_query_get(&q, "b"), "x y z&");
+    assert_string_equal(wedr_query_get(&q, "c"), "");
+    assert_string_equal(wedr_query_get(&q, "image_path"), "/bin/sh");
+    assert_string_equal(wedr_query_get(&q, "d"), "a=b");
+    assert_null(wedr_query_get(&q, "e"));
+    wedr_query_fini(&q);
+    static const char *const refused[] = {"a=1&a=2", "=1",       "&",     "a=1&",
+                                          "a=%",     "a=%0",     "a=%00", "a=%0a",
+                                          "a=%ff",   "%61%20=1", "a b=1", "a=%c3"};
+    for (size_t i = 0; i < WEDR_ARRAY_COUNT(refused); i++) {
+        int err = wedr_query_parse(refused[i], &q, &ei);
+        if (strcmp(refused[i], "a=1&") == 0) {
+            assert_int_equal(err, WEDR_OK);
+            wedr_query_fini(&q);
+        } else {
+            assert_int_equal(err, WEDR_E_FORMAT);
+        }
+    }
+    char many[WEDR_QUERY_MAX * 8 + 16] = "";
+    for (unsigned i = 0; i <= WEDR_QUERY_MAX; i++) {
+        (void)snprintf(many + strlen(many), 8, "p%u&", i);
+    }
+    assert_int_equal(wedr_query_parse(many, &q, &ei), WEDR_E_LIMIT);
+}
+
+static bool also(const char *name)
+{
+    return strcmp(name, "pid") == 0;
+}
+
+static void only_parameters_of_the_route_pass(void **state)
+{
+    const struct wedr_route route = {.query = "limit cursor", .query_also = also};
+    static const struct {
+        const char *query;
+        int status;
+    } cases[] = {{"limit=1&cursor=2&pid=3", 0}, {"limi=1", 400}, {"cursor2=1", 400}, {"q=1", 400}};
+    (void)state;
+    for (size_t i = 0; i < WEDR_ARRAY_COUNT(cases); i++) {
+        struct wedr_request *rq = make(H("Host", "a"));
+        struct wedr_errinfo ei = {""};
+        rq->route = &route;
+        assert_int_equal(wedr_query_parse(cases[i].query, &rq->query, &ei), WEDR_OK);
+        wedr_request_check_query(rq);
+        assert_int_equal(rq->status, cases[i].status);
+        wedr_query_fini(&rq->query);
+        wedr_buf_fini(&rq->answer);
+    }
+}
+
+static void a_cookie_counts_only_when_it_is_there_once(void **state)
+{
+    char v[8];
+    (void)state;
+    assert_true(wedr_request_cookie(make(H("Cookie", "x=1; sid=abc; y=2")), "sid", v, sizeof(v)));
+    assert_string_equal(v, "abc");
+    assert_true(wedr_request_cookie(make(H("Cookie", "sid=")), "sid", v, sizeof(v)));
+    assert_string_equal(v, "");
+    assert_false(wedr_request_cookie(make(H("Cookie", "sid=a; sid=b")), "sid", v, sizeof(v)));
+    assert_false(
+        wedr_request_cookie(make(H("Cookie", "sid=a", "cookie", "sid=a")), "sid", v, sizeof(v)));
+    assert_false(
+        wedr_request_cookie(make(H("Cookie", "xsid=a; sidx=b; sid")), "sid", v, sizeof(v)));
+    assert_false(wedr_request_cookie(make(H("Cookie", "sid=12345678")), "sid", v, sizeof(v)));
+    assert_false(wedr_request_cookie(make(H("Host", "a")), "sid", v, sizeof(v)));
+}
+
+static void an_answers_header_cannot_split_the_answer(void **state)
+{
+    struct wedr_request *rq = make(H("Host", "a"));
+    (void)state;
+    wedr_answer_empty(rq);
+    wedr_answer_header(rq, "Location", "/x/%d", 7);
+    assert_int_equal(rq->status, 204);
+    assert_string_equal(rq->out[0].value, "/x/7");
+    wedr_answer_header(rq, "Location", "/x\r\nSet-Cookie: a=b");
+    assert_int_equal(rq->status, 500);
+    assert_int_equal(rq->out_count, 1);
+    wedr_free(rq->out[0].value);
+    wedr_buf_fini(&rq->answer);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -114,6 +208,10 @@ int main(void)
         cmocka_unit_test(a_block_larger_than_its_plain_lines_hides_a_folded_one),
         cmocka_unit_test(a_header_given_twice_has_no_value),
         cmocka_unit_test(the_number_of_headers_is_bounded),
+        cmocka_unit_test(a_query_is_decoded_once_and_bounded),
+        cmocka_unit_test(only_parameters_of_the_route_pass),
+        cmocka_unit_test(a_cookie_counts_only_when_it_is_there_once),
+        cmocka_unit_test(an_answers_header_cannot_split_the_answer),
         cmocka_unit_test(a_problem_is_json_whatever_its_detail_holds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * server/admin/admin.h — the interface for people: its routes, who may use them, how answers are
+ * made. The contract of every route is admin/openapi; a file per subject, each with its table of
+ * routes. Handlers get the server as `arg`, a request whose person passed the route's `need`, and
+ * run on the thread of the route's lane.
+ */
+#pragma once
+
+#include "api/server.h"
+#include "auth/person.h"
+#include "http/http.h"
+#include <jansson.h>
+
+#define WEDR_ADMIN_BODY_MAX 65536u
+#define WEDR_ADMIN_LIST_MAX 1000u
+#define WEDR_ADMIN_LIST_DEFAULT 100u
+
+struct wedr_route_table {
+    const struct wedr_route *routes;
+    const size_t *count;
+};
+
+/* All routes of the server, of agents and of people, in one array for the listener. The caller
+ * frees *ret with wedr_free. */
+WEDR_MUST_USE int wedr_admin_routes(struct wedr_route **ret, size_t *ret_count);
+
+/* Before the body: session cookie or API token, CSRF, role, scopes. Fills rq->person or answers 401
+ * or 403. */
+void wedr_admin_authenticate(struct wedr_server *s, struct wedr_request *rq);
+
+/* Answers with this JSON and drops the reference; NULL (out of memory) and text that is no UTF-8
+ * become a 503. */
+void wedr_admin_answer_take(struct wedr_request *rq, int status, json_t *body);
+/* {"items": items, "next": next or null}; takes items. */
+void wedr_admin_answer_list_take(struct wedr_request *rq, json_t *items, const char *next);
+/* The problem for an error of the store: 404, 409, 412, 422 or 503. */
+void wedr_admin_answer_error(struct wedr_request *rq, int err);
+/* The body as an object that knows these keys only (blank-separated). NULL: it was answered. */
+json_t *wedr_admin_body(struct wedr_request *rq, const char *keys);
+/* limit of a list, 1..1000. False: it was answered. */
+bool wedr_admin_limit(struct wedr_request *rq, uint32_t *ret);
+/* An id of digits from the path; false: it was answered with 404. */
+bool wedr_admin_id(struct wedr_request *rq, const char *name, int64_t *ret);
+/* The cursor of a list that goes by id: 0 when absent. False: it was answered. */
+bool wedr_admin_cursor(struct wedr_request *rq, int64_t *ret);
+/* A time parameter; fallback when absent. False: it was answered. */
+bool wedr_admin_time(struct wedr_request *rq, const char *name, int64_t fallback, int64_t *ret_us);
+json_t *wedr_admin_json_time(int64_t us); /* 0: null */
+json_t *wedr_admin_json_id(int64_t id);

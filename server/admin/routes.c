@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "admin/admin.h"
+#include "admin/meta.h"
+#include "core/base/err.h"
+#include "core/util/alloc.h"
+#include <string.h>
+
+/* One line per file of routes. */
+static const struct wedr_route_table tables[] = {
+    {wedr_agent_routes, &wedr_agent_route_count},
+    {wedr_meta_routes, &wedr_meta_route_count},
+};
+
+int wedr_admin_routes(struct wedr_route **ret, size_t *ret_count)
+{
+    size_t total = 0, at = 0;
+    for (size_t i = 0; i < WEDR_ARRAY_COUNT(tables); i++) {
+        total += *tables[i].count;
+    }
+    struct wedr_route *all = wedr_alloc(total, sizeof(*all));
+    if (!all) {
+        return WEDR_E_NOMEM;
+    }
+    for (size_t i = 0; i < WEDR_ARRAY_COUNT(tables); i++) {
+        memcpy(all + at, tables[i].routes, *tables[i].count * sizeof(*all));
+        at += *tables[i].count;
+    }
+    *ret = all;
+    *ret_count = total;
+    return WEDR_OK;
+}
