@@ -169,7 +169,7 @@ static void read_query(struct exchange *x)
         wedr_answer_problem(rq, 400, "no query is understood here");
         return;
     }
-    int err = wedr_query_parse(x->query_text, &rq->query, &ei);
+    int err = wedr_uri_query_parse(x->query_text, &rq->query, &ei);
     if (err == WEDR_E_NOMEM) {
         rq->retry_after_s = 5;
         wedr_answer_problem(rq, 503, "out of memory");
@@ -272,7 +272,7 @@ static void free_exchange(struct exchange *x)
     wedr_shared_unref(x->rq.shared);
     wedr_stream_unref(x->rq.stream);
     wedr_free(x->rq.person);
-    wedr_query_fini(&x->rq.query);
+    wedr_uri_query_fini(&x->rq.query);
     for (size_t i = 0; i < x->rq.out_count; i++) {
         wedr_free(x->rq.out[i].value);
     }

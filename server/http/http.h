@@ -54,7 +54,7 @@ struct wedr_request {
     const struct wedr_route *route; /* NULL until matched */
     const char *path;               /* as received, without the query; borrowed for its life */
     struct wedr_route_params params;
-    struct wedr_query query;
+    struct wedr_uri_query query;
     char path_id[WEDR_ROUTE_ID_MAX]; /* of an agent's route: its "{id}" */
     const struct wedr_tls_peer *peer;
     uint8_t addr_key[16]; /* of the client, see wedr_net_peer */

@@ -52,7 +52,7 @@ const char *wedr_request_param(const struct wedr_request *rq, const char *name)
 
 const char *wedr_request_query(const struct wedr_request *rq, const char *name)
 {
-    return wedr_query_get(&rq->query, name);
+    return wedr_uri_query_get(&rq->query, name);
 }
 
 bool wedr_request_cookie(const struct wedr_request *rq, const char *name, char *ret, size_t cap)

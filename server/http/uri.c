@@ -44,26 +44,26 @@ bool wedr_uri_decode(const char *s, size_t len, bool form, char *ret, size_t cap
 static bool good_name(const char *s)
 {
     size_t n = strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-");
-    return n > 0 && n <= WEDR_QUERY_NAME_MAX && s[n] == '\0';
+    return n > 0 && n <= WEDR_URI_QUERY_NAME_MAX && s[n] == '\0';
 }
 
 /* Decodes one "name=value" in place: what is decoded is never longer. */
 static int
-add_pair(struct wedr_query *q, const char *from, size_t len, char *to, struct wedr_errinfo *ei)
+add_pair(struct wedr_uri_query *q, const char *from, size_t len, char *to, struct wedr_errinfo *ei)
 {
     const char *eq = memchr(from, '=', len);
     size_t name_len = eq ? (size_t)(eq - from) : len;
     size_t value_len = eq ? len - name_len - 1 : 0;
     char *value = to + name_len + 1;
-    if (q->count == WEDR_QUERY_MAX) {
-        return wedr_fail(ei, WEDR_E_LIMIT, "more than %u query parameters", WEDR_QUERY_MAX);
+    if (q->count == WEDR_URI_QUERY_MAX) {
+        return wedr_fail(ei, WEDR_E_LIMIT, "more than %u query parameters", WEDR_URI_QUERY_MAX);
     }
     if (!wedr_uri_decode(from, name_len, true, to, name_len + 1) || !good_name(to) ||
         !wedr_uri_decode(eq ? eq + 1 : from, value_len, true, value, value_len + 1)) {
         return wedr_fail(ei, WEDR_E_FORMAT,
                          "the query holds a name or a value that is not well-formed");
     }
-    if (wedr_query_get(q, to)) {
+    if (wedr_uri_query_get(q, to)) {
         return wedr_fail(ei, WEDR_E_FORMAT, "query parameter \"%s\" is given twice", to);
     }
     q->item[q->count].name = to;
@@ -72,14 +72,14 @@ add_pair(struct wedr_query *q, const char *from, size_t len, char *to, struct we
     return WEDR_OK;
 }
 
-int wedr_query_parse(const char *text, struct wedr_query *ret, struct wedr_errinfo *ei)
+int wedr_uri_query_parse(const char *text, struct wedr_uri_query *ret, struct wedr_errinfo *ei)
 {
-    struct wedr_query q = {.count = 0};
+    struct wedr_uri_query q = {.count = 0};
     size_t len = strlen(text);
     int err = WEDR_OK;
-    if (len > WEDR_QUERY_BYTES_MAX) {
+    if (len > WEDR_URI_QUERY_BYTES_MAX) {
         return wedr_fail(ei, WEDR_E_LIMIT, "the query is longer than %u bytes",
-                         WEDR_QUERY_BYTES_MAX);
+                         WEDR_URI_QUERY_BYTES_MAX);
     }
     q.mem = wedr_alloc(len + 2 * (len / 2 + 2), 1); /* a pair takes two NULs, "&&" is refused */
     if (!q.mem) {
@@ -94,14 +94,14 @@ int wedr_query_parse(const char *text, struct wedr_query *ret, struct wedr_errin
         text += *text == '&' ? 1 : 0;
     }
     if (err != WEDR_OK) {
-        wedr_query_fini(&q);
+        wedr_uri_query_fini(&q);
         return err;
     }
     *ret = q;
     return WEDR_OK;
 }
 
-const char *wedr_query_get(const struct wedr_query *q, const char *name)
+const char *wedr_uri_query_get(const struct wedr_uri_query *q, const char *name)
 {
     for (size_t i = 0; i < q->count; i++) {
         if (strcmp(q->item[i].name, name) == 0) {
@@ -111,7 +111,7 @@ const char *wedr_query_get(const struct wedr_query *q, const char *name)
     return NULL;
 }
 
-void wedr_query_fini(struct wedr_query *q)
+void wedr_uri_query_fini(struct wedr_uri_query *q)
 {
     wedr_free(q->mem);
     q->mem = NULL;

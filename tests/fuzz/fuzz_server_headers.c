@@ -75,7 +75,7 @@ static void use_path(struct wedr_request *rq, const char *method, char *path)
             }
         }
     }
-    if (query && wedr_query_parse(query, &rq->query, &ei) == WEDR_OK) {
+    if (query && wedr_uri_query_parse(query, &rq->query, &ei) == WEDR_OK) {
         for (size_t i = 0; i < rq->query.count; i++) {
             const char *v = rq->query.item[i].value;
             if (strchr(v, '\n') || !wedr_utf8_valid(v, strlen(v)) ||
@@ -121,7 +121,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (wedr_request_cookie(&rq, "a", cookie, sizeof(cookie)) && strlen(cookie) >= sizeof(cookie)) {
         abort();
     }
-    wedr_query_fini(&rq.query);
+    wedr_uri_query_fini(&rq.query);
     wedr_buf_fini(&rq.answer);
     free(text);
     return 0;

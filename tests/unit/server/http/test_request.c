@@ -111,36 +111,36 @@ static void a_problem_is_json_whatever_its_detail_holds(void **state)
 
 static void a_query_is_decoded_once_and_bounded(void **state)
 {
-    struct wedr_query q;
+    struct wedr_uri_query q;
     struct wedr_errinfo ei = {""};
     (void)state;
-    assert_int_equal(wedr_query_parse("a=1&b=x%20y+z%26&c&image_path=%2Fbin%2Fsh&d=a=b", &q, &ei),
-                     WEDR_OK);
+    assert_int_equal(
+        wedr_uri_query_parse("a=1&b=x%20y+z%26&c&image_path=%2Fbin%2Fsh&d=a=b", &q, &ei), WEDR_OK);
     assert_int_equal(q.count, 5);
-    assert_string_equal(wedr_query_get(&q, "a"), "1");
-    assert_string_equal(wedr_query_get(&q, "b"), "x y z&");
-    assert_string_equal(wedr_query_get(&q, "c"), "");
-    assert_string_equal(wedr_query_get(&q, "image_path"), "/bin/sh");
-    assert_string_equal(wedr_query_get(&q, "d"), "a=b");
-    assert_null(wedr_query_get(&q, "e"));
-    wedr_query_fini(&q);
+    assert_string_equal(wedr_uri_query_get(&q, "a"), "1");
+    assert_string_equal(wedr_uri_query_get(&q, "b"), "x y z&");
+    assert_string_equal(wedr_uri_query_get(&q, "c"), "");
+    assert_string_equal(wedr_uri_query_get(&q, "image_path"), "/bin/sh");
+    assert_string_equal(wedr_uri_query_get(&q, "d"), "a=b");
+    assert_null(wedr_uri_query_get(&q, "e"));
+    wedr_uri_query_fini(&q);
     static const char *const refused[] = {"a=1&a=2", "=1",       "&",     "a=1&",
                                           "a=%",     "a=%0",     "a=%00", "a=%0a",
                                           "a=%ff",   "%61%20=1", "a b=1", "a=%c3"};
     for (size_t i = 0; i < WEDR_ARRAY_COUNT(refused); i++) {
-        int err = wedr_query_parse(refused[i], &q, &ei);
+        int err = wedr_uri_query_parse(refused[i], &q, &ei);
         if (strcmp(refused[i], "a=1&") == 0) {
             assert_int_equal(err, WEDR_OK);
-            wedr_query_fini(&q);
+            wedr_uri_query_fini(&q);
         } else {
             assert_int_equal(err, WEDR_E_FORMAT);
         }
     }
-    char many[WEDR_QUERY_MAX * 8 + 16] = "";
-    for (unsigned i = 0; i <= WEDR_QUERY_MAX; i++) {
+    char many[WEDR_URI_QUERY_MAX * 8 + 16] = "";
+    for (unsigned i = 0; i <= WEDR_URI_QUERY_MAX; i++) {
         (void)snprintf(many + strlen(many), 8, "p%u&", i);
     }
-    assert_int_equal(wedr_query_parse(many, &q, &ei), WEDR_E_LIMIT);
+    assert_int_equal(wedr_uri_query_parse(many, &q, &ei), WEDR_E_LIMIT);
 }
 
 static bool also(const char *name)
@@ -160,10 +160,10 @@ static void only_parameters_of_the_route_pass(void **state)
         struct wedr_request *rq = make(H("Host", "a"));
         struct wedr_errinfo ei = {""};
         rq->route = &route;
-        assert_int_equal(wedr_query_parse(cases[i].query, &rq->query, &ei), WEDR_OK);
+        assert_int_equal(wedr_uri_query_parse(cases[i].query, &rq->query, &ei), WEDR_OK);
         wedr_request_check_query(rq);
         assert_int_equal(rq->status, cases[i].status);
-        wedr_query_fini(&rq->query);
+        wedr_uri_query_fini(&rq->query);
         wedr_buf_fini(&rq->answer);
     }
 }
