@@ -29,6 +29,7 @@ struct wedr_server_cfg {
         commit_wait_us;
     uint64_t checkin_interval_s, sql_time_limit_ms, hunt_time_limit_ms;
     char log_level[8];
+    struct wedr_events_settings events;
 };
 extern const struct wedr_cfg_option wedr_server_options[];
 extern const size_t wedr_server_option_count;

@@ -9,6 +9,7 @@
 #include "ingest/filter.h"
 #include "ingest/line_parse.h"
 #include "ingest/line_schema.h"
+#include "ingest/merge.h"
 #include "ingest/prepared.h"
 #include "ingest/unpack.h"
 #include <string.h>
@@ -142,57 +143,6 @@ static int keep_fact(struct work *w,
     return rc;
 }
 
-static void add_to_filter(struct wedr_filter_builder *f, const struct wedr_line *line)
-{
-    for (size_t i = 0; i < line->count; i++) {
-        const struct wedr_lp_member *m = &line->m[i];
-        if (m->scope == WEDR_LP_TOP) {
-            continue;
-        }
-        if (m->key != NULL) {
-            wedr_filter_add_key(f, m->key, m->key_len);
-        }
-        if (m->type == WEDR_LP_STR) {
-            wedr_filter_add_value(f, m->s, m->s_len);
-        }
-    }
-}
-
-static int64_t int_column(const struct wedr_lp_member *m)
-{
-    return m != NULL && m->type == WEDR_LP_INT && (int64_t)m->v >= 0 && m->v <= UINT32_MAX
-               ? (int64_t)m->v
-               : WEDR_COLUMN_NONE;
-}
-
-static void add_row(struct work *w,
-                    const struct wedr_line *line,
-                    const struct wedr_line_info *info,
-                    uint32_t len)
-{
-    struct wedr_column_row row = {
-        .seq = w->seq, .line_len = len, .pid = WEDR_COLUMN_NONE, .ppid = WEDR_COLUMN_NONE};
-    row.type = (uint8_t)WEDR_TYPE_CODE_REJECTED;
-    row.ts = w->p->t_last;
-    if (line != NULL) {
-        const struct wedr_lp_member *name = info->column[WEDR_COL_PROCESS_NAME];
-        row.type = info->code;
-        row.ts = info->ts_us;
-        row.pid = int_column(info->column[WEDR_COL_PID]);
-        row.ppid = int_column(info->column[WEDR_COL_PPID]);
-        row.name = name != NULL ? name->s : NULL;
-        row.name_len = name != NULL ? name->s_len : 0;
-        add_to_filter(w->filter, line);
-        if (row.pid >= 0) {
-            wedr_filter_add_number(w->filter, "pid", (uint64_t)row.pid);
-        }
-        if (row.ppid >= 0) {
-            wedr_filter_add_number(w->filter, "ppid", (uint64_t)row.ppid);
-        }
-    }
-    wedr_columns_add(w->columns, &row);
-}
-
 static void note_accepted(struct work *w, const struct wedr_line_info *info)
 {
     struct wedr_prepared *p = w->p;
@@ -234,7 +184,8 @@ static int do_line(struct work *w, uint32_t i, const char *s, size_t len)
         w->p->bitmap[i / 8u] |= (uint8_t)(1u << (i % 8u));
     }
     if (w->columns != NULL) {
-        add_row(w, rc == WEDR_OK ? &line : NULL, &info, (uint32_t)len);
+        wedr_row_add(w->columns, w->filter, w->seq, (uint32_t)len, w->p->t_last,
+                     rc == WEDR_OK ? &line : NULL, &info);
     }
     return WEDR_OK;
 }

@@ -222,6 +222,9 @@ static int cmd_serve(const struct wedr_server_args *a)
         err = d.events_ops->open(a->data, &d.events, &ei);
     }
     if (err == WEDR_OK) {
+        err = d.events_ops->settings(d.events, &cfg.events);
+    }
+    if (err == WEDR_OK) {
         publish_builtin(a->data, &d, secret);
         struct wedr_detect_cfg dc = {a->data, d.state_ops, d.state, d.events_ops};
         err = wedr_detect_start(&dc, &d.detect, &ei);

@@ -30,6 +30,26 @@ struct wedr_events; /* an open store */
 
 struct wedr_events_stats {
     uint64_t batches, duplicates, conflicts, expired, events, rejected, bytes_z;
+    uint64_t refused_low; /* commits refused because the disk is nearly full */
+    /* Housekeeping since the start: merged blocks made of so many batches and lines. */
+    uint64_t rounds, merges, merged_batches, merged_lines, days_sealed, days_dropped;
+    /* As of its last round: bytes and number of day files, begin of the oldest day. */
+    uint64_t bytes, days;
+    int64_t oldest_us;
+};
+
+/* What housekeeping does; each number may change while it runs. docs/event-store.md. */
+struct wedr_events_settings {
+    uint64_t retention_days;   /* days that are kept beside today; 0: all */
+    uint64_t retention_bytes;  /* of day files, but never the newest; 0: no limit */
+    uint64_t low_water_bytes;  /* free disk below which nothing is taken: WEDR_E_NOSPC; 0: none */
+    uint64_t keep_interval_ms; /* between two rounds */
+    uint64_t merge_lines;      /* lines of a merged block; 0: nothing is merged or sealed */
+    uint64_t merge_after_s;    /* age at which small batches are merged also when they are few */
+    uint64_t merge_level;      /* of zstd */
+    uint64_t merge_grace_s;    /* for so long what was merged stays readable where it was */
+    uint64_t seal_after_s;     /* after its end a day is merged again */
+    uint64_t seal_level;       /* its blocks are packed again at this level of zstd; 0: not */
 };
 
 /* --- Reading. A reader has its own connections: any number of them, in any process, beside the one
@@ -99,7 +119,10 @@ struct wedr_events_ops {
                   struct wedr_errinfo *ei);
     /* Housekeeping (checkpoints); call about once a second from the committing thread. */
     void (*tick)(struct wedr_events *s);
-    void (*stats)(const struct wedr_events *s, struct wedr_events_stats *ret);
+    void (*stats)(struct wedr_events *s, struct wedr_events_stats *ret); /* any thread */
+    /* Any thread. The first call starts the store's housekeeping thread; without one nothing is
+     * merged or deleted. WEDR_E_NOMEM. */
+    int (*settings)(struct wedr_events *s, const struct wedr_events_settings *set);
 };
 extern const struct wedr_events_ops wedr_events_embedded;
 

@@ -3,6 +3,7 @@
 """What goes wrong around the agent and the server: no network, full disks, torn and flipped bytes, jumping clocks. No
 acknowledged event is lost, none is stored twice, and each loss has its number."""
 import glob
+import json
 import os
 import struct
 import subprocess
@@ -11,8 +12,13 @@ import time
 import lab
 
 
-def replay_lab(box, events=20000, seed="3", **sections):
-    server = box.server()
+def replay_lab(box, events=20000, seed="3", serve=None, **sections):
+    args = ()
+    if serve:
+        args = ("--config", os.path.join(box.folder, "server.json"))
+        with open(args[1], "w", encoding="utf-8") as f:
+            json.dump(serve, f)
+    server = box.server(args=args)
     capture = os.path.join(box.folder, "gen.cap")
     lab.run(lab.AGENT, "gen", "--events", str(events), "--seed", seed, capture)
     agent = box.agent()
@@ -83,7 +89,8 @@ def test_full_server_disk_answers_busy_and_loses_nothing():
         os.makedirs(data, mode=0o700)
         lab.run("mount", "-t", "tmpfs", "-o", "size=24m,mode=0700", "tmpfs", data)
         box.undo.append(lambda: lab.run("umount", "-l", data, check=False))
-        server, agent, source = replay_lab(box, events=20000)
+        # Until the last byte: below its low water mark the server would not even begin.
+        server, agent, source = replay_lab(box, events=20000, serve={"events": {"low_water_bytes": 0}})
         blocker = os.path.join(data, "blocker")
         with open(blocker, "wb") as f:
             try:

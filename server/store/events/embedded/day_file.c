@@ -238,11 +238,12 @@ static int check_durable(sqlite3 *db)
     return durable ? WEDR_OK : WEDR_E_IO;
 }
 
+/* tables: made when there are none yet; NULL: WEDR_E_NOENT then. */
 static int open_writer(const char *path, const char *tables, sqlite3 **ret, struct wedr_errinfo *ei)
 {
     sqlite3 *db = NULL;
-    int flags =
-        SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW;
+    int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW |
+                (tables ? SQLITE_OPEN_CREATE : 0);
     int rc = wedr_sqlite_error(NULL, sqlite3_open_v2(path, &db, flags, NULL));
     if (rc == WEDR_OK) {
         sqlite3_extended_result_codes(db, 1);
@@ -250,7 +251,7 @@ static int open_writer(const char *path, const char *tables, sqlite3 **ret, stru
         sqlite3_db_config(db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
         sqlite3_db_config(db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
         rc = check_identity(db);
-        rc = rc == WEDR_E_NOENT ? create_tables(db, tables) : rc;
+        rc = rc == WEDR_E_NOENT && tables ? create_tables(db, tables) : rc;
         rc = rc == WEDR_OK ? check_durable(db) : rc;
     }
     if (rc != WEDR_OK) {
@@ -269,6 +270,21 @@ int wedr_day_open(const char *path, sqlite3 **ret, struct wedr_errinfo *ei)
         err = wedr_sqlite_exec(*ret, day_neighbours);
         if (err != WEDR_OK) {
             wedr_fail(ei, err, "%s: %s", path, sqlite3_errmsg(*ret));
+            sqlite3_close(*ret);
+        }
+    }
+    return err;
+}
+
+int wedr_day_open_worker(const char *path, sqlite3 **ret)
+{
+    int64_t have = 0;
+    int err = open_writer(path, NULL, ret, NULL);
+    if (err == WEDR_OK) {
+        err = wedr_sqlite_int(*ret, "SELECT count(*) FROM sqlite_master WHERE name='made'", &have);
+        err = err == WEDR_OK && !have ? WEDR_E_NOENT : err; /* being made right now */
+        err = err == WEDR_OK ? wedr_sqlite_exec(*ret, "PRAGMA synchronous=NORMAL") : err;
+        if (err != WEDR_OK) {
             sqlite3_close(*ret);
         }
     }

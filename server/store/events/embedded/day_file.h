@@ -9,6 +9,7 @@
 #include "core/util/errinfo.h"
 #include <sqlite3.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #define WEDR_DAY_APPLICATION_ID 0x57454456 /* "WEDV" */
@@ -38,11 +39,23 @@ bool wedr_day_of_file(const char *name, int32_t *ret_day);
  * settings. WEDR_E_CORRUPT: not ours or damaged (set it aside); WEDR_E_VERSION: written by a newer
  * release; WEDR_E_NOSPC, IO. */
 WEDR_MUST_USE int wedr_day_open(const char *path, sqlite3 **ret, struct wedr_errinfo *ei);
+/* A further connection for writing to a file that is there (WEDR_E_NOENT), beside the one that
+ * commits: what it writes is whole or not at all after a crash, but not at once durable. */
+WEDR_MUST_USE int wedr_day_open_worker(const char *path, sqlite3 **ret);
 /* The same tables without blocks, for what dropped files leave behind. */
 WEDR_MUST_USE int wedr_catalog_open(const char *path, sqlite3 **ret, struct wedr_errinfo *ei);
 /* For readers: nothing can be changed through it. WEDR_E_CORRUPT, WEDR_E_VERSION, WEDR_E_NOENT. */
 WEDR_MUST_USE int wedr_day_open_reader(const char *path, sqlite3 **ret);
 
+struct wedr_sqlite_blob {
+    const void *p; /* NULL: NULL */
+    size_t len;
+};
+/* Binds and runs one statement without results. fmt, a letter per value: i int64_t, t const char *,
+ * b struct wedr_sqlite_blob. */
+WEDR_MUST_USE int wedr_sqlite_run(sqlite3 *db, const char *sql, const char *fmt, ...);
+#define WEDR_COUNTS_MAX (256u * 6u) /* u16 type code, u32 lines each */
+struct wedr_sqlite_blob wedr_counts_blob(const uint32_t counts[256], uint8_t mem[WEDR_COUNTS_MAX]);
 /* Runs statements without results. */
 WEDR_MUST_USE int wedr_sqlite_exec(sqlite3 *db, const char *sql);
 /* First column of the first row. WEDR_E_NOENT without a row. */

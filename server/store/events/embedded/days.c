@@ -243,7 +243,6 @@ static int unlink_day(struct wedr_events *s, int32_t day)
 {
     static const char *const suffixes[3] = {"-shm", "-wal", ""};
     char name[64], sql[80];
-    wedr_embedded_day_close(s, day);
     for (size_t i = 0; i < WEDR_ARRAY_COUNT(suffixes); i++) {
         day_path(NULL, day, suffixes[i], name, sizeof(name));
         int rc = wedr_fs_unlink_at(s->dir_handle, name);
@@ -328,20 +327,22 @@ static int copy_to_catalog(struct wedr_events *s, sqlite3 *day, int32_t number)
 /* Puts what the ledger needs into the catalog, together with the promise to delete the file. */
 static int promise_drop(struct wedr_events *s, int32_t day, struct wedr_errinfo *ei)
 {
-    struct wedr_day_handle *d = NULL;
-    char sql[160];
+    sqlite3 *db = NULL;
+    char sql[160], path[WEDR_EVENTS_PATH_MAX + 64];
     int64_t promised = 0;
     (void)snprintf(sql, sizeof(sql), "SELECT day FROM dropping WHERE day=%d", day);
     int rc = wedr_sqlite_int(s->catalog, sql, &promised);
     if (rc != WEDR_E_NOENT) {
         return rc; /* done before: the file could not be deleted then */
     }
-    rc = wedr_embedded_day(s, day, false, &d, ei);
+    day_path(s, day, "", path, sizeof(path));
+    rc = wedr_day_open_reader(path, &db);
     if (rc != WEDR_OK) {
-        return rc;
+        return wedr_fail(ei, rc, "%s: %s", path, wedr_err_text(rc));
     }
     rc = wedr_sqlite_exec(s->catalog, "BEGIN IMMEDIATE");
-    rc = rc == WEDR_OK ? copy_to_catalog(s, d->db, day) : rc;
+    rc = rc == WEDR_OK ? copy_to_catalog(s, db, day) : rc;
+    sqlite3_close(db);
     (void)snprintf(sql, sizeof(sql), "INSERT INTO dropping VALUES(%d)", day);
     rc = rc == WEDR_OK ? wedr_sqlite_exec(s->catalog, sql) : rc;
     rc = rc == WEDR_OK ? wedr_sqlite_exec(s->catalog, "COMMIT") : rc;
@@ -354,17 +355,44 @@ static int promise_drop(struct wedr_events *s, int32_t day, struct wedr_errinfo 
     return rc;
 }
 
-int wedr_embedded_drop_day(struct wedr_events *s, int32_t day, struct wedr_errinfo *ei)
+/* What the writer knows of the day's ranges: from now on they are below the mark. */
+static int forget_day(struct wedr_events *s, int32_t day)
 {
-    char sql[64];
-    int rc = promise_drop(s, day, ei);
-    rc = rc == WEDR_OK ? unlink_day(s, day) : rc;
-    rc = rc == WEDR_OK ? wedr_sqlite_exec(s->mem, "DELETE FROM mark") : rc;
-    rc = rc == WEDR_OK
-             ? copy_rows(s->catalog,
-                         "SELECT agent, epoch, stream, max(seq_max) FROM expired GROUP BY 1, 2, 3",
-                         s->mem, "INSERT INTO mark VALUES(?,?,?,?)", 0)
-             : rc;
+    char sql[160];
+    wedr_embedded_day_close(s, day);
+    (void)snprintf(sql, sizeof(sql),
+                   "SELECT agent, epoch, stream, seq_max FROM expired WHERE day=%d", day);
+    int rc = copy_rows(s->catalog, sql, s->mem,
+                       "INSERT INTO mark VALUES(?,?,?,?) ON CONFLICT DO UPDATE SET "
+                       "seq_max=max(seq_max, excluded.seq_max)",
+                       0);
     (void)snprintf(sql, sizeof(sql), "DELETE FROM held WHERE day=%d", day);
     return rc == WEDR_OK ? wedr_sqlite_exec(s->mem, sql) : rc;
+}
+
+/* The long parts, copying and deleting, are done without the lock: no commit waits for them. */
+int wedr_embedded_drop_day(struct wedr_events *s, int32_t day, struct wedr_errinfo *ei)
+{
+    wedr_mutex_lock(s->lock);
+    s->dropping = day;
+    wedr_mutex_unlock(s->lock);
+    int rc = promise_drop(s, day, ei);
+    bool promised = rc == WEDR_OK;
+    if (rc == WEDR_E_CORRUPT) {
+        wedr_mutex_lock(s->lock);
+        wedr_embedded_set_aside(s, day);
+        wedr_mutex_unlock(s->lock);
+    }
+    if (promised) {
+        wedr_mutex_lock(s->lock);
+        rc = forget_day(s, day);
+        wedr_mutex_unlock(s->lock);
+    }
+    rc = rc == WEDR_OK ? unlink_day(s, day) : rc;
+    if (rc == WEDR_OK || !promised) { /* else nothing may be stored there: it will go */
+        wedr_mutex_lock(s->lock);
+        s->dropping = -1;
+        wedr_mutex_unlock(s->lock);
+    }
+    return rc;
 }

@@ -6,11 +6,14 @@
 #include "core/util/log.h"
 #include "core/util/obj.h"
 #include "ingest/prepared.h"
+#include "store/events/embedded/keep.h"
+#include "wedr/plat/time.h"
 #include <stdio.h>
 #include <string.h>
 
 #define CHECKPOINT_FRAMES 4096 /* 64 MiB of log */
 #define IDLE_TICKS 10
+#define LOW_LOG_MS 60000u
 
 static int open_mem(struct wedr_events *s)
 {
@@ -58,10 +61,10 @@ static int lock_folder(struct wedr_events *s, const char *data_dir, struct wedr_
     rc = rc == WEDR_OK ? wedr_fs_open_dir(s->dir, &s->dir_handle) : rc;
     rc = rc == WEDR_OK
              ? wedr_fs_open_at(s->dir_handle, "LOCK", WEDR_FS_READ | WEDR_FS_WRITE | WEDR_FS_CREATE,
-                               0600, &s->lock)
+                               0600, &s->folder_lock)
              : rc;
     if (rc == WEDR_OK) {
-        rc = wedr_fs_lock(s->lock);
+        rc = wedr_fs_lock(s->folder_lock);
     }
     if (rc == WEDR_E_BUSY) {
         return wedr_fail(ei, rc, "%s: another wedr-server is using this folder", s->dir);
@@ -74,6 +77,8 @@ static void embedded_close(struct wedr_events *s)
     if (s == NULL) {
         return;
     }
+    wedr_keep_stop(s);
+    wedr_mutex_free(s->lock);
     sqlite3_finalize(s->mem_days);
     sqlite3_finalize(s->mem_put);
     sqlite3_finalize(s->mem_mark);
@@ -84,7 +89,7 @@ static void embedded_close(struct wedr_events *s)
     }
     sqlite3_close(s->mem);
     sqlite3_close(s->catalog);
-    wedr_fs_close(s->lock);
+    wedr_fs_close(s->folder_lock);
     wedr_fs_close(s->dir_handle);
     wedr_free(s);
 }
@@ -97,8 +102,11 @@ static int embedded_open(const char *data_dir, struct wedr_events **ret, struct 
         return wedr_fail(ei, WEDR_E_NOMEM, "out of memory");
     }
     s->magic = WEDR_EVENTS_MAGIC;
-    s->dir_handle = s->lock = WEDR_HANDLE_NONE;
-    int rc = lock_folder(s, data_dir, ei);
+    s->dir_handle = s->folder_lock = WEDR_HANDLE_NONE;
+    s->dropping = -1;
+    s->lock = wedr_mutex_new();
+    int rc = s->lock ? wedr_keep_new(s) : WEDR_E_NOMEM;
+    rc = rc == WEDR_OK ? lock_folder(s, data_dir, ei) : rc;
     if (rc == WEDR_OK) {
         (void)snprintf(path, sizeof(path), "%s/catalog.db", s->dir);
         rc = wedr_catalog_open(path, &s->catalog, ei);
@@ -298,6 +306,24 @@ static void roll_back(struct wedr_events *s, sqlite3 *db)
     }
 }
 
+/* A disk that is full to its last byte is hard to get out of: nothing could be merged or deleted
+ * on it any more. */
+static int has_room(struct wedr_events *s, struct wedr_errinfo *ei)
+{
+    uint64_t room = 0, low = s->settings.low_water_bytes;
+    if (!low || wedr_fs_free_bytes(s->dir_handle, &room) != WEDR_OK || room >= low) {
+        return WEDR_OK;
+    }
+    s->stats.refused_low++;
+    if (s->low_logged_ms == 0 || wedr_time_mono_ms() - s->low_logged_ms >= LOW_LOG_MS) {
+        s->low_logged_ms = wedr_time_mono_ms();
+        wedr_log(ERROR, "events.disk_low", WEDR_U64("free_bytes", room),
+                 WEDR_U64("low_water_bytes", low));
+    }
+    return wedr_fail(ei, WEDR_E_NOSPC, "%llu bytes are free, below events.low_water_bytes",
+                     (unsigned long long)room);
+}
+
 static int run_group(struct wedr_events *s,
                      int32_t day,
                      struct wedr_commit *c,
@@ -307,7 +333,9 @@ static int run_group(struct wedr_events *s,
 {
     struct wedr_day_handle *d = NULL;
     int64_t arrival = s->arrival;
-    int rc = wedr_embedded_day(s, day, true, &d, ei);
+    int rc = day == s->dropping ? wedr_fail(ei, WEDR_E_BUSY, "the day's file is being deleted")
+                                : has_room(s, ei);
+    rc = rc == WEDR_OK ? wedr_embedded_day(s, day, true, &d, ei) : rc;
     if (rc != WEDR_OK) {
         return rc;
     }
@@ -342,6 +370,7 @@ embedded_commit(struct wedr_events *s, struct wedr_commit *c, size_t count, stru
     }
     /* One file per group, so that it is stored whole or not at all. */
     int32_t day = wedr_day_of(c[count - 1].p->received_us);
+    wedr_mutex_lock(s->lock);
     int rc = run_group(s, day, c, count, outcomes, ei);
     if (rc == WEDR_OK) {
         count_outcomes(s, c, outcomes, count);
@@ -354,6 +383,7 @@ embedded_commit(struct wedr_events *s, struct wedr_commit *c, size_t count, stru
         wedr_embedded_set_aside(s, day);
         rc = WEDR_E_IO;
     }
+    wedr_mutex_unlock(s->lock);
     wedr_free(outcomes);
     return rc;
 }
@@ -362,6 +392,7 @@ embedded_commit(struct wedr_events *s, struct wedr_commit *c, size_t count, stru
  */
 static void embedded_tick(struct wedr_events *s)
 {
+    wedr_mutex_lock(s->lock);
     bool idle = ++s->idle_ticks >= IDLE_TICKS && s->dirty;
     for (size_t i = 0; i < WEDR_OPEN_DAYS_MAX; i++) {
         struct wedr_day_handle *d = &s->open[i];
@@ -373,11 +404,22 @@ static void embedded_tick(struct wedr_events *s)
         d->log_frames = 0;
     }
     s->dirty = s->dirty && !idle;
+    wedr_mutex_unlock(s->lock);
 }
 
-static void embedded_stats(const struct wedr_events *s, struct wedr_events_stats *ret)
+static void embedded_stats(struct wedr_events *s, struct wedr_events_stats *ret)
 {
+    wedr_mutex_lock(s->lock);
     *ret = s->stats;
+    wedr_mutex_unlock(s->lock);
+}
+
+static int embedded_settings(struct wedr_events *s, const struct wedr_events_settings *set)
+{
+    wedr_mutex_lock(s->lock);
+    s->settings = *set;
+    wedr_mutex_unlock(s->lock);
+    return wedr_keep_start(s);
 }
 
 const struct wedr_events_ops wedr_events_embedded = {
@@ -388,4 +430,5 @@ const struct wedr_events_ops wedr_events_embedded = {
     .commit = embedded_commit,
     .tick = embedded_tick,
     .stats = embedded_stats,
+    .settings = embedded_settings,
 };

@@ -13,9 +13,13 @@
 #include "store/events.h"
 #include "store/events/embedded/day_file.h"
 #include "wedr/plat/fs.h"
+#include "wedr/plat/thread.h"
 
 #define WEDR_EVENTS_MAGIC 0x45565453u
 #define WEDR_OPEN_DAYS_MAX 4u
+#define WEDR_EVENTS_KEEP_LOCK "KEEP" /* held by whoever deletes days or copies them */
+
+struct wedr_keep; /* keep.h: the thread that looks after the files */
 
 struct wedr_day_handle {
     int32_t day;
@@ -25,10 +29,17 @@ struct wedr_day_handle {
     int log_frames;     /* length of the write-ahead log after the last commit */
 };
 
+/* The committing thread has all of it during a commit (lock); the housekeeping thread has the
+ * catalog and the rest of a file that is `dropping`. */
 struct wedr_events {
     uint32_t magic;
+    struct wedr_mutex *lock;
+    struct wedr_keep *keep;
+    struct wedr_events_settings settings;
+    int32_t dropping; /* this day's file is being deleted: nothing is stored in it; -1: none */
+    uint64_t low_logged_ms;
     char dir[WEDR_EVENTS_PATH_MAX]; /* <data>/events */
-    wedr_handle dir_handle, lock;
+    wedr_handle dir_handle, folder_lock;
     sqlite3 *catalog;
     sqlite3
         *mem; /* per (agent, epoch, stream, day): range of seqs; rebuilt from the files at open */
@@ -57,7 +68,7 @@ void wedr_embedded_set_aside(struct wedr_events *s, int32_t day);
 /* Fills the map of ranges from every day file and the catalog. */
 WEDR_MUST_USE int wedr_embedded_load(struct wedr_events *s, struct wedr_errinfo *ei);
 /* Retention: the day's file is deleted; what the ledger needs moves to the catalog first.
- * Crash-safe. */
+ * Crash-safe; beside commits, which are refused for that day alone (WEDR_E_BUSY). */
 WEDR_MUST_USE int
 wedr_embedded_drop_day(struct wedr_events *s, int32_t day, struct wedr_errinfo *ei);
 

@@ -9,13 +9,7 @@
 
 #define COUNT_PAIR 6u /* u16 type code, u32 count */
 
-struct blob {
-    const void *p;
-    size_t len;
-};
-
-/* Binds and runs one insert. fmt: i int64_t, t const char *, b struct blob (NULL p: NULL). */
-static int insert(sqlite3 *db, const char *sql, const char *fmt, ...)
+int wedr_sqlite_run(sqlite3 *db, const char *sql, const char *fmt, ...)
 {
     sqlite3_stmt *st = NULL;
     int rc = sqlite3_prepare_v3(db, sql, -1, 0, &st, NULL);
@@ -27,7 +21,7 @@ static int insert(sqlite3 *db, const char *sql, const char *fmt, ...)
         } else if (fmt[i - 1] == 't') {
             rc = sqlite3_bind_text(st, i, va_arg(ap, const char *), -1, SQLITE_STATIC);
         } else {
-            struct blob b = va_arg(ap, struct blob);
+            struct wedr_sqlite_blob b = va_arg(ap, struct wedr_sqlite_blob);
             rc = b.p == NULL ? sqlite3_bind_null(st, i)
                              : sqlite3_bind_blob64(st, i, b.p, b.len, SQLITE_STATIC);
         }
@@ -41,62 +35,63 @@ static int insert(sqlite3 *db, const char *sql, const char *fmt, ...)
     return err;
 }
 
-static struct blob counts_blob(const struct wedr_prepared *p, uint8_t *mem)
+struct wedr_sqlite_blob wedr_counts_blob(const uint32_t counts[256], uint8_t mem[WEDR_COUNTS_MAX])
 {
     size_t n = 0;
     for (unsigned i = 0; i < 256; i++) {
-        if (p->counts[i] != 0) {
+        if (counts[i] != 0) {
             wedr_put_le16(mem + n, (uint16_t)i);
-            wedr_put_le32(mem + n + 2, p->counts[i]);
+            wedr_put_le32(mem + n + 2, counts[i]);
             n += COUNT_PAIR;
         }
     }
-    return (struct blob){mem, n};
+    return (struct wedr_sqlite_blob){mem, n};
 }
 
 static int insert_tiny(sqlite3 *db, const struct wedr_prepared *p, int64_t *ret_block)
 {
-    uint8_t mem[256 * COUNT_PAIR];
+    uint8_t mem[WEDR_COUNTS_MAX];
     const struct wedr_batch_id *id = &p->id;
-    int rc =
-        insert(db,
-               "INSERT OR REPLACE INTO tiny(agent, hostname, epoch, boot_id, stream, seq0, seq1, "
-               "n, rejected, t0, t1,"
-               " received_at, counts, raw_len, bitmap, z) VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
-               "ttibtiiiiiiibibb", p->agent_id, p->hostname, (int64_t)id->epoch,
-               (struct blob){id->boot_id, sizeof(id->boot_id)}, id->stream, (int64_t)id->first_seq,
-               (int64_t)id->last_seq, (int64_t)id->count, (int64_t)p->rejected, p->t0, p->t1,
-               p->received_us, counts_blob(p, mem), (int64_t)p->raw_len,
-               (struct blob){p->bitmap, p->bitmap_len}, (struct blob){p->z, p->z_len});
+    int rc = wedr_sqlite_run(
+        db,
+        "INSERT OR REPLACE INTO tiny(agent, hostname, epoch, boot_id, stream, seq0, seq1, "
+        "n, rejected, t0, t1,"
+        " received_at, counts, raw_len, bitmap, z) VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+        "ttibtiiiiiiibibb", p->agent_id, p->hostname, (int64_t)id->epoch,
+        (struct wedr_sqlite_blob){id->boot_id, sizeof(id->boot_id)}, id->stream,
+        (int64_t)id->first_seq, (int64_t)id->last_seq, (int64_t)id->count, (int64_t)p->rejected,
+        p->t0, p->t1, p->received_us, wedr_counts_blob(p->counts, mem), (int64_t)p->raw_len,
+        (struct wedr_sqlite_blob){p->bitmap, p->bitmap_len},
+        (struct wedr_sqlite_blob){p->z, p->z_len});
     *ret_block = -sqlite3_last_insert_rowid(db);
     return rc;
 }
 
 static int insert_blk(sqlite3 *db, const struct wedr_prepared *p, int64_t *ret_block)
 {
-    uint8_t mem[256 * COUNT_PAIR];
+    uint8_t mem[WEDR_COUNTS_MAX];
     const struct wedr_batch_id *id = &p->id;
-    int rc = insert(
+    int rc = wedr_sqlite_run(
         db,
         "INSERT OR REPLACE INTO blk(agent, hostname, epoch, boot_id, stream, seq0, seq1, n, "
         "rejected, t0, t1,"
         " received_at, counts, raw_len, z_len, flags) VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
         "ttibtiiiiiiibiii", p->agent_id, p->hostname, (int64_t)id->epoch,
-        (struct blob){id->boot_id, sizeof(id->boot_id)}, id->stream, (int64_t)id->first_seq,
-        (int64_t)id->last_seq, (int64_t)id->count, (int64_t)p->rejected, p->t0, p->t1,
-        p->received_us, counts_blob(p, mem), (int64_t)p->raw_len, (int64_t)p->z_len,
-        (int64_t)(p->canonical ? WEDR_BLK_CANONICAL : 0));
+        (struct wedr_sqlite_blob){id->boot_id, sizeof(id->boot_id)}, id->stream,
+        (int64_t)id->first_seq, (int64_t)id->last_seq, (int64_t)id->count, (int64_t)p->rejected,
+        p->t0, p->t1, p->received_us, wedr_counts_blob(p->counts, mem), (int64_t)p->raw_len,
+        (int64_t)p->z_len, (int64_t)(p->canonical ? WEDR_BLK_CANONICAL : 0));
     int64_t block = sqlite3_last_insert_rowid(db);
     static const char *const parts[4] = {"INSERT OR REPLACE INTO data(id, z) VALUES(?,?)",
                                          "INSERT OR REPLACE INTO col(id, c) VALUES(?,?)",
                                          "INSERT OR REPLACE INTO filt(id, f) VALUES(?,?)",
                                          "INSERT OR REPLACE INTO ng(id, g) VALUES(?,?)"};
-    const struct blob blobs[4] = {{p->z, p->z_len},
-                                  {p->col.p, p->col.len},
-                                  {p->bloom.p, p->bloom.len},
-                                  {p->ngram.p, p->ngram.len}};
+    const struct wedr_sqlite_blob blobs[4] = {{p->z, p->z_len},
+                                              {p->col.p, p->col.len},
+                                              {p->bloom.p, p->bloom.len},
+                                              {p->ngram.p, p->ngram.len}};
     for (int i = 0; rc == WEDR_OK && i < 4; i++) {
-        rc = insert(db, parts[i], "ib", block, blobs[i]);
+        rc = wedr_sqlite_run(db, parts[i], "ib", block, blobs[i]);
     }
     *ret_block = block;
     return rc;
@@ -113,10 +108,11 @@ insert_loss(sqlite3 *db, const struct wedr_prepared *p, const struct wedr_fact *
                               (unsigned long long)f->range[i].first,
                               (unsigned long long)f->range[i].last);
     }
-    return insert(db, "INSERT OR REPLACE INTO loss VALUES(?,?,?,?,?,?,?,?,?,?,?)", "titiiitiiii",
-                  p->agent_id, (int64_t)f->epoch, f->stream, (int64_t)f->reason, (int64_t)f->lost,
-                  f->has_produced ? (int64_t)f->produced : (int64_t)0, text, f->ts_us, arrival,
-                  (int64_t)p->id.epoch, (int64_t)f->seq);
+    return wedr_sqlite_run(db, "INSERT OR REPLACE INTO loss VALUES(?,?,?,?,?,?,?,?,?,?,?)",
+                           "titiiitiiii", p->agent_id, (int64_t)f->epoch, f->stream,
+                           (int64_t)f->reason, (int64_t)f->lost,
+                           f->has_produced ? (int64_t)f->produced : (int64_t)0, text, f->ts_us,
+                           arrival, (int64_t)p->id.epoch, (int64_t)f->seq);
 }
 
 static int
@@ -127,18 +123,18 @@ insert_fact(sqlite3 *db, const struct wedr_prepared *p, const struct wedr_fact *
     case WEDR_EV_TELEMETRY_LOSS:
         return insert_loss(db, p, f, arrival);
     case WEDR_EV_EPOCH_START:
-        return insert(db, "INSERT OR REPLACE INTO epoch_start VALUES(?,?,?,?,?,?,?,?,?)",
-                      "titbiiiii", p->agent_id, epoch, f->stream,
-                      (struct blob){f->boot_id, sizeof(f->boot_id)}, (int64_t)f->adopted, f->ts_us,
-                      arrival, src_epoch, src_seq);
+        return wedr_sqlite_run(db, "INSERT OR REPLACE INTO epoch_start VALUES(?,?,?,?,?,?,?,?,?)",
+                               "titbiiiii", p->agent_id, epoch, f->stream,
+                               (struct wedr_sqlite_blob){f->boot_id, sizeof(f->boot_id)},
+                               (int64_t)f->adopted, f->ts_us, arrival, src_epoch, src_seq);
     case WEDR_EV_EPOCH_END:
-        return insert(db, "INSERT OR REPLACE INTO epoch_end VALUES(?,?,?,?,?,?,?,?)", "titiiiii",
-                      p->agent_id, epoch, f->stream, (int64_t)f->produced, f->ts_us, arrival,
-                      src_epoch, src_seq);
+        return wedr_sqlite_run(db, "INSERT OR REPLACE INTO epoch_end VALUES(?,?,?,?,?,?,?,?)",
+                               "titiiiii", p->agent_id, epoch, f->stream, (int64_t)f->produced,
+                               f->ts_us, arrival, src_epoch, src_seq);
     default:
-        return insert(db, "INSERT OR REPLACE INTO gap VALUES(?,?,?,?,?,?,?,?)", "tttiiiii",
-                      p->agent_id, p->hostname, f->stream, f->from_us, f->to_us, (int64_t)f->reason,
-                      src_epoch, src_seq);
+        return wedr_sqlite_run(db, "INSERT OR REPLACE INTO gap VALUES(?,?,?,?,?,?,?,?)", "tttiiiii",
+                               p->agent_id, p->hostname, f->stream, f->from_us, f->to_us,
+                               (int64_t)f->reason, src_epoch, src_seq);
     }
 }
 
@@ -150,21 +146,22 @@ int wedr_block_insert(sqlite3 *db, const struct wedr_prepared *p, int64_t number
     int64_t block = 0;
     int rc = p->tiny ? insert_tiny(db, p, &block) : insert_blk(db, p, &block);
     if (rc == WEDR_OK) {
-        rc = insert(db,
-                    "INSERT OR REPLACE INTO batch(agent, epoch, stream, seq0, seq1, sha256, n, "
-                    "rejected, bitmap, produced,"
-                    " lost_ring, boot_id, received_at, block, hostname, t_last, arrival)"
-                    " VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
-                    "titiibiibiibiitii", p->agent_id, (int64_t)id->epoch, id->stream,
-                    (int64_t)id->first_seq, (int64_t)id->last_seq,
-                    (struct blob){id->sha256, sizeof(id->sha256)}, (int64_t)id->count,
-                    (int64_t)p->rejected, (struct blob){p->bitmap, p->bitmap_len},
-                    (int64_t)id->produced, (int64_t)id->lost,
-                    (struct blob){id->boot_id, sizeof(id->boot_id)}, p->received_us, block,
-                    p->hostname, p->t_last, arrival);
+        rc = wedr_sqlite_run(
+            db,
+            "INSERT OR REPLACE INTO batch(agent, epoch, stream, seq0, seq1, sha256, n, "
+            "rejected, bitmap, produced,"
+            " lost_ring, boot_id, received_at, block, hostname, t_last, arrival)"
+            " VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+            "titiibiibiibiitii", p->agent_id, (int64_t)id->epoch, id->stream,
+            (int64_t)id->first_seq, (int64_t)id->last_seq,
+            (struct wedr_sqlite_blob){id->sha256, sizeof(id->sha256)}, (int64_t)id->count,
+            (int64_t)p->rejected, (struct wedr_sqlite_blob){p->bitmap, p->bitmap_len},
+            (int64_t)id->produced, (int64_t)id->lost,
+            (struct wedr_sqlite_blob){id->boot_id, sizeof(id->boot_id)}, p->received_us, block,
+            p->hostname, p->t_last, arrival);
     }
     if (rc == WEDR_OK) {
-        rc = insert(
+        rc = wedr_sqlite_run(
             db,
             "INSERT INTO stream VALUES(?,?,?,?,?,?,?) ON CONFLICT(agent, epoch, stream) DO UPDATE "
             "SET"
@@ -181,8 +178,9 @@ int wedr_block_insert(sqlite3 *db, const struct wedr_prepared *p, int64_t number
 
 int wedr_tamper_insert(sqlite3 *db, const struct wedr_prepared *p)
 {
-    return insert(db, "INSERT OR IGNORE INTO tamper VALUES(?,?,?,?,?,?,?,?)", "ttitiibi",
-                  p->agent_id, p->hostname, (int64_t)p->id.epoch, p->id.stream,
-                  (int64_t)p->id.first_seq, (int64_t)p->id.last_seq,
-                  (struct blob){p->id.sha256, sizeof(p->id.sha256)}, p->received_us);
+    return wedr_sqlite_run(db, "INSERT OR IGNORE INTO tamper VALUES(?,?,?,?,?,?,?,?)", "ttitiibi",
+                           p->agent_id, p->hostname, (int64_t)p->id.epoch, p->id.stream,
+                           (int64_t)p->id.first_seq, (int64_t)p->id.last_seq,
+                           (struct wedr_sqlite_blob){p->id.sha256, sizeof(p->id.sha256)},
+                           p->received_us);
 }

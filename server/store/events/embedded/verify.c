@@ -25,6 +25,7 @@ struct verify {
     size_t day_count;
     char day[WEDR_DAY_TEXT];
     sqlite3 *db;
+    const char *wrong_digest; /* what to say */
 };
 
 /* A stored batch while it is looked at: columns of BATCH_SELECT. */
@@ -52,7 +53,21 @@ static const char batches[] =
     " LEFT JOIN blk k ON k.id=b.block LEFT JOIN data d ON d.id=b.block LEFT JOIN col c ON "
     "c.id=b.block"
     " LEFT JOIN tiny t ON t.id=-b.block"
-    " LEFT JOIN stream s ON s.agent=b.agent AND s.epoch=b.epoch AND s.stream=b.stream";
+    " LEFT JOIN stream s ON s.agent=b.agent AND s.epoch=b.epoch AND s.stream=b.stream"
+    " WHERE coalesce(k.flags, 0)&2=0";
+
+/* Blocks that we made of several batches, in the same columns: n and rejected are the sums of the
+ * batches that point to the block, the digest is that of our own frame. */
+#define OF_BLOCK                                                                                \
+    " FROM batch b WHERE b.agent=k.agent AND b.epoch=k.epoch AND b.stream=k.stream AND b.seq0 " \
+    "BETWEEN k.seq0 AND k.seq1 AND b.seq1<=k.seq1 AND b.block=k.id"
+static const char made_blocks[] =
+    "SELECT k.agent, k.stream, k.seq0, k.seq1, m.sha256, (SELECT sum(n)" OF_BLOCK
+    "), (SELECT sum(rejected)" OF_BLOCK
+    "), k.id, k.n, k.rejected, k.raw_len, d.z, c.c, s.seq_min, s.seq_max FROM blk k"
+    " LEFT JOIN made m ON m.id=k.id LEFT JOIN data d ON d.id=k.id LEFT JOIN col c ON c.id=k.id"
+    " LEFT JOIN stream s ON s.agent=k.agent AND s.epoch=k.epoch AND s.stream=k.stream"
+    " WHERE k.flags&2 AND NOT EXISTS(SELECT 1 FROM dead x WHERE x.id=k.id)";
 
 static void tell(struct verify *v, const char *batch, const char *what)
 {
@@ -117,7 +132,7 @@ static const char *check_lines(struct verify *v, sqlite3_stmt *st)
     wedr_sha256(z, z_len, digest);
     if (sqlite3_column_bytes(st, AT_SHA) != (int)sizeof(digest) ||
         memcmp(digest, sqlite3_column_blob(st, AT_SHA), sizeof(digest)) != 0) {
-        return "the digest is not that of the batch as it was received";
+        return v->wrong_digest;
     }
     int err = wedr_unpack(z, z_len, WEDR_BATCH_RAW_ACCEPT, &raw, &len);
     if (err != WEDR_OK) {
@@ -178,14 +193,14 @@ static const char *check_row(struct verify *v, sqlite3_stmt *st)
     return wrong || sqlite3_column_int64(st, AT_BLOCK) < 0 ? wrong : check_columns(st);
 }
 
-static int check_batches(struct verify *v)
+static int check_rows(struct verify *v, const char *sql, const char *wrong_digest)
 {
     sqlite3_stmt *st = NULL;
-    int rc = sqlite3_prepare_v2(v->db, batches, -1, &st, NULL);
+    int rc = sqlite3_prepare_v2(v->db, sql, -1, &st, NULL);
+    v->wrong_digest = wrong_digest;
     while (rc == SQLITE_OK && (rc = sqlite3_step(st)) == SQLITE_ROW) {
         char batch[192];
         const char *wrong = check_row(v, st);
-        v->sums->batches++;
         v->sums->blocks += sqlite3_column_int64(st, AT_BLOCK) > 0;
         if (wrong) {
             (void)snprintf(batch, sizeof(batch), "%.64s %.64s %lld",
@@ -201,17 +216,36 @@ static int check_batches(struct verify *v)
     return err;
 }
 
+static int check_batches(struct verify *v)
+{
+    int64_t count = 0;
+    int err = wedr_sqlite_int(v->db, "SELECT count(*) FROM batch", &count);
+    v->sums->batches += (uint64_t)count;
+    err = err == WEDR_OK
+              ? check_rows(v, batches, "the digest is not that of the batch as it was received")
+              : err;
+    return err == WEDR_OK
+               ? check_rows(v, made_blocks, "the digest is not that of the block as it was merged")
+               : err;
+}
+
 /* Blocks that no batch speaks of would be events that nobody sent. */
 static int check_orphans(struct verify *v)
 {
     static const struct {
         const char *sql, *what;
     } checks[] = {
-        {"SELECT count(*) FROM blk WHERE id NOT IN (SELECT block FROM batch)",
+        {"SELECT count(*) FROM blk WHERE id NOT IN (SELECT block FROM batch) AND id NOT IN (SELECT "
+         "id FROM dead)",
          "blocks without a batch"},
-        {"SELECT count(*) FROM tiny WHERE -id NOT IN (SELECT block FROM batch)",
+        {"SELECT count(*) FROM tiny WHERE -id NOT IN (SELECT block FROM batch) AND -id NOT IN "
+         "(SELECT id FROM dead)",
          "small blocks without a batch"},
         {"SELECT count(*) FROM data WHERE id NOT IN (SELECT id FROM blk)", "data without a block"},
+        {"SELECT count(*) FROM batch b JOIN dead d ON d.id=b.block", "batches in a dead block"},
+        {"SELECT count(*) FROM batch b JOIN blk k ON k.id=b.block WHERE k.flags&2 AND (b.agent<>"
+         "k.agent OR b.epoch<>k.epoch OR b.stream<>k.stream OR b.seq0<k.seq0 OR b.seq1>k.seq1)",
+         "batches outside of their block"},
     };
     for (size_t i = 0; i < WEDR_ARRAY_COUNT(checks); i++) {
         int64_t n = 0;

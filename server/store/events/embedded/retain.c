@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "core/base/err.h"
+#include "core/util/alloc.h"
+#include "core/util/log.h"
+#include "store/events/embedded/keep.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define DAYS_MAX 32768u
+
+struct file {
+    int32_t day;
+    uint64_t bytes;
+};
+
+struct files {
+    struct wedr_events *s;
+    struct file *v;
+    size_t count, cap;
+};
+
+static uint64_t size_of(struct wedr_events *s, const char *name)
+{
+    struct wedr_fs_stat st = {0};
+    wedr_handle h = WEDR_HANDLE_NONE;
+    if (wedr_fs_open_at(s->dir_handle, name, WEDR_FS_READ, 0, &h) == WEDR_OK &&
+        wedr_fs_stat(h, &st) != WEDR_OK) {
+        st.size = 0;
+    }
+    wedr_fs_close(h);
+    return st.size;
+}
+
+/* The log counts, too: it becomes a part of the file. */
+static int add_file(void *arg, const char *name)
+{
+    struct files *f = arg;
+    char log[64];
+    int32_t day = 0;
+    if (!wedr_day_of_file(name, &day)) {
+        return 0;
+    }
+    if (f->count == f->cap) {
+        size_t cap = f->cap ? f->cap * 2 : 64;
+        struct file *v = cap > DAYS_MAX ? NULL : wedr_realloc(f->v, cap, sizeof(*v));
+        if (!v) {
+            return WEDR_E_NOMEM;
+        }
+        f->v = v;
+        f->cap = cap;
+    }
+    (void)snprintf(log, sizeof(log), "%s-wal", name);
+    f->v[f->count++] = (struct file){day, size_of(f->s, name) + size_of(f->s, log)};
+    return 0;
+}
+
+static int compare(const void *a, const void *b)
+{
+    const struct file *x = a, *y = b;
+    return (x->day > y->day) - (x->day < y->day);
+}
+
+/* Held while days are deleted, and by whoever copies them meanwhile: a backup. */
+static int take_lock(struct wedr_events *s, wedr_handle *ret)
+{
+    int err = wedr_fs_open_at(s->dir_handle, WEDR_EVENTS_KEEP_LOCK,
+                              WEDR_FS_READ | WEDR_FS_WRITE | WEDR_FS_CREATE, 0600, ret);
+    err = err == WEDR_OK ? wedr_fs_lock(*ret) : err;
+    if (err != WEDR_OK) {
+        wedr_fs_close(*ret);
+        *ret = WEDR_HANDLE_NONE;
+    }
+    return err;
+}
+
+static bool is_due(const struct wedr_events_settings *set,
+                   const struct files *f,
+                   size_t i,
+                   uint64_t bytes,
+                   int32_t today)
+{
+    if (f->v[i].day >= today) {
+        return false; /* the file that is being written */
+    }
+    return (set->retention_days && (int64_t)today - f->v[i].day > (int64_t)set->retention_days) ||
+           (set->retention_bytes && bytes > set->retention_bytes);
+}
+
+static void drop(struct wedr_events *s, const struct file *f)
+{
+    struct wedr_errinfo ei = {""};
+    char text[WEDR_DAY_TEXT];
+    wedr_day_text(f->day, text);
+    int err = wedr_embedded_drop_day(s, f->day, &ei);
+    if (err != WEDR_OK) {
+        wedr_log(ERROR, "events.day_not_deleted", WEDR_STR("day", text), WEDR_ERR(err),
+                 WEDR_STR("why", ei.text));
+        return;
+    }
+    wedr_log(INFO, "events.day_deleted", WEDR_STR("day", text), WEDR_U64("bytes", f->bytes));
+    wedr_mutex_lock(s->lock);
+    s->stats.days_dropped++;
+    wedr_mutex_unlock(s->lock);
+}
+
+void wedr_retain(struct wedr_events *s, int64_t now_us)
+{
+    const struct wedr_events_settings set = wedr_keep_settings(s);
+    struct files f = {.s = s};
+    wedr_handle lock = WEDR_HANDLE_NONE;
+    uint64_t bytes = 0, kept = 0;
+    int32_t today = wedr_day_of(now_us), oldest = 0;
+    int err = wedr_fs_list(s->dir_handle, add_file, &f);
+    for (size_t i = 0; i < f.count; i++) {
+        bytes += f.v[i].bytes;
+    }
+    if (err == WEDR_OK && f.count > 1) {
+        qsort(f.v, f.count, sizeof(*f.v), compare);
+    }
+    for (size_t i = 0; err == WEDR_OK && i < f.count; i++) {
+        bool due = is_due(&set, &f, i, bytes, today);
+        /* A backup that is being made keeps them all for now. */
+        if (due && (lock != WEDR_HANDLE_NONE || take_lock(s, &lock) == WEDR_OK)) {
+            drop(s, &f.v[i]);
+            bytes -= f.v[i].bytes;
+        } else {
+            kept++;
+            oldest = kept == 1 ? f.v[i].day : oldest;
+        }
+    }
+    wedr_fs_close(lock);
+    wedr_free(f.v);
+    wedr_mutex_lock(s->lock);
+    s->stats.bytes = bytes;
+    s->stats.days = kept;
+    s->stats.oldest_us = (int64_t)oldest * INT64_C(86400000000);
+    wedr_mutex_unlock(s->lock);
+}
