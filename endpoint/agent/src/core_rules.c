@@ -3,6 +3,7 @@
 
 #include "core/base/err.h"
 #include "core/util/log.h"
+#include "wedr/plat/proc.h"
 #include "wedr/plat/time.h"
 #include <string.h>
 
@@ -24,6 +25,7 @@ int wedr_core_rules(struct wedr_engine *e, struct wedr_ipc *holder, const struct
         err = wedr_engine_rules(e, buf.p, buf.len, &info, &ei);
     }
     wedr_buf_fini(&buf);
+    wedr_heap_trim();
     wedr_log(INFO, "core.rules", WEDR_ERR(err), WEDR_U64("serial", info.serial),
              WEDR_U64("ms", wedr_time_mono_ms() - begin), WEDR_STR("reason", ei.text));
     wedr_msg_begin(&r, WEDR_MSG_T_RULES_RESULT);

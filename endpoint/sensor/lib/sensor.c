@@ -338,6 +338,7 @@ int wedr_sensor_open(const struct wedr_sensor_cfg *cfg,
             err = wedr_sensor_from_pins(folder, true, &s, ei);
         }
     }
+    wedr_areas_forget();
     if (err) {
         return err;
     }

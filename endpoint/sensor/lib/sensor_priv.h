@@ -121,6 +121,9 @@ size_t wedr_area_list(const struct wedr_area **ret);
 /* SHA-256 over all objects and the table of hooks: two agents with the same one would load the
  * same. */
 void wedr_areas_digest(uint8_t ret[32]);
+/* Lets go of the pages of the objects, some MiB: they are constants of the program and come back
+ * from its file when somebody reads them. */
+void wedr_areas_forget(void);
 
 /* sensor_load.c: everything that was loaded and is not attached yet. */
 struct wedr_set {

@@ -76,6 +76,7 @@ int wedr_child_start(const char *title,
         goto out;
     }
     pid_t parent = getpid();
+    wedr_heap_trim(); /* what is free here would be the child's for ever */
     c->pid = fork();
     if (c->pid == 0) {
         wedr_ipc_close(ours);

@@ -51,8 +51,9 @@ struct wedr_source_ops {
     void (*start)(struct wedr_source *s, const uint64_t base[WEDR_LANE_COUNT]);
     /* True when nothing will come any more (a replay's end). */
     bool (*ended)(const struct wedr_source *s);
-    /* How long the caller may sleep when nothing is there. */
-    uint32_t (*wait_ms)(const struct wedr_source *s);
+    /* How long the caller may sleep when nothing is there. Once a round: it may grow from one to
+     * the next. */
+    uint32_t (*wait_ms)(struct wedr_source *s);
     void (*close)(struct wedr_source *s);
 };
 

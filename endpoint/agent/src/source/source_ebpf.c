@@ -10,12 +10,18 @@
 #include "sensor/lib/bpf_ring.h"
 #include <string.h>
 
+/* Nobody wakes the reader, which would cost each process that makes a record more than the record
+ * itself: it looks. While records come often, so that a rule can still end a process; after some
+ * rounds in vain less often, for each costs what an idle machine has to give. */
 #define POLL_MS 20u
+#define POLL_IDLE_MS 100u
 
 struct ebpf {
     struct wedr_source base;
     struct wedr_bpf_ring *ring[WEDR_LANE_COUNT];
     uint64_t cursor[WEDR_LANE_COUNT];
+    uint64_t seen; /* sum of the cursors when it was waited last */
+    uint32_t wait_ms;
     const struct wedr_sensor_state *state;
 };
 
@@ -63,10 +69,19 @@ static bool ebpf_ended(const struct wedr_source *s)
     return false;
 }
 
-static uint32_t ebpf_wait_ms(const struct wedr_source *s)
+static uint32_t ebpf_wait_ms(struct wedr_source *s)
 {
-    (void)s;
-    return POLL_MS;
+    struct ebpf *b = (struct ebpf *)s;
+    uint64_t sum = 0;
+    for (unsigned i = 0; i < WEDR_LANE_COUNT; i++) {
+        sum += b->cursor[i];
+    }
+    uint32_t longer = b->wait_ms + b->wait_ms / 4;
+    b->wait_ms = sum != b->seen || b->wait_ms == 0 ? POLL_MS
+                 : longer < POLL_IDLE_MS           ? longer
+                                                   : POLL_IDLE_MS;
+    b->seen = sum;
+    return b->wait_ms;
 }
 
 static void ebpf_close(struct wedr_source *s)

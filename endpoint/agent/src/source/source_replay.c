@@ -217,7 +217,7 @@ static bool replay_ended(const struct wedr_source *s)
     return r->done && r->ring[0].cursor == r->ring[0].head && r->ring[1].cursor == r->ring[1].head;
 }
 
-static uint32_t replay_wait_ms(const struct wedr_source *s)
+static uint32_t replay_wait_ms(struct wedr_source *s)
 {
     return ((const struct replay *)s)->rate == 0 ? 1 : 5;
 }

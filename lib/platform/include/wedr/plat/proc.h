@@ -41,6 +41,10 @@ struct wedr_host {
 };
 WEDR_MUST_USE int wedr_host_info(struct wedr_host *ret);
 
+/* Gives memory that was freed back to the system, where the C library keeps it. After work that
+ * needed much for a moment. */
+void wedr_heap_trim(void);
+
 struct wedr_proc_usage {
     uint64_t cpu_us;               /* user + system since start */
     uint64_t rss_bytes, pss_bytes; /* 0 where the OS has none or forbids it (own sandbox) */
