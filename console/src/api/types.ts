@@ -38,11 +38,11 @@ export interface Session {
 export interface OwnSession {
   id: string;
   created: string;
-  last_seen?: string | null;
+  last_seen: string;
   expires: string;
-  address?: string;
-  user_agent?: string;
-  current?: boolean;
+  address: string;
+  agent: string;
+  current: boolean;
 }
 
 export interface ApiToken {
@@ -89,7 +89,7 @@ export interface Overview {
   alerts: { open: Partial<Record<Severity, number>> } & Record<string, unknown>;
   events_24h: { ts: string; count: number }[];
   losses_24h: number;
-  top_rules: { rule_id: string; rule_title: string; count: number; severity?: Severity }[];
+  top_rules: { rule_id: string; rule_title: string; alerts: number; severity: Severity }[];
   store: { bytes: number; oldest: string | null; events: number };
   version: string;
 }
@@ -129,29 +129,28 @@ export interface Endpoint {
 }
 
 export interface LedgerRow {
-  agent_id: string;
-  hostname?: string;
+  endpoint_id: string;
+  hostname: string;
   epoch: string;
   stream: string;
-  state?: string;
+  state: string;
   produced: number;
   stored: number;
   expired: number;
   lost: number;
   missing: number;
+  in_flight: number;
   unknown_since?: string | null;
   losses?: { reason: string; lost: number }[];
-  [more: string]: unknown;
 }
 
 export interface CoverageGap {
-  agent_id: string;
-  hostname?: string;
+  endpoint_id: string;
+  hostname: string;
   stream: string;
-  from?: string;
-  to?: string;
-  reason?: string;
-  [more: string]: unknown;
+  from: string;
+  to: string | null;
+  reason: string;
 }
 
 /** A stored event: the line as the endpoint wrote it, with `_id`. Every value in it is hostile. */
@@ -208,8 +207,7 @@ export interface AlertRow {
 export interface Comment {
   id: string;
   author: string;
-  ts?: string;
-  created?: string;
+  created: string;
   text: string;
 }
 
@@ -224,15 +222,22 @@ export interface AlertDetail extends AlertRow {
 
 export interface ProcessNode {
   process_key: string;
+  parent_key?: string | null;
   pid: number | null;
-  [more: string]: unknown;
+  image_path: string | null;
+  command_line: string | null;
+  user: string | null;
+  started?: string | null;
+  ended?: string | null;
 }
 
 export interface ProcessTree {
   process: ProcessNode;
+  /** The parent first. */
   ancestors: ProcessNode[];
   children: ProcessNode[];
-  more?: boolean | number;
+  more: boolean;
+  next?: string | null;
 }
 
 export interface Rule {

@@ -1,10 +1,127 @@
 // SPDX-License-Identifier: Apache-2.0
-import { Empty, Page } from '../ui/basics';
+// A process among its ancestors and children, and what it did.
+import { useInfiniteQuery, useQuery } from '@tanstack/react-query';
+import { useMemo, useState } from 'react';
+import { Link, useParams } from 'react-router-dom';
+import { get, seg } from '../api/client';
+import type { Page as PageOf, ProcessNode, ProcessTree, StoredEvent } from '../api/types';
+import { useColumns } from '../lib/columns';
+import { num } from '../lib/format';
+import { textOf } from '../lib/hostile';
+import { ErrorBox, Empty, Page, Panel, Time, Waiting } from '../ui/basics';
+import { EventDrawer, summary, timeOf, typeOf } from '../ui/eventrow';
+import { Pivot, Raw, RawCell } from '../ui/raw';
+import { DataTable, type Column } from '../ui/table';
 
-export default function View() {
+const base = (path: string | null): string => (path ?? '').split(/[\\/]/).pop() ?? '';
+
+function Node({ endpoint, p, here = false }: { endpoint: string; p: ProcessNode; here?: boolean }) {
+  const name = base(textOf(p.image_path)) || 'unknown program';
   return (
-    <Page name="process" title="process">
-      <Empty title="process" />
+    <div className={here ? 'node here' : 'node'} aria-current={here ? 'true' : undefined}>
+      {here ? (
+        <strong className="mono"><RawCell value={name} /></strong>
+      ) : (
+        <Link className="mono" to={`/endpoints/${seg(endpoint)}/processes/${seg(p.process_key)}`}><RawCell value={name} /></Link>
+      )}
+      <span className="dim num nowrap">{p.pid ?? '–'}</span>
+      <span className="cmd dim mono"><RawCell value={p.command_line ?? p.image_path} /></span>
+      {p.user && <span className="dim nowrap"><RawCell value={p.user} /></span>}
+      {p.started && <span className="dim nowrap"><Time at={p.started} fraction={false} /></span>}
+    </div>
+  );
+}
+
+export function Tree({ endpoint, tree, children, hasMore, more }: {
+  endpoint: string; tree: ProcessTree; children: ProcessNode[]; hasMore: boolean; more?: () => void;
+}) {
+  // From the oldest ancestor down to the process, then its children.
+  const line = [...tree.ancestors].reverse();
+  const level = (i: number): React.ReactNode => {
+    const p = line[i];
+    if (p) {
+      return <ul><li><Node endpoint={endpoint} p={p} />{level(i + 1)}</li></ul>;
+    }
+    return (
+      <ul>
+        <li>
+          <Node endpoint={endpoint} p={tree.process} here />
+          {children.length > 0 && (
+            <ul>
+              {children.map((c) => <li key={c.process_key}><Node endpoint={endpoint} p={c} /></li>)}
+              {hasMore && (
+                <li><button type="button" className="plain link node" onClick={more}>Show more children</button></li>
+              )}
+            </ul>
+          )}
+        </li>
+      </ul>
+    );
+  };
+  return <div className="tree">{level(0)}</div>;
+}
+
+const columns: Column<StoredEvent>[] = [
+  { header: 'Time', id: 'ts', size: 190, cell: (c) => <Time at={timeOf(c.row.original)} /> },
+  { header: 'Type', id: 'type', size: 160, cell: (c) => <RawCell value={typeOf(c.row.original)} mono /> },
+  { header: 'What', id: 'what', size: 600, meta: { grow: true }, cell: (c) => <RawCell value={summary(c.row.original)} mono /> },
+];
+
+export default function ProcessView() {
+  const { id = '', key = '' } = useParams();
+  const path = `/endpoints/${seg(id)}/processes/${seg(key)}`;
+  const known = useColumns();
+  const [chosen, setChosen] = useState<StoredEvent | null>(null);
+  const [asked, setAsked] = useState(100);
+  const tree = useQuery({
+    queryKey: ['process', id, key, asked],
+    queryFn: ({ signal }) => get<ProcessTree>(path, { limit: asked }, signal),
+    placeholderData: (old) => old,
+  });
+  const timeline = useInfiniteQuery({
+    queryKey: ['timeline', id, key],
+    queryFn: ({ pageParam, signal }) => get<PageOf<StoredEvent>>(`${path}/timeline`, { limit: 500, cursor: pageParam }, signal),
+    initialPageParam: '',
+    getNextPageParam: (p) => p.next ?? undefined,
+  });
+  const rows = useMemo(() => timeline.data?.pages.flatMap((p) => p.items) ?? [], [timeline.data]);
+  const p = tree.data?.process;
+  return (
+    <Page name="Process" fill before={<Link to={`/endpoints/${seg(id)}`}>Endpoint</Link>}
+      title={p ? <><Raw value={base(textOf(p.image_path)) || 'Process'} most={80} /> <span className="dim num">{p.pid}</span></> : 'Process'}>
+      <ErrorBox error={tree.error} retry={() => void tree.refetch()} />
+      {tree.isPending && <Waiting rows={4} />}
+      {p && tree.data && (
+        <div className="grid wide" style={{ maxHeight: '46%', overflow: 'auto', flex: 'none' }}>
+          <Panel title="Tree">
+            <Tree endpoint={id} tree={tree.data} hasMore={tree.data.more && asked < 1000} more={() => setAsked(1000)}>
+              {tree.data.children}
+            </Tree>
+          </Panel>
+          <Panel title="Process">
+            <dl className="facts body">
+              <dt>Program</dt><dd><Pivot column="process_path" value={p.image_path} /></dd>
+              <dt>Command line</dt><dd><Pivot column="command_line" value={p.command_line} /></dd>
+              <dt>User</dt><dd><Pivot column="user" value={p.user} /></dd>
+              <dt>Started</dt><dd><Time at={p.started} /></dd>
+              <dt>Ended</dt><dd>{p.ended ? <Time at={p.ended} /> : <span className="dim">not seen to end</span>}</dd>
+              <dt>Key</dt><dd><Pivot column="process_key" value={p.process_key} /></dd>
+            </dl>
+          </Panel>
+        </div>
+      )}
+      <Panel title="Timeline" fill more={<span className="dim">oldest first</span>}>
+        <ErrorBox error={timeline.error} />
+        {timeline.isPending ? (
+          <div className="body"><Waiting /></div>
+        ) : (
+          <DataTable label="Timeline" rows={rows} columns={columns} id={(e) => e._id} open={setChosen} chosen={chosen?._id ?? null}
+            more={() => { if (timeline.hasNextPage && !timeline.isFetching) { void timeline.fetchNextPage(); } }}
+            empty={<Empty title="No stored event names this process">They may have expired.</Empty>} />
+        )}
+        <div className="foot"><span>{num(rows.length)}{timeline.hasNextPage ? ' and more' : ''} events</span></div>
+      </Panel>
+      <EventDrawer event={chosen} close={() => setChosen(null)} columns={known.names} />
     </Page>
   );
 }

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+// produced = stored + expired + lost + missing, per stream and epoch.
+import { Link } from 'react-router-dom';
+import type { LedgerRow } from '../api/types';
+import { num } from '../lib/format';
+import { Ago, Empty } from './basics';
+import { RawCell } from './raw';
+import { DataTable, type Column } from './table';
+
+function Epoch({ state, since }: { state: string; since?: string | null }) {
+  const look = state === 'closed' ? 'off' : state === 'open' ? 'good' : 'warn';
+  return (
+    <>
+      <span className={`tag ${look}`}>{state}</span>
+      {since && <span className="dim"> <Ago at={since} /></span>}
+    </>
+  );
+}
+
+const count = (name: keyof LedgerRow, header: string, bad?: string): Column<LedgerRow> => ({
+  header, id: String(name), accessorKey: name, size: 100, meta: { right: true },
+  cell: (c) => {
+    const n = Number(c.getValue() ?? 0);
+    return bad && n !== 0 ? <strong style={{ color: `var(--${bad})` }}>{num(n)}</strong> : num(n);
+  },
+});
+
+const host: Column<LedgerRow> = {
+  header: 'Endpoint', id: 'hostname', accessorKey: 'hostname', size: 180,
+  cell: (c) => (
+    <Link to={`/endpoints/${c.row.original.endpoint_id}?tab=ledger`}>
+      <RawCell value={c.row.original.hostname || c.row.original.endpoint_id} />
+    </Link>
+  ),
+};
+
+const columns: Column<LedgerRow>[] = [
+  { header: 'Stream', id: 'stream', accessorKey: 'stream', size: 150, cell: (c) => <RawCell value={c.getValue()} mono /> },
+  { header: 'Epoch', id: 'epoch', accessorKey: 'epoch', size: 150, cell: (c) => <RawCell value={c.getValue()} mono /> },
+  { header: 'State', id: 'state', accessorKey: 'state', size: 150,
+    cell: (c) => <Epoch state={c.row.original.state} since={c.row.original.unknown_since} /> },
+  count('produced', 'Produced'),
+  count('stored', 'Stored'),
+  count('in_flight', 'On the way'),
+  count('expired', 'Expired'),
+  count('lost', 'Lost', 'medium'),
+  count('missing', 'Missing', 'critical'),
+  { header: 'Lost because', id: 'losses', size: 260, meta: { grow: true }, enableSorting: false,
+    cell: (c) => (
+      <RawCell value={(c.row.original.losses ?? []).map((l) => `${l.reason} ${num(l.lost)}`).join(', ')} />
+    ) },
+];
+
+export function LedgerTable({ rows, withHost, fit, more }: { rows: LedgerRow[]; withHost: boolean; fit?: boolean; more?: () => void }) {
+  return (
+    <DataTable label="Ledger" rows={rows} columns={withHost ? [host, ...columns] : columns} sortable fit={fit} more={more}
+      id={(r) => `${r.endpoint_id}:${r.epoch}:${r.stream}`}
+      empty={<Empty title="No records yet">The ledger begins with the first batch of an endpoint.</Empty>} />
+  );
+}
+
+/** The sum that must hold, in one line. */
+export function LedgerSum({ rows }: { rows: LedgerRow[] }) {
+  const sum = (k: 'produced' | 'stored' | 'expired' | 'lost' | 'missing' | 'in_flight') =>
+    rows.reduce((s, r) => s + Number(r[k] ?? 0), 0);
+  const missing = sum('missing') - sum('in_flight');
+  return (
+    <div className="filters num" role="status">
+      <span><strong>{num(sum('produced'))}</strong> produced</span>
+      <span className="dim">=</span>
+      <span><strong>{num(sum('stored'))}</strong> stored</span>
+      <span className="dim">+</span>
+      <span><strong>{num(sum('expired'))}</strong> expired</span>
+      <span className="dim">+</span>
+      <span><strong>{num(sum('lost'))}</strong> lost</span>
+      <span className="dim">+</span>
+      <span><strong>{num(sum('missing'))}</strong> missing</span>
+      <span className={`tag ${missing > 0 ? 'critical' : 'good'}`}>
+        {missing > 0 ? `${num(missing)} unaccounted for` : 'every record accounted for'}
+      </span>
+    </div>
+  );
+}
