@@ -21,6 +21,7 @@
 struct wedr_server_cfg {
     char listen[128];
     char names[4096]; /* list */
+    char console_dir[1024];
     uint64_t http_threads, connections_max, connections_per_address, header_bytes;
     uint64_t header_deadline_ms, open_deadline_ms, body_deadline_ms, work_deadline_ms, keepalive_ms;
     uint64_t enroll_attempts_per_minute, enrolments_per_minute;

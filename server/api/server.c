@@ -6,6 +6,7 @@
 #include "core/util/log.h"
 #include "fleet/fleet.h"
 #include "wedr/plat/net.h"
+#include "wedr/plat/proc.h"
 #include "wedr/plat/time.h"
 #include <string.h>
 
@@ -86,6 +87,38 @@ const struct wedr_route wedr_agent_routes[] = {
      .finishes = true},
 };
 const size_t wedr_agent_route_count = WEDR_ARRAY_COUNT(wedr_agent_routes);
+
+static void run_console(void *arg, struct wedr_request *rq)
+{
+    const struct wedr_server *s = arg;
+    if (!s->files || !wedr_static_answer(s->files, rq)) {
+        wedr_answer_problem(rq, 404, "there is nothing at this path");
+    }
+}
+
+static const struct wedr_route console_route = {.method = "GET",
+                                                .pattern = "/",
+                                                .auth = WEDR_ROUTE_OPEN,
+                                                .lane = WEDR_RUN_INLINE,
+                                                .run = run_console};
+
+/* A folder that was named must be there; the one beside the program may be missing. */
+static int load_console(struct wedr_server *s, struct wedr_errinfo *ei)
+{
+    const char *named = s->d.cfg->console_dir;
+    char beside[1024];
+    int err = named[0] ? WEDR_OK : wedr_proc_beside("console", beside, sizeof(beside));
+    if (err == WEDR_OK) {
+        err = wedr_static_load(named[0] ? named : beside, &s->files, ei);
+    }
+    if (err == WEDR_OK) {
+        wedr_log(INFO, "console.files", WEDR_U64("count", wedr_static_count(s->files)));
+    } else if (!named[0]) {
+        wedr_log(WARN, "console.missing", WEDR_ERR(err));
+        err = WEDR_OK;
+    }
+    return err;
+}
 
 static void on_begin(void *arg, struct wedr_request *rq)
 {
@@ -196,6 +229,7 @@ static int start_http(struct wedr_server *s, struct wedr_errinfo *ei)
             .work_deadline_ms = (uint32_t)c->work_deadline_ms,
             .routes = s->routes,
             .route_count = s->route_count,
+            .fallback = &console_route,
         };
         struct wedr_http_hooks hooks = {.arg = s,
                                         .begin = on_begin,
@@ -239,6 +273,9 @@ int wedr_server_start(const struct wedr_server_deps *deps,
     int err = s->enroll_limit ? wedr_stages_new(&pc, &s->stages) : WEDR_E_NOMEM;
     if (err == WEDR_OK) {
         err = wedr_admin_routes(&s->routes, &s->route_count);
+    }
+    if (err == WEDR_OK) {
+        err = load_console(s, ei);
     }
     if (err == WEDR_OK) {
         err = wedr_net_listen(c->listen, 1024, &s->listener, ei);
@@ -303,5 +340,6 @@ void wedr_server_stop(struct wedr_server *s, uint32_t grace_ms)
     wedr_limit_free(s->enroll_limit);
     wedr_api_rules_fini(s);
     wedr_free(s->routes);
+    wedr_static_free(s->files);
     wedr_free(s);
 }

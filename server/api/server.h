@@ -7,6 +7,7 @@
 #include "api/stages.h"
 #include "auth/limit.h"
 #include "http/http.h"
+#include "http/static.h"
 #include "wedr/plat/fs.h"
 
 #define WEDR_AGENT_SLOTS 1024u
@@ -25,6 +26,7 @@ struct wedr_server {
     struct wedr_http_server *http;
     struct wedr_route *routes; /* owned: admin/routes.c */
     size_t route_count;
+    struct wedr_static *files; /* of the console; NULL: none were built */
     struct wedr_stages *stages;
     struct wedr_limit *enroll_limit;
     struct wedr_metrics metrics;

@@ -188,7 +188,11 @@ static void match(struct exchange *x, const char *method)
     switch (wedr_route_match(cfg->routes, cfg->route_count, method, rq->path, &rq->route,
                              &rq->params)) {
     case WEDR_ROUTE_NO_PATH:
-        wedr_answer_problem(rq, 404, "there is nothing at this path");
+        if (cfg->fallback && strcmp(method, "GET") == 0 && rq->content_length == 0) {
+            rq->route = cfg->fallback;
+        } else {
+            wedr_answer_problem(rq, 404, "there is nothing at this path");
+        }
         return;
     case WEDR_ROUTE_NO_METHOD:
         wedr_route_allow(cfg->routes, cfg->route_count, rq->route, allow, sizeof(allow));

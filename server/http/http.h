@@ -138,6 +138,8 @@ struct wedr_http_server_cfg {
     uint32_t work_deadline_ms;   /* from the whole request to the end of the answer */
     const struct wedr_route *routes;
     size_t route_count;
+    const struct wedr_route *fallback; /* of a GET that no route knows; its pattern and query are
+                                          not looked at. NULL: that is a 404 */
 };
 
 struct wedr_http_server_stats {

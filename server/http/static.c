@@ -288,3 +288,44 @@ bool wedr_static_takes_gzip(const char *accept_encoding)
     }
     return false;
 }
+
+/* No inline script or style, nothing from elsewhere, no frames, no forms that leave: what an
+ * endpoint wrote stays text even if a view forgot to treat it so. No exception is needed: the
+ * console's styles are files, its editor adopts style sheets. */
+#define POLICY                                                                                   \
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; " \
+    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "          \
+    "require-trusted-types-for 'script'; trusted-types 'none'"
+
+bool wedr_static_answer(const struct wedr_static *s, struct wedr_request *rq)
+{
+    const struct wedr_static_file *f = wedr_static_find(s, rq->path);
+    if (!f) {
+        return false;
+    }
+    bool packed = f->gzip && wedr_static_takes_gzip(wedr_request_header(rq, "Accept-Encoding"));
+    const char *known = wedr_request_header(rq, "If-None-Match");
+    (void)snprintf(rq->etag, sizeof(rq->etag), "\"%s%s\"", f->etag, packed ? "-gz" : "");
+    wedr_answer_header(rq, "Cache-Control", "%s",
+                       f->immutable ? "public, max-age=31536000, immutable" : "no-cache");
+    wedr_answer_header(rq, "Vary", "Accept-Encoding");
+    wedr_answer_header(rq, "Content-Security-Policy", "%s", POLICY);
+    wedr_answer_header(rq, "Referrer-Policy", "no-referrer");
+    wedr_answer_header(rq, "Cross-Origin-Opener-Policy", "same-origin");
+    wedr_answer_header(rq, "Cross-Origin-Resource-Policy", "same-origin");
+    wedr_answer_header(rq, "Permissions-Policy",
+                       "camera=(), geolocation=(), microphone=(), payment=(), usb=()");
+    if (rq->status) {
+        return true; /* out of memory: a header did not fit */
+    }
+    if (known && strstr(known, rq->etag)) {
+        wedr_answer_unchanged(rq);
+        return true;
+    }
+    if (packed) {
+        wedr_answer_header(rq, "Content-Encoding", "gzip");
+    }
+    wedr_answer_bytes(rq, packed ? f->gzip : f->plain);
+    rq->content_type = f->content_type;
+    return true;
+}

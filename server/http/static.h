@@ -38,5 +38,8 @@ size_t wedr_static_count(const struct wedr_static *s);
  * those whose last segment has no dot. NULL: none, or the path belongs to the API (/api, /healthz,
  * /readyz, /metrics). */
 const struct wedr_static_file *wedr_static_find(const struct wedr_static *s, const char *path);
+/* Answers rq with what is at its path: 200, or 304 when If-None-Match names it. False: nothing is
+ * there, and rq is as it was. */
+bool wedr_static_answer(const struct wedr_static *s, struct wedr_request *rq);
 /* Whether an Accept-Encoding (NULL: absent) takes gzip. */
 bool wedr_static_takes_gzip(const char *accept_encoding);

@@ -148,3 +148,20 @@ int wedr_proc_usage(uint32_t pid, struct wedr_proc_usage *ret)
     *ret = u;
     return WEDR_OK;
 }
+
+int wedr_proc_beside(const char *name, char *ret_path, size_t cap)
+{
+    char own[4096];
+    ssize_t n = readlink("/proc/self/exe", own, sizeof(own) - 1);
+    if (n < 0) {
+        return wedr_err_from_os(errno);
+    }
+    own[n] = '\0';
+    char *last = strrchr(own, '/');
+    if (!last || (size_t)(last - own) + strlen(name) + 2 > cap) {
+        return WEDR_E_LIMIT;
+    }
+    last[1] = '\0';
+    (void)snprintf(ret_path, cap, "%s%s", own, name);
+    return WEDR_OK;
+}

@@ -10,6 +10,8 @@
 
 #include "core/base/attr.h"
 #include "core/base/err.h"
+#include "core/util/alloc.h"
+#include "http/request.h"
 #include "http/static.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -164,6 +166,84 @@ static void a_folder_without_index_with_a_link_or_too_large_is_refused(void **st
     assert_null(s);
 }
 
+static const char *header_of(const struct wedr_request *rq, const char *name)
+{
+    for (size_t i = 0; i < rq->out_count; i++) {
+        if (strcmp(rq->out[i].name, name) == 0) {
+            return rq->out[i].value;
+        }
+    }
+    return NULL;
+}
+
+static void ask(const struct wedr_static *s,
+                struct wedr_request *rq,
+                const char *path,
+                const char *encoding,
+                const char *tag)
+{
+    memset(rq, 0, sizeof(*rq));
+    wedr_buf_init(&rq->answer, WEDR_HTTP_ANSWER_MAX);
+    rq->path = path;
+    if (encoding) {
+        assert_int_equal(wedr_request_add_header(rq, "Accept-Encoding", encoding), 0);
+    }
+    if (tag) {
+        assert_int_equal(wedr_request_add_header(rq, "If-None-Match", tag), 0);
+    }
+    assert_true(wedr_static_answer(s, rq));
+}
+
+static void forget(struct wedr_request *rq)
+{
+    for (size_t i = 0; i < rq->out_count; i++) {
+        wedr_free(rq->out[i].value);
+    }
+    wedr_shared_unref(rq->shared);
+    wedr_buf_fini(&rq->answer);
+}
+
+static void an_answer_has_its_policy_form_and_tag(void **state)
+{
+    static struct wedr_request rq;
+    char tag[68];
+    (void)state;
+    fill();
+    struct wedr_static *s = load();
+    ask(s, &rq, "/assets/app-Bq3.js", "gzip", NULL);
+    assert_int_equal(rq.status, 200);
+    assert_string_equal(header_of(&rq, "Content-Encoding"), "gzip");
+    assert_string_equal(header_of(&rq, "Vary"), "Accept-Encoding");
+    assert_non_null(strstr(header_of(&rq, "Cache-Control"), "immutable"));
+    assert_memory_equal(text_of(rq.shared), "packed", 6);
+    (void)snprintf(tag, sizeof(tag), "%s", rq.etag);
+    forget(&rq);
+    ask(s, &rq, "/assets/app-Bq3.js", "gzip", tag);
+    assert_int_equal(rq.status, 304);
+    assert_null(rq.shared);
+    forget(&rq);
+    /* The other form is another thing. */
+    ask(s, &rq, "/assets/app-Bq3.js", NULL, tag);
+    assert_int_equal(rq.status, 200);
+    assert_null(header_of(&rq, "Content-Encoding"));
+    assert_memory_equal(text_of(rq.shared), "plain", 5);
+    forget(&rq);
+    ask(s, &rq, "/alerts", NULL, NULL);
+    assert_string_equal(rq.content_type, "text/html; charset=utf-8");
+    assert_string_equal(header_of(&rq, "Cache-Control"), "no-cache");
+    const char *policy = header_of(&rq, "Content-Security-Policy");
+    assert_non_null(policy);
+    assert_non_null(strstr(policy, "default-src 'none'"));
+    assert_non_null(strstr(policy, "frame-ancestors 'none'"));
+    assert_null(strstr(policy, "unsafe"));
+    forget(&rq);
+    memset(&rq, 0, sizeof(rq));
+    rq.path = "/api/v1/nothing";
+    assert_false(wedr_static_answer(s, &rq));
+    assert_int_equal(rq.out_count, 0);
+    wedr_static_free(s);
+}
+
 static void gzip_is_sent_only_to_those_who_take_it(void **state)
 {
     static const char *const yes[] = {"gzip", "br, gzip",    "gzip;q=0.5", "deflate ,\tgzip ; q=1",
@@ -187,6 +267,7 @@ int main(void)
         IN_FOLDER(files_are_found_by_path_with_type_and_packed_form),
         IN_FOLDER(a_path_of_a_view_is_the_index_and_one_of_the_api_is_nothing),
         IN_FOLDER(a_folder_without_index_with_a_link_or_too_large_is_refused),
+        IN_FOLDER(an_answer_has_its_policy_form_and_tag),
         cmocka_unit_test(gzip_is_sent_only_to_those_who_take_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

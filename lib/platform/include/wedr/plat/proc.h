@@ -52,3 +52,5 @@ struct wedr_proc_usage {
 /* pid 0: this process. */
 WEDR_MUST_USE int wedr_proc_cpu(uint32_t pid, uint64_t *ret_us); /* cpu_us alone: one system call */
 WEDR_MUST_USE int wedr_proc_usage(uint32_t pid, struct wedr_proc_usage *ret);
+/* Path of name in the folder of the running program. WEDR_E_LIMIT when it does not fit. */
+WEDR_MUST_USE int wedr_proc_beside(const char *name, char *ret_path, size_t cap);
