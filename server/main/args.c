@@ -57,6 +57,11 @@ static const struct command commands[WEDR_CMD_COUNT] = {
     [WEDR_CMD_VERIFY] = {"verify", NULL, 0, 0, "",
                          "Read every stored event, check digests, blocks and the ledger; exit 1 "
                          "when something is wrong."},
+    [WEDR_CMD_BACKUP] = {"backup", NULL, 0, 0, "",
+                         "Copy the data folder, secrets too, into a new folder, beside the running "
+                         "server; the copy is verified."},
+    [WEDR_CMD_RESTORE] = {"restore", NULL, 0, 0, "",
+                          "Make a data folder, which must be missing or empty, of a backup."},
     [WEDR_CMD_HELP] = {"help", NULL, 0, 0, "", NULL},
     [WEDR_CMD_VERSION] = {"--version", NULL, 0, 0, "", NULL},
 };
@@ -85,7 +90,7 @@ static const struct option options[] = {
      "life of the token: 90s, 15m, 1h, 7d"},
     {"--json", NULL, SWITCH,
      CMD(SQL) | CMD(RULES_LIST) | CMD(RULES_VALIDATE) | CMD(PROFILE_LIST) | CMD(ALERTS) |
-         CMD(HUNT) | CMD(VERIFY),
+         CMD(HUNT) | CMD(VERIFY) | CMD(BACKUP),
      AT(json), 0, "for programs"},
     {"--version", "N", NUMBER, CMD(RULES_SHOW), AT(version), UINT32_MAX, "an older text"},
     {"--author", "NAME", TEXT, CMD(RULES_ADD), AT(author), 0, "who is noted for the version"},
@@ -94,6 +99,8 @@ static const struct option options[] = {
      "2026-11-23T20:00:00Z, or 15m, 1h, 7d ago"},
     {"--from", "TIME", TIME, CMD(HUNT), AT(from_us), 0, "first time of events, like --since"},
     {"--to", "TIME", TIME, CMD(HUNT), AT(to_us), 0, "last time of events"},
+    {"--to", "DIR", TEXT, CMD(BACKUP), AT(to), 0, "where the backup goes: missing or empty"},
+    {"--from", "DIR", TEXT, CMD(RESTORE), AT(from), 0, "the backup"},
     {"--agent", "ID", TEXT, CMD(ALERTS) | CMD(HUNT), AT(agent), 0, "of this agent alone"},
     {"--rule", "ID", TEXT, CMD(ALERTS), AT(rule), 0, "of this rule alone"},
     {"--limit", "N", NUMBER, CMD(ALERTS) | CMD(HUNT), AT(limit), 1000000000, "at most so many"},

@@ -16,6 +16,8 @@
 
 enum wedr_server_command {
     WEDR_CMD_VERIFY,
+    WEDR_CMD_BACKUP,
+    WEDR_CMD_RESTORE,
     WEDR_CMD_HELP,
     WEDR_CMD_VERSION,
     WEDR_CMD_SERVE,
@@ -44,6 +46,7 @@ enum wedr_server_command {
 struct wedr_server_args {
     enum wedr_server_command command;
     const char *data, *listen, *config;
+    const char *from, *to; /* folders of a backup */
     const char *names[WEDR_ARGS_NAMES_MAX];
     size_t name_count;
     const char

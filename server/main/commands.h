@@ -17,3 +17,5 @@ int wedr_cmd_lists(const struct wedr_server_args *a);
 int wedr_cmd_alerts(const struct wedr_server_args *a);
 int wedr_cmd_hunt(const struct wedr_server_args *a);
 int wedr_cmd_verify(const struct wedr_server_args *a);
+int wedr_cmd_backup(const struct wedr_server_args *a);
+int wedr_cmd_restore(const struct wedr_server_args *a);

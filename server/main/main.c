@@ -342,6 +342,10 @@ int main(int argc, char **argv)
         return wedr_cmd_hunt(&a);
     case WEDR_CMD_VERIFY:
         return wedr_cmd_verify(&a);
+    case WEDR_CMD_BACKUP:
+        return wedr_cmd_backup(&a);
+    case WEDR_CMD_RESTORE:
+        return wedr_cmd_restore(&a);
     case WEDR_CMD_VERSION:
         (void)puts("wedr-server " WEDR_SERVER_VERSION);
         return 0;
