@@ -90,6 +90,12 @@ def sensor_steps(build, kernel):
     return steps
 
 
+def hooks_steps(build, kernel):
+    """Every hook with either walk, and that the events of process starts and of a hook of each kind arrive."""
+    few = re.compile(r"^kernel\.|bpf\.test_(process_exec|evasion_compat)$")
+    return [s for s in sensor_steps(build, kernel) if few.search(s.name)]
+
+
 def doctor_steps(build, _kernel):
     """The source without BPF; what a person is told where the sensor cannot work, and what the loader says then."""
     hooks = os.path.join(build, "tests", "kernel", "kernel_hooks")
@@ -125,6 +131,7 @@ def check_lockdown(steps, result):
 
 # name: kernel parameters, steps, check
 SCENARIOS = {
+    "hooks": ("", hooks_steps, check_sensor),
     "sensor": ("", sensor_steps, check_sensor),
     "too_old": ("", doctor_steps, check_too_old),
     "lockdown": ("lockdown=confidentiality", doctor_steps, check_lockdown),
