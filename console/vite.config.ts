@@ -54,6 +54,14 @@ function gzipBeside(): Plugin {
   };
 }
 
+/** What changes together and is needed together. Mantine's core must not end up inside the chunk of its charts. */
+const CHUNKS: [string, RegExp][] = [
+  ['react', /node_modules\/(react|react-dom|scheduler|react-router|react-router-dom|@remix-run|react-is|prop-types)\//],
+  ['ui', /node_modules\/(@mantine\/(core|hooks|notifications)|@floating-ui|clsx|tslib|react-remove-scroll|react-transition-group|@babel\/runtime|dom-helpers)/],
+  ['charts', /node_modules\/(recharts|d3-|victory|decimal|lodash|react-smooth|fast-equals|@mantine\/charts)/],
+  ['editor', /node_modules\/(@codemirror|@lezer|codemirror|style-mod|w3c-keyname|crelt|@marijn)/],
+];
+
 export default defineConfig({
   plugins: [react(), themeVariables(), gzipBeside()],
   css: { modules: false },
@@ -67,16 +75,8 @@ export default defineConfig({
     rollupOptions: {
       output: {
         manualChunks: (id) => {
-          if (/node_modules\/(recharts|d3-|victory|decimal|lodash|react-smooth|@mantine\/charts)/.test(id)) {
-            return 'charts';
-          }
-          if (/node_modules\/(@codemirror|@lezer|codemirror|style-mod|w3c-keyname|crelt)/.test(id)) {
-            return 'editor';
-          }
-          if (/node_modules\/(react|react-dom|scheduler|react-router|react-router-dom|@remix-run)\//.test(id)) {
-            return 'react';
-          }
-          return undefined;
+          const chunk = CHUNKS.find(([, names]) => names.test(id));
+          return chunk?.[0];
         },
       },
     },

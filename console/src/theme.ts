@@ -12,7 +12,7 @@ export const theme = createTheme({
   colors: {
     wasabi,
     dark: [
-      '#d6dae0', '#b4bac4', '#949ca9', '#6d7683', '#444c58', '#343b46', '#262c36', '#1b2028', '#14181f', '#0f1217',
+      '#dfe6e2', '#b7c2bc', '#9aa7a1', '#6f7b76', '#3a4440', '#2d3633', '#1c2220', '#171c1a', '#121615', '#0d100f',
     ],
   },
   fontFamily: 'system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", "DejaVu Sans", sans-serif',

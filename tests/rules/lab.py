@@ -100,7 +100,7 @@ class Lab:
 
 def venv_python():
     """The Python that has pySigma, or None and why not."""
-    run = subprocess.run([os.path.join(ROOT, "tools", "rules_venv")], capture_output=True, text=True, check=False)
+    run = subprocess.run([os.path.join(ROOT, "tools", "test_venv"), "rules"], capture_output=True, text=True, check=False)
     return (run.stdout.strip(), "") if run.returncode == 0 else (None, "no pySigma: " + (run.stderr.strip().splitlines() or ["?"])[-1])
 
 

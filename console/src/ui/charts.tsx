@@ -35,8 +35,8 @@ export function EventsChart({
         h={height}
         data={buckets.map((b) => ({ ...b, label: label(b.ts) }))}
         dataKey="label"
-        series={[{ name: 'count', label: 'Events', color: 'wasabi.5' }]}
-        gridAxis="y"
+        series={[{ name: 'count', label: 'Events', color: 'var(--bar)' }]}
+        gridAxis="x"
         tickLine="none"
         barProps={{
           isAnimationActive: false,

@@ -20,7 +20,7 @@ export function HostSelect({ value, onChange }: { value: string | null; onChange
     options.push({ value, label: value });
   }
   return (
-    <Select aria-label="Endpoint" placeholder="All endpoints" clearable searchable w={230} data={options} value={value}
+    <Select aria-label="Endpoint" placeholder="All endpoints" clearable searchable w={190} data={options} value={value}
       onChange={onChange} onSearchChange={setSearch} filter={({ options: o }) => o} />
   );
 }

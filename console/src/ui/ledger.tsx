@@ -18,7 +18,7 @@ function Epoch({ state, since }: { state: string; since?: string | null }) {
 }
 
 const count = (name: keyof LedgerRow, header: string, bad?: string): Column<LedgerRow> => ({
-  header, id: String(name), accessorKey: name, size: 100, meta: { right: true },
+  header, id: String(name), accessorKey: name, size: 88, meta: { right: true },
   cell: (c) => {
     const n = Number(c.getValue() ?? 0);
     return bad && n !== 0 ? <strong style={{ color: `var(--${bad})` }}>{num(n)}</strong> : num(n);
@@ -26,7 +26,7 @@ const count = (name: keyof LedgerRow, header: string, bad?: string): Column<Ledg
 });
 
 const host: Column<LedgerRow> = {
-  header: 'Endpoint', id: 'hostname', accessorKey: 'hostname', size: 180,
+  header: 'Endpoint', id: 'hostname', accessorKey: 'hostname', size: 150,
   cell: (c) => (
     <Link to={`/endpoints/${c.row.original.endpoint_id}?tab=ledger`}>
       <RawCell value={c.row.original.hostname || c.row.original.endpoint_id} />
@@ -35,9 +35,9 @@ const host: Column<LedgerRow> = {
 };
 
 const columns: Column<LedgerRow>[] = [
-  { header: 'Stream', id: 'stream', accessorKey: 'stream', size: 150, cell: (c) => <RawCell value={c.getValue()} mono /> },
-  { header: 'Epoch', id: 'epoch', accessorKey: 'epoch', size: 150, cell: (c) => <RawCell value={c.getValue()} mono /> },
-  { header: 'State', id: 'state', accessorKey: 'state', size: 150,
+  { header: 'Stream', id: 'stream', accessorKey: 'stream', size: 125, cell: (c) => <RawCell value={c.getValue()} mono /> },
+  { header: 'Epoch', id: 'epoch', accessorKey: 'epoch', size: 138, cell: (c) => <RawCell value={c.getValue()} mono /> },
+  { header: 'State', id: 'state', accessorKey: 'state', size: 130,
     cell: (c) => <Epoch state={c.row.original.state} since={c.row.original.unknown_since} /> },
   count('produced', 'Produced'),
   count('stored', 'Stored'),
@@ -45,7 +45,7 @@ const columns: Column<LedgerRow>[] = [
   count('expired', 'Expired'),
   count('lost', 'Lost', 'medium'),
   count('missing', 'Missing', 'critical'),
-  { header: 'Lost because', id: 'losses', size: 260, meta: { grow: true }, enableSorting: false,
+  { header: 'Lost because', id: 'losses', size: 170, meta: { grow: true }, enableSorting: false,
     cell: (c) => (
       <RawCell value={(c.row.original.losses ?? []).map((l) => `${l.reason} ${num(l.lost)}`).join(', ')} />
     ) },

@@ -8,6 +8,8 @@ import { cutAt, flat, pieces, textOf } from '../lib/hostile';
 import { num } from '../lib/format';
 
 const CELL_MOST = 300;
+// What is only a little too long is shown whole.
+const SLACK = 24;
 
 function Spelled({ text }: { text: string }) {
   const parts = useMemo(() => pieces(text), [text]);
@@ -33,11 +35,12 @@ export function Raw({ value, most = 400, mono = false }: { value: unknown; most?
   if (text === '') {
     return <span className="dim">–</span>;
   }
-  const cut = open ? text : cutAt(text, most);
+  const long = text.length > most + SLACK;
+  const cut = open || !long ? text : cutAt(text, most);
   return (
     <span className={mono ? 'mono' : undefined}>
       <Spelled text={cut} />
-      {text.length > most && (
+      {long && (
         <button type="button" className="plain link rawmore" onClick={() => setOpen(!open)} aria-expanded={open}>
           {open ? 'Show less' : `Show all ${num(text.length)} characters`}
         </button>
@@ -77,7 +80,7 @@ export function Pivot({
   if (text === '') {
     return <span className="dim">–</span>;
   }
-  const long = text.length > most;
+  const long = text.length > most + SLACK;
   return (
     <>
       <Menu position="bottom-start" withinPortal shadow="md">

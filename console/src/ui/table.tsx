@@ -14,7 +14,7 @@ import { useEffect, useRef, useState, type KeyboardEvent, type ReactNode } from 
 
 const ROW = 29;
 
-export type Column<T> = ColumnDef<T> & { meta?: { grow?: boolean; right?: boolean } };
+export type Column<T> = ColumnDef<T> & { meta?: { grow?: boolean; right?: boolean; narrow?: boolean } };
 
 export interface TableProps<T> {
   label: string;
@@ -109,7 +109,7 @@ export function DataTable<T>(p: TableProps<T>) {
                 <div
                   key={h.id}
                   role="columnheader"
-                  className={`th${meta?.grow ? ' grow' : ''}${meta?.right ? ' right' : ''}`}
+                  className={`th${meta?.grow ? ' grow' : ''}${meta?.right ? ' right' : ''}${meta?.narrow ? ' narrow' : ''}`}
                   style={{ width: h.getSize() }}
                   aria-sort={sorted ? (sorted === 'asc' ? 'ascending' : 'descending') : undefined}
                 >
@@ -167,7 +167,7 @@ export function DataTable<T>(p: TableProps<T>) {
                     <div
                       key={c.id}
                       role="cell"
-                      className={`td${meta?.grow ? ' grow' : ''}${meta?.right ? ' right num' : ''}`}
+                      className={`td${meta?.grow ? ' grow' : ''}${meta?.right ? ' right num' : ''}${meta?.narrow ? ' narrow' : ''}`}
                       style={{ width: c.column.getSize() }}
                     >
                       {flexRender(c.column.columnDef.cell, c.getContext())}

@@ -60,7 +60,7 @@ function Sessions() {
           <tbody>
             {q.data?.items.map((s) => (
               <tr key={s.id}>
-                <td><Raw value={s.agent} most={60} /></td>
+                <td><Raw value={s.agent} most={100} /></td>
                 <td><RawCell value={s.address} mono /></td>
                 <td><Time at={s.created} fraction={false} /></td>
                 <td><Ago at={s.last_seen} /></td>
@@ -87,6 +87,7 @@ export default function Account() {
   return (
     <Page name="Account" title="Account" actions={<Link to="/tokens">API tokens</Link>}>
       <div className="grid two" style={{ alignItems: 'start' }}>
+        <div className="grid">
         <Panel title="You">
           <dl className="facts body">
             <dt>User name</dt><dd><Raw value={user.username} /></dd>
@@ -97,6 +98,7 @@ export default function Account() {
           </dl>
         </Panel>
         <Panel title="Two-factor sign-in"><SecondFactor /></Panel>
+        </div>
         <Panel title="Password">
           <div className="body">
             <PasswordForm done={() => { notifications.show({ message: 'Password changed. Your other sessions have ended.' }); void reload(); }} />

@@ -62,7 +62,7 @@ function Bulk({ ids, done }: { ids: string[]; done: () => void }) {
 
 function columnsFor(analyst: boolean, chosen: Set<string>, toggle: (id: string, range: boolean) => void, all: () => void, allOn: boolean): Column<AlertRow>[] {
   const check: Column<AlertRow> = {
-    id: 'check', size: 36, enableSorting: false, enableResizing: false,
+    id: 'check', size: 36, enableSorting: false, enableResizing: false, meta: { narrow: true },
     header: () => <input type="checkbox" aria-label="Choose all that are listed" checked={allOn} onChange={all} />,
     cell: (c) => (
       <input type="checkbox" aria-label={`Choose alert ${c.row.original.id}`} checked={chosen.has(c.row.original.id)}
@@ -70,17 +70,17 @@ function columnsFor(analyst: boolean, chosen: Set<string>, toggle: (id: string, 
     ),
   };
   const rest: Column<AlertRow>[] = [
-    { header: 'Severity', id: 'severity', size: 92, cell: (c) => <SeverityTag severity={c.row.original.severity} /> },
-    { header: 'When', id: 'ts', size: 90, cell: (c) => <Ago at={c.row.original.ts} /> },
-    { header: 'Alert', id: 'rule_title', size: 280, meta: { grow: true },
+    { header: 'Severity', id: 'severity', size: 88, cell: (c) => <SeverityTag severity={c.row.original.severity} /> },
+    { header: 'When', id: 'ts', size: 100, cell: (c) => <Ago at={c.row.original.ts} /> },
+    { header: 'Alert', id: 'rule_title', size: 250, meta: { grow: true },
       cell: (c) => (
         <Link to={`/alerts/${c.row.original.id}`}><RawCell value={c.row.original.rule_title || c.row.original.rule_id} /></Link>
       ) },
-    { header: 'Endpoint', id: 'hostname', size: 140, cell: (c) => <RawCell value={c.row.original.hostname} /> },
-    { header: 'Command line', id: 'command_line', size: 300, cell: (c) => <RawCell value={c.row.original.command_line ?? c.row.original.image_path} mono /> },
-    { header: 'User', id: 'user', size: 90, cell: (c) => <RawCell value={c.row.original.user} /> },
-    { header: 'State', id: 'state', size: 104, cell: (c) => <StateTag state={c.row.original.state} /> },
-    { header: 'Assignee', id: 'assignee', size: 100, cell: (c) => <RawCell value={c.row.original.assignee} /> },
+    { header: 'Endpoint', id: 'hostname', size: 120, cell: (c) => <RawCell value={c.row.original.hostname} /> },
+    { header: 'Command line', id: 'command_line', size: 200, cell: (c) => <RawCell value={c.row.original.command_line ?? c.row.original.image_path} mono /> },
+    { header: 'User', id: 'user', size: 86, cell: (c) => <RawCell value={c.row.original.user} /> },
+    { header: 'State', id: 'state', size: 110, cell: (c) => <StateTag state={c.row.original.state} /> },
+    { header: 'Assignee', id: 'assignee', size: 88, cell: (c) => <RawCell value={c.row.original.assignee} /> },
     { header: 'Times', id: 'suppressed', size: 64, meta: { right: true }, cell: (c) => num(1 + Number(c.row.original.suppressed ?? 0)) },
     { header: 'Notes', id: 'comments', size: 58, meta: { right: true }, cell: (c) => (c.row.original.comments_count ? num(c.row.original.comments_count) : '') },
   ];

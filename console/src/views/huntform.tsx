@@ -49,8 +49,8 @@ function AddFilter({ names, add }: { names: string[]; add: (column: string, valu
   };
   return (
     <>
-      <Select aria-label="Column" placeholder="Column" searchable clearable w={150} data={names} value={column} onChange={setColumn} />
-      <TextInput aria-label="Value of the column" placeholder="is exactly" w={170} value={value} disabled={!column}
+      <Select aria-label="Column" placeholder="Column" searchable clearable w={130} data={names} value={column} onChange={setColumn} />
+      <TextInput aria-label="Value of the column" placeholder="is exactly" w={140} value={value} disabled={!column}
         onChange={(e) => setValue(e.currentTarget.value)} onKeyDown={(e) => e.key === 'Enter' && submit()} />
       <Button variant="default" onClick={submit} disabled={!column || !value}>Add</Button>
     </>
@@ -107,11 +107,11 @@ export function FormHunt({ onAsked }: { onAsked: (w: Exported) => void }) {
     <>
       <div className="filters">
         <RangePicker value={filters} onChange={(r) => { setNow(Date.now()); change({ range: r.range, from: r.from, to: r.to }); }} />
-        <TextInput aria-label="Part of the event" placeholder="Part of the event" data-filter w={220} value={text}
+        <TextInput aria-label="Part of the event" placeholder="Part of the event" data-filter w={180} value={text}
           onChange={(e) => setText(e.currentTarget.value)} onBlur={() => text !== (filters.q ?? '') && change({ q: text })}
           onKeyDown={(e) => e.key === 'Enter' && change({ q: text })} />
         <HostSelect value={filters.endpoint ?? null} onChange={(v) => change({ endpoint: v })} />
-        <Select aria-label="Type of event" placeholder="All types" searchable clearable w={170} data={known.types} value={filters.type ?? null}
+        <Select aria-label="Type of event" placeholder="All types" searchable clearable w={150} data={known.types} value={filters.type ?? null}
           onChange={(v) => change({ type: v })} />
         <AddFilter names={names} add={filter} />
         <Button onClick={() => { setNow(Date.now()); }} loading={events.isFetching && !events.isFetchingNextPage}>Search</Button>

@@ -90,7 +90,7 @@ export default function Users() {
     { header: 'Groups', id: 'groups', accessorFn: (u) => u.groups?.join(', ') ?? '', size: 160,
       cell: (c) => (c.row.original.groups === null ? <span className="dim">all</span> : <RawCell value={c.getValue()} />) },
     { header: 'State', id: 'state', size: 140, enableSorting: false, cell: (c) => <State u={c.row.original} /> },
-    { header: 'Second factor', id: 'totp', accessorKey: 'totp', size: 110,
+    { header: 'Second factor', id: 'totp', accessorKey: 'totp', size: 124,
       cell: (c) => (c.row.original.totp ? <span className="tag good">on</span> : <span className="tag off">off</span>) },
     { header: 'Last seen', id: 'last_seen', accessorFn: (u) => u.last_seen ?? '', size: 110, cell: (c) => <Ago at={c.row.original.last_seen} /> },
     { header: () => <span className="sr">Actions</span>, id: 'act', size: 90, enableSorting: false, enableResizing: false,
