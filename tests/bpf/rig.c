@@ -107,6 +107,13 @@ void rig_close(struct rig *r)
     remove_folder(r->dir);
 }
 
+static bool is_by(const struct wedr_event_view *v, pid_t pid)
+{
+    const struct wedr_field_info *f = wedr_event_field(v, "source_pid");
+    f = f ? f : wedr_event_field(v, "pid");
+    return f && wedr_event_uint(v, f) == (uint64_t)pid;
+}
+
 static void pump_lane(struct rig *r, struct wedr_bpf_ring *ring, enum wedr_lane lane)
 {
     struct wedr_span rec;
@@ -114,13 +121,18 @@ static void pump_lane(struct rig *r, struct wedr_bpf_ring *ring, enum wedr_lane 
     int err;
     while ((err = wedr_bpf_ring_next(ring, &pos, &rec)) == WEDR_OK) {
         assert_true(r->count < RIG_RECORDS);
-        struct wedr_event_view *v = &r->views[r->count++];
+        struct wedr_event_view *v = &r->views[r->count];
         uint8_t *copy = wedr_alloc(1, rec.len);
         assert_non_null(copy);
         memcpy(copy, rec.p, rec.len);
         assert_int_equal(wedr_event_decode(wedr_span(copy, rec.len), v), WEDR_OK);
         assert_int_equal(v->h.size, rec.len);
         assert_int_equal(v->h.stream, lane);
+        if (r->noisy && is_by(v, r->noisy)) {
+            wedr_free(copy);
+        } else {
+            r->count++;
+        }
     }
     assert_int_equal(err, WEDR_E_AGAIN);
     wedr_bpf_ring_release(ring, pos);
@@ -130,13 +142,6 @@ void rig_pump(struct rig *r)
 {
     pump_lane(r, r->ring, WEDR_LANE_CRITICAL);
     pump_lane(r, r->bulk, WEDR_LANE_BULK);
-}
-
-static bool is_by(const struct wedr_event_view *v, pid_t pid)
-{
-    const struct wedr_field_info *f = wedr_event_field(v, "source_pid");
-    f = f ? f : wedr_event_field(v, "pid");
-    return f && wedr_event_uint(v, f) == (uint64_t)pid;
 }
 
 static const struct wedr_event_view *
@@ -338,17 +343,35 @@ const struct wedr_event_view *rig_exec_of(struct rig *r, pid_t pid)
     return v;
 }
 
-pid_t rig_idler(void)
+/* A test that fails does not leave it behind. */
+static pid_t child_for_ever(void (*fn)(void *arg), void *arg)
 {
     pid_t pid = fork();
     assert_true(pid >= 0);
     if (pid == 0) {
-        (void)prctl(PR_SET_PDEATHSIG, SIGKILL); /* a test that fails does not leave it behind */
+        (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
         for (;;) {
-            (void)pause();
+            fn(arg);
         }
     }
     return pid;
+}
+
+static void do_nothing(void *unused)
+{
+    (void)unused;
+    (void)pause();
+}
+
+pid_t rig_idler(void)
+{
+    return child_for_ever(do_nothing, NULL);
+}
+
+pid_t rig_noise(struct rig *r, void (*fn)(void *arg), void *arg)
+{
+    r->noisy = child_for_ever(fn, arg);
+    return r->noisy;
 }
 
 void rig_idler_end(pid_t pid)

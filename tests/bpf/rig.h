@@ -33,6 +33,7 @@ struct rig {
     struct wedr_event_view *views; /* copies of what was read */
     size_t count;
     uint64_t enabled; /* kinds that rig_enable switched on */
+    pid_t noisy;      /* records of this one are not kept; 0: none */
 };
 
 /* Prints why and returns 77 when this machine cannot run the sensor; 0 otherwise. */
@@ -45,6 +46,10 @@ void rig_open_areas(struct rig *r, const char *const *areas, uint32_t ring_bytes
 void rig_reopen(struct rig *r);
 void rig_detach(struct rig *r); /* closes handles, leaves the pins */
 void rig_close(struct rig *r);  /* removes everything */
+
+/* A child that runs fn(arg) again and again and ends with the test at the latest; what it does is
+ * told, but not kept. End it with rig_idler_end. One at a time. */
+pid_t rig_noise(struct rig *r, void (*fn)(void *arg), void *arg);
 
 /* Copies everything that is committed in both rings and releases it. Fails on a record that the
  * decoder refuses. */
