@@ -63,15 +63,16 @@ int wedr_cmd_verify(const struct wedr_server_args *a)
     if (a->json) {
         (void)printf("],\"days\":%" PRIu64 ",\"batches\":%" PRIu64 ",\"blocks\":%" PRIu64
                      ",\"lines\":%" PRIu64 ",\"bytes_packed\":%" PRIu64 ",\"bytes\":%" PRIu64
-                     ",\"set_aside\":%" PRIu64 ",\"ledger_missing\":%" PRIu64 "}\n",
-                     s.days, s.batches, s.blocks, s.lines, s.bytes_z, s.bytes_raw, s.aside,
+                     ",\"set_aside\":%" PRIu64 ",\"batches_lost\":%" PRIu64
+                     ",\"ledger_missing\":%" PRIu64 "}\n",
+                     s.days, s.batches, s.blocks, s.lines, s.bytes_z, s.bytes_raw, s.aside, s.lost,
                      missing);
     } else {
         (void)printf("%" PRIu64 " days, %" PRIu64 " batches, %" PRIu64 " lines, %" PRIu64
                      " bytes read: %" PRIu64 " problems; %" PRIu64
-                     " damaged files set aside; %" PRIu64
+                     " damaged files set aside, %" PRIu64 " batches lost to damage; %" PRIu64
                      " rows of the ledger with missing records\n",
-                     s.days, s.batches, s.lines, s.bytes_raw, s.problems, s.aside, missing);
+                     s.days, s.batches, s.lines, s.bytes_raw, s.problems, s.aside, s.lost, missing);
     }
     if (err != WEDR_OK) {
         return wedr_main_fail("verify", err, &ei);

@@ -32,6 +32,7 @@ struct wedr_events_stats {
     uint64_t batches, duplicates, conflicts, expired, events, rejected, bytes_z;
     uint64_t refused_low; /* commits refused because the disk is nearly full */
     /* Housekeeping since the start: merged blocks made of so many batches and lines. */
+    uint64_t salvaged_batches, lost_lines; /* of damaged files */
     uint64_t rounds, merges, merged_batches, merged_lines, days_sealed, days_dropped;
     /* As of its last round: bytes and number of day files, begin of the oldest day. */
     uint64_t bytes, days;

@@ -58,13 +58,19 @@ static const char day_tables[] =
     " received_at INTEGER, counts BLOB, raw_len INTEGER, bitmap BLOB, z BLOB,"
     " UNIQUE(agent, epoch, stream, seq0));" LEDGER_TABLES;
 
+/* Batches that are known and cannot be read: lost(corrupt). */
+#define DAMAGE_TABLE                                                                   \
+    "damage(agent TEXT, epoch INTEGER, stream TEXT, seq0 INTEGER, seq1 INTEGER, lost " \
+    "INTEGER, at INTEGER, PRIMARY KEY(agent, epoch, stream, seq0)) WITHOUT ROWID"
+
 /* What files of older releases lack; they get it when they are opened for writing. Readers go
  * through batches in order of arrival, the merge asks which small batches wait. */
 static const char day_neighbours[] =
     "CREATE INDEX IF NOT EXISTS batch_arrival ON batch(arrival);"
     "CREATE INDEX IF NOT EXISTS tiny_merge ON tiny(agent, epoch, stream, seq0, n, received_at);"
     "CREATE TABLE IF NOT EXISTS dead(id INTEGER PRIMARY KEY, at INTEGER);"
-    "CREATE TABLE IF NOT EXISTS made(id INTEGER PRIMARY KEY, sha256 BLOB, parts BLOB);";
+    "CREATE TABLE IF NOT EXISTS made(id INTEGER PRIMARY KEY, sha256 BLOB, parts BLOB);"
+    "CREATE TABLE IF NOT EXISTS " DAMAGE_TABLE;
 
 static const char catalog_tables[] =
     "CREATE TABLE dropping(day INTEGER PRIMARY KEY);"
@@ -281,7 +287,8 @@ int wedr_day_open_worker(const char *path, sqlite3 **ret)
     int64_t have = 0;
     int err = open_writer(path, NULL, ret, NULL);
     if (err == WEDR_OK) {
-        err = wedr_sqlite_int(*ret, "SELECT count(*) FROM sqlite_master WHERE name='made'", &have);
+        err =
+            wedr_sqlite_int(*ret, "SELECT count(*) FROM sqlite_master WHERE name='damage'", &have);
         err = err == WEDR_OK && !have ? WEDR_E_NOENT : err; /* being made right now */
         err = err == WEDR_OK ? wedr_sqlite_exec(*ret, "PRAGMA synchronous=NORMAL") : err;
         if (err != WEDR_OK) {
@@ -293,19 +300,34 @@ int wedr_day_open_worker(const char *path, sqlite3 **ret)
 
 int wedr_catalog_open(const char *path, sqlite3 **ret, struct wedr_errinfo *ei)
 {
-    return open_writer(path, catalog_tables, ret, ei);
+    int err = open_writer(path, catalog_tables, ret, ei);
+    if (err == WEDR_OK) {
+        err = wedr_sqlite_exec(*ret, "CREATE TABLE IF NOT EXISTS " DAMAGE_TABLE);
+        if (err != WEDR_OK) {
+            wedr_fail(ei, err, "%s: %s", path, sqlite3_errmsg(*ret));
+            sqlite3_close(*ret);
+        }
+    }
+    return err;
 }
 
-/* An older release's file that was not opened for writing since: nothing was merged in it. */
+/* An older release's file that was not opened for writing since: its neighbours are empty. */
 static int stand_in_for_neighbours(sqlite3 *db)
 {
-    int64_t have = 0;
-    int err = wedr_sqlite_int(db, "SELECT count(*) FROM sqlite_master WHERE name='made'", &have);
-    return err != WEDR_OK || have != 0
-               ? err
-               : wedr_sqlite_exec(
-                     db, "CREATE TEMP TABLE dead(id INTEGER PRIMARY KEY, at INTEGER);"
-                         "CREATE TEMP TABLE made(id INTEGER PRIMARY KEY, sha256 BLOB, parts BLOB)");
+    static const char *const tables[][2] = {
+        {"dead", "CREATE TEMP TABLE dead(id INTEGER PRIMARY KEY, at INTEGER)"},
+        {"made", "CREATE TEMP TABLE made(id INTEGER PRIMARY KEY, sha256 BLOB, parts BLOB)"},
+        {"damage", "CREATE TEMP TABLE " DAMAGE_TABLE}};
+    int err = WEDR_OK;
+    for (size_t i = 0; err == WEDR_OK && i < WEDR_ARRAY_COUNT(tables); i++) {
+        char sql[96];
+        int64_t have = 0;
+        (void)snprintf(sql, sizeof(sql), "SELECT count(*) FROM sqlite_master WHERE name='%s'",
+                       tables[i][0]);
+        err = wedr_sqlite_int(db, sql, &have);
+        err = err == WEDR_OK && !have ? wedr_sqlite_exec(db, tables[i][1]) : err;
+    }
+    return err;
 }
 
 int wedr_day_open_reader(const char *path, sqlite3 **ret)

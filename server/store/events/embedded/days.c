@@ -2,6 +2,7 @@
 #include "core/base/err.h"
 #include "core/util/log.h"
 #include "store/events/embedded/embedded.h"
+#include "store/events/embedded/salvage.h"
 #include "wedr/plat/time.h"
 #include <stdio.h>
 #include <string.h>
@@ -60,11 +61,13 @@ static int note_log_length(void *arg, sqlite3 *db, const char *name, int frames)
 static void move_aside(struct wedr_events *s, int32_t day)
 {
     static const char *const suffixes[3] = {"", "-wal", "-shm"};
-    char from[64], to[128], stamp[32];
+    char from[64], to[160], base[64], stamp[32];
     (void)snprintf(stamp, sizeof(stamp), ".damaged-%lld", (long long)wedr_time_utc_us());
     for (size_t i = 0; i < WEDR_ARRAY_COUNT(suffixes); i++) {
         day_path(NULL, day, suffixes[i], from, sizeof(from));
-        (void)snprintf(to, sizeof(to), "%s%s", from, stamp);
+        day_path(NULL, day, "", base, sizeof(base));
+        /* the log keeps the name that SQLite looks for beside the file */
+        (void)snprintf(to, sizeof(to), "%s%s%s", base, stamp, suffixes[i]);
         int rc = wedr_fs_rename_at(s->dir_handle, from, to);
         if (rc != WEDR_OK && rc != WEDR_E_NOENT) {
             wedr_log(ERROR, "events.file_not_set_aside", WEDR_STR("file", from), WEDR_ERR(rc));
@@ -194,6 +197,32 @@ copy_rows(sqlite3 *from, const char *select, sqlite3 *to, const char *insert, in
     return err;
 }
 
+int wedr_sqlite_copy(sqlite3 *from, const char *select, sqlite3 *to, const char *insert)
+{
+    return copy_rows(from, select, to, insert, 0);
+}
+
+/* Numbers of arrival that a damaged file gave out must not be given out again: readers would take
+ * what comes for what they have seen. */
+#define ARRIVALS_OF_A_DAY (INT64_C(1) << 32)
+static int skip_arrivals(void *arg, const char *name)
+{
+    struct wedr_events *s = arg;
+    char path[WEDR_EVENTS_PATH_MAX + 160];
+    int64_t newest = 0;
+    size_t len = strlen(name);
+    if (!strstr(name, ".db.damaged-") || strcmp(name + len - 4, "-wal") == 0 ||
+        strcmp(name + len - 4, "-shm") == 0) {
+        return 0;
+    }
+    (void)snprintf(path, sizeof(path), "%s/%s", s->dir, name);
+    if (wedr_salvage_arrival(path, &newest) != WEDR_OK) {
+        s->arrivals_unknown = true;
+    }
+    s->arrival = newest > s->arrival ? newest : s->arrival;
+    return 0;
+}
+
 static int load_day(struct wedr_events *s, int32_t day, struct wedr_errinfo *ei)
 {
     struct wedr_day_handle *d = NULL;
@@ -281,6 +310,8 @@ int wedr_embedded_load(struct wedr_events *s, struct wedr_errinfo *ei)
                                &arrival)
              : rc;
     s->arrival = arrival > s->arrival ? arrival : s->arrival;
+    rc = rc == WEDR_OK ? wedr_fs_list(s->dir_handle, skip_arrivals, s) : rc;
+    s->arrival += s->arrivals_unknown ? ARRIVALS_OF_A_DAY : 0;
     return rc == WEDR_OK ? rc : wedr_fail(ei, rc, "%s: cannot be read", s->dir);
 }
 
@@ -296,7 +327,8 @@ static int copy_to_catalog(struct wedr_events *s, sqlite3 *day, int32_t number)
          "INSERT OR IGNORE INTO epoch_start VALUES(?,?,?,?,?,?,?,?,?)"},
         {"SELECT * FROM epoch_end", "INSERT OR IGNORE INTO epoch_end VALUES(?,?,?,?,?,?,?,?)"},
         {"SELECT * FROM gap", "INSERT OR IGNORE INTO gap VALUES(?,?,?,?,?,?,?,?)"},
-        {"SELECT * FROM tamper", "INSERT OR IGNORE INTO tamper VALUES(?,?,?,?,?,?,?,?)"}};
+        {"SELECT * FROM tamper", "INSERT OR IGNORE INTO tamper VALUES(?,?,?,?,?,?,?,?)"},
+        {"SELECT * FROM damage", "INSERT OR IGNORE INTO damage VALUES(?,?,?,?,?,?,?)"}};
     int rc = copy_rows(
         day,
         "SELECT b.agent, b.epoch, b.stream,"

@@ -38,6 +38,7 @@ struct wedr_events {
     struct wedr_events_settings settings;
     int32_t dropping; /* this day's file is being deleted: nothing is stored in it; -1: none */
     uint64_t low_logged_ms;
+    bool arrivals_unknown;          /* at the start: of a damaged file */
     char dir[WEDR_EVENTS_PATH_MAX]; /* <data>/events */
     wedr_handle dir_handle, folder_lock;
     sqlite3 *catalog;
@@ -71,6 +72,11 @@ WEDR_MUST_USE int wedr_embedded_load(struct wedr_events *s, struct wedr_errinfo 
  * Crash-safe; beside commits, which are refused for that day alone (WEDR_E_BUSY). */
 WEDR_MUST_USE int
 wedr_embedded_drop_day(struct wedr_events *s, int32_t day, struct wedr_errinfo *ei);
+
+/* Rows of a query on `from` into an insert on `to`, column by column. The first error of either;
+ * rows that were read before it are in. */
+WEDR_MUST_USE int
+wedr_sqlite_copy(sqlite3 *from, const char *select, sqlite3 *to, const char *insert);
 
 /* Inserts one batch: block or tiny row, batch row, stream range, facts. Inside the caller's
  * transaction. number: of the batch in order of arrival; stored times WEDR_ARRIVAL_STEP, plus the

@@ -4,6 +4,7 @@
 #include "core/base/err.h"
 #include "core/util/alloc.h"
 #include "core/util/log.h"
+#include "store/events/embedded/salvage.h"
 #include "wedr/plat/thread.h"
 #include "wedr/plat/time.h"
 #include <stdio.h>
@@ -173,6 +174,9 @@ void wedr_keep_round(struct wedr_events *s, int64_t now_us)
     struct days d = {.count = 0};
     s->keep->round_us = now_us;
     s->keep->round_mono_ms = wedr_time_mono_ms();
+    if (!disk_is_low(s) && wedr_salvage(s) > 0) {
+        memset(s->keep->sealed, 0, sizeof(s->keep->sealed)); /* their days are new */
+    }
     wedr_retain(s, now_us);
     int err =
         wedr_keep_settings(s).merge_lines ? wedr_fs_list(s->dir_handle, add_day, &d) : WEDR_OK;
@@ -191,9 +195,9 @@ static void run(void *arg)
 {
     struct wedr_events *s = arg;
     wedr_thread_background();
-    while (!wait_ms(s, wedr_keep_settings(s).keep_interval_ms)) {
+    do {
         wedr_keep_round(s, wedr_time_utc_us());
-    }
+    } while (!wait_ms(s, wedr_keep_settings(s).keep_interval_ms));
 }
 
 int wedr_keep_start(struct wedr_events *s)

@@ -15,6 +15,7 @@
 #define DAYS_MAX 8192u
 #define PAGES_TOLD 16 /* damaged pages of one file that are told one by one */
 #define ASIDE ".db.damaged-"
+#define SALVAGED ".db.salvaged-"
 
 struct verify {
     const char *folder; /* <data>/events */
@@ -54,7 +55,8 @@ static const char batches[] =
     "c.id=b.block"
     " LEFT JOIN tiny t ON t.id=-b.block"
     " LEFT JOIN stream s ON s.agent=b.agent AND s.epoch=b.epoch AND s.stream=b.stream"
-    " WHERE coalesce(k.flags, 0)&2=0";
+    " WHERE coalesce(k.flags, 0)&2=0 AND NOT (b.block=0 AND EXISTS(SELECT 1 FROM damage x WHERE "
+    "x.agent=b.agent AND x.epoch=b.epoch AND x.stream=b.stream AND x.seq0=b.seq0))";
 
 /* Blocks that we made of several batches, in the same columns: n and rejected are the sums of the
  * batches that point to the block, the digest is that of our own frame. */
@@ -79,7 +81,10 @@ static int add_day(void *arg, const char *name)
 {
     struct verify *v = arg;
     int32_t day = 0;
-    if (strstr(name, ASIDE)) {
+    size_t len = strlen(name);
+    bool part =
+        len > 4 && (strcmp(name + len - 4, "-wal") == 0 || strcmp(name + len - 4, "-shm") == 0);
+    if (!part && (strstr(name, ASIDE) || strstr(name, SALVAGED))) {
         v->sums->aside++;
     } else if (wedr_day_of_file(name, &day) && v->day_count < DAYS_MAX) {
         size_t at = v->day_count++;
@@ -221,6 +226,9 @@ static int check_batches(struct verify *v)
     int64_t count = 0;
     int err = wedr_sqlite_int(v->db, "SELECT count(*) FROM batch", &count);
     v->sums->batches += (uint64_t)count;
+    count = 0;
+    err = err == WEDR_OK ? wedr_sqlite_int(v->db, "SELECT count(*) FROM damage", &count) : err;
+    v->sums->lost += (uint64_t)count;
     err = err == WEDR_OK
               ? check_rows(v, batches, "the digest is not that of the batch as it was received")
               : err;

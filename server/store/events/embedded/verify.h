@@ -12,7 +12,9 @@
 
 struct wedr_verify_sums {
     uint64_t days, batches, blocks, lines, bytes_z, bytes_raw;
-    uint64_t aside;    /* files that were damaged earlier and set aside: *.db.damaged-* */
+    uint64_t lost; /* batches that were found damaged earlier: counted as lost(corrupt) */
+    uint64_t
+        aside; /* files that were damaged earlier and set aside: *.db.damaged-*, *.db.salvaged-* */
     uint64_t problems; /* told one by one */
 };
 

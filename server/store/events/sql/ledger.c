@@ -23,6 +23,7 @@ static const char staging[] =
     " PRIMARY KEY(agent, src_epoch, src_seq)) WITHOUT ROWID;"
     "CREATE TABLE x_gap(agent, hostname, stream, from_us, to_us, reason, src_epoch, src_seq,"
     " PRIMARY KEY(agent, src_epoch, src_seq)) WITHOUT ROWID;"
+    "CREATE TABLE x_damage(agent, epoch, stream, lost);"
     "CREATE TABLE x_healed(agent, epoch, stream, reason, healed, range_end);"
     "CREATE TABLE x_label(kind, code, text);"
     "CREATE TABLE x_host(agent TEXT PRIMARY KEY, hostname);"
@@ -70,6 +71,7 @@ static const struct {
     {"SELECT agent, epoch, stream, produced, arrival, src_epoch, src_seq FROM epoch_end",
      "INSERT OR IGNORE INTO x_end VALUES(?,?,?,?,?,?,?)"},
     {"SELECT * FROM gap", "INSERT OR IGNORE INTO x_gap VALUES(?,?,?,?,?,?,?,?)"},
+    {"SELECT agent, epoch, stream, lost FROM damage", "INSERT INTO x_damage VALUES(?,?,?,?)"},
     {"SELECT agent, hostname, printf('%016x', epoch), stream, seq0, seq1, "
      "lower(hex(sha256)), received_at FROM tamper",
      "INSERT INTO tamper VALUES(?,?,?,?,?,?,?,?)"}};
@@ -111,6 +113,9 @@ static const char computed[] =
     " LEFT JOIN x_healed h ON h.agent=l.agent AND h.epoch=l.epoch AND h.stream=l.stream AND "
     "h.reason=l.reason;"
     "INSERT INTO x_lost SELECT agent, epoch, stream, 24, rejected, 0 FROM x_s WHERE rejected<>0;"
+    /* 20, corrupt: batches that were stored and that nobody can read any more */
+    "INSERT INTO x_lost SELECT agent, epoch, stream, 20, sum(lost), 0 FROM x_damage GROUP BY 1, 2, "
+    "3;"
     "INSERT INTO ledger_loss SELECT agent, printf('%016x', epoch), stream, coalesce(t.text, "
     "'reason_' || reason), lost"
     " FROM x_lost LEFT JOIN x_label t ON t.kind=1 AND t.code=reason WHERE lost<>0;"

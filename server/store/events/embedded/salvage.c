@@ -1,0 +1,565 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "store/events/embedded/salvage.h"
+
+#include "core/base/err.h"
+#include "core/util/alloc.h"
+#include "core/util/log.h"
+#include "core/util/sha256.h"
+#include "ingest/prepared.h"
+#include "store/events/embedded/keep.h"
+#include "wedr/plat/time.h"
+#include <stdio.h>
+#include <string.h>
+
+#define IN_ONE_COMMIT 64u
+#define BUSY_MS 5000
+#define FILES_A_ROUND 64u
+
+struct work {
+    struct wedr_events *s;
+    sqlite3 *from, *to;
+    int32_t day;
+    unsigned open; /* batches in the open transaction */
+    struct wedr_salvage_sums sums;
+};
+
+/* Columns of BATCH. */
+enum {
+    B_AGENT,
+    B_EPOCH,
+    B_STREAM,
+    B_SEQ0,
+    B_SEQ1,
+    B_SHA,
+    B_N,
+    B_REJECTED,
+    B_BITMAP,
+    B_PRODUCED,
+    B_LOST_RING,
+    B_BOOT,
+    B_RECEIVED,
+    B_BLOCK,
+    B_HOSTNAME,
+    B_T_LAST,
+    B_ARRIVAL,
+    B_COUNT
+};
+#define BATCH                                                                                \
+    "SELECT agent, epoch, stream, seq0, seq1, sha256, n, rejected, bitmap, produced, "       \
+    "lost_ring, boot_id, received_at, block, hostname, t_last, arrival FROM batch ORDER BY " \
+    "agent %s, epoch %s, stream %s, seq0 %s"
+
+/* A damaged file is read like a hostile one: nothing is written to it but the log's index. */
+static int open_damaged(const char *path, sqlite3 **ret)
+{
+    sqlite3 *db = NULL;
+    int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW;
+    int64_t tables = 0;
+    int err = wedr_sqlite_error(NULL, sqlite3_open_v2(path, &db, flags, NULL));
+    if (err == WEDR_OK) {
+        sqlite3_busy_timeout(db, BUSY_MS);
+        sqlite3_db_config(db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
+        sqlite3_db_config(db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
+        sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+        err = wedr_sqlite_exec(db, "PRAGMA query_only=1; PRAGMA cell_size_check=1");
+        err = err == WEDR_OK ? wedr_sqlite_int(db,
+                                               "SELECT count(*) FROM sqlite_master WHERE name IN "
+                                               "('batch', 'blk', 'data', 'tiny', 'stream')",
+                                               &tables)
+                             : err;
+        err = err == WEDR_OK && tables != 5 ? WEDR_E_CORRUPT : err;
+    }
+    if (err != WEDR_OK) {
+        sqlite3_close(db);
+        return err;
+    }
+    *ret = db;
+    return WEDR_OK;
+}
+
+int wedr_salvage_arrival(const char *path, int64_t *ret)
+{
+    sqlite3 *db = NULL;
+    int64_t a = 0, b = 0;
+    int err = open_damaged(path, &db);
+    if (err == WEDR_OK) {
+        int one = wedr_sqlite_int(db, "SELECT value FROM meta WHERE key='arrival'", &a);
+        int other = wedr_sqlite_int(
+            db, "SELECT coalesce(max(arrival), 0) / 65536 FROM batch NOT INDEXED", &b);
+        err = one == WEDR_OK || other == WEDR_OK ? WEDR_OK : WEDR_E_CORRUPT;
+    }
+    sqlite3_close(db);
+    if (err == WEDR_OK) {
+        *ret = a > b ? a : b;
+    }
+    return err;
+}
+
+static int row_by_id(sqlite3 *db, const char *sql, int64_t id, sqlite3_stmt **ret)
+{
+    int rc = sqlite3_prepare_v2(db, sql, -1, ret, NULL);
+    if (rc == SQLITE_OK) {
+        sqlite3_bind_int64(*ret, 1, id);
+        rc = sqlite3_step(*ret);
+    }
+    return rc == SQLITE_DONE ? WEDR_E_CORRUPT : wedr_sqlite_error(db, rc);
+}
+
+/* Copies the one row of `select` at id into `insert`, whose first value is new_id (0: NULL). */
+static int
+copy_row(struct work *w, const char *select, int64_t id, const char *insert, int64_t new_id)
+{
+    sqlite3_stmt *in = NULL, *out = NULL;
+    int err = row_by_id(w->from, select, id, &in);
+    if (err == WEDR_OK) {
+        err = wedr_sqlite_error(w->to, sqlite3_prepare_v2(w->to, insert, -1, &out, NULL));
+    }
+    if (err == WEDR_OK) {
+        if (new_id) {
+            sqlite3_bind_int64(out, 1, new_id);
+        }
+        for (int i = 0; i < sqlite3_column_count(in); i++) {
+            sqlite3_bind_value(out, i + 2, sqlite3_column_value(in, i));
+        }
+        err = wedr_sqlite_error(w->to, sqlite3_step(out));
+    }
+    (void)sqlite3_finalize(in);
+    (void)sqlite3_finalize(out);
+    return err;
+}
+
+/* The frame of a place against a digest. */
+static int frame_is_right(struct work *w, const char *sql, int64_t id, const void *digest, int len)
+{
+    sqlite3_stmt *st = NULL;
+    uint8_t is[WEDR_SHA256_LEN];
+    int err = row_by_id(w->from, sql, id, &st);
+    if (err == WEDR_OK) {
+        wedr_sha256(sqlite3_column_blob(st, 0), (size_t)sqlite3_column_bytes(st, 0), is);
+        err = len == WEDR_SHA256_LEN && memcmp(is, digest, sizeof(is)) == 0 ? WEDR_OK
+                                                                            : WEDR_E_CORRUPT;
+    }
+    (void)sqlite3_finalize(st);
+    return err;
+}
+
+#define BLK_ALL                                                                               \
+    "agent, hostname, epoch, boot_id, stream, seq0, seq1, n, rejected, t0, t1, received_at, " \
+    "counts, raw_len, z_len, flags"
+#define TINY_ALL                                                                              \
+    "agent, hostname, epoch, boot_id, stream, seq0, seq1, n, rejected, t0, t1, received_at, " \
+    "counts, raw_len, bitmap, z"
+
+static int copy_block(struct work *w, int64_t id, bool made, int64_t *ret_new)
+{
+    static const char *const parts[][2] = {
+        {"SELECT z FROM data WHERE id=?1", "INSERT INTO data(id, z) VALUES(?,?)"},
+        {"SELECT c FROM col WHERE id=?1", "INSERT INTO col(id, c) VALUES(?,?)"},
+        {"SELECT f FROM filt WHERE id=?1", "INSERT INTO filt(id, f) VALUES(?,?)"},
+        {"SELECT g FROM ng WHERE id=?1", "INSERT INTO ng(id, g) VALUES(?,?)"},
+        {"SELECT sha256, parts FROM made WHERE id=?1",
+         "INSERT INTO made(id, sha256, parts) VALUES(?,?,?)"}};
+    int err =
+        copy_row(w, "SELECT " BLK_ALL " FROM blk WHERE id=?1", id,
+                 "INSERT INTO blk(id, " BLK_ALL ") VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)", 0);
+    int64_t new_id = sqlite3_last_insert_rowid(w->to);
+    for (size_t i = 0; err == WEDR_OK && i < (made ? 5u : 4u); i++) {
+        err = copy_row(w, parts[i][0], id, parts[i][1], new_id);
+    }
+    if (err == WEDR_OK) {
+        *ret_new = new_id;
+    }
+    return err;
+}
+
+/* A block that holds several batches is copied once. */
+static int moved_block(struct work *w, int64_t id, bool made, int64_t *ret_new)
+{
+    char sql[96];
+    (void)snprintf(sql, sizeof(sql), "SELECT new FROM temp.moved WHERE old=%lld", (long long)id);
+    int err = wedr_sqlite_int(w->to, sql, ret_new);
+    if (err == WEDR_OK) {
+        return *ret_new ? WEDR_OK : WEDR_E_CORRUPT;
+    }
+    err = err == WEDR_E_NOENT ? copy_block(w, id, made, ret_new) : err;
+    return err == WEDR_OK
+               ? wedr_sqlite_run(w->to, "INSERT INTO temp.moved VALUES(?,?)", "ii", id, *ret_new)
+               : err;
+}
+
+static int copy_place(struct work *w, sqlite3_stmt *b, int64_t *ret_new)
+{
+    sqlite3_stmt *st = NULL;
+    int64_t place = sqlite3_column_int64(b, B_BLOCK);
+    const void *sha = sqlite3_column_blob(b, B_SHA);
+    int len = sqlite3_column_bytes(b, B_SHA);
+    if (place < 0) {
+        int err = frame_is_right(w, "SELECT z FROM tiny WHERE id=?1", -place, sha, len);
+        err = err == WEDR_OK ? copy_row(w, "SELECT " TINY_ALL " FROM tiny WHERE id=?1", -place,
+                                        "INSERT INTO tiny(id, " TINY_ALL
+                                        ") VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+                                        0)
+                             : err;
+        *ret_new = -sqlite3_last_insert_rowid(w->to);
+        return err;
+    }
+    int err = row_by_id(w->from, "SELECT flags FROM blk WHERE id=?1", place, &st);
+    bool made = err == WEDR_OK && (sqlite3_column_int64(st, 0) & WEDR_BLK_MADE) != 0;
+    (void)sqlite3_finalize(st);
+    if (err == WEDR_OK && made) {
+        st = NULL;
+        err = row_by_id(w->from, "SELECT sha256 FROM made WHERE id=?1", place, &st);
+        err = err == WEDR_OK
+                  ? frame_is_right(w, "SELECT z FROM data WHERE id=?1", place,
+                                   sqlite3_column_blob(st, 0), sqlite3_column_bytes(st, 0))
+                  : err;
+        (void)sqlite3_finalize(st);
+    } else if (err == WEDR_OK) {
+        err = frame_is_right(w, "SELECT z FROM data WHERE id=?1", place, sha, len);
+    }
+    return err == WEDR_OK ? moved_block(w, place, made, ret_new) : err;
+}
+
+static int insert_batch(struct work *w, sqlite3_stmt *b, int64_t block)
+{
+    sqlite3_stmt *out = NULL;
+    int err = wedr_sqlite_error(
+        w->to, sqlite3_prepare_v2(w->to,
+                                  "INSERT INTO batch(agent, epoch, stream, seq0, seq1, sha256, n, "
+                                  "rejected, bitmap, produced, lost_ring, boot_id, received_at, "
+                                  "block, hostname, t_last, arrival) "
+                                  "VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+                                  -1, &out, NULL));
+    for (int i = 0; err == WEDR_OK && i < B_COUNT; i++) {
+        if (i == B_BLOCK) {
+            sqlite3_bind_int64(out, i + 1, block);
+        } else {
+            sqlite3_bind_value(out, i + 1, sqlite3_column_value(b, i));
+        }
+    }
+    err = err == WEDR_OK ? wedr_sqlite_error(w->to, sqlite3_step(out)) : err;
+    (void)sqlite3_finalize(out);
+    return err;
+}
+
+/* Known by its row, but nobody can read it: its place answers a retry, its lines are lost. */
+static int quarantine(struct work *w, sqlite3_stmt *b)
+{
+    int64_t lost = sqlite3_column_int64(b, B_N) - sqlite3_column_int64(b, B_REJECTED);
+    w->sums.lost_batches++;
+    w->sums.lost_lines += (uint64_t)(lost > 0 ? lost : 0);
+    int err = insert_batch(w, b, 0);
+    return err == WEDR_OK
+               ? wedr_sqlite_run(w->to, "INSERT OR REPLACE INTO damage VALUES(?,?,?,?,?,?,?)",
+                                 "titiiii", (const char *)sqlite3_column_text(b, B_AGENT),
+                                 sqlite3_column_int64(b, B_EPOCH),
+                                 (const char *)sqlite3_column_text(b, B_STREAM),
+                                 sqlite3_column_int64(b, B_SEQ0), sqlite3_column_int64(b, B_SEQ1),
+                                 lost, wedr_time_utc_us())
+               : err;
+}
+
+static int note_stream(struct work *w, sqlite3_stmt *b)
+{
+    int64_t t = sqlite3_column_int64(b, B_T_LAST);
+    return wedr_sqlite_run(
+        w->to,
+        "INSERT INTO stream VALUES(?,?,?,?,?,?,?) ON CONFLICT(agent, epoch, stream) DO UPDATE SET "
+        "seq_min=min(seq_min, excluded.seq_min), seq_max=max(seq_max, excluded.seq_max), "
+        "t0=min(t0, excluded.t0), t1=max(t1, excluded.t1)",
+        "titiiii", (const char *)sqlite3_column_text(b, B_AGENT), sqlite3_column_int64(b, B_EPOCH),
+        (const char *)sqlite3_column_text(b, B_STREAM), sqlite3_column_int64(b, B_SEQ0),
+        sqlite3_column_int64(b, B_SEQ1), t, t);
+}
+
+/* What SQLite says of a row that makes no sense is the row's fault, not ours. */
+static bool is_damage(int err)
+{
+    return err == WEDR_E_CORRUPT || err == WEDR_E_BUG;
+}
+
+static bool row_makes_sense(sqlite3_stmt *b)
+{
+    int64_t n = sqlite3_column_int64(b, B_N), rejected = sqlite3_column_int64(b, B_REJECTED);
+    int64_t seq0 = sqlite3_column_int64(b, B_SEQ0), seq1 = sqlite3_column_int64(b, B_SEQ1);
+    return sqlite3_column_type(b, B_AGENT) == SQLITE_TEXT &&
+           sqlite3_column_type(b, B_STREAM) == SQLITE_TEXT && n > 0 && n <= WEDR_BATCH_LINES_MAX &&
+           rejected >= 0 && rejected <= n && seq0 > 0 && seq1 - seq0 >= n - 1;
+}
+
+static int commit(struct work *w)
+{
+    int err = w->open ? wedr_sqlite_exec(w->to, "COMMIT") : WEDR_OK;
+    w->open = 0;
+    return err;
+}
+
+/* Deletes a batch that came once more meanwhile, with the place that is its alone. */
+static int remove_copy(struct work *w, sqlite3_stmt *b, int64_t place)
+{
+    static const char *const tables[] = {"blk", "data", "col", "filt", "ng"};
+    int err = WEDR_OK;
+    for (size_t i = 0; err == WEDR_OK && i < WEDR_ARRAY_COUNT(tables); i++) {
+        char sql[64];
+        (void)snprintf(sql, sizeof(sql), "DELETE FROM %s WHERE id=?", tables[i]);
+        err = wedr_sqlite_run(w->to, sql, "i", place);
+    }
+    err = err == WEDR_OK ? wedr_sqlite_run(w->to, "DELETE FROM tiny WHERE id=?", "i", -place) : err;
+    return err == WEDR_OK
+               ? wedr_sqlite_run(w->to,
+                                 "DELETE FROM batch WHERE agent=? AND epoch=? AND stream=? AND "
+                                 "seq0=?",
+                                 "titi", (const char *)sqlite3_column_text(b, B_AGENT),
+                                 sqlite3_column_int64(b, B_EPOCH),
+                                 (const char *)sqlite3_column_text(b, B_STREAM),
+                                 sqlite3_column_int64(b, B_SEQ0))
+               : err;
+}
+
+static bool is_made(sqlite3 *db, int64_t place)
+{
+    char sql[64];
+    int64_t flags = 0;
+    (void)snprintf(sql, sizeof(sql), "SELECT flags FROM blk WHERE id=%lld", (long long)place);
+    return place > 0 && wedr_sqlite_int(db, sql, &flags) == WEDR_OK && (flags & WEDR_BLK_MADE) != 0;
+}
+
+/* *ret: something that overlaps is there and stays. The same batch once more makes room when its
+ * lines are also in a merged block, which cannot be saved without them. */
+static int is_there(struct work *w, sqlite3_stmt *b, bool *ret, bool *ret_removed)
+{
+    sqlite3_stmt *st = NULL;
+    int rc = sqlite3_prepare_v2(w->to,
+                                "SELECT seq0, seq1, sha256, block FROM batch WHERE agent=?1 AND "
+                                "epoch=?2 AND stream=?3 AND seq0<=?5 AND seq1>=?4 LIMIT 1",
+                                -1, &st, NULL);
+    for (int i = 0; rc == SQLITE_OK && i <= B_SEQ1; i++) {
+        rc = sqlite3_bind_value(st, i + 1, sqlite3_column_value(b, i));
+    }
+    rc = rc == SQLITE_OK ? sqlite3_step(st) : rc;
+    bool there = rc == SQLITE_ROW, same = false;
+    int64_t place = there ? sqlite3_column_int64(st, 3) : 0;
+    if (there) {
+        int len = sqlite3_column_bytes(st, 2);
+        same = sqlite3_column_int64(st, 0) == sqlite3_column_int64(b, B_SEQ0) &&
+               sqlite3_column_int64(st, 1) == sqlite3_column_int64(b, B_SEQ1) &&
+               len == WEDR_SHA256_LEN && len == sqlite3_column_bytes(b, B_SHA) &&
+               memcmp(sqlite3_column_blob(st, 2), sqlite3_column_blob(b, B_SHA), (size_t)len) == 0;
+    }
+    int err = wedr_sqlite_error(w->to, rc);
+    (void)sqlite3_finalize(st);
+    if (err == WEDR_OK && same && place != 0 && !is_made(w->to, place) &&
+        is_made(w->from, sqlite3_column_int64(b, B_BLOCK))) {
+        there = false;
+        *ret_removed = true;
+        err = remove_copy(w, b, place);
+    }
+    *ret = there;
+    return err;
+}
+
+static int save_batch(struct work *w, sqlite3_stmt *b)
+{
+    bool there = false, removed = false;
+    int64_t block = 0;
+    if (!row_makes_sense(b)) {
+        w->sums.index_damaged = true;
+        return WEDR_OK;
+    }
+    int err = w->open ? WEDR_OK : wedr_sqlite_exec(w->to, "BEGIN IMMEDIATE");
+    w->open += err == WEDR_OK;
+    err = err == WEDR_OK ? wedr_sqlite_exec(w->to, "SAVEPOINT one") : err;
+    err = err == WEDR_OK ? is_there(w, b, &there, &removed) : err;
+    if (err == WEDR_OK && !there) {
+        int copied = copy_place(w, b, &block);
+        err = is_damage(copied) ? wedr_sqlite_exec(w->to, "ROLLBACK TO one") : copied;
+        if (err == WEDR_OK && copied == WEDR_OK) {
+            err = insert_batch(w, b, block);
+            w->sums.batches++;
+            w->sums.lines += (uint64_t)sqlite3_column_int64(b, B_N);
+        } else if (err == WEDR_OK && !removed) {
+            err = quarantine(w, b);
+        }
+        err = err == WEDR_OK ? note_stream(w, b) : err;
+    }
+    err = err == WEDR_OK ? wedr_sqlite_exec(w->to, "RELEASE one") : err;
+    return err == WEDR_OK && w->open >= IN_ONE_COMMIT ? commit(w) : err;
+}
+
+/* From one end until the end or a page that cannot be read. */
+static int save_from(struct work *w, const char *direction, bool *ret_whole)
+{
+    sqlite3_stmt *st = NULL;
+    char sql[512];
+    int rc = SQLITE_DONE;
+    (void)snprintf(sql, sizeof(sql), BATCH, direction, direction, direction, direction);
+    int err = wedr_sqlite_error(w->from, sqlite3_prepare_v2(w->from, sql, -1, &st, NULL));
+    while (err == WEDR_OK && (rc = sqlite3_step(st)) == SQLITE_ROW) {
+        err = save_batch(w, st);
+    }
+    if (err == WEDR_OK) {
+        *ret_whole = rc == SQLITE_DONE;
+        err = rc == SQLITE_DONE || is_damage(wedr_sqlite_error(w->from, rc))
+                  ? WEDR_OK
+                  : wedr_sqlite_error(w->from, rc);
+    }
+    (void)sqlite3_finalize(st);
+    return is_damage(err) && !*ret_whole ? WEDR_OK : err;
+}
+
+/* Facts of the ledger: what can be read from either end. */
+static int save_facts(struct work *w)
+{
+    static const char *const tables[][2] = {
+        {"loss", "INSERT OR IGNORE INTO loss VALUES(?,?,?,?,?,?,?,?,?,?,?)"},
+        {"epoch_start", "INSERT OR IGNORE INTO epoch_start VALUES(?,?,?,?,?,?,?,?,?)"},
+        {"epoch_end", "INSERT OR IGNORE INTO epoch_end VALUES(?,?,?,?,?,?,?,?)"},
+        {"gap", "INSERT OR IGNORE INTO gap VALUES(?,?,?,?,?,?,?,?)"},
+        {"tamper", "INSERT OR IGNORE INTO tamper VALUES(?,?,?,?,?,?,?,?)"},
+        {"damage", "INSERT OR IGNORE INTO damage VALUES(?,?,?,?,?,?,?)"}};
+    int err = wedr_sqlite_exec(w->to, "BEGIN IMMEDIATE");
+    w->open = err == WEDR_OK;
+    for (size_t i = 0; err == WEDR_OK && i < 2 * WEDR_ARRAY_COUNT(tables); i++) {
+        const char *const *t = tables[i / 2];
+        char sql[128];
+        /* The second time from the end: by descending primary key, 1 and 2 are its first columns.
+         */
+        (void)snprintf(sql, sizeof(sql), "SELECT * FROM %s ORDER BY 1 %s, 2 %s", t[0],
+                       i % 2 ? "DESC" : "ASC", i % 2 ? "DESC" : "ASC");
+        err = wedr_sqlite_copy(w->from, sql, w->to, t[1]);
+        if (is_damage(err)) {
+            w->sums.index_damaged = true;
+            err = WEDR_OK;
+        }
+    }
+    return err;
+}
+
+/* The writer learns which ranges the file holds; a retry then finds them. */
+static int tell_writer(struct work *w)
+{
+    char sql[256];
+    wedr_mutex_lock(w->s->lock);
+    (void)snprintf(sql, sizeof(sql),
+                   "INSERT INTO held(agent, epoch, stream, seq_min, seq_max, day) "
+                   "VALUES(?,?,?,?,?,%d) ON CONFLICT DO UPDATE SET seq_min=min(seq_min, "
+                   "excluded.seq_min), seq_max=max(seq_max, excluded.seq_max)",
+                   w->day);
+    int err = wedr_sqlite_copy(w->to, "SELECT agent, epoch, stream, seq_min, seq_max FROM stream",
+                               w->s->mem, sql);
+    w->s->stats.salvaged_batches += w->sums.batches;
+    w->s->stats.lost_lines += w->sums.lost_lines;
+    wedr_mutex_unlock(w->s->lock);
+    return err;
+}
+
+static int save_all(struct work *w)
+{
+    bool whole = false, back = false;
+    int err =
+        wedr_sqlite_exec(w->to, "CREATE TEMP TABLE moved(old INTEGER PRIMARY KEY, new INTEGER)");
+    err = err == WEDR_OK ? save_facts(w) : err;
+    err = err == WEDR_OK ? save_from(w, "ASC", &whole) : err;
+    if (err == WEDR_OK && !whole) {
+        w->sums.index_damaged = true;
+        err = save_from(w, "DESC", &back);
+    }
+    if (err == WEDR_OK && w->open) {
+        err = wedr_sqlite_exec(w->to, "UPDATE meta SET value=max(value, (SELECT coalesce(max("
+                                      "arrival), 0) / 65536 FROM batch)) WHERE key='arrival'");
+    }
+    err = err == WEDR_OK ? commit(w) : err;
+    if (err != WEDR_OK && !sqlite3_get_autocommit(w->to)) {
+        sqlite3_exec(w->to, "ROLLBACK", NULL, NULL, NULL);
+    }
+    return err == WEDR_OK ? tell_writer(w) : err;
+}
+
+/* The day's file for the rest: made when nothing came since. */
+static int open_fresh(struct work *w, const char *day)
+{
+    char path[WEDR_EVENTS_PATH_MAX + 64];
+    struct wedr_day_handle *h = NULL;
+    (void)snprintf(path, sizeof(path), "%s/%s.db", w->s->dir, day);
+    wedr_mutex_lock(w->s->lock);
+    int err = wedr_embedded_day(w->s, w->day, true, &h, NULL);
+    wedr_mutex_unlock(w->s->lock);
+    return err == WEDR_OK ? wedr_day_open_worker(path, &w->to) : err;
+}
+
+/* "<day>.db.damaged-X" and its log become "<day>.db.salvaged-X". */
+static int put_away(struct wedr_events *s, const char *name)
+{
+    static const char *const suffixes[3] = {"-shm", "-wal", ""};
+    char from[128], to[128];
+    int err = WEDR_OK;
+    for (size_t i = 0; err == WEDR_OK && i < WEDR_ARRAY_COUNT(suffixes); i++) {
+        (void)snprintf(from, sizeof(from), "%.90s%s", name, suffixes[i]);
+        (void)snprintf(to, sizeof(to), "%.13s.salvaged%.60s%s", name,
+                       name + strlen("2026-11-23.db.damaged"), suffixes[i]);
+        err = wedr_fs_rename_at(s->dir_handle, from, to);
+        err = err == WEDR_E_NOENT ? WEDR_OK : err;
+    }
+    return err == WEDR_OK ? wedr_fs_sync(s->dir_handle) : err;
+}
+
+static bool salvage_one(struct wedr_events *s, const char *name, int32_t day)
+{
+    char path[WEDR_EVENTS_PATH_MAX + 160], text[WEDR_DAY_TEXT];
+    struct work w = {.s = s, .day = day};
+    wedr_day_text(day, text);
+    (void)snprintf(path, sizeof(path), "%s/%s", s->dir, name);
+    int err = open_damaged(path, &w.from);
+    if (is_damage(err)) { /* not even its tables can be found */
+        w.sums.index_damaged = true;
+        err = WEDR_OK;
+    } else {
+        err = err == WEDR_OK ? open_fresh(&w, text) : err;
+        err = err == WEDR_OK ? save_all(&w) : err;
+    }
+    sqlite3_close(w.from);
+    sqlite3_close(w.to);
+    err = err == WEDR_OK ? put_away(s, name) : err;
+    if (err != WEDR_OK) {
+        wedr_log(ERROR, "events.not_salvaged", WEDR_STR("file", name), WEDR_ERR(err));
+        return false;
+    }
+    wedr_log(ERROR, "events.salvaged", WEDR_STR("file", name), WEDR_U64("batches", w.sums.batches),
+             WEDR_U64("lines", w.sums.lines), WEDR_U64("lost_batches", w.sums.lost_batches),
+             WEDR_U64("lost_lines", w.sums.lost_lines),
+             WEDR_U64("index_damaged", w.sums.index_damaged));
+    return true;
+}
+
+struct damaged {
+    char name[FILES_A_ROUND][96];
+    int32_t day[FILES_A_ROUND];
+    size_t count;
+};
+
+static int add_damaged(void *arg, const char *name)
+{
+    struct damaged *d = arg;
+    size_t len = strlen(name);
+    const char *tail = len > 4 ? name + len - 4 : "";
+    bool part = strcmp(tail, "-wal") == 0 || strcmp(tail, "-shm") == 0;
+    if (!part && d->count < FILES_A_ROUND && len < sizeof(d->name[0]) &&
+        len > strlen("2026-11-23.db.damaged-") &&
+        strncmp(name + WEDR_DAY_TEXT - 1, ".db.damaged-", 12) == 0 &&
+        wedr_day_parse(name, WEDR_DAY_TEXT - 1, &d->day[d->count])) {
+        memcpy(d->name[d->count++], name, len + 1);
+    }
+    return 0;
+}
+
+unsigned wedr_salvage(struct wedr_events *s)
+{
+    unsigned done = 0;
+    struct damaged *d = wedr_alloc(1, sizeof(*d));
+    int err = d ? wedr_fs_list(s->dir_handle, add_damaged, d) : WEDR_E_NOMEM;
+    for (size_t i = 0; err == WEDR_OK && i < d->count; i++) {
+        done += salvage_one(s, d->name[i], d->day[i]);
+    }
+    wedr_free(d);
+    return done;
+}

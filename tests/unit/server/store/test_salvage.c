@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "core/base/err.h"
+#include "store/events/embedded/keep.h"
+#include "store/events/embedded/verify.h"
+#include "store_fixture.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define DAY_US 86400000000LL
+#define NOW_US (20500 * DAY_US + 3600000000LL)
+#define PAGE 16384L
+#define BIG 600u
+#define SMALL 10u
+#define LINES (3 * BIG + 30 * SMALL)
+
+static void put(struct fx *f, uint64_t first, uint32_t count)
+{
+    struct tb b;
+    tb_init(&b, "kernel.critical");
+    b.received_us = NOW_US;
+    tb_forks(&b, first, count);
+    assert_int_equal(fx_put(f, &b), WEDR_COMMIT_STORED);
+}
+
+static void set(struct fx *f)
+{
+    f->s->settings = (struct wedr_events_settings){.merge_lines = 100,
+                                                   .merge_after_s = 300,
+                                                   .merge_level = 1,
+                                                   .merge_grace_s = 900,
+                                                   .seal_after_s = 7200};
+}
+
+/* Blocks as they came, merged ones and small batches. */
+static void fill(struct fx *f)
+{
+    uint64_t seq = 1;
+    fx_init(f);
+    set(f);
+    for (unsigned i = 0; i < 20; i++, seq += SMALL) {
+        put(f, seq, SMALL);
+    }
+    wedr_keep_round(f->s, NOW_US + 1000000);
+    for (unsigned i = 0; i < 10; i++, seq += SMALL) {
+        put(f, seq, SMALL);
+    }
+    for (unsigned i = 0; i < 3; i++, seq += BIG) {
+        put(f, seq, BIG);
+    }
+    assert_int_equal(seq, LINES + 1);
+}
+
+static void day_path(const struct fx *f, const char *suffix, char ret[600])
+{
+    char day[WEDR_DAY_TEXT];
+    wedr_day_text(wedr_day_of(NOW_US), day);
+    (void)snprintf(ret, 600, "%s/events/%s.db%s", f->dir, day, suffix);
+}
+
+static void set_aside(const struct fx *f)
+{
+    char from[600], to[600];
+    day_path(f, "", from);
+    day_path(f, ".damaged-1", to);
+    assert_int_equal(rename(from, to), 0);
+}
+
+/* What is left after a damaged file was set aside and saved. */
+struct left {
+    int64_t stored, lost, missing, produced, rows;
+};
+
+static void tell(void *ctx, const char *day, const char *batch, const char *what)
+{
+    (void)snprintf(ctx, 256, "%s|%s|%s", day, batch, what);
+}
+
+static struct left reopen(struct fx *f, struct wedr_verify_sums *ret)
+{
+    struct left l;
+    char wrong[256] = "";
+    fx_open(f);
+    set(f);
+    wedr_keep_round(f->s, NOW_US + 2000000);
+    assert_int_equal(wedr_events_verify(f->dir, tell, wrong, ret, NULL), WEDR_OK);
+    if (ret->problems) {
+        fail_msg("%s", wrong);
+    }
+    l.stored = fx_int(f, "SELECT coalesce(sum(stored), 0) FROM ledger");
+    l.lost = fx_int(f, "SELECT coalesce(sum(lost), 0) FROM ledger_loss WHERE reason='corrupt'");
+    l.missing = fx_int(f, "SELECT coalesce(sum(missing), 0) FROM ledger");
+    l.produced = fx_int(f, "SELECT coalesce(sum(produced), 0) FROM ledger");
+    l.rows = fx_int(f, "SELECT count(*) FROM events");
+    return l;
+}
+
+static void a_frame_that_rotted_costs_its_batch_and_no_more(void **state)
+{
+    static const struct {
+        const char *sql;
+        int64_t lost;
+    } damages[] = {
+        {"UPDATE tiny SET z=CAST(substr(z, 1, 50) || x'5A5B' || substr(z, 53) AS BLOB) WHERE "
+         "id=25",
+         SMALL},
+        {"UPDATE data SET z=CAST(substr(z, 1, 50) || x'5A5B' || substr(z, 53) AS BLOB) WHERE id=3",
+         BIG},
+        {"UPDATE data SET z=CAST(substr(z, 1, 50) || x'5A5B' || substr(z, 53) AS BLOB) WHERE id=1",
+         10 * SMALL}, /* a merged block */
+        {"DELETE FROM col WHERE id=4", BIG},
+        {"DELETE FROM blk WHERE id=5", BIG},
+        {"DELETE FROM made WHERE id=2", 10 * SMALL},
+        {"UPDATE batch SET sha256=NULL WHERE block=3", BIG},
+    };
+    (void)state;
+    for (size_t i = 0; i < WEDR_ARRAY_COUNT(damages); i++) {
+        struct fx f;
+        struct wedr_verify_sums v;
+        struct tb b;
+        fill(&f);
+        fx_close(&f);
+        fx_tamper(&f, NOW_US, damages[i].sql);
+        set_aside(&f);
+        struct left l = reopen(&f, &v);
+        if (l.lost != damages[i].lost || l.stored != LINES - l.lost || l.rows != l.stored ||
+            l.missing != 0 || l.produced != LINES || v.lost == 0 || v.aside != 1) {
+            fail_msg("%s: lost %d, stored %d, rows %d, missing %d", damages[i].sql, (int)l.lost,
+                     (int)l.stored, (int)l.rows, (int)l.missing);
+        }
+        /* What is there answers a retry; new numbers are behind the old ones. */
+        tb_init(&b, "kernel.critical");
+        b.received_us = NOW_US;
+        tb_forks(&b, 11, SMALL);
+        assert_int_equal(fx_put(&f, &b), WEDR_COMMIT_DUPLICATE);
+        put(&f, LINES + 1, SMALL);
+        assert_int_equal(fx_int(&f, "SELECT count(*) FROM events"), l.rows + SMALL);
+        /* The day goes, the loss stays known. */
+        assert_int_equal(wedr_embedded_drop_day(f.s, wedr_day_of(NOW_US), NULL), WEDR_OK);
+        assert_int_equal(fx_int(&f, "SELECT sum(lost) FROM ledger"), l.lost);
+        assert_int_equal(fx_int(&f, "SELECT sum(missing) FROM ledger"), 0);
+        fx_fini(&f);
+    }
+}
+
+/* Whatever page is trashed: what comes out is right, and nothing is counted twice. */
+static void any_page_may_be_trashed(void **state)
+{
+    (void)state;
+    unsigned pages = 0, much = 0;
+    for (long page = 0;; page++) {
+        struct fx f;
+        struct wedr_verify_sums v;
+        char path[600];
+        fill(&f);
+        fx_close(&f);
+        day_path(&f, "", path);
+        FILE *file = fopen(path, "r+be");
+        assert_non_null(file);
+        assert_int_equal(fseek(file, 0, SEEK_END), 0);
+        long count = ftell(file) / PAGE;
+        if (page >= count) {
+            assert_int_equal(fclose(file), 0);
+            fx_remove(f.dir);
+            break;
+        }
+        assert_int_equal(fseek(file, page * PAGE, SEEK_SET), 0);
+        for (long i = 0; i < PAGE; i++) {
+            assert_int_not_equal(fputc((int)(i * 7 + 0xA5) & 0xFF, file), EOF);
+        }
+        assert_int_equal(fclose(file), 0);
+        set_aside(&f);
+        struct left l = reopen(&f, &v);
+        assert_int_equal(l.rows, l.stored);
+        assert_true(l.stored + l.lost + l.missing == l.produced && l.stored <= LINES);
+        assert_true(l.missing >= 0);
+        assert_int_equal(v.lines, l.stored);
+        pages++;
+        much += l.stored >= LINES / 2;
+        put(&f, LINES + 1, SMALL); /* it goes on */
+        fx_fini(&f);
+    }
+    print_message("%u pages, at least half was saved with %u of them trashed\n", pages, much);
+    assert_true(pages > 20 && much * 10 >= pages * 7);
+}
+
+static void a_file_found_damaged_at_the_start_is_saved_and_numbers_go_on(void **state)
+{
+    (void)state;
+    struct fx f;
+    struct wedr_verify_sums v;
+    struct wedr_events_reader *r = NULL;
+    struct wedr_event_block b;
+    const struct wedr_events_read_ops *ops = wedr_events_embedded.read;
+    int64_t newest = 0;
+    fill(&f);
+    assert_int_equal(ops->open(f.dir, &r, NULL), WEDR_OK);
+    assert_int_equal(ops->newest(r, &newest), WEDR_OK);
+    ops->close(r);
+    fx_close(&f);
+    fx_tamper(&f, NOW_US, "DROP TABLE meta");
+    struct left l = reopen(&f, &v);
+    assert_int_equal(l.stored, LINES);
+    assert_int_equal(l.missing, 0);
+    assert_int_equal(v.aside, 1);
+    put(&f, LINES + 1, SMALL);
+    assert_int_equal(ops->open(f.dir, &r, NULL), WEDR_OK);
+    assert_int_equal(ops->next(r, newest, &b), WEDR_OK); /* what came is new */
+    assert_int_equal(b.lines, SMALL);
+    assert_int_equal(ops->next(r, b.arrival, &b), WEDR_E_NOENT);
+    ops->close(r);
+    /* Once is enough. */
+    fx_close(&f);
+    l = reopen(&f, &v);
+    assert_int_equal(l.rows, LINES + SMALL);
+    fx_fini(&f);
+}
+
+static void a_retry_that_came_before_the_saving_is_stored_once(void **state)
+{
+    (void)state;
+    struct fx f;
+    fill(&f);
+    fx_close(&f);
+    set_aside(&f);
+    fx_open(&f);
+    set(&f);
+    put(&f, 11, SMALL); /* its answer was lost; nobody knows it any more */
+    wedr_keep_round(f.s, NOW_US + 2000000);
+    assert_int_equal(fx_int(&f, "SELECT count(*) FROM events"), LINES);
+    assert_int_equal(fx_int(&f, "SELECT sum(missing) FROM ledger"), 0);
+    fx_fini(&f);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_frame_that_rotted_costs_its_batch_and_no_more),
+        cmocka_unit_test(any_page_may_be_trashed),
+        cmocka_unit_test(a_file_found_damaged_at_the_start_is_saved_and_numbers_go_on),
+        cmocka_unit_test(a_retry_that_came_before_the_saving_is_stored_once),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
