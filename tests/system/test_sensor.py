@@ -4,6 +4,7 @@
 itself; and how the agent holds itself back."""
 import json
 import os
+import re
 import subprocess
 
 import lab
@@ -67,6 +68,18 @@ def test_the_server_knows_which_hooks_are_live_and_why_others_are_not():
         assert len(missing) == sensor["hooks_missing"] and (first["level"] == "full") == (not missing), (first, sensor)
         assert all(": " in m for m in missing), missing
         assert sensor["governor"] == "full" and sensor["settings_error"] == "", sensor
+
+
+def test_hooks_that_are_not_wanted_are_not_attached_and_named():
+    lab.need_bpf()
+    with lab.Lab() as box:
+        server, agent = start(box, agent={"hooks_off": ["compat", "exec", "nonsense"]})
+        first = lab.wait_for("sensor_state", 20, lambda: states(server))[0]
+        missing = [m for m in first.get("hooks_missing", []) if "switched off" in m]
+        assert [m.split(":")[0] for m in missing] == ["compat/compat"], first
+        assert "process/exec" in first["hooks_live"], first  # without that one there is no sensor
+        warned = re.findall(r"\"event\":\"holder.no_such_hook\",\"name\":\"([^\"]*)\"", open(os.path.join(agent.state, "log", "agent.log"), encoding="utf-8").read())
+        assert warned == ["nonsense"], warned
 
 
 def test_a_profile_changes_what_is_recorded_while_the_sensor_runs():

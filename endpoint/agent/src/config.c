@@ -34,8 +34,10 @@ static const struct wedr_cfg_option options[] = {
      "user id of the process that talks to the server"},
     {"agent.source", WEDR_CFG_STR, AT(source), 0, 0, "auto",
      "how the machine is watched: ebpf; proc, without BPF and much less; auto: ebpf, proc where "
-     "the "
-     "kernel refuses it"},
+     "the kernel refuses it"},
+    {"agent.hooks_off", WEDR_CFG_LIST, AT(hooks_off), 0, 0, "",
+     "names of hooks of the BPF sensor that are not attached, whatever is not seen then; those of "
+     "process starts and ends always are; status lists them, doctor names what is off"},
     {"agent.facts_uid", WEDR_CFG_U64, AT(facts_uid), 1, 4294967294, "60903",
      "user id of the process that reads executables and looks up names"},
     {"enrich.enabled", WEDR_CFG_BOOL, AT(enrich), 0, 0, "true",

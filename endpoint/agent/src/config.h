@@ -20,6 +20,7 @@ struct wedr_agent_cfg {
     uint64_t max_bytes_per_file, max_age_ms, max_total_bytes, zstd_level;
     char source[16]; /* "auto", "ebpf", "proc" */
     uint64_t core_uid, net_uid, facts_uid;
+    char hooks_off[1024]; /* list */
     bool enrich, packages, redact;
     uint64_t hash_bytes_per_sec, hash_file_bytes_max;
     char redact_names[512];

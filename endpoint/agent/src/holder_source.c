@@ -74,15 +74,49 @@ void holder_gap_send(struct holder *h)
 }
 
 /* BPF, or what stands in for it. */
+/* The names of a list, as many as fit; returns how many. */
+static size_t split_list(const char *list, const char **ret_names, size_t cap)
+{
+    size_t n = 0;
+    for (; *list && n < cap; list += strlen(list) + 1) {
+        ret_names[n++] = list;
+    }
+    return n;
+}
+
+/* A name of agent.hooks_off that no hook has is likely a slip. */
+static void warn_of_unknown(const char *pin_name, const char *const *names, size_t count)
+{
+    static struct wedr_sensor_hook hooks[WEDR_SENSOR_HOOKS_MAX];
+    size_t n = 0;
+    if (count == 0 ||
+        wedr_sensor_list_hooks(pin_name, hooks, WEDR_SENSOR_HOOKS_MAX, &n) != WEDR_OK) {
+        return;
+    }
+    for (size_t i = 0; i < count; i++) {
+        size_t k = 0;
+        while (k < n && strcmp(hooks[k].name, names[i]) != 0) {
+            k++;
+        }
+        if (k == n) {
+            wedr_log(WARN, "holder.no_such_hook", WEDR_STR("name", names[i]));
+        }
+    }
+}
+
 static int open_live(struct holder *h, struct wedr_sensor_opened *how)
 {
     struct wedr_errinfo ei = {""};
-    struct wedr_sensor_cfg cfg = {.pin_name = h->pin_name, .ring_bytes = 0};
+    const char *off[WEDR_SENSOR_HOOKS_MAX];
+    size_t off_count = split_list(h->cfg.hooks_off, off, WEDR_SENSOR_HOOKS_MAX);
+    struct wedr_sensor_cfg cfg = {
+        .pin_name = h->pin_name, .without = off, .without_count = off_count};
     int err = WEDR_E_UNSUP;
     h->sensor_trouble[0] = 0;
     if (!holder_watch_wanted(h)) {
         err = wedr_sensor_open(&cfg, &h->sensor, how, &ei);
         if (err == WEDR_OK) {
+            warn_of_unknown(h->pin_name, off, off_count);
             return WEDR_OK;
         }
         h->sensor = NULL;

@@ -112,7 +112,9 @@ static void hook_get(const char *folder, int report, uint32_t i, struct wedr_sen
     h->tier = wedr_hook_tier(wedr_hooks[i].point);
     h->required = r.need == NEED_REQUIRED;
     h->live = r.live != 0;
-    h->blind = !r.live && r.need == NEED_OPTIONAL;
+    /* An extra one is missing where it would have nothing to see, unless somebody did not want it.
+     */
+    h->blind = !r.live && (r.need == NEED_OPTIONAL || strcmp(r.reason, HOOK_SWITCHED_OFF) == 0);
     int fd = wedr_pin_entry(path, folder, wedr_hooks[i].pin) == WEDR_OK ? bpf_obj_get(path) : -1;
     if (fd >= 0) {
         h->pinned = true;
