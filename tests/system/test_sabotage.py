@@ -97,7 +97,7 @@ def test_dropped_loss_record_is_healed_by_the_next_and_without_one_shows_as_miss
         def evicted():
             return (agent.status() or {}).get("spool", {}).get("evicted")
         first = lab.wait_for("evictions", 40, evicted)
-        time.sleep(2)  # so that more than one record speaks of them
+        time.sleep(2 * lab.SLOW)  # so that more than one record speaks of them
         lab.wait_for("more evictions", 40, lambda: evicted() > first)
         server.start()
         finish(agent)
