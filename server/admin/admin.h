@@ -29,6 +29,16 @@ WEDR_MUST_USE int wedr_admin_routes(struct wedr_route **ret, size_t *ret_count);
  * or 403. */
 void wedr_admin_authenticate(struct wedr_server *s, struct wedr_request *rq);
 
+/* Settings and limits of people, before the listener starts. */
+WEDR_MUST_USE int wedr_admin_start(struct wedr_server *s);
+/* About once a second: notes which sessions and tokens were used. */
+void wedr_admin_tick(struct wedr_server *s);
+void wedr_admin_stop(struct wedr_server *s); /* also half-started */
+/* Stored settings are in force from now on. */
+WEDR_MUST_USE int wedr_admin_reload_settings(struct wedr_server *s);
+/* A body must say that it is JSON: a form of a foreign page cannot. False: answered with 415. */
+bool wedr_admin_json_type(struct wedr_request *rq);
+
 /* Answers with this JSON and drops the reference; NULL (out of memory) and text that is no UTF-8
  * become a 503. */
 void wedr_admin_answer_take(struct wedr_request *rq, int status, json_t *body);
@@ -36,6 +46,8 @@ void wedr_admin_answer_take(struct wedr_request *rq, int status, json_t *body);
 void wedr_admin_answer_list_take(struct wedr_request *rq, json_t *items, const char *next);
 /* The problem for an error of the store: 404, 409, 412, 422 or 503. */
 void wedr_admin_answer_error(struct wedr_request *rq, int err);
+/* 204, or the problem of err. */
+void wedr_admin_answer_done(struct wedr_request *rq, int err);
 /* The body as an object that knows these keys only (blank-separated). NULL: it was answered. */
 json_t *wedr_admin_body(struct wedr_request *rq, const char *keys);
 /* limit of a list, 1..1000. False: it was answered. */

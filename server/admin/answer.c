@@ -56,6 +56,15 @@ void wedr_admin_answer_error(struct wedr_request *rq, int err)
     }
 }
 
+void wedr_admin_answer_done(struct wedr_request *rq, int err)
+{
+    if (err == WEDR_OK) {
+        wedr_answer_empty(rq);
+    } else {
+        wedr_admin_answer_error(rq, err);
+    }
+}
+
 json_t *wedr_admin_body(struct wedr_request *rq, const char *keys)
 {
     struct wedr_errinfo ei = {""};

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "admin/admin.h"
 #include "admin/meta.h"
+#include "admin/people.h"
 #include "core/base/err.h"
 #include "core/util/alloc.h"
 #include <string.h>
@@ -9,6 +10,11 @@
 static const struct wedr_route_table tables[] = {
     {wedr_agent_routes, &wedr_agent_route_count},
     {wedr_meta_routes, &wedr_meta_route_count},
+    {wedr_session_routes, &wedr_session_route_count},
+    {wedr_account_routes, &wedr_account_route_count},
+    {wedr_user_routes, &wedr_user_route_count},
+    {wedr_token_routes, &wedr_token_route_count},
+    {wedr_manage_routes, &wedr_manage_route_count},
 };
 
 int wedr_admin_routes(struct wedr_route **ret, size_t *ret_count)

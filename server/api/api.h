@@ -39,6 +39,7 @@ struct wedr_server;
 
 struct wedr_server_deps {
     const struct wedr_server_cfg *cfg; /* borrowed */
+    const char *data_dir;              /* borrowed */
     const struct wedr_state_ops *state_ops;
     struct wedr_state *state; /* borrowed */
     const struct wedr_events_ops *events_ops;

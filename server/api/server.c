@@ -272,6 +272,9 @@ int wedr_server_start(const struct wedr_server_deps *deps,
                                  .arg = s};
     int err = s->enroll_limit ? wedr_stages_new(&pc, &s->stages) : WEDR_E_NOMEM;
     if (err == WEDR_OK) {
+        err = wedr_admin_start(s);
+    }
+    if (err == WEDR_OK) {
         err = wedr_admin_routes(&s->routes, &s->route_count);
     }
     if (err == WEDR_OK) {
@@ -299,6 +302,7 @@ void wedr_server_tick(struct wedr_server *s)
     struct wedr_buf chain, key;
     struct wedr_errinfo ei = {""};
     bool is_new = false;
+    wedr_admin_tick(s);
     if (wedr_time_mono_ms() - s->names_checked_ms < NAMES_EVERY_MS) {
         return;
     }
@@ -341,5 +345,6 @@ void wedr_server_stop(struct wedr_server *s, uint32_t grace_ms)
     wedr_api_rules_fini(s);
     wedr_free(s->routes);
     wedr_static_free(s->files);
+    wedr_admin_stop(s);
     wedr_free(s);
 }

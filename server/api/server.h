@@ -8,6 +8,7 @@
 #include "auth/limit.h"
 #include "http/http.h"
 #include "http/static.h"
+#include "store/state_people.h"
 #include "wedr/plat/fs.h"
 
 #define WEDR_AGENT_SLOTS 1024u
@@ -21,6 +22,18 @@ struct wedr_cached_bundle {
     uint64_t used;
 };
 
+/* What the interface for people keeps in memory; admin/auth.c. */
+struct wedr_people_live {
+    struct wedr_mutex *lock; /* of what follows */
+    struct wedr_settings settings;
+    struct wedr_touch {
+        int64_t id, us;
+        bool token;
+    } touch[256]; /* used since the last tick; more are noted the next time */
+    size_t touch_count;
+    struct wedr_limit *signin_limit; /* thread-safe by itself */
+};
+
 struct wedr_server {
     struct wedr_server_deps d;
     struct wedr_http_server *http;
@@ -29,6 +42,7 @@ struct wedr_server {
     struct wedr_static *files; /* of the console; NULL: none were built */
     struct wedr_stages *stages;
     struct wedr_limit *enroll_limit;
+    struct wedr_people_live people;
     struct wedr_metrics metrics;
     wedr_handle listener;
     uint64_t names_checked_ms;

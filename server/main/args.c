@@ -62,18 +62,32 @@ static const struct command commands[WEDR_CMD_COUNT] = {
                          "server; the copy is verified."},
     [WEDR_CMD_RESTORE] = {"restore", NULL, 0, 0, "",
                           "Make a data folder, which must be missing or empty, of a backup."},
+    [WEDR_CMD_USER_ADD] = {"user", "add", 1, 2, "NAME [ROLE]",
+                           "Make a user (viewer, analyst, responder or admin; default viewer) and "
+                           "print a one-time password."},
+    [WEDR_CMD_USER_LIST] = {"user", "list", 0, 0, "", "The users."},
+    [WEDR_CMD_USER_RESET_PASSWORD] =
+        {"user", "reset-password", 1, 1, "NAME",
+         "Print a new one-time password; sessions and a lock-out end."},
+    [WEDR_CMD_USER_UNLOCK] = {"user", "unlock", 1, 1, "NAME", "End a lock-out."},
+    [WEDR_CMD_USER_REMOVE_TOTP] = {"user", "remove-totp", 1, 1, "NAME",
+                                   "Take the second factor away; sessions end."},
+    [WEDR_CMD_AUDIT_VERIFY] =
+        {"audit", "verify", 0, 0, "",
+         "Check that no entry of the audit log was changed or removed; exit 1 "
+         "when one was."},
     [WEDR_CMD_HELP] = {"help", NULL, 0, 0, "", NULL},
     [WEDR_CMD_VERSION] = {"--version", NULL, 0, 0, "", NULL},
 };
 
 enum kind { TEXT, NUMBER, DURATION, TIME, SWITCH, NAMES };
-#define CMD(name) (1u << WEDR_CMD_##name)
+#define CMD(name) (UINT64_C(1) << WEDR_CMD_##name)
 #define EVERY (~(CMD(HELP) | CMD(VERSION)))
 
 struct option {
     const char *name, *value;
     enum kind kind;
-    uint32_t commands;
+    uint64_t commands;
     size_t offset;
     uint64_t max;
     const char *help;
@@ -211,7 +225,8 @@ static int set_value(struct wedr_server_args *a,
 static const struct option *find_option(enum wedr_server_command command, const char *name)
 {
     for (size_t i = 0; i < WEDR_ARRAY_COUNT(options); i++) {
-        if (strcmp(options[i].name, name) == 0 && (options[i].commands & 1u << command) != 0) {
+        if (strcmp(options[i].name, name) == 0 &&
+            (options[i].commands & UINT64_C(1) << command) != 0) {
             return &options[i];
         }
     }
@@ -295,7 +310,7 @@ static void help_command(FILE *out, unsigned command)
                   c->second ? c->second : "", c->words[0] ? " " : "", c->words);
     for (size_t i = 0; i < WEDR_ARRAY_COUNT(options); i++) {
         const struct option *o = &options[i];
-        if ((o->commands & 1u << command) != 0) {
+        if ((o->commands & UINT64_C(1) << command) != 0) {
             (void)fprintf(out, " [%s%s%s]%s", o->name, o->value ? " " : "",
                           o->value ? o->value : "", o->kind == NAMES ? "..." : "");
         }

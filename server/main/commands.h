@@ -16,6 +16,11 @@ int wedr_cmd_profile(const struct wedr_server_args *a);
 int wedr_cmd_lists(const struct wedr_server_args *a);
 int wedr_cmd_alerts(const struct wedr_server_args *a);
 int wedr_cmd_hunt(const struct wedr_server_args *a);
+/* user ..., audit ... */
+int wedr_cmd_people(const struct wedr_server_args *a);
+/* A server without users gets the user "admin", whose one-time password is in the data folder's
+ * file WEDR_FIRST_PASSWORD_FILE (0600) until it is changed. */
+WEDR_MUST_USE int wedr_main_first_admin(const char *data, struct wedr_state *s, bool *ret_made);
 int wedr_cmd_verify(const struct wedr_server_args *a);
 int wedr_cmd_backup(const struct wedr_server_args *a);
 int wedr_cmd_restore(const struct wedr_server_args *a);

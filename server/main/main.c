@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "admin/people.h"
 #include "api/api.h"
 #include "auth/ca.h"
 #include "auth/rules_key.h"
@@ -189,6 +190,19 @@ publish_builtin(const char *data, const struct wedr_server_deps *d, const uint8_
     }
 }
 
+/* Says where the password lies, never what it is: standard output is often kept as a log. */
+static int first_admin(const char *data, struct wedr_state *state)
+{
+    bool made = false;
+    int err = wedr_main_first_admin(data, state, &made);
+    if (made) {
+        (void)printf("wedr-server: first sign-in: user admin, the one-time password is in %s/%s\n",
+                     data, WEDR_FIRST_PASSWORD_FILE);
+        (void)fflush(stdout);
+    }
+    return err;
+}
+
 static int cmd_serve(const struct wedr_server_args *a)
 {
     static struct wedr_server_cfg cfg;
@@ -196,8 +210,10 @@ static int cmd_serve(const struct wedr_server_args *a)
     struct rlimit files;
     uint8_t secret[WEDR_SIGN_SECRET_LEN];
     wedr_handle stop = WEDR_HANDLE_NONE;
-    struct wedr_server_deps d = {
-        .cfg = &cfg, .state_ops = &wedr_state_sqlite, .events_ops = &wedr_events_embedded};
+    struct wedr_server_deps d = {.cfg = &cfg,
+                                 .data_dir = a->data,
+                                 .state_ops = &wedr_state_sqlite,
+                                 .events_ops = &wedr_events_embedded};
     if (wedr_main_config(a, &cfg) != 0 || wedr_main_data_dir(a->data) != 0) {
         return 1;
     }
@@ -217,6 +233,9 @@ static int cmd_serve(const struct wedr_server_args *a)
     }
     if (err == WEDR_OK) {
         err = d.state_ops->open(a->data, &d.state, &ei);
+    }
+    if (err == WEDR_OK) {
+        err = first_admin(a->data, d.state);
     }
     if (err == WEDR_OK) {
         err = d.events_ops->open(a->data, &d.events, &ei);
@@ -340,6 +359,13 @@ int main(int argc, char **argv)
         return wedr_cmd_alerts(&a);
     case WEDR_CMD_HUNT:
         return wedr_cmd_hunt(&a);
+    case WEDR_CMD_USER_ADD:
+    case WEDR_CMD_USER_LIST:
+    case WEDR_CMD_USER_RESET_PASSWORD:
+    case WEDR_CMD_USER_UNLOCK:
+    case WEDR_CMD_USER_REMOVE_TOTP:
+    case WEDR_CMD_AUDIT_VERIFY:
+        return wedr_cmd_people(&a);
     case WEDR_CMD_VERIFY:
         return wedr_cmd_verify(&a);
     case WEDR_CMD_BACKUP:

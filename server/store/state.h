@@ -10,6 +10,7 @@
 #include "core/base/attr.h"
 #include "core/util/errinfo.h"
 #include "store/state_detect.h"
+#include "store/state_people.h"
 #include "store/state_rules.h"
 #include "wedr/wire/batch.h"
 #include <stdbool.h>
@@ -39,9 +40,10 @@ struct wedr_state_ops {
     const char *name;
     const struct wedr_state_rules_ops *rules;
     const struct wedr_state_detect_ops *detect;
+    const struct wedr_state_people_ops *people;
     int (*open)(const char *data_dir, struct wedr_state **ret, struct wedr_errinfo *ei);
     void (*close)(struct wedr_state *s);
-    /* Stores only a keyed hash of the token text. */
+    /* Stores only a keyed hash of the token text. Its agents get the group "default". */
     int (*token_add)(struct wedr_state *s, const char *token, uint32_t uses, int64_t expires_us);
     /* Takes one use, atomically, and adds (or, for an agent_id that exists, replaces) the agent in
      * the same transaction. WEDR_E_AUTH: unknown, used up or expired token. */

@@ -66,12 +66,18 @@ int wedr_state_prepare(sqlite3 *db, sqlite3_stmt **ret, const char *sql, const c
 
 int wedr_state_run(sqlite3 *db, int *ret_changes, const char *sql, const char *fmt, ...)
 {
-    sqlite3_stmt *st = NULL;
     va_list ap;
-    int rc = sqlite3_prepare_v2(db, sql, -1, &st, NULL);
     va_start(ap, fmt);
-    rc = rc == SQLITE_OK ? bind_all(st, fmt, ap) : rc;
+    int err = wedr_state_run_list(db, ret_changes, sql, fmt, ap);
     va_end(ap);
+    return err;
+}
+
+int wedr_state_run_list(sqlite3 *db, int *ret_changes, const char *sql, const char *fmt, va_list ap)
+{
+    sqlite3_stmt *st = NULL;
+    int rc = sqlite3_prepare_v2(db, sql, -1, &st, NULL);
+    rc = rc == SQLITE_OK ? bind_all(st, fmt, ap) : rc;
     rc = rc == SQLITE_OK ? sqlite3_step(st) : rc;
     (void)sqlite3_finalize(st);
     if (wedr_state_error(rc) == WEDR_OK && ret_changes) {

@@ -10,6 +10,7 @@
 #include "store/state.h"
 #include "wedr/plat/thread.h"
 #include <sqlite3.h>
+#include <stdarg.h>
 
 #define WEDR_STATE_MAGIC 0x57535154u
 #define WEDR_TOKEN_KEY_LEN 32u
@@ -44,6 +45,8 @@ wedr_state_prepare(sqlite3 *db, sqlite3_stmt **ret, const char *sql, const char 
 /* Runs one statement that gives no rows. ret_changes may be NULL. */
 WEDR_MUST_USE int
 wedr_state_run(sqlite3 *db, int *ret_changes, const char *sql, const char *fmt, ...);
+WEDR_MUST_USE int
+wedr_state_run_list(sqlite3 *db, int *ret_changes, const char *sql, const char *fmt, va_list ap);
 /* Binds what fmt says to a statement that is kept, steps it once and resets it. */
 WEDR_MUST_USE int wedr_state_again(sqlite3_stmt *st, const char *fmt, ...);
 
@@ -52,6 +55,12 @@ WEDR_MUST_USE int wedr_state_again(sqlite3_stmt *st, const char *fmt, ...);
 WEDR_MUST_USE int wedr_state_begin(struct wedr_state *s);
 /* Commits when err is WEDR_OK, else rolls back; gives the lock back; the first error. */
 int wedr_state_end(struct wedr_state *s, int err);
+
+#define WEDR_TOKEN_HASH_LEN 32u
+/* What is stored of an enrolment token. WEDR_E_AUTH when it is empty or too long. */
+WEDR_MUST_USE int wedr_state_token_hash(const struct wedr_state *s,
+                                        const char *token,
+                                        uint8_t ret[WEDR_TOKEN_HASH_LEN]);
 
 /* Text of column i into ret, cut at cap; "" for NULL. */
 void wedr_state_text(sqlite3_stmt *st, int i, char *ret, size_t cap);

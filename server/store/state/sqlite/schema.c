@@ -72,6 +72,43 @@ static const char *const migrations[] = {
     "CREATE INDEX alert_agent ON alert(agent_id, id, bytes);",
     /* 4: what a profile says about the sensor */
     "ALTER TABLE profile ADD COLUMN sensor TEXT NOT NULL DEFAULT '';",
+    /* 5: people; enrolment tokens have ids and give the endpoint its group */
+    "CREATE TABLE user(id INTEGER PRIMARY KEY AUTOINCREMENT, username TEXT NOT NULL UNIQUE,"
+    " display_name TEXT NOT NULL, role INTEGER NOT NULL, groups TEXT, disabled INTEGER NOT NULL,"
+    " password TEXT NOT NULL, must_change INTEGER NOT NULL, totp BLOB, totp_pending BLOB,"
+    " totp_step INTEGER NOT NULL DEFAULT 0, created_us INTEGER NOT NULL,"
+    " last_seen_us INTEGER NOT NULL DEFAULT 0);"
+    "CREATE TABLE recovery_code(user_id INTEGER NOT NULL REFERENCES user(id) ON DELETE CASCADE,"
+    " hash BLOB NOT NULL, PRIMARY KEY(user_id, hash)) WITHOUT ROWID;"
+    "CREATE TABLE signin(name BLOB PRIMARY KEY, fails INTEGER NOT NULL, last_us INTEGER NOT NULL,"
+    " until_us INTEGER NOT NULL) WITHOUT ROWID;"
+    "CREATE INDEX signin_last ON signin(last_us);"
+    "CREATE TABLE session(id INTEGER PRIMARY KEY AUTOINCREMENT, hash BLOB NOT NULL UNIQUE,"
+    " user_id INTEGER NOT NULL REFERENCES user(id) ON DELETE CASCADE, created_us INTEGER NOT NULL,"
+    " last_us INTEGER NOT NULL, expires_us INTEGER NOT NULL, address TEXT NOT NULL,"
+    " agent TEXT NOT NULL);"
+    "CREATE INDEX session_user ON session(user_id, id);"
+    "CREATE INDEX session_expires ON session(expires_us);"
+    "CREATE TABLE api_token(id INTEGER PRIMARY KEY AUTOINCREMENT, hash BLOB NOT NULL UNIQUE,"
+    " user_id INTEGER NOT NULL REFERENCES user(id) ON DELETE CASCADE, name TEXT NOT NULL,"
+    " scopes INTEGER NOT NULL, created_us INTEGER NOT NULL, expires_us INTEGER NOT NULL,"
+    " used_us INTEGER NOT NULL DEFAULT 0);"
+    "CREATE INDEX api_token_user ON api_token(user_id, id);"
+    "CREATE TABLE enrollment_token(id INTEGER PRIMARY KEY AUTOINCREMENT, hash BLOB NOT NULL UNIQUE,"
+    " uses_left INTEGER NOT NULL, expires_us INTEGER NOT NULL, created_us INTEGER NOT NULL,"
+    " endpoint_group TEXT NOT NULL DEFAULT 'default', note TEXT NOT NULL DEFAULT '');"
+    "INSERT INTO enrollment_token(hash,uses_left,expires_us,created_us)"
+    " SELECT hash,uses_left,expires_us,created_us FROM token;"
+    "DROP TABLE token;"
+    "ALTER TABLE agent ADD COLUMN endpoint_group TEXT NOT NULL DEFAULT 'default';"
+    "CREATE TABLE setting(name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;"
+    "CREATE TABLE audit(id INTEGER PRIMARY KEY AUTOINCREMENT, ts_us INTEGER NOT NULL,"
+    " actor TEXT NOT NULL, actor_kind TEXT NOT NULL, address TEXT NOT NULL, action TEXT NOT NULL,"
+    " object TEXT NOT NULL, detail TEXT NOT NULL, hash BLOB NOT NULL);"
+    "CREATE TRIGGER audit_kept BEFORE DELETE ON audit BEGIN"
+    " SELECT raise(ABORT, 'the audit log is only appended'); END;"
+    "CREATE TRIGGER audit_fixed BEFORE UPDATE ON audit BEGIN"
+    " SELECT raise(ABORT, 'the audit log is only appended'); END;",
 };
 
 static int read_version(sqlite3 *db, int *ret)

@@ -9,6 +9,7 @@
 #include "core/util/obj.h"
 #include "store/state/sqlite/db.h"
 #include "store/state/sqlite/detect.h"
+#include "store/state/sqlite/people.h"
 #include "store/state/sqlite/rules.h"
 #include "store/state/sqlite/schema.h"
 #include "wedr/plat/fs.h"
@@ -18,7 +19,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define TOKEN_HASH_LEN 32u
+#define TOKEN_HASH_LEN WEDR_TOKEN_HASH_LEN
 #define TOKEN_TEXT_MAX 256u
 #define STREAMS_MAX 256u
 #define STATUS_JSON_MAX 16384u
@@ -43,19 +44,23 @@ static const char *const writer_sql[S_WRITER_COUNT] = {
     [S_BEGIN] = "BEGIN IMMEDIATE",
     [S_COMMIT] = "COMMIT",
     [S_ROLLBACK] = "ROLLBACK",
-    [S_TOKEN_ADD] = "INSERT INTO token(hash,uses_left,expires_us,created_us) VALUES(?1,?2,?3,"
-                    "CAST(strftime('%s','now') AS INTEGER)*1000000)",
-    [S_TOKEN_PURGE] = "DELETE FROM token WHERE uses_left <= 0 OR expires_us <= ?1",
-    [S_TOKEN_TAKE] = "UPDATE token SET uses_left = uses_left - 1 WHERE hash = ?1 AND uses_left > 0 "
-                     "AND expires_us > ?2",
+    [S_TOKEN_ADD] =
+        "INSERT INTO enrollment_token(hash,uses_left,expires_us,created_us) VALUES(?1,?2,?3,"
+        "CAST(strftime('%s','now') AS INTEGER)*1000000)",
+    [S_TOKEN_PURGE] = "DELETE FROM enrollment_token WHERE uses_left <= 0 OR expires_us <= ?1",
+    [S_TOKEN_TAKE] =
+        "UPDATE enrollment_token SET uses_left = uses_left - 1 WHERE hash = ?1 AND uses_left > 0 "
+        "AND expires_us > ?2",
     [S_AGENT_PUT] = "INSERT INTO "
                     "agent(agent_id,hostname,os,os_version,agent_version,cert_sha256,cert_sha256_"
                     "next,sign_public,"
-                    "enrolled_us,last_seen_us,revoked,status_json) "
-                    "VALUES(?1,?2,?3,?4,?5,?6,'',?7,?8,?9,0,'{}') "
+                    "enrolled_us,last_seen_us,revoked,status_json,endpoint_group) "
+                    "SELECT ?1,?2,?3,?4,?5,?6,'',?7,?8,?9,0,'{}',endpoint_group "
+                    "FROM enrollment_token WHERE hash=?10 "
                     "ON CONFLICT(agent_id) DO UPDATE SET "
                     "hostname=?2,os=?3,os_version=?4,agent_version=?5,cert_sha256=?6,"
-                    "cert_sha256_next='',sign_public=?7,enrolled_us=?8,last_seen_us=?9,revoked=0",
+                    "cert_sha256_next='',sign_public=?7,enrolled_us=?8,last_seen_us=?9,revoked=0,"
+                    "endpoint_group=excluded.endpoint_group",
     [S_RENEW] = "UPDATE agent SET cert_sha256_next=?2 WHERE agent_id=?1 AND revoked=0",
     [S_CERT_USED] = "UPDATE agent SET cert_sha256=?2, cert_sha256_next='' WHERE agent_id=?1 AND "
                     "cert_sha256_next=?2",
@@ -238,7 +243,9 @@ static int state_open(const char *data_dir, struct wedr_state **ret, struct wedr
     return WEDR_OK;
 }
 
-static int token_hash(const struct wedr_state *s, const char *token, uint8_t ret[TOKEN_HASH_LEN])
+int wedr_state_token_hash(const struct wedr_state *s,
+                          const char *token,
+                          uint8_t ret[WEDR_TOKEN_HASH_LEN])
 {
     size_t len = strlen(token);
     if (len == 0 || len > TOKEN_TEXT_MAX) {
@@ -255,7 +262,7 @@ state_token_add(struct wedr_state *s, const char *token, uint32_t uses, int64_t 
 {
     uint8_t hash[TOKEN_HASH_LEN];
     WEDR_OBJ_CHECK(s, WEDR_STATE_MAGIC);
-    if (uses == 0 || token_hash(s, token, hash) != WEDR_OK) {
+    if (uses == 0 || wedr_state_token_hash(s, token, hash) != WEDR_OK) {
         return WEDR_E_INVAL;
     }
     wedr_mutex_lock(s->write_lock);
@@ -268,7 +275,7 @@ state_token_add(struct wedr_state *s, const char *token, uint32_t uses, int64_t 
     return err;
 }
 
-static int put_agent(struct wedr_state *s, const struct wedr_agent_row *a)
+static int put_agent(struct wedr_state *s, const struct wedr_agent_row *a, const uint8_t *token)
 {
     sqlite3_stmt *st = s->agents->w[S_AGENT_PUT];
     bind_text(st, 1, a->agent_id);
@@ -280,6 +287,7 @@ static int put_agent(struct wedr_state *s, const struct wedr_agent_row *a)
     (void)sqlite3_bind_blob(st, 7, a->sign_public, sizeof(a->sign_public), SQLITE_STATIC);
     (void)sqlite3_bind_int64(st, 8, a->enrolled_us);
     (void)sqlite3_bind_int64(st, 9, a->last_seen_us);
+    (void)sqlite3_bind_blob(st, 10, token, TOKEN_HASH_LEN, SQLITE_STATIC);
     return step(st);
 }
 
@@ -290,7 +298,7 @@ static int state_enroll(struct wedr_state *s,
 {
     uint8_t hash[TOKEN_HASH_LEN];
     WEDR_OBJ_CHECK(s, WEDR_STATE_MAGIC);
-    int err = token_hash(s, token, hash);
+    int err = wedr_state_token_hash(s, token, hash);
     if (err != WEDR_OK) {
         return err;
     }
@@ -304,7 +312,7 @@ static int state_enroll(struct wedr_state *s,
             err = WEDR_E_AUTH;
         }
         if (err == WEDR_OK) {
-            err = put_agent(s, agent);
+            err = put_agent(s, agent, hash);
         }
         if (err == WEDR_OK) {
             (void)sqlite3_bind_int64(s->agents->w[S_TOKEN_PURGE], 1, now_us);
@@ -436,6 +444,7 @@ const struct wedr_state_ops wedr_state_sqlite = {
     .name = "sqlite",
     .rules = &wedr_state_rules_sqlite,
     .detect = &wedr_state_detect_sqlite,
+    .people = &wedr_state_people_sqlite,
     .open = state_open,
     .close = state_close,
     .token_add = state_token_add,

@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "admin/people.h"
+#include "core/base/err.h"
+#include "core/util/log.h"
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#define TWO_53 9007199254740991LL
+
+struct page {
+    json_t *items;
+    uint32_t limit;
+    int64_t last;
+};
+
+static int add_entry(void *ctx, const struct wedr_audit_row *r)
+{
+    struct page *p = ctx;
+    const struct wedr_audit *e = &r->entry;
+    p->last = json_array_size(p->items) + 1 == p->limit ? r->id : 0;
+    json_t *o = json_pack("{s:o, s:o, s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "id",
+                          wedr_admin_json_id(r->id), "ts", wedr_admin_json_time(e->ts_us), "actor",
+                          e->actor, "actor_kind", e->actor_kind, "address", e->address, "action",
+                          e->action, "object", e->object, "detail", e->detail, "hash", r->hash);
+    return json_array_append_new(p->items, o) == 0 ? WEDR_OK : WEDR_E_NOMEM;
+}
+
+static void run_audit(void *arg, struct wedr_request *rq)
+{
+    struct wedr_server *s = arg;
+    struct page p = {NULL, 0, 0};
+    int64_t before = 0, from = 0, to = INT64_MAX;
+    char next[24];
+    if (!wedr_admin_limit(rq, &p.limit) || !wedr_admin_cursor(rq, &before) ||
+        !wedr_admin_time(rq, "from", 0, &from) || !wedr_admin_time(rq, "to", INT64_MAX, &to)) {
+        return;
+    }
+    p.items = json_array();
+    int err = p.items ? s->d.state_ops->people->audit_each(
+                            s->d.state, from, to, wedr_request_query(rq, "actor"),
+                            wedr_request_query(rq, "action"), before, p.limit, add_entry, &p)
+                      : WEDR_E_NOMEM;
+    if (err == WEDR_OK) {
+        (void)snprintf(next, sizeof(next), "%" PRId64, p.last);
+        wedr_admin_answer_list_take(rq, p.items, p.last ? next : NULL);
+    } else {
+        json_decref(p.items);
+        wedr_admin_answer_error(rq, err);
+    }
+}
+
+static void answer_settings(struct wedr_request *rq, const struct wedr_settings *v)
+{
+    (void)snprintf(rq->etag, sizeof(rq->etag), "\"%" PRIu64 "\"", v->version);
+    wedr_admin_answer_take(
+        rq, 200,
+        json_pack("{s:I, s:I, s:I, s:I, s:b}", "retention_days", (json_int_t)v->retention_days,
+                  "retention_bytes", (json_int_t)v->retention_bytes, "session_hours",
+                  (json_int_t)v->session_hours, "session_idle_minutes",
+                  (json_int_t)v->session_idle_minutes, "require_totp", v->require_totp));
+}
+
+static void run_get_settings(void *arg, struct wedr_request *rq)
+{
+    struct wedr_server *s = arg;
+    struct wedr_settings v;
+    int err = s->d.state_ops->people->settings_get(s->d.state, &v);
+    if (err == WEDR_OK) {
+        answer_settings(rq, &v);
+    } else {
+        wedr_admin_answer_error(rq, err);
+    }
+}
+
+static bool read_settings(struct wedr_request *rq, const json_t *body, struct wedr_settings *v)
+{
+    int64_t days = 0, bytes = 0, hours = 0, idle = 0;
+    const json_t *totp = json_object_get(body, "require_totp");
+    if (json_object_size(body) == 0) {
+        wedr_answer_problem(rq, 400, "nothing is to be changed");
+        return false;
+    }
+    if (totp && !json_is_boolean(totp)) {
+        wedr_answer_problem(rq, 400, "\"require_totp\" is true or false");
+        return false;
+    }
+    if (!wedr_admin_number(rq, body, "retention_days", 0, 36500, (int64_t)v->retention_days,
+                           &days) ||
+        !wedr_admin_number(rq, body, "retention_bytes", 0, TWO_53, (int64_t)v->retention_bytes,
+                           &bytes) ||
+        !wedr_admin_number(rq, body, "session_hours", 1, 720, (int64_t)v->session_hours, &hours) ||
+        !wedr_admin_number(rq, body, "session_idle_minutes", 1, 10080,
+                           (int64_t)v->session_idle_minutes, &idle)) {
+        return false;
+    }
+    v->retention_days = (uint64_t)days;
+    v->retention_bytes = (uint64_t)bytes;
+    v->session_hours = (uint64_t)hours;
+    v->session_idle_minutes = (uint64_t)idle;
+    v->require_totp = totp ? json_is_true(totp) : v->require_totp;
+    return true;
+}
+
+/* The tag that was read, as a number; 0 when it is none of ours. False: it was answered. */
+static bool read_if_match(struct wedr_request *rq, uint64_t *ret)
+{
+    char expected[32];
+    const char *tag = wedr_request_header(rq, "If-Match");
+    if (!tag) {
+        wedr_answer_problem(rq, 428, "If-Match with the ETag that was read is required");
+        return false;
+    }
+    *ret = 0;
+    for (const char *p = tag + 1; tag[0] == '"' && *p >= '0' && *p <= '9' && *ret < UINT32_MAX;
+         p++) {
+        *ret = *ret * 10 + (uint64_t)(*p - '0');
+    }
+    (void)snprintf(expected, sizeof(expected), "\"%" PRIu64 "\"", *ret);
+    *ret = strcmp(expected, tag) == 0 ? *ret : 0;
+    return true;
+}
+
+static void run_change_settings(void *arg, struct wedr_request *rq)
+{
+    struct wedr_server *s = arg;
+    struct wedr_settings v;
+    uint64_t version = 0;
+    char detail[256] = "";
+    json_t *body = NULL;
+    int err = s->d.state_ops->people->settings_get(s->d.state, &v);
+    if (err != WEDR_OK) {
+        wedr_admin_answer_error(rq, err);
+        return;
+    }
+    if (read_if_match(rq, &version)) {
+        body = wedr_admin_body(rq, "retention_days retention_bytes session_hours "
+                                   "session_idle_minutes require_totp");
+    }
+    if (body && read_settings(rq, body, &v)) {
+        (void)json_dumpb(body, detail, sizeof(detail) - 1, JSON_COMPACT);
+        struct wedr_audit who = wedr_admin_who(rq, "settings.change", "", detail);
+        v.version = version;
+        err = s->d.state_ops->people->settings_put(s->d.state, &v, &who);
+        if (err == WEDR_OK) {
+            err = wedr_admin_reload_settings(s);
+        }
+        if (err == WEDR_OK) {
+            v.version++;
+            answer_settings(rq, &v);
+        } else {
+            wedr_admin_answer_error(rq, err);
+        }
+    }
+    json_decref(body);
+}
+
+#define ROUTE(m, p, body, q, r, op)                                                                \
+    {                                                                                              \
+        .method = (m), .pattern = "/api/v1/" p, .auth = WEDR_ROUTE_PERSON,                         \
+        .lane = WEDR_RUN_CONTROL, .body_max = (body), .run = (r), .query = (q), .operation = (op), \
+        .need = WEDR_NEED_ADMIN                                                                    \
+    }
+
+const struct wedr_route wedr_manage_routes[] = {
+    ROUTE("GET", "audit", 0, "limit cursor from to actor action", run_audit, "listAudit"),
+    ROUTE("GET", "settings", 0, NULL, run_get_settings, "getSettings"),
+    ROUTE("PATCH", "settings", WEDR_ADMIN_BODY_MAX, NULL, run_change_settings, "changeSettings"),
+};
+const size_t wedr_manage_route_count = WEDR_ARRAY_COUNT(wedr_manage_routes);
