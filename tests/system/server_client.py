@@ -86,7 +86,7 @@ class Client:
             except OSError:
                 # Refused before the body was read, the connection is closed while we still send; what was answered before
                 # that is still there to be read, unless a reset overtook it.
-                if connection is not None:
+                if connection is not None or c.sock is None:
                     raise
             r = c.getresponse()
         except (OSError, http.client.HTTPException):

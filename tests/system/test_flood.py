@@ -60,7 +60,7 @@ def test_a_flood_of_files_forks_and_names_loses_no_critical_record_and_counts_ev
                 "dns_query": done["dns"]}
         missing = sum(n - count.get(kind, 0) for kind, n in made.items())
         assert 0 <= missing <= lost["kernel.bulk"], (missing, lost)
-        assert most < RINGS + CORE_MAX, most
+        assert lab.SLOW > 1 or most < RINGS + CORE_MAX, most  # a sanitizer has memory of its own
 
 
 if __name__ == "__main__":
