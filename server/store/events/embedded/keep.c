@@ -17,7 +17,7 @@
 struct wedr_keep {
     struct wedr_thread *thread;
     struct wedr_cond *wake;
-    bool stop; /* under the store's lock */
+    bool running, stop; /* under the store's lock */
     uint8_t sealed[SEALED_MAX / 8];
     int64_t round_us; /* the round's time when it began, and the clock that goes on from there */
     uint64_t round_mono_ms;
@@ -39,12 +39,9 @@ struct wedr_events_settings wedr_keep_settings(struct wedr_events *s)
 /* True when it is time to end. */
 static bool wait_ms(struct wedr_events *s, uint64_t ms)
 {
-    if (!s->keep || !s->keep->thread) {
-        return false;
-    }
     wedr_mutex_lock(s->lock);
     bool stop = s->keep->stop;
-    if (!stop && ms) {
+    if (!stop && ms && s->keep->running) { /* a round that a test makes does not wait */
         (void)wedr_cond_wait(s->keep->wake, s->lock,
                              ms > UINT32_MAX - 1 ? UINT32_MAX - 1 : (uint32_t)ms);
         stop = s->keep->stop;
@@ -202,10 +199,17 @@ static void run(void *arg)
 
 int wedr_keep_start(struct wedr_events *s)
 {
-    if (s->keep->thread) {
-        return WEDR_OK;
+    wedr_mutex_lock(s->lock);
+    bool running = s->keep->running;
+    s->keep->running = true;
+    wedr_mutex_unlock(s->lock);
+    int err = running ? WEDR_OK : wedr_thread_new(&s->keep->thread, "keep", run, s);
+    if (err != WEDR_OK) {
+        wedr_mutex_lock(s->lock);
+        s->keep->running = false;
+        wedr_mutex_unlock(s->lock);
     }
-    return wedr_thread_new(&s->keep->thread, "keep", run, s);
+    return err;
 }
 
 int wedr_keep_new(struct wedr_events *s)

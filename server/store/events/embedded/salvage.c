@@ -12,16 +12,7 @@
 #include <string.h>
 
 #define IN_ONE_COMMIT 64u
-#define BUSY_MS 5000
 #define FILES_A_ROUND 64u
-
-struct work {
-    struct wedr_events *s;
-    sqlite3 *from, *to;
-    int32_t day;
-    unsigned open; /* batches in the open transaction */
-    struct wedr_salvage_sums sums;
-};
 
 /* Columns of BATCH. */
 enum {
@@ -49,50 +40,10 @@ enum {
     "lost_ring, boot_id, received_at, block, hostname, t_last, arrival FROM batch ORDER BY " \
     "agent %s, epoch %s, stream %s, seq0 %s"
 
-/* A damaged file is read like a hostile one: nothing is written to it but the log's index. */
-static int open_damaged(const char *path, sqlite3 **ret)
+/* What SQLite says of a row that makes no sense is the row's fault, not ours. */
+static bool is_damage(int err)
 {
-    sqlite3 *db = NULL;
-    int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW;
-    int64_t tables = 0;
-    int err = wedr_sqlite_error(NULL, sqlite3_open_v2(path, &db, flags, NULL));
-    if (err == WEDR_OK) {
-        sqlite3_busy_timeout(db, BUSY_MS);
-        sqlite3_db_config(db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
-        sqlite3_db_config(db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
-        sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
-        err = wedr_sqlite_exec(db, "PRAGMA query_only=1; PRAGMA cell_size_check=1");
-        err = err == WEDR_OK ? wedr_sqlite_int(db,
-                                               "SELECT count(*) FROM sqlite_master WHERE name IN "
-                                               "('batch', 'blk', 'data', 'tiny', 'stream')",
-                                               &tables)
-                             : err;
-        err = err == WEDR_OK && tables != 5 ? WEDR_E_CORRUPT : err;
-    }
-    if (err != WEDR_OK) {
-        sqlite3_close(db);
-        return err;
-    }
-    *ret = db;
-    return WEDR_OK;
-}
-
-int wedr_salvage_arrival(const char *path, int64_t *ret)
-{
-    sqlite3 *db = NULL;
-    int64_t a = 0, b = 0;
-    int err = open_damaged(path, &db);
-    if (err == WEDR_OK) {
-        int one = wedr_sqlite_int(db, "SELECT value FROM meta WHERE key='arrival'", &a);
-        int other = wedr_sqlite_int(
-            db, "SELECT coalesce(max(arrival), 0) / 65536 FROM batch NOT INDEXED", &b);
-        err = one == WEDR_OK || other == WEDR_OK ? WEDR_OK : WEDR_E_CORRUPT;
-    }
-    sqlite3_close(db);
-    if (err == WEDR_OK) {
-        *ret = a > b ? a : b;
-    }
-    return err;
+    return err == WEDR_E_CORRUPT || err == WEDR_E_BUG;
 }
 
 static int row_by_id(sqlite3 *db, const char *sql, int64_t id, sqlite3_stmt **ret)
@@ -107,7 +58,7 @@ static int row_by_id(sqlite3 *db, const char *sql, int64_t id, sqlite3_stmt **re
 
 /* Copies the one row of `select` at id into `insert`, whose first value is new_id (0: NULL). */
 static int
-copy_row(struct work *w, const char *select, int64_t id, const char *insert, int64_t new_id)
+copy_row(struct wedr_salvage *w, const char *select, int64_t id, const char *insert, int64_t new_id)
 {
     sqlite3_stmt *in = NULL, *out = NULL;
     int err = row_by_id(w->from, select, id, &in);
@@ -129,7 +80,8 @@ copy_row(struct work *w, const char *select, int64_t id, const char *insert, int
 }
 
 /* The frame of a place against a digest. */
-static int frame_is_right(struct work *w, const char *sql, int64_t id, const void *digest, int len)
+static int
+frame_is_right(struct wedr_salvage *w, const char *sql, int64_t id, const void *digest, int len)
 {
     sqlite3_stmt *st = NULL;
     uint8_t is[WEDR_SHA256_LEN];
@@ -150,7 +102,7 @@ static int frame_is_right(struct work *w, const char *sql, int64_t id, const voi
     "agent, hostname, epoch, boot_id, stream, seq0, seq1, n, rejected, t0, t1, received_at, " \
     "counts, raw_len, bitmap, z"
 
-static int copy_block(struct work *w, int64_t id, bool made, int64_t *ret_new)
+int wedr_salvage_block(struct wedr_salvage *w, int64_t id, bool made, int64_t *ret_new)
 {
     static const char *const parts[][2] = {
         {"SELECT z FROM data WHERE id=?1", "INSERT INTO data(id, z) VALUES(?,?)"},
@@ -173,7 +125,7 @@ static int copy_block(struct work *w, int64_t id, bool made, int64_t *ret_new)
 }
 
 /* A block that holds several batches is copied once. */
-static int moved_block(struct work *w, int64_t id, bool made, int64_t *ret_new)
+static int moved_block(struct wedr_salvage *w, int64_t id, bool made, int64_t *ret_new)
 {
     char sql[96];
     (void)snprintf(sql, sizeof(sql), "SELECT new FROM temp.moved WHERE old=%lld", (long long)id);
@@ -181,13 +133,20 @@ static int moved_block(struct work *w, int64_t id, bool made, int64_t *ret_new)
     if (err == WEDR_OK) {
         return *ret_new ? WEDR_OK : WEDR_E_CORRUPT;
     }
-    err = err == WEDR_E_NOENT ? copy_block(w, id, made, ret_new) : err;
+    if (err == WEDR_E_NOENT) {
+        err = wedr_sqlite_exec(w->to, "SAVEPOINT parts");
+        err = err == WEDR_OK ? wedr_salvage_block(w, id, made, ret_new) : err;
+        if (is_damage(err) && made) {
+            err = wedr_sqlite_exec(w->to, "ROLLBACK TO parts");
+            err = err == WEDR_OK ? wedr_salvage_remake(w, id, ret_new) : err;
+        }
+    }
     return err == WEDR_OK
                ? wedr_sqlite_run(w->to, "INSERT INTO temp.moved VALUES(?,?)", "ii", id, *ret_new)
                : err;
 }
 
-static int copy_place(struct work *w, sqlite3_stmt *b, int64_t *ret_new)
+static int copy_place(struct wedr_salvage *w, sqlite3_stmt *b, int64_t *ret_new)
 {
     sqlite3_stmt *st = NULL;
     int64_t place = sqlite3_column_int64(b, B_BLOCK);
@@ -220,7 +179,7 @@ static int copy_place(struct work *w, sqlite3_stmt *b, int64_t *ret_new)
     return err == WEDR_OK ? moved_block(w, place, made, ret_new) : err;
 }
 
-static int insert_batch(struct work *w, sqlite3_stmt *b, int64_t block)
+static int insert_batch(struct wedr_salvage *w, sqlite3_stmt *b, int64_t block)
 {
     sqlite3_stmt *out = NULL;
     int err = wedr_sqlite_error(
@@ -243,7 +202,7 @@ static int insert_batch(struct work *w, sqlite3_stmt *b, int64_t block)
 }
 
 /* Known by its row, but nobody can read it: its place answers a retry, its lines are lost. */
-static int quarantine(struct work *w, sqlite3_stmt *b)
+static int quarantine(struct wedr_salvage *w, sqlite3_stmt *b)
 {
     int64_t lost = sqlite3_column_int64(b, B_N) - sqlite3_column_int64(b, B_REJECTED);
     w->sums.lost_batches++;
@@ -259,7 +218,7 @@ static int quarantine(struct work *w, sqlite3_stmt *b)
                : err;
 }
 
-static int note_stream(struct work *w, sqlite3_stmt *b)
+static int note_stream(struct wedr_salvage *w, sqlite3_stmt *b)
 {
     int64_t t = sqlite3_column_int64(b, B_T_LAST);
     return wedr_sqlite_run(
@@ -272,12 +231,6 @@ static int note_stream(struct work *w, sqlite3_stmt *b)
         sqlite3_column_int64(b, B_SEQ1), t, t);
 }
 
-/* What SQLite says of a row that makes no sense is the row's fault, not ours. */
-static bool is_damage(int err)
-{
-    return err == WEDR_E_CORRUPT || err == WEDR_E_BUG;
-}
-
 static bool row_makes_sense(sqlite3_stmt *b)
 {
     int64_t n = sqlite3_column_int64(b, B_N), rejected = sqlite3_column_int64(b, B_REJECTED);
@@ -287,7 +240,7 @@ static bool row_makes_sense(sqlite3_stmt *b)
            rejected >= 0 && rejected <= n && seq0 > 0 && seq1 - seq0 >= n - 1;
 }
 
-static int commit(struct work *w)
+static int commit(struct wedr_salvage *w)
 {
     int err = w->open ? wedr_sqlite_exec(w->to, "COMMIT") : WEDR_OK;
     w->open = 0;
@@ -295,7 +248,7 @@ static int commit(struct work *w)
 }
 
 /* Deletes a batch that came once more meanwhile, with the place that is its alone. */
-static int remove_copy(struct work *w, sqlite3_stmt *b, int64_t place)
+static int remove_copy(struct wedr_salvage *w, sqlite3_stmt *b, int64_t place)
 {
     static const char *const tables[] = {"blk", "data", "col", "filt", "ng"};
     int err = WEDR_OK;
@@ -326,7 +279,7 @@ static bool is_made(sqlite3 *db, int64_t place)
 
 /* *ret: something that overlaps is there and stays. The same batch once more makes room when its
  * lines are also in a merged block, which cannot be saved without them. */
-static int is_there(struct work *w, sqlite3_stmt *b, bool *ret, bool *ret_removed)
+static int is_there(struct wedr_salvage *w, sqlite3_stmt *b, bool *ret, bool *ret_removed)
 {
     sqlite3_stmt *st = NULL;
     int rc = sqlite3_prepare_v2(w->to,
@@ -358,7 +311,49 @@ static int is_there(struct work *w, sqlite3_stmt *b, bool *ret, bool *ret_remove
     return err;
 }
 
-static int save_batch(struct work *w, sqlite3_stmt *b)
+/* The lines are whole and what stands beside them is not: as if the batch came again. *ret_whole
+ * false: they are not either. */
+static int take_again(struct wedr_salvage *w, sqlite3_stmt *b, bool *ret_whole)
+{
+    struct wedr_ingest_batch in = {.agent_id = (const char *)sqlite3_column_text(b, B_AGENT),
+                                   .hostname = (const char *)sqlite3_column_text(b, B_HOSTNAME),
+                                   .received_us = sqlite3_column_int64(b, B_RECEIVED)};
+    const char *stream = (const char *)sqlite3_column_text(b, B_STREAM);
+    struct wedr_prepared *p = NULL;
+    sqlite3_stmt *st = NULL;
+    *ret_whole = false;
+    if (sqlite3_column_int64(b, B_BLOCK) <= 0 || !in.hostname ||
+        strlen(stream) >= sizeof(in.id.stream) ||
+        sqlite3_column_bytes(b, B_SHA) != WEDR_SHA256_LEN ||
+        sqlite3_column_bytes(b, B_BOOT) != (int)sizeof(in.id.boot_id) ||
+        row_by_id(w->from, "SELECT z FROM data WHERE id=?1", sqlite3_column_int64(b, B_BLOCK),
+                  &st) != WEDR_OK) {
+        (void)sqlite3_finalize(st);
+        return WEDR_OK;
+    }
+    in.z = sqlite3_column_blob(st, 0);
+    in.z_len = (size_t)sqlite3_column_bytes(st, 0);
+    memcpy(in.id.stream, stream, strlen(stream));
+    memcpy(in.id.boot_id, sqlite3_column_blob(b, B_BOOT), sizeof(in.id.boot_id));
+    memcpy(in.id.sha256, sqlite3_column_blob(b, B_SHA), sizeof(in.id.sha256));
+    in.id.epoch = (uint64_t)sqlite3_column_int64(b, B_EPOCH);
+    in.id.first_seq = (uint64_t)sqlite3_column_int64(b, B_SEQ0);
+    in.id.last_seq = (uint64_t)sqlite3_column_int64(b, B_SEQ1);
+    in.id.produced = (uint64_t)sqlite3_column_int64(b, B_PRODUCED);
+    in.id.lost = (uint64_t)sqlite3_column_int64(b, B_LOST_RING);
+    in.id.count = (uint32_t)sqlite3_column_int64(b, B_N);
+    int err = wedr_ingest_prepare(&in, &p, NULL);
+    *ret_whole = err == WEDR_OK && p->rejected == (uint32_t)sqlite3_column_int64(b, B_REJECTED);
+    err = *ret_whole
+              ? wedr_block_insert(w->to, p, sqlite3_column_int64(b, B_ARRIVAL) / WEDR_ARRIVAL_STEP)
+          : err == WEDR_E_NOMEM ? err
+                                : WEDR_OK;
+    wedr_prepared_free(p);
+    (void)sqlite3_finalize(st);
+    return err;
+}
+
+static int save_batch(struct wedr_salvage *w, sqlite3_stmt *b)
 {
     bool there = false, removed = false;
     int64_t block = 0;
@@ -371,10 +366,15 @@ static int save_batch(struct work *w, sqlite3_stmt *b)
     err = err == WEDR_OK ? wedr_sqlite_exec(w->to, "SAVEPOINT one") : err;
     err = err == WEDR_OK ? is_there(w, b, &there, &removed) : err;
     if (err == WEDR_OK && !there) {
+        bool whole = true;
         int copied = copy_place(w, b, &block);
-        err = is_damage(copied) ? wedr_sqlite_exec(w->to, "ROLLBACK TO one") : copied;
-        if (err == WEDR_OK && copied == WEDR_OK) {
-            err = insert_batch(w, b, block);
+        err = copied == WEDR_OK   ? insert_batch(w, b, block)
+              : is_damage(copied) ? wedr_sqlite_exec(w->to, "ROLLBACK TO one")
+                                  : copied;
+        if (err == WEDR_OK && copied != WEDR_OK) {
+            err = take_again(w, b, &whole);
+        }
+        if (err == WEDR_OK && whole) {
             w->sums.batches++;
             w->sums.lines += (uint64_t)sqlite3_column_int64(b, B_N);
         } else if (err == WEDR_OK && !removed) {
@@ -387,7 +387,7 @@ static int save_batch(struct work *w, sqlite3_stmt *b)
 }
 
 /* From one end until the end or a page that cannot be read. */
-static int save_from(struct work *w, const char *direction, bool *ret_whole)
+static int save_from(struct wedr_salvage *w, const char *direction, bool *ret_whole)
 {
     sqlite3_stmt *st = NULL;
     char sql[512];
@@ -408,7 +408,7 @@ static int save_from(struct work *w, const char *direction, bool *ret_whole)
 }
 
 /* Facts of the ledger: what can be read from either end. */
-static int save_facts(struct work *w)
+static int save_facts(struct wedr_salvage *w)
 {
     static const char *const tables[][2] = {
         {"loss", "INSERT OR IGNORE INTO loss VALUES(?,?,?,?,?,?,?,?,?,?,?)"},
@@ -422,6 +422,9 @@ static int save_facts(struct work *w)
     for (size_t i = 0; err == WEDR_OK && i < 2 * WEDR_ARRAY_COUNT(tables); i++) {
         const char *const *t = tables[i / 2];
         char sql[128];
+        if (w->head_lost && strcmp(t[0], "damage") == 0) {
+            continue;
+        }
         /* The second time from the end: by descending primary key, 1 and 2 are its first columns.
          */
         (void)snprintf(sql, sizeof(sql), "SELECT * FROM %s ORDER BY 1 %s, 2 %s", t[0],
@@ -436,7 +439,7 @@ static int save_facts(struct work *w)
 }
 
 /* The writer learns which ranges the file holds; a retry then finds them. */
-static int tell_writer(struct work *w)
+static int tell_writer(struct wedr_salvage *w)
 {
     char sql[256];
     wedr_mutex_lock(w->s->lock);
@@ -453,7 +456,7 @@ static int tell_writer(struct work *w)
     return err;
 }
 
-static int save_all(struct work *w)
+static int save_all(struct wedr_salvage *w)
 {
     bool whole = false, back = false;
     int err =
@@ -463,8 +466,10 @@ static int save_all(struct work *w)
     if (err == WEDR_OK && !whole) {
         w->sums.index_damaged = true;
         err = save_from(w, "DESC", &back);
+        err = err == WEDR_OK ? commit(w) : err;
+        err = err == WEDR_OK ? wedr_salvage_nameless(w) : err;
     }
-    if (err == WEDR_OK && w->open) {
+    if (err == WEDR_OK) {
         err = wedr_sqlite_exec(w->to, "UPDATE meta SET value=max(value, (SELECT coalesce(max("
                                       "arrival), 0) / 65536 FROM batch)) WHERE key='arrival'");
     }
@@ -476,7 +481,7 @@ static int save_all(struct work *w)
 }
 
 /* The day's file for the rest: made when nothing came since. */
-static int open_fresh(struct work *w, const char *day)
+static int open_fresh(struct wedr_salvage *w, const char *day)
 {
     char path[WEDR_EVENTS_PATH_MAX + 64];
     struct wedr_day_handle *h = NULL;
@@ -506,12 +511,16 @@ static int put_away(struct wedr_events *s, const char *name)
 static bool salvage_one(struct wedr_events *s, const char *name, int32_t day)
 {
     char path[WEDR_EVENTS_PATH_MAX + 160], text[WEDR_DAY_TEXT];
-    struct work w = {.s = s, .day = day};
+    struct wedr_salvage w = {.s = s, .day = day};
     wedr_day_text(day, text);
     (void)snprintf(path, sizeof(path), "%s/%s", s->dir, name);
-    int err = open_damaged(path, &w.from);
+    int err = wedr_salvage_open(path, &w.from);
+    if (is_damage(err)) {
+        w.head_lost = w.sums.index_damaged = true;
+        err = wedr_salvage_first_page(s, name);
+        err = err == WEDR_OK ? wedr_salvage_open(path, &w.from) : err;
+    }
     if (is_damage(err)) { /* not even its tables can be found */
-        w.sums.index_damaged = true;
         err = WEDR_OK;
     } else {
         err = err == WEDR_OK ? open_fresh(&w, text) : err;

@@ -13,6 +13,16 @@ struct wedr_salvage_sums {
     bool index_damaged;                /* there may have been batches that nothing names any more */
 };
 
+/* One file under way; for the two files of this part. */
+struct wedr_salvage {
+    struct wedr_events *s;
+    sqlite3 *from, *to;
+    int32_t day;
+    unsigned open;  /* batches in the open transaction */
+    bool head_lost; /* the first page was put in its place: newer tables may not be where it says */
+    struct wedr_salvage_sums sums;
+};
+
 /* Of every "<day>.db.damaged-*" of the folder: its batches whose digest is right are copied into
  * the day's file, next to what is there; a batch that is there already stays. Then the file is
  * renamed to "<day>.db.salvaged-*" and never looked at again. Safe to repeat after a crash. The
@@ -20,3 +30,19 @@ struct wedr_salvage_sums {
 unsigned wedr_salvage(struct wedr_events *s);
 /* The newest arrival in a file that was set aside; WEDR_E_CORRUPT when it cannot be read. */
 WEDR_MUST_USE int wedr_salvage_arrival(const char *path, int64_t *ret);
+/* A file that was set aside, with its log, for reading. WEDR_E_CORRUPT: its tables cannot be found.
+ */
+WEDR_MUST_USE int wedr_salvage_open(const char *path, sqlite3 **ret);
+/* Copies a block with all its parts, in the caller's transaction. WEDR_E_CORRUPT: not all of it can
+ * be read. */
+WEDR_MUST_USE int
+wedr_salvage_block(struct wedr_salvage *w, int64_t id, bool made, int64_t *ret_new);
+/* salvage_parts.c: the same of a merged block whose lines are whole, with columns and filters made
+ * anew. WEDR_E_CORRUPT: they are not, or some of its lines had been rejected. */
+WEDR_MUST_USE int wedr_salvage_remake(struct wedr_salvage *w, int64_t id, int64_t *ret_new);
+/* Gives a file of this release whose first page is trashed that of a new one; the old page is kept
+ * beside it as "<day>.db.page1-*". */
+WEDR_MUST_USE int wedr_salvage_first_page(struct wedr_events *s, const char *name);
+/* salvage_blocks.c: blocks and small batches whose batch row cannot be read. Merged blocks must
+ * have the digest in `made`; the others are checked line by line like what comes from an agent. */
+WEDR_MUST_USE int wedr_salvage_nameless(struct wedr_salvage *w);

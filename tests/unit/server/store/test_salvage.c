@@ -114,9 +114,10 @@ static void a_frame_that_rotted_costs_its_batch_and_no_more(void **state)
         {"UPDATE data SET z=CAST(substr(z, 1, 50) || x'5A5B' || substr(z, 53) AS BLOB) WHERE id=3",
          BIG},
         {"UPDATE data SET z=CAST(substr(z, 1, 50) || x'5A5B' || substr(z, 53) AS BLOB) WHERE id=1",
-         10 * SMALL}, /* a merged block */
-        {"DELETE FROM col WHERE id=4", BIG},
-        {"DELETE FROM blk WHERE id=5", BIG},
+         10 * SMALL},                      /* a merged block */
+        {"DELETE FROM col WHERE id=4", 0}, /* made again from the lines */
+        {"DELETE FROM blk WHERE id=5", 0},
+        {"DELETE FROM filt WHERE id=2", 0}, /* of a merged one, too */
         {"DELETE FROM made WHERE id=2", 10 * SMALL},
         {"UPDATE batch SET sha256=NULL WHERE block=3", BIG},
     };
@@ -131,7 +132,8 @@ static void a_frame_that_rotted_costs_its_batch_and_no_more(void **state)
         set_aside(&f);
         struct left l = reopen(&f, &v);
         if (l.lost != damages[i].lost || l.stored != LINES - l.lost || l.rows != l.stored ||
-            l.missing != 0 || l.produced != LINES || v.lost == 0 || v.aside != 1) {
+            l.missing != 0 || l.produced != LINES || (v.lost == 0) != (l.lost == 0) ||
+            v.aside != 1) {
             fail_msg("%s: lost %d, stored %d, rows %d, missing %d", damages[i].sql, (int)l.lost,
                      (int)l.stored, (int)l.rows, (int)l.missing);
         }
@@ -188,7 +190,7 @@ static void any_page_may_be_trashed(void **state)
         fx_fini(&f);
     }
     print_message("%u pages, at least half was saved with %u of them trashed\n", pages, much);
-    assert_true(pages > 20 && much * 10 >= pages * 7);
+    assert_true(pages > 20 && much * 10 >= pages * 9);
 }
 
 static void a_file_found_damaged_at_the_start_is_saved_and_numbers_go_on(void **state)
