@@ -206,7 +206,19 @@ struct wedr_settings wedr_admin_settings(const struct wedr_server *s)
 int wedr_admin_reload_settings(struct wedr_server *s)
 {
     struct wedr_settings settings;
+    struct wedr_events_settings events = s->d.cfg->events;
     int err = s->d.state_ops->people->settings_get(s->d.state, &settings);
+    if (err == WEDR_OK) { /* what people set counts before the configuration file */
+        if (settings.retention_days >= 0) {
+            events.retention_days = (uint64_t)settings.retention_days;
+        }
+        if (settings.retention_bytes >= 0) {
+            events.retention_bytes = (uint64_t)settings.retention_bytes;
+        }
+        settings.retention_days = (int64_t)events.retention_days;
+        settings.retention_bytes = (int64_t)events.retention_bytes;
+        err = s->d.events_ops->settings(s->d.events, &events);
+    }
     if (err == WEDR_OK) {
         wedr_mutex_lock(s->people.lock);
         s->people.settings = settings;

@@ -63,19 +63,24 @@ static void answer_settings(struct wedr_request *rq, const struct wedr_settings 
 
 static void run_get_settings(void *arg, struct wedr_request *rq)
 {
-    struct wedr_server *s = arg;
-    struct wedr_settings v;
-    int err = s->d.state_ops->people->settings_get(s->d.state, &v);
-    if (err == WEDR_OK) {
-        answer_settings(rq, &v);
-    } else {
-        wedr_admin_answer_error(rq, err);
-    }
+    struct wedr_settings v = wedr_admin_settings(arg);
+    answer_settings(rq, &v);
+}
+
+/* A key of the body into *v; absent: *v stays. False: it was answered. */
+static bool read_number(struct wedr_request *rq,
+                        const json_t *body,
+                        const char *key,
+                        int64_t min,
+                        int64_t max,
+                        int64_t *v)
+{
+    return !json_object_get(body, key) || wedr_admin_number(rq, body, key, min, max, min, v);
 }
 
 static bool read_settings(struct wedr_request *rq, const json_t *body, struct wedr_settings *v)
 {
-    int64_t days = 0, bytes = 0, hours = 0, idle = 0;
+    int64_t hours = (int64_t)v->session_hours, idle = (int64_t)v->session_idle_minutes;
     const json_t *totp = json_object_get(body, "require_totp");
     if (json_object_size(body) == 0) {
         wedr_answer_problem(rq, 400, "nothing is to be changed");
@@ -85,17 +90,12 @@ static bool read_settings(struct wedr_request *rq, const json_t *body, struct we
         wedr_answer_problem(rq, 400, "\"require_totp\" is true or false");
         return false;
     }
-    if (!wedr_admin_number(rq, body, "retention_days", 0, 36500, (int64_t)v->retention_days,
-                           &days) ||
-        !wedr_admin_number(rq, body, "retention_bytes", 0, TWO_53, (int64_t)v->retention_bytes,
-                           &bytes) ||
-        !wedr_admin_number(rq, body, "session_hours", 1, 720, (int64_t)v->session_hours, &hours) ||
-        !wedr_admin_number(rq, body, "session_idle_minutes", 1, 10080,
-                           (int64_t)v->session_idle_minutes, &idle)) {
+    if (!read_number(rq, body, "retention_days", 0, 36500, &v->retention_days) ||
+        !read_number(rq, body, "retention_bytes", 0, TWO_53, &v->retention_bytes) ||
+        !read_number(rq, body, "session_hours", 1, 720, &hours) ||
+        !read_number(rq, body, "session_idle_minutes", 1, 10080, &idle)) {
         return false;
     }
-    v->retention_days = (uint64_t)days;
-    v->retention_bytes = (uint64_t)bytes;
     v->session_hours = (uint64_t)hours;
     v->session_idle_minutes = (uint64_t)idle;
     v->require_totp = totp ? json_is_true(totp) : v->require_totp;
@@ -146,7 +146,7 @@ static void run_change_settings(void *arg, struct wedr_request *rq)
             err = wedr_admin_reload_settings(s);
         }
         if (err == WEDR_OK) {
-            v.version++;
+            v = wedr_admin_settings(s);
             answer_settings(rq, &v);
         } else {
             wedr_admin_answer_error(rq, err);

@@ -66,5 +66,5 @@ bool wedr_admin_username_ok(const char *name);
 bool wedr_admin_group_ok(const char *name);
 /* Wipes the body: it held a password. */
 void wedr_admin_wipe_body(struct wedr_request *rq);
-/* The server's settings, as cached. Any thread. */
+/* The server's settings as they are in force. Any thread. */
 struct wedr_settings wedr_admin_settings(const struct wedr_server *s);

@@ -94,7 +94,7 @@ struct wedr_enrollment_row {
 typedef int wedr_enrollment_fn(void *ctx, const struct wedr_enrollment_row *token);
 
 struct wedr_settings {
-    uint64_t retention_days, retention_bytes; /* 0: no limit */
+    int64_t retention_days, retention_bytes; /* 0: no limit; -1: what the configuration file says */
     uint64_t session_hours, session_idle_minutes;
     bool require_totp;
     uint64_t version; /* rises with each change */

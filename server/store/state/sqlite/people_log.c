@@ -298,7 +298,7 @@ static const struct {
     const char *name;
     int64_t fallback;
 } known[] = {
-    {"version", 1},        {"retention_days", 0},        {"retention_bytes", 0},
+    {"version", 1},        {"retention_days", -1},       {"retention_bytes", -1},
     {"session_hours", 12}, {"session_idle_minutes", 60}, {"require_totp", 0},
 };
 
@@ -329,8 +329,8 @@ int wedr_people_settings_get(struct wedr_state *s, struct wedr_settings *ret)
     wedr_mutex_unlock(s->read_lock);
     if (err == WEDR_OK) {
         struct wedr_settings r = {.version = (uint64_t)v[0],
-                                  .retention_days = (uint64_t)v[1],
-                                  .retention_bytes = (uint64_t)v[2],
+                                  .retention_days = v[1],
+                                  .retention_bytes = v[2],
                                   .session_hours = (uint64_t)v[3],
                                   .session_idle_minutes = (uint64_t)v[4],
                                   .require_totp = v[5] != 0};
@@ -344,10 +344,12 @@ int wedr_people_settings_put(struct wedr_state *s,
                              const struct wedr_audit *who)
 {
     int64_t v[WEDR_ARRAY_COUNT(known)];
-    const int64_t new_values[WEDR_ARRAY_COUNT(known)] = {
-        (int64_t)set->version + 1,          (int64_t)set->retention_days,
-        (int64_t)set->retention_bytes,      (int64_t)set->session_hours,
-        (int64_t)set->session_idle_minutes, set->require_totp ? 1 : 0};
+    const int64_t new_values[WEDR_ARRAY_COUNT(known)] = {(int64_t)set->version + 1,
+                                                         set->retention_days,
+                                                         set->retention_bytes,
+                                                         (int64_t)set->session_hours,
+                                                         (int64_t)set->session_idle_minutes,
+                                                         set->require_totp ? 1 : 0};
     WEDR_OBJ_CHECK(s, WEDR_STATE_MAGIC);
     int err = wedr_state_begin(s);
     err = err == WEDR_OK ? read_settings(s->writer, v) : err;
