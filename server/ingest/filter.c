@@ -4,13 +4,14 @@
 #include "core/base/endian.h"
 #include "core/base/err.h"
 #include "core/util/alloc.h"
+#include "ingest/line_schema.h"
 #include <string.h>
 #include <zstd.h>
 
 #define BLOOM_VERSION 1u
 #define BLOOM_HEADER 8u
-#define BLOOM_BLOCK 32u /* bytes: 8 words of 32 bits */
-#define NGRAM_VERSION 1u
+#define BLOOM_BLOCK 32u  /* bytes: 8 words of 32 bits */
+#define NGRAM_VERSION 2u /* 1: without the envelope */
 #define NGRAM_HEADER 4u
 #define SET_START 16384u
 #define SET_MAX (1u << 23)
@@ -282,6 +283,10 @@ int wedr_filter_finish(struct wedr_filter_builder *b,
                        struct wedr_buf *ret_bloom,
                        struct wedr_buf *ret_ngram)
 {
+    const char *key = NULL;
+    for (size_t i = 0; (key = wedr_line_envelope_key(i)) != NULL; i++) {
+        wedr_filter_add_key(b, key, strlen(key));
+    }
     if (b->failed) {
         return WEDR_E_NOMEM;
     }
@@ -310,10 +315,15 @@ bool wedr_bloom_may_contain(const void *bloom, size_t len, uint64_t hash)
     return true;
 }
 
+bool wedr_ngram_has_envelope(const void *p, size_t len)
+{
+    return len >= NGRAM_HEADER && ((const uint8_t *)p)[0] == NGRAM_VERSION;
+}
+
 int wedr_ngram_unpack(const void *p, size_t len, uint8_t ret_bits[WEDR_NGRAM_BYTES])
 {
     const uint8_t *b = p;
-    if (len < NGRAM_HEADER || b[0] != NGRAM_VERSION || b[1] != WEDR_NGRAM_BITS) {
+    if (len < NGRAM_HEADER || b[0] == 0 || b[0] > NGRAM_VERSION || b[1] != WEDR_NGRAM_BITS) {
         return WEDR_E_VERSION;
     }
     size_t n = ZSTD_decompress(ret_bits, WEDR_NGRAM_BYTES, b + NGRAM_HEADER, len - NGRAM_HEADER);

@@ -25,7 +25,7 @@ void wedr_filter_builder_free(struct wedr_filter_builder *b);
 /* A decoded value: the whole value, its words and its 4-grams, all in lower case. Does nothing when
  * the block had it. */
 void wedr_filter_add_value(struct wedr_filter_builder *b, const char *s, size_t len);
-/* A key name: 4-grams only. */
+/* A key name, or a text beside process and raw: 4-grams only. */
 void wedr_filter_add_key(struct wedr_filter_builder *b, const char *s, size_t len);
 /* "pid=4823": numbers that are searched for by field. */
 void wedr_filter_add_number(struct wedr_filter_builder *b, const char *field, uint64_t v);
@@ -38,7 +38,10 @@ WEDR_MUST_USE int wedr_filter_finish(struct wedr_filter_builder *b,
 uint64_t wedr_filter_hash(const char *s, size_t len);
 /* False: the block does not have the key. True also when the bytes are no valid filter. */
 bool wedr_bloom_may_contain(const void *bloom, size_t len, uint64_t hash);
-/* Unpacks a stored 4-gram bitmap. WEDR_E_CORRUPT, WEDR_E_VERSION. */
+/* True when the names and texts beside `process` and `raw` are in it, too (all but ts): a search in
+ * whole lines may rely on it then. */
+bool wedr_ngram_has_envelope(const void *p, size_t len);
+/* Unpacks a stored 4-gram bitmap of either version. WEDR_E_CORRUPT, WEDR_E_VERSION. */
 WEDR_MUST_USE int wedr_ngram_unpack(const void *p, size_t len, uint8_t ret_bits[WEDR_NGRAM_BYTES]);
 /* needle in lower case; false: no value of the block contains it. True for needles below 4 bytes.
  */

@@ -127,6 +127,11 @@ static const struct {
                          {"plugin_ts_unix_ns", 17, WEDR_LP_INT},
                          {"session_id", 10, WEDR_LP_STR}};
 
+const char *wedr_line_envelope_key(size_t i)
+{
+    return i < ENV_COUNT ? env_keys[i].key : NULL;
+}
+
 static int env_find(const struct wedr_lp_member *m)
 {
     for (int i = 0; i < ENV_COUNT; i++) {

@@ -56,6 +56,8 @@ wedr_line_check(const struct wedr_line *line, const char *stream, struct wedr_li
  * the reader does not need, unknown keys are passed over, a column may have any JSON type.
  * WEDR_E_FORMAT without ts, seq or event_type. */
 WEDR_MUST_USE int wedr_line_read(const struct wedr_line *line, struct wedr_line_info *ret);
+/* Name of the i-th key that may stand at the top of a line; NULL behind the last. */
+const char *wedr_line_envelope_key(size_t i);
 /* Member of the raw object by name; NULL when there is none. */
 const struct wedr_lp_member *wedr_line_raw(const struct wedr_line *line, const char *key);
 /* "2026-11-23T20:34:17.123456Z" exactly, years 1970 .. 9999. */

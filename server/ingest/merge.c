@@ -22,6 +22,10 @@ static void add_to_filter(struct wedr_filter_builder *f, const struct wedr_line 
     for (size_t i = 0; i < line->count; i++) {
         const struct wedr_lp_member *m = &line->m[i];
         if (m->scope == WEDR_LP_TOP) {
+            if (m->type == WEDR_LP_STR &&
+                m->key[0] != 't') { /* ts is never searched for by 4-grams */
+                wedr_filter_add_key(f, m->s, m->s_len);
+            }
             continue;
         }
         if (m->key != NULL) {

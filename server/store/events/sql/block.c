@@ -6,6 +6,8 @@
 #include "core/util/alloc.h"
 #include "core/util/log.h"
 #include "ingest/unpack.h"
+#include "store/events/sql/metas.h"
+#include <stdio.h>
 #include <string.h>
 
 #define LINE_FIRST (64u << 10) /* the parser grows for longer lines */
@@ -25,6 +27,16 @@ static uint32_t column_count(sqlite3_stmt *st, int i)
 {
     int64_t v = sqlite3_column_int64(st, i);
     return v < 0 ? 0 : v > WEDR_BATCH_LINES_MAX ? WEDR_BATCH_LINES_MAX : (uint32_t)v;
+}
+
+static void read_counts(struct wedr_block *b, const uint8_t *c, int len)
+{
+    for (int i = 0; c != NULL && i + 6 <= len; i += 6) {
+        uint16_t code = wedr_le16(c + i);
+        if (code < 256) {
+            b->counts[code] = wedr_le32(c + i + 2);
+        }
+    }
 }
 
 void wedr_block_from_row(
@@ -50,16 +62,46 @@ void wedr_block_from_row(
     b->t1 = sqlite3_column_int64(st, 11);
     b->received_at = sqlite3_column_int64(st, 12);
     const uint8_t *c = sqlite3_column_blob(st, 13);
-    int len = sqlite3_column_bytes(st, 13);
-    for (int i = 0; c != NULL && i + 6 <= len; i += 6) {
-        uint16_t code = wedr_le16(c + i);
-        if (code < 256) {
-            b->counts[code] = wedr_le32(c + i + 2);
-        }
-    }
+    read_counts(b, c, sqlite3_column_bytes(st, 13));
 }
 
-void wedr_block_fini(struct wedr_block *b)
+void wedr_block_from_meta(struct wedr_block *b,
+                          struct wedr_sql *sql,
+                          struct wedr_sql_day *day,
+                          const struct wedr_block_meta *m)
+{
+    memset(b, 0, sizeof(*b));
+    b->sql = sql;
+    b->db = day->db;
+    b->day = day;
+    b->tiny = m->tiny;
+    b->id = m->id;
+    (void)snprintf(b->agent, sizeof(b->agent), "%s", m->agent);
+    (void)snprintf(b->hostname, sizeof(b->hostname), "%s", m->hostname);
+    (void)snprintf(b->stream, sizeof(b->stream), "%s", m->stream);
+    b->epoch = m->epoch;
+    memcpy(b->boot_id, m->boot_id, sizeof(b->boot_id));
+    b->seq0 = m->seq0;
+    b->seq1 = m->seq1;
+    b->t0 = m->t0;
+    b->t1 = m->t1;
+    b->n = m->n;
+    b->rejected = m->rejected;
+    b->received_at = m->received_at;
+    b->parts_read = !m->merged; /* nothing to read */
+    read_counts(b, m->counts, (int)m->counts_len);
+}
+
+void wedr_block_move(struct wedr_block *b, struct wedr_sql *sql, struct wedr_sql_day *day)
+{
+    b->sql->open_bytes -= b->counted;
+    sql->open_bytes += b->counted;
+    b->sql = sql;
+    b->db = day->db;
+    b->day = day;
+}
+
+void wedr_block_shut(struct wedr_block *b)
 {
     if (b->sql != NULL) {
         b->sql->open_bytes -= b->counted;
@@ -68,9 +110,21 @@ void wedr_block_fini(struct wedr_block *b)
     wedr_line_parser_free(b->parser);
     wedr_free(b->column_blob);
     wedr_free(b->bitmap);
-    wedr_free(b->parts);
     wedr_free(b->raw);
     wedr_free(b->offset);
+    b->columns = NULL;
+    b->parser = NULL;
+    b->column_blob = b->bitmap = NULL;
+    b->raw = NULL;
+    b->offset = NULL;
+    b->counted = 0;
+    b->parsed_row = 0;
+}
+
+void wedr_block_fini(struct wedr_block *b)
+{
+    wedr_block_shut(b);
+    wedr_free(b->parts);
     memset(b, 0, sizeof(*b));
 }
 
@@ -78,9 +132,9 @@ static bool fail(struct wedr_block *b, int rc)
 {
     if (b->failed == WEDR_OK) {
         b->failed = rc;
-        if (wedr_sql_note(b->sql, rc)) {
-            return false;
-        }
+    }
+    if (!wedr_sql_note(b->sql, rc) && !b->logged) {
+        b->logged = true;
         wedr_log(ERROR, "events.block_damaged", WEDR_I64("block", b->id),
                  WEDR_STR("agent_id", b->agent), WEDR_STR("stream", b->stream),
                  WEDR_I64("first_seq", b->seq0), WEDR_ERR(rc));
@@ -88,11 +142,29 @@ static bool fail(struct wedr_block *b, int rc)
     return false;
 }
 
-/* Copies one blob of this block out of the database, so that no statement stays open. */
-static int read_blob(struct wedr_block *b, const char *sql, uint8_t **ret, size_t *ret_len)
+static int prepare_part(const struct wedr_block *b, enum wedr_part part, sqlite3_stmt **ret)
+{
+    static const char *const sql[WEDR_PART_COUNT] = {
+        "SELECT c FROM col WHERE id=?1",      "SELECT z FROM data WHERE id=?1",
+        "SELECT z FROM tiny WHERE id=?1",     "SELECT bitmap FROM tiny WHERE id=?1",
+        "SELECT parts FROM made WHERE id=?1", "SELECT f FROM filt WHERE id=?1",
+        "SELECT g FROM ng WHERE id=?1"};
+    *ret = b->day != NULL ? b->day->part[part] : NULL;
+    int rc = *ret != NULL
+                 ? SQLITE_OK
+                 : sqlite3_prepare_v3(b->db, sql[part], -1,
+                                      b->day != NULL ? SQLITE_PREPARE_PERSISTENT : 0, ret, NULL);
+    if (rc == SQLITE_OK && b->day != NULL) {
+        b->day->part[part] = *ret;
+    }
+    return rc;
+}
+
+/* So that no statement stays open. */
+int wedr_block_part(struct wedr_block *b, enum wedr_part part, uint8_t **ret, size_t *ret_len)
 {
     sqlite3_stmt *st = NULL;
-    int rc = sqlite3_prepare_v2(b->db, sql, -1, &st, NULL);
+    int rc = prepare_part(b, part, &st);
     if (rc == SQLITE_OK) {
         sqlite3_bind_int64(st, 1, b->id);
         rc = sqlite3_step(st);
@@ -112,11 +184,15 @@ static int read_blob(struct wedr_block *b, const char *sql, uint8_t **ret, size_
             *ret_len = len;
         }
     }
-    sqlite3_finalize(st);
+    if (b->day != NULL) {
+        sqlite3_reset(st);
+    } else {
+        sqlite3_finalize(st);
+    }
     return err;
 }
 
-static bool need_columns(struct wedr_block *b)
+bool wedr_block_need_columns(struct wedr_block *b)
 {
     if (b->columns != NULL) {
         return true;
@@ -125,7 +201,7 @@ static bool need_columns(struct wedr_block *b)
         return false;
     }
     size_t len = 0;
-    int rc = read_blob(b, "SELECT c FROM col WHERE id=?1", &b->column_blob, &len);
+    int rc = wedr_block_part(b, WEDR_PART_COLUMNS, &b->column_blob, &len);
     if (rc == WEDR_OK) {
         rc = wedr_columns_open(b->column_blob, len, b->n, (uint64_t)b->seq0, &b->columns);
     }
@@ -136,7 +212,7 @@ static bool need_columns(struct wedr_block *b)
 int64_t wedr_block_received_at(struct wedr_block *b, uint32_t row)
 {
     if (!b->parts_read && !b->tiny) {
-        int rc = read_blob(b, "SELECT parts FROM made WHERE id=?1", &b->parts, &b->parts_len);
+        int rc = wedr_block_part(b, WEDR_PART_MADE, &b->parts, &b->parts_len);
         (void)wedr_sql_note(b->sql, rc);
     }
     b->parts_read = true;
@@ -167,7 +243,7 @@ static int find_lines(struct wedr_block *b)
     return at == b->raw_len ? WEDR_OK : WEDR_E_CORRUPT;
 }
 
-static bool need_lines(struct wedr_block *b)
+bool wedr_block_need_lines(struct wedr_block *b)
 {
     uint8_t *z = NULL;
     size_t len = 0;
@@ -178,8 +254,7 @@ static bool need_lines(struct wedr_block *b)
         return false;
     }
     b->sql->blocks_opened++;
-    int rc = read_blob(
-        b, b->tiny ? "SELECT z FROM tiny WHERE id=?1" : "SELECT z FROM data WHERE id=?1", &z, &len);
+    int rc = wedr_block_part(b, b->tiny ? WEDR_PART_TINY : WEDR_PART_DATA, &z, &len);
     rc = rc == WEDR_OK ? wedr_unpack(z, len, WEDR_BATCH_RAW_ACCEPT, &b->raw, &b->raw_len) : rc;
     if (rc == WEDR_OK) {
         b->counted = b->raw_len;
@@ -189,7 +264,7 @@ static bool need_lines(struct wedr_block *b)
                  : find_lines(b);
     }
     if (rc == WEDR_OK && b->tiny && b->rejected != 0) {
-        rc = read_blob(b, "SELECT bitmap FROM tiny WHERE id=?1", &b->bitmap, &b->bitmap_len);
+        rc = wedr_block_part(b, WEDR_PART_BITMAP, &b->bitmap, &b->bitmap_len);
         rc = rc == WEDR_OK && b->bitmap_len < (b->n + 7u) / 8u ? WEDR_E_CORRUPT : rc;
     }
     wedr_free(z);
@@ -206,15 +281,15 @@ bool wedr_block_is_row(struct wedr_block *b, uint32_t row)
         return true;
     }
     if (!b->tiny) {
-        int rc = need_columns(b) ? wedr_columns_types(b->columns, &types) : b->failed;
+        int rc = wedr_block_need_columns(b) ? wedr_columns_types(b->columns, &types) : b->failed;
         return rc == WEDR_OK && types ? types[row] != WEDR_TYPE_CODE_REJECTED : fail(b, rc);
     }
-    return need_lines(b) && (b->bitmap[row / 8u] & 1u << (row % 8u)) == 0;
+    return wedr_block_need_lines(b) && (b->bitmap[row / 8u] & 1u << (row % 8u)) == 0;
 }
 
 bool wedr_block_line(struct wedr_block *b, uint32_t row, struct wedr_span *ret)
 {
-    if (!need_lines(b)) {
+    if (!wedr_block_need_lines(b)) {
         return false;
     }
     *ret = wedr_span(b->raw + b->offset[row], b->offset[row + 1] - b->offset[row] - 1u);
@@ -246,7 +321,7 @@ bool wedr_block_parse(struct wedr_block *b, uint32_t row)
 static bool from_column(struct wedr_block *b, enum wedr_column_id id, uint32_t row, int64_t *ret)
 {
     const int64_t *v = NULL;
-    int rc = need_columns(b) ? wedr_columns_ints(b->columns, id, &v) : WEDR_E_NOENT;
+    int rc = wedr_block_need_columns(b) ? wedr_columns_ints(b->columns, id, &v) : WEDR_E_NOENT;
     if (rc == WEDR_OK) {
         *ret = v[row];
     }
@@ -293,7 +368,7 @@ bool wedr_block_any_seq(struct wedr_block *b, uint32_t row, int64_t before, int6
 bool wedr_block_code(struct wedr_block *b, uint32_t row, uint8_t *ret)
 {
     const uint8_t *types = NULL;
-    if (need_columns(b) && wedr_columns_types(b->columns, &types) == WEDR_OK) {
+    if (wedr_block_need_columns(b) && wedr_columns_types(b->columns, &types) == WEDR_OK) {
         *ret = types[row];
         return true;
     }
@@ -323,7 +398,7 @@ bool wedr_block_pid(struct wedr_block *b, uint32_t row, enum wedr_column_id whic
 
 bool wedr_block_name(struct wedr_block *b, uint32_t row, struct wedr_span *ret)
 {
-    if (need_columns(b)) {
+    if (wedr_block_need_columns(b)) {
         int rc = wedr_columns_name(b->columns, row, ret);
         (void)wedr_sql_note(b->sql, rc);
         return rc == WEDR_OK && ret->p != NULL;

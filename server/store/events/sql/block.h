@@ -12,10 +12,14 @@
 #include "ingest/prepared.h"
 #include "store/events/sql/sql.h"
 
+struct wedr_block_meta;
+
 struct wedr_block {
     struct wedr_sql *sql;
     sqlite3 *db;
+    struct wedr_sql_day *day; /* keeps statements; NULL: they are made each time */
     bool tiny;
+    bool logged; /* that it is damaged */
     int64_t id;
     char agent[64], hostname[256], stream[64];
     uint64_t epoch;
@@ -48,6 +52,21 @@ struct wedr_block {
     "counts"
 void wedr_block_from_row(
     struct wedr_block *b, struct wedr_sql *sql, sqlite3 *db, sqlite3_stmt *st, bool tiny);
+/* Of a block that wedr_metas listed; day is one of sql's and open. */
+void wedr_block_from_meta(struct wedr_block *b,
+                          struct wedr_sql *sql,
+                          struct wedr_sql_day *day,
+                          const struct wedr_block_meta *m);
+/* Hands a block to another thread: what is opened from now on is opened there. */
+void wedr_block_move(struct wedr_block *b, struct wedr_sql *sql, struct wedr_sql_day *day);
+/* Frees what was opened, as if nothing had been yet. */
+void wedr_block_shut(struct wedr_block *b);
+/* Copies a part out of the database. WEDR_E_NOENT: the block has none. Free with wedr_free. */
+WEDR_MUST_USE int
+wedr_block_part(struct wedr_block *b, enum wedr_part part, uint8_t **ret, size_t *ret_len);
+/* Opens the lines or the column part; false: it cannot be read, or there is none. */
+bool wedr_block_need_lines(struct wedr_block *b);
+bool wedr_block_need_columns(struct wedr_block *b);
 /* Frees what was opened; the struct may be used again. */
 void wedr_block_fini(struct wedr_block *b);
 

@@ -12,8 +12,8 @@
 #define PROGRESS_STEPS 4000
 
 static const char *const computed_tables[] = {"ledger", "ledger_loss", "coverage_gaps", "tamper"};
-static const char *const other_tables[] = {"events", "json_each", "json_tree", "sqlite_master",
-                                           "sqlite_schema"};
+static const char *const other_tables[] = {"events",    "event_counts",  "json_each",
+                                           "json_tree", "sqlite_master", "sqlite_schema"};
 
 static bool named(const char *name, const char *const *names, size_t count)
 {
@@ -283,8 +283,9 @@ static void set_limits(sqlite3 *db, struct wedr_sql *s)
  */
 static int connect_tables(sqlite3 *db)
 {
-    static const char *const tables[] = {"events",    "agents", "alerts",      "alert_evidence",
-                                         "responses", "rules",  "process_tree"};
+    static const char *const tables[] = {"events", "event_counts",   "agents",
+                                         "alerts", "alert_evidence", "responses",
+                                         "rules",  "process_tree"};
     int rc = SQLITE_OK;
     for (size_t i = 0; rc == SQLITE_OK && i < WEDR_ARRAY_COUNT(tables); i++) {
         char text[64];
@@ -311,6 +312,7 @@ static int query(struct wedr_sql *s,
     set_limits(r.db, s);
     err = wedr_sqlite_exec(r.db, "PRAGMA temp_store=MEMORY");
     err = err == WEDR_OK ? wedr_sql_add_events(r.db, s) : err;
+    err = err == WEDR_OK ? wedr_sql_add_counts(r.db, s) : err;
     err = err == WEDR_OK ? wedr_sql_add_state(r.db, s) : err;
     if (err == WEDR_OK && mentions(q->sql, computed_tables, WEDR_ARRAY_COUNT(computed_tables))) {
         err = wedr_sql_add_ledger(r.db, s, ei);

@@ -13,11 +13,27 @@
 #include <stdint.h>
 #include <stdio.h>
 
+struct wedr_metas; /* metas.h */
+
+/* What of a block is read by id, each with a statement that is kept. */
+enum wedr_part {
+    WEDR_PART_COLUMNS,
+    WEDR_PART_DATA,
+    WEDR_PART_TINY,
+    WEDR_PART_BITMAP,
+    WEDR_PART_MADE,
+    WEDR_PART_FILTER,
+    WEDR_PART_NGRAM,
+    WEDR_PART_COUNT
+};
+
 struct wedr_sql_day {
     int32_t day;
-    sqlite3 *db;    /* opened on first use */
-    bool bad;       /* cannot be read: said once in the log, then skipped */
-    int64_t t0, t1; /* of its events; valid once open */
+    sqlite3 *db;                         /* opened on first use */
+    bool bad;                            /* cannot be read: said once in the log, then skipped */
+    int64_t t0, t1;                      /* of its events; valid once open */
+    struct wedr_metas *metas;            /* of its blocks; NULL: not read yet */
+    sqlite3_stmt *part[WEDR_PART_COUNT]; /* reset after each use: no snapshot is held */
 };
 
 struct wedr_sql {
@@ -46,6 +62,9 @@ WEDR_MUST_USE int wedr_sql_open(const char *data_dir,
                                 struct wedr_sql *ret,
                                 struct wedr_errinfo *ei);
 void wedr_sql_close(struct wedr_sql *s);
+/* The same folder and limits for another thread, which opens the files itself. What it notes and
+ * counts is its own. s outlives it. Free with wedr_sql_close. WEDR_E_NOMEM. */
+WEDR_MUST_USE int wedr_sql_clone(const struct wedr_sql *s, struct wedr_sql *ret);
 /* Connection of a day; NULL when it cannot be read. Borrowed. */
 sqlite3 *wedr_sql_day_db(struct wedr_sql *s, size_t i);
 /* state.db for reading. Borrowed. WEDR_E_NOENT: there is none (yet). */
@@ -61,6 +80,8 @@ bool wedr_sql_in_scope(const struct wedr_sql *s, const char *agent);
 
 /* Adds the virtual table `events` to db; s outlives db. */
 WEDR_MUST_USE int wedr_sql_add_events(sqlite3 *db, struct wedr_sql *s);
+/* Adds the virtual table `event_counts`. */
+WEDR_MUST_USE int wedr_sql_add_counts(sqlite3 *db, struct wedr_sql *s);
 /* Makes and fills ledger, ledger_loss, coverage_gaps and tamper in db, for the scope. */
 WEDR_MUST_USE int wedr_sql_add_ledger(sqlite3 *db, struct wedr_sql *s, struct wedr_errinfo *ei);
 

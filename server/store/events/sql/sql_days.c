@@ -2,7 +2,7 @@
 #include "core/base/err.h"
 #include "core/util/alloc.h"
 #include "core/util/log.h"
-#include "store/events/sql/sql.h"
+#include "store/events/sql/metas.h"
 #include "wedr/plat/fs.h"
 #include "wedr/plat/time.h"
 #include <stdio.h>
@@ -99,6 +99,10 @@ int wedr_sql_open(const char *data_dir,
 void wedr_sql_close(struct wedr_sql *s)
 {
     for (size_t i = 0; i < s->day_count; i++) {
+        for (int k = 0; k < WEDR_PART_COUNT; k++) {
+            sqlite3_finalize(s->days[i].part[k]);
+        }
+        wedr_metas_fini(s->days[i].metas);
         sqlite3_close(s->days[i].db);
     }
     wedr_free(s->days);
@@ -106,6 +110,24 @@ void wedr_sql_close(struct wedr_sql *s)
     sqlite3_close(s->catalog);
     sqlite3_close(s->state);
     memset(s, 0, sizeof(*s));
+}
+
+int wedr_sql_clone(const struct wedr_sql *s, struct wedr_sql *ret)
+{
+    memset(ret, 0, sizeof(*ret));
+    ret->days = wedr_alloc(s->day_count + 1, sizeof(*ret->days));
+    if (ret->days == NULL) {
+        return WEDR_E_NOMEM;
+    }
+    memcpy(ret->dir, s->dir, sizeof(ret->dir));
+    for (size_t i = 0; i < s->day_count; i++) {
+        ret->days[i] = (struct wedr_sql_day){.day = s->days[i].day, .bad = s->days[i].bad};
+    }
+    ret->day_count = s->day_count;
+    ret->deadline_ms = s->deadline_ms;
+    ret->cancel = s->cancel;
+    ret->open_bytes_max = s->open_bytes_max;
+    return WEDR_OK;
 }
 
 sqlite3 *wedr_sql_day_db(struct wedr_sql *s, size_t i)

@@ -319,6 +319,110 @@ static void another_thread_ends_a_query(void **state)
     fx_fini(&f);
 }
 
+struct stopper {
+    atomic_bool cancel;
+    uint64_t rows, at;
+};
+
+static int stop_at_row(void *arg, const struct wedr_query_value *v, size_t count)
+{
+    struct stopper *s = arg;
+    (void)v;
+    (void)count;
+    if (++s->rows == s->at) {
+        atomic_store(&s->cancel, true);
+    }
+    return WEDR_OK;
+}
+
+/* At any row, while other threads scan blocks ahead of the reader. */
+static void a_query_may_end_anywhere(void **state)
+{
+    (void)state;
+    static const char *const queries[] = {"SELECT raw FROM events ORDER BY ts DESC",
+                                          "SELECT raw, uid FROM events WHERE contains(raw, 'sh')",
+                                          "SELECT ts FROM events WHERE uid=0 ORDER BY ts"};
+    struct fx f;
+    fx_init(&f);
+    for (uint32_t k = 0; k < 24; k++) {
+        struct tb b;
+        tb_init(&b, "kernel.critical");
+        tb_forks(&b, 1 + k * 1000, 520);
+        assert_int_equal(fx_put(&f, &b), WEDR_COMMIT_STORED);
+    }
+    for (size_t i = 0; i < WEDR_ARRAY_COUNT(queries); i++) {
+        for (uint64_t at = 1; at < 12480; at = at * 3 + 1) {
+            struct stopper s = {.at = at};
+            struct wedr_query_result r;
+            struct wedr_query q = {.data_dir = f.dir,
+                                   .sql = queries[i],
+                                   .time_limit_ms = 60000,
+                                   .cancel = &s.cancel,
+                                   .row = stop_at_row,
+                                   .arg = &s};
+            assert_int_equal(wedr_query_run(&q, &r, NULL), WEDR_E_CLOSED);
+            assert_int_equal(r.rows, at);
+            q.cancel = NULL;
+            q.rows_max = at;
+            assert_int_equal(wedr_query_run(&q, &r, NULL), WEDR_OK);
+            assert_int_equal(r.rows, at);
+            assert_true(r.truncated);
+            q.rows_max = 0;
+            q.time_limit_ms = (uint32_t)(at % 13);
+            int err = wedr_query_run(&q, &r, NULL);
+            assert_true(err == WEDR_OK || err == WEDR_E_TIMEOUT);
+        }
+    }
+    fx_fini(&f);
+}
+
+/* What a query opened: a proof that filters, columns and order save the work. */
+static void work_is_bounded_by_what_is_asked(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *sql;
+        uint64_t rows, opened, parsed; /* at most */
+    } cases[] = {{"SELECT raw FROM events WHERE process_path='/usr/bin/absent'", 0, 0, 0},
+                 {"SELECT raw FROM events WHERE process_path='/opt/rare'", 1, 1, 2},
+                 {"SELECT seq FROM events WHERE contains(raw, 'opt/rare')", 1, 1, 0},
+                 {"SELECT seq FROM events WHERE raw LIKE '%absent%'", 0, 0, 0},
+                 {"SELECT seq FROM events WHERE process_path LIKE '/opt/%'", 1, 1, 2},
+                 {"SELECT seq FROM events WHERE process_key='00000000deadbeef' OR parent_key="
+                  "'00000000deadbeef'",
+                  0, 0, 0},
+                 {"SELECT seq FROM events WHERE pid=987654", 0, 0, 0},
+                 {"SELECT count(*) FROM events WHERE event_type='process_fork'", 1, 0, 0},
+                 {"SELECT seq, ts FROM events ORDER BY ts DESC LIMIT 5", 5, 0, 0},
+                 {"SELECT raw FROM events ORDER BY ts DESC LIMIT 5", 5, 4, 0},
+                 {"SELECT sum(count) FROM event_counts", 1, 0, 0}};
+    struct fx f;
+    fx_init(&f);
+    for (uint32_t k = 0; k < 20; k++) {
+        struct tb b;
+        tb_init(&b, "kernel.critical");
+        for (uint32_t i = 0; i < 600; i++) {
+            int64_t ts = TB_T0 + (int64_t)(k * 600 + i) * 1000;
+            tb_create(&b, 1 + k * 1000 + i, ts, 1 + i, 1,
+                      k == 7 && i == 300 ? "/opt/rare" : "/usr/bin/tool", "-x");
+        }
+        assert_int_equal(fx_put(&f, &b), WEDR_COMMIT_STORED);
+    }
+    for (size_t i = 0; i < WEDR_ARRAY_COUNT(cases); i++) {
+        struct wedr_query_result r;
+        struct wedr_errinfo ei = {""};
+        struct wedr_query q = {.data_dir = f.dir, .sql = cases[i].sql, .time_limit_ms = 60000};
+        int err = wedr_query_run(&q, &r, &ei);
+        if (err != WEDR_OK || r.rows != cases[i].rows || r.blocks_opened > cases[i].opened ||
+            r.lines_parsed > cases[i].parsed) {
+            fail_msg("%s: %d %s, %llu rows, %llu blocks, %llu lines", cases[i].sql, err, ei.text,
+                     (unsigned long long)r.rows, (unsigned long long)r.blocks_opened,
+                     (unsigned long long)r.lines_parsed);
+        }
+    }
+    fx_fini(&f);
+}
+
 /* A sort that is kept in memory, and others beside it that go on. */
 static void one_querys_memory_is_its_own_limit(void **state)
 {
@@ -352,6 +456,8 @@ int main(void)
         cmocka_unit_test(another_endpoints_rows_do_not_exist),
         cmocka_unit_test(the_scope_holds_in_the_tables_over_the_state_store),
         cmocka_unit_test(another_thread_ends_a_query),
+        cmocka_unit_test(a_query_may_end_anywhere),
+        cmocka_unit_test(work_is_bounded_by_what_is_asked),
         cmocka_unit_test(one_querys_memory_is_its_own_limit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * server/store/events/sql/prune.h — whether a block's filters allow a match. What is in the
+ * database is hostile: a damaged filter allows everything.
+ */
+#pragma once
+
+#include "ingest/filter.h"
+#include "store/events/sql/block.h"
+#include "store/events/sql/plan.h"
+
+/* False: no line of the block can pass all tests. canonical: its text was found to have one
+ * spelling. */
+bool wedr_prune_allows(const struct wedr_events_ask *a, struct wedr_block *b, bool canonical);
+/* The same for a 4-gram bitmap and a text, in lower case, that is looked for in whole lines as they
+ * are stored (escapes and all). Exposed for tests. */
+bool wedr_prune_raw_allows(const uint8_t bits[WEDR_NGRAM_BYTES], const char *needle, size_t len);
+/* True for a text that could be a JSON integer in a text column: filters hold texts only. */
+bool wedr_prune_like_number(struct wedr_span s);
