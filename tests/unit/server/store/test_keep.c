@@ -275,6 +275,44 @@ static void a_day_that_is_over_is_sealed_and_gives_back_its_space(void **state)
     fx_fini(&f);
 }
 
+/* Files of the first release: no neighbours yet, and blocks that say UNIQUE. */
+static void a_file_of_the_first_release_is_read_merged_and_sealed(void **state)
+{
+    (void)state;
+    struct fx f;
+    init(&f);
+    put_small(&f, 1, 25, NOW_US);
+    assert_int_equal(put(&f, 251, 600, NOW_US), WEDR_COMMIT_STORED);
+    assert_int_equal(put(&f, 851, 600, NOW_US), WEDR_COMMIT_STORED);
+    char *before = fx_sql(&f, everything);
+    fx_close(&f);
+    fx_tamper(&f, NOW_US,
+              "DROP TABLE dead; DROP TABLE made; DROP TABLE damage; DROP INDEX tiny_merge;"
+              "DROP INDEX batch_arrival; CREATE TABLE k AS SELECT * FROM blk; DROP TABLE blk;"
+              "CREATE TABLE blk(id INTEGER PRIMARY KEY, agent TEXT, hostname TEXT, epoch INTEGER, "
+              "boot_id BLOB, stream TEXT, seq0 INTEGER, seq1 INTEGER, n INTEGER, rejected INTEGER, "
+              "t0 INTEGER, t1 INTEGER, received_at INTEGER, counts BLOB, raw_len INTEGER, z_len "
+              "INTEGER, flags INTEGER, UNIQUE(agent, epoch, stream, seq0));"
+              "CREATE INDEX blk_time ON blk(agent, t0); INSERT INTO blk SELECT * FROM k; DROP "
+              "TABLE k");
+    fx_assert_sql(&f, everything, before); /* nobody has opened it for writing yet */
+    assert_clean(&f);
+    fx_open(&f);
+    set(&f);
+    f.s->settings.merge_lines = 4000;
+    wedr_keep_round(f.s, NOW_US + 400 * 1000000LL);
+    assert_int_equal(day_int(&f, NOW_US, "SELECT count(*) FROM batch WHERE block<0"), 0);
+    int64_t over = NOW_US - NOW_US % DAY_US + DAY_US + 7300 * 1000000LL;
+    for (int64_t t = over; t < over + 3 * DAY_US && f.s->stats.days_sealed == 0; t += 1000000000) {
+        wedr_keep_round(f.s, t);
+    }
+    assert_int_equal(f.s->stats.days_sealed, 1);
+    fx_assert_sql(&f, everything, before);
+    assert_clean(&f);
+    free(before);
+    fx_fini(&f);
+}
+
 static void days_go_by_age_and_by_size_and_the_newest_never(void **state)
 {
     (void)state;
@@ -340,6 +378,7 @@ int main(void)
         cmocka_unit_test(a_damaged_batch_is_not_merged_and_its_neighbours_are),
         cmocka_unit_test(damage_of_a_merged_block_is_found),
         cmocka_unit_test(a_day_that_is_over_is_sealed_and_gives_back_its_space),
+        cmocka_unit_test(a_file_of_the_first_release_is_read_merged_and_sealed),
         cmocka_unit_test(days_go_by_age_and_by_size_and_the_newest_never),
         cmocka_unit_test(below_the_low_water_mark_nothing_is_taken),
         cmocka_unit_test(the_thread_works_by_itself_and_ends),
