@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "auditd_record.h"
 
+#include "common/show.h"
 #include "core/base/attr.h"
-#include "show.h"
 #include <inttypes.h>
 #include <string.h>
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "commands.h"
 
+#include "common/show.h"
 #include "core/base/err.h"
 #include "core/util/alloc.h"
 #include "events.h"
-#include "show.h"
 #include "wedr/plat/proc.h"
 #include <inttypes.h>
 #include <string.h>

@@ -3,11 +3,11 @@
 
 #include "below.h"
 #include "choose.h"
+#include "common/show.h"
 #include "core/base/err.h"
 #include "core/util/alloc.h"
 #include "keyfile.h"
 #include "load.h"
-#include "show.h"
 #include "walk.h"
 #include "wedr/plat/time.h"
 #include <inttypes.h>

@@ -3,10 +3,10 @@
 
 #include "below.h"
 #include "choose.h"
+#include "common/show.h"
 #include "core/base/err.h"
 #include "core/util/alloc.h"
 #include "load.h"
-#include "show.h"
 #include "wedr/plat/fs.h"
 #include "wedr/rules/waza.h"
 #include <inttypes.h>

@@ -2,11 +2,11 @@
 #include "crew.h"
 
 #include "batch.h"
+#include "common/show.h"
 #include "core/base/err.h"
 #include "core/util/alloc.h"
 #include "events.h"
 #include "reader.h"
-#include "show.h"
 #include "wedr/plat/thread.h"
 #include <string.h>
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "events.h"
 
+#include "common/show.h"
 #include "core/base/err.h"
-#include "show.h"
 #include "wedr/plat/term.h"
 #include <inttypes.h>
 #include <stdio.h>

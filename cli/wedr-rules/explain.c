@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "commands.h"
 
+#include "common/show.h"
 #include "core/base/err.h"
 #include "events.h"
 #include "note.h"
-#include "show.h"
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>

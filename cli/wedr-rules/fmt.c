@@ -2,8 +2,8 @@
 #include "commands.h"
 
 #include "below.h"
+#include "common/show.h"
 #include "core/base/err.h"
-#include "show.h"
 #include "walk.h"
 #include "wedr/plat/term.h"
 #include "wedr/rules/waza.h"

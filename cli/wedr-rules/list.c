@@ -2,9 +2,9 @@
 #include "commands.h"
 
 #include "choose.h"
+#include "common/show.h"
 #include "core/base/err.h"
 #include "load.h"
-#include "show.h"
 #include <inttypes.h>
 #include <string.h>
 

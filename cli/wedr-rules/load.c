@@ -2,9 +2,9 @@
 #include "load.h"
 
 #include "choose.h"
+#include "common/show.h"
 #include "core/base/err.h"
 #include "load_language.h"
-#include "show.h"
 #include "walk.h"
 #include "wedr/rules/pack.h"
 #include "wedr/rules/pipeline.h"

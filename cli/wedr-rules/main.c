@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * wedr-rules — checks rules and runs them over event files. */
 #include "commands.h"
+#include "common/show.h"
 #include "core/base/err.h"
-#include "show.h"
 #include <string.h>
 
 static const struct wedr_rules_command commands[] = {

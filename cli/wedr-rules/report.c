@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "report.h"
 
+#include "common/show.h"
 #include "core/base/err.h"
 #include "core/util/alloc.h"
 #include "core/util/json.h"
-#include "show.h"
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  * For programs: an object a line, and SARIF 2.1.0 with what SARIF viewers ask for. */
+#include "common/show.h"
 #include "core/base/err.h"
 #include "core/util/alloc.h"
 #include "report.h"
-#include "show.h"
 #include <inttypes.h>
 #include <string.h>
 

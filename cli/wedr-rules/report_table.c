@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  * The default: each rule that matched, the severest first, with its first matches. */
+#include "common/show.h"
 #include "core/base/err.h"
 #include "core/util/alloc.h"
 #include "report.h"
-#include "show.h"
 #include <inttypes.h>
 #include <string.h>
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  * A line for each match, in the order of time; and counts alone. */
+#include "common/show.h"
 #include "core/base/err.h"
 #include "core/util/alloc.h"
 #include "report.h"
-#include "show.h"
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "commands.h"
 
+#include "common/show.h"
 #include "core/base/err.h"
 #include "core/util/alloc.h"
 #include "progress.h"
 #include "report.h"
-#include "show.h"
 #include "wedr/plat/term.h"
 #include "wedr/plat/thread.h"
 #include <inttypes.h>

@@ -3,9 +3,9 @@
  * that the pipelines give for each log source. */
 #include "commands.h"
 
+#include "common/show.h"
 #include "core/base/err.h"
 #include "core/util/alloc.h"
-#include "show.h"
 #include "wedr/rules/pipeline.h"
 #include "wedr/rules/waza.h"
 #include <jansson.h>

@@ -2,10 +2,10 @@
 #include "commands.h"
 
 #include "below.h"
+#include "common/show.h"
 #include "core/base/err.h"
 #include "core/util/alloc.h"
 #include "load.h"
-#include "show.h"
 #include "walk.h"
 #include "wedr/rules/pack.h"
 #include "wedr/rules/testcase.h"

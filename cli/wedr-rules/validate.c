@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "commands.h"
 
+#include "common/show.h"
 #include "load.h"
-#include "show.h"
 #include <inttypes.h>
 #include <string.h>
 

@@ -15,7 +15,6 @@
 #include "wedr/plat/http.h"
 #include "wedr/plat/pki.h"
 #include "wedr/plat/proc.h"
-#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -32,27 +31,6 @@ struct exchange {
     uint8_t sign_public[WEDR_SIGN_PUBLIC_LEN], sign_secret[WEDR_SIGN_SECRET_LEN];
     char path[128];
 };
-
-int wedr_fingerprint_parse(const char *text, char ret[65])
-{
-    char out[65];
-    size_t n = 0;
-    for (const char *p = text; *p; p++) {
-        if (*p == ':' && n % 2 == 0 && n > 0 && n < 64) {
-            continue;
-        }
-        if (n >= 64 || !isxdigit((unsigned char)*p)) {
-            return WEDR_E_FORMAT;
-        }
-        out[n++] = (char)tolower((unsigned char)*p);
-    }
-    if (n != 64) {
-        return WEDR_E_FORMAT;
-    }
-    out[64] = 0;
-    memcpy(ret, out, sizeof(out));
-    return WEDR_OK;
-}
 
 static void put(struct wedr_json *j, const char *key, const char *text)
 {

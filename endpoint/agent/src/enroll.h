@@ -27,6 +27,3 @@ WEDR_MUST_USE int wedr_enroll(const struct wedr_enroll_args *args,
                               enum wedr_enroll_kind *ret_kind,
                               char ret_agent_id[37],
                               struct wedr_errinfo *ei);
-/* 64 hex digits, either case, also with colons between the bytes, into lower case without.
- * WEDR_E_FORMAT. */
-WEDR_MUST_USE int wedr_fingerprint_parse(const char *text, char ret[65]);

@@ -98,6 +98,27 @@ int wedr_unhex(const char *hex, size_t hex_len, void *ret, size_t n)
     return WEDR_OK;
 }
 
+int wedr_fingerprint_parse(const char *text, char ret_hex[WEDR_SHA256_HEX + 1])
+{
+    char hex[WEDR_SHA256_HEX];
+    uint8_t digest[WEDR_SHA256_LEN];
+    size_t n = 0;
+    for (const char *c = text; *c; c++) {
+        if (*c == ':' && n % 2 == 0 && n > 0 && n < sizeof(hex)) {
+            continue;
+        }
+        if (n == sizeof(hex)) {
+            return WEDR_E_FORMAT;
+        }
+        hex[n++] = *c;
+    }
+    int err = wedr_unhex(hex, n, digest, sizeof(digest));
+    if (err == WEDR_OK) {
+        wedr_hex(digest, sizeof(digest), ret_hex);
+    }
+    return err;
+}
+
 void wedr_random(void *p, size_t n)
 {
     start_sodium();

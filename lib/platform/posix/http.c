@@ -3,49 +3,16 @@
 
 #include "core/base/err.h"
 #include "core/util/alloc.h"
-#include "core/util/buf.h"
 #include "core/util/obj.h"
 #include "http_internal.h"
 #include "wedr/plat/time.h"
-#include <ctype.h>
 #include <pthread.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
-#include <time.h>
 
 #define HTTP_MAGIC 0x57485454u
-#define XFERS_MAX 8
-#define BODY_MAX (8u << 20)
-#define HEADERS_MAX 32
-#define HEADER_LEN_MAX 4096
-#define RETRY_AFTER_MAX_S 86400u
 #define CONNECT_TIMEOUT_MS 10000u /* when the caller gives 0 */
 #define TOTAL_TIMEOUT_MS 60000u
-
-struct xfer {
-    struct wedr_http *owner;
-    CURL *easy;
-    struct curl_slist *headers;
-    struct wedr_buf body;
-    bool too_large;
-    uint32_t retry_after_s;
-    wedr_http_done done;
-    void *arg;
-    char error[CURL_ERROR_SIZE];
-};
-
-struct wedr_http {
-    uint32_t magic;
-    CURLM *multi;
-    struct xfer *xfers[XFERS_MAX]; /* NULL: free */
-    char *base_url, *ca_pem, *cert_pem, *key_pem, *proxy, *user_agent;
-    size_t key_len;
-    uint32_t connect_timeout_ms, total_timeout_ms;
-    bool pinned;
-    struct wedr_http_pin pin;
-};
 
 static pthread_once_t curl_once = PTHREAD_ONCE_INIT;
 static CURLcode curl_init_result;
@@ -165,26 +132,16 @@ int wedr_http_new(const struct wedr_http_cfg *cfg, struct wedr_http **ret, struc
     return WEDR_OK;
 }
 
-static void xfer_free(struct xfer *x)
-{
-    if (x != NULL) {
-        curl_easy_cleanup(x->easy);
-        curl_slist_free_all(x->headers);
-        wedr_buf_fini(&x->body);
-        wedr_free(x);
-    }
-}
-
 void wedr_http_free(struct wedr_http *h)
 {
     if (h == NULL || h->magic != HTTP_MAGIC) {
         return;
     }
     h->magic = 0;
-    for (size_t i = 0; i < XFERS_MAX; i++) {
+    for (size_t i = 0; i < WEDR_HTTP_XFERS_MAX; i++) {
         if (h->xfers[i] != NULL) {
             (void)curl_multi_remove_handle(h->multi, h->xfers[i]->easy);
-            xfer_free(h->xfers[i]);
+            wedr_http_xfer_free(h->xfers[i]);
         }
     }
     (void)curl_multi_cleanup(h->multi);
@@ -198,193 +155,6 @@ void wedr_http_free(struct wedr_http *h)
     wedr_free(h);
 }
 
-static size_t on_body(char *p, size_t size, size_t count, void *arg)
-{
-    struct xfer *x = (struct xfer *)arg;
-    size_t n = size * count;
-    if (n > x->body.max - x->body.len) {
-        x->too_large = true;
-        return 0; /* ends the transfer */
-    }
-    wedr_buf_add(&x->body, p, n);
-    return x->body.overflow ? 0 : n;
-}
-
-/* Seconds, or a date of which the distance from now is taken; what cannot be read is as good as
- * absent. */
-static uint32_t parse_retry_after(const char *s)
-{
-    if (isdigit((unsigned char)s[0])) {
-        uint64_t v = 0;
-        for (; isdigit((unsigned char)*s); s++) {
-            v = v > RETRY_AFTER_MAX_S ? v : v * 10 + (uint64_t)(*s - '0');
-        }
-        return v > RETRY_AFTER_MAX_S ? RETRY_AFTER_MAX_S : (uint32_t)v;
-    }
-    time_t at = curl_getdate(s, NULL);
-    time_t now = (time_t)(wedr_time_utc_us() / 1000000);
-    if (at <= now) {
-        return 0;
-    }
-    return at - now > (time_t)RETRY_AFTER_MAX_S ? RETRY_AFTER_MAX_S : (uint32_t)(at - now);
-}
-
-static size_t on_header(char *p, size_t size, size_t count, void *arg)
-{
-    static const char name[] = "retry-after:";
-    struct xfer *x = (struct xfer *)arg;
-    char value[64] = "";
-    size_t n = size * count;
-    size_t skip = sizeof(name) - 1;
-    if (n > skip && strncasecmp(p, name, skip) == 0) {
-        while (skip < n && (p[skip] == ' ' || p[skip] == '\t')) {
-            skip++;
-        }
-        size_t len = n - skip < sizeof(value) - 1 ? n - skip : sizeof(value) - 1;
-        memcpy(value, p + skip, len);
-        value[len] = '\0';
-        x->retry_after_s = parse_retry_after(value);
-    }
-    return n;
-}
-
-/* Visible ASCII only (blank and tab in header values): nothing of the caller's data can begin a new
- * header. */
-static bool is_clean(const char *s, bool blanks)
-{
-    size_t n = 0;
-    for (; n <= HEADER_LEN_MAX && s[n] != '\0'; n++) {
-        unsigned char c = (unsigned char)s[n];
-        if (c >= 0x7f || c < 0x20 || (c == ' ' && !blanks)) {
-            return false;
-        }
-    }
-    return n <= HEADER_LEN_MAX;
-}
-
-static int add_header(struct xfer *x, const char *line)
-{
-    struct curl_slist *l = curl_slist_append(x->headers, line);
-    if (l == NULL) {
-        return WEDR_E_NOMEM;
-    }
-    x->headers = l;
-    return WEDR_OK;
-}
-
-static int set_headers(struct xfer *x, const struct wedr_http_request *rq)
-{
-    bool content_type = false;
-    int err = add_header(x, "Expect:"); /* no pause before a large body */
-    if (rq->header_count > HEADERS_MAX) {
-        return WEDR_E_INVAL;
-    }
-    for (size_t i = 0; i < rq->header_count && err == WEDR_OK; i++) {
-        char line[2 * HEADER_LEN_MAX + 4];
-        const struct wedr_http_header *e = &rq->headers[i];
-        if (e->name[0] == '\0' || strchr(e->name, ':') != NULL || !is_clean(e->name, false) ||
-            !is_clean(e->value, true)) {
-            return WEDR_E_INVAL;
-        }
-        content_type = content_type || strcasecmp(e->name, "content-type") == 0;
-        /* curl drops a header without value unless it ends with a semicolon. */
-        (void)snprintf(line, sizeof(line), e->value[0] == '\0' ? "%s;" : "%s: %s", e->name,
-                       e->value);
-        err = add_header(x, line);
-    }
-    if (err == WEDR_OK && !content_type) {
-        err = add_header(x, "Content-Type:"); /* else curl claims a web form */
-    }
-    return err == WEDR_OK && curl_easy_setopt(x->easy, CURLOPT_HTTPHEADER, x->headers) != CURLE_OK
-               ? WEDR_E_NOMEM
-               : err;
-}
-
-static struct curl_blob blob_of(char *text)
-{
-    /* Not copied: ours lives longer, and curl would not wipe its copy of the key. */
-    struct curl_blob b = {text, strlen(text), CURL_BLOB_NOCOPY};
-    return b;
-}
-
-/* The system's CA store is switched off in both modes: only what the caller named is trusted. */
-static bool set_trust(struct wedr_http *h, CURL *c)
-{
-    bool ok = curl_easy_setopt(c, CURLOPT_SSL_VERIFYPEER, 1L) == CURLE_OK &&
-              curl_easy_setopt(c, CURLOPT_SSL_VERIFYHOST, 2L) == CURLE_OK &&
-              curl_easy_setopt(c, CURLOPT_CAINFO, NULL) == CURLE_OK &&
-              curl_easy_setopt(c, CURLOPT_CAPATH, NULL) == CURLE_OK &&
-              curl_easy_setopt(c, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2) == CURLE_OK;
-    if (ok && h->pinned) {
-        ok = curl_easy_setopt(c, CURLOPT_SSL_CTX_FUNCTION, wedr_http_pin_install) == CURLE_OK &&
-             curl_easy_setopt(c, CURLOPT_SSL_CTX_DATA, &h->pin) == CURLE_OK;
-    } else if (ok) {
-        struct curl_blob ca = blob_of(h->ca_pem);
-        ok = curl_easy_setopt(c, CURLOPT_CAINFO_BLOB, &ca) == CURLE_OK;
-    }
-    if (ok && h->cert_pem != NULL) {
-        struct curl_blob cert = blob_of(h->cert_pem);
-        struct curl_blob key = blob_of(h->key_pem);
-        ok = curl_easy_setopt(c, CURLOPT_SSLCERT_BLOB, &cert) == CURLE_OK &&
-             curl_easy_setopt(c, CURLOPT_SSLKEY_BLOB, &key) == CURLE_OK;
-    }
-    return ok;
-}
-
-static bool set_transport(struct wedr_http *h, struct xfer *x)
-{
-    CURL *c = x->easy;
-    return curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "https") == CURLE_OK &&
-           curl_easy_setopt(c, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1) == CURLE_OK &&
-           curl_easy_setopt(c, CURLOPT_FOLLOWLOCATION, 0L) == CURLE_OK &&
-           curl_easy_setopt(c, CURLOPT_PATH_AS_IS, 1L) == CURLE_OK &&
-           /* An empty proxy and an empty exception list also keep the environment out. */
-           curl_easy_setopt(c, CURLOPT_PROXY, h->proxy == NULL ? "" : h->proxy) == CURLE_OK &&
-           curl_easy_setopt(c, CURLOPT_NOPROXY, "") == CURLE_OK &&
-           curl_easy_setopt(c, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L) == CURLE_OK &&
-           curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L) == CURLE_OK &&
-           curl_easy_setopt(c, CURLOPT_QUICK_EXIT, 1L) ==
-               CURLE_OK && /* never wait for a resolver thread */
-           curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT_MS, (long)h->connect_timeout_ms) ==
-               CURLE_OK &&
-           curl_easy_setopt(c, CURLOPT_TIMEOUT_MS, (long)h->total_timeout_ms) == CURLE_OK &&
-           curl_easy_setopt(c, CURLOPT_USERAGENT, h->user_agent) == CURLE_OK &&
-           curl_easy_setopt(c, CURLOPT_ERRORBUFFER, x->error) == CURLE_OK &&
-           curl_easy_setopt(c, CURLOPT_PRIVATE, x) == CURLE_OK &&
-           curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, on_body) == CURLE_OK &&
-           curl_easy_setopt(c, CURLOPT_WRITEDATA, x) == CURLE_OK &&
-           curl_easy_setopt(c, CURLOPT_HEADERFUNCTION, on_header) == CURLE_OK &&
-           curl_easy_setopt(c, CURLOPT_HEADERDATA, x) == CURLE_OK;
-}
-
-static int set_request(struct wedr_http *h, struct xfer *x, const struct wedr_http_request *rq)
-{
-    char url[HEADER_LEN_MAX + 512];
-    bool post = strcmp(rq->method, "POST") == 0;
-    int n = snprintf(url, sizeof(url), "%s%s", h->base_url, rq->path);
-    if (n < 0 || (size_t)n >= sizeof(url)) {
-        return WEDR_E_INVAL;
-    }
-    bool ok = curl_easy_setopt(x->easy, CURLOPT_URL, url) == CURLE_OK;
-    if (ok && post) {
-        ok = curl_easy_setopt(x->easy, CURLOPT_POST, 1L) == CURLE_OK &&
-             curl_easy_setopt(x->easy, CURLOPT_POSTFIELDS, rq->body_len == 0 ? "" : rq->body) ==
-                 CURLE_OK &&
-             curl_easy_setopt(x->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)rq->body_len) ==
-                 CURLE_OK;
-    } else if (ok) {
-        ok = curl_easy_setopt(x->easy, CURLOPT_HTTPGET, 1L) == CURLE_OK;
-    }
-    return ok ? set_headers(x, rq) : WEDR_E_NOMEM;
-}
-
-static bool request_valid(const struct wedr_http_request *rq)
-{
-    bool get = strcmp(rq->method, "GET") == 0;
-    return (get || strcmp(rq->method, "POST") == 0) && rq->path[0] == '/' &&
-           is_clean(rq->path, false) && rq->body_len <= BODY_MAX && !(get && rq->body_len > 0);
-}
-
 int wedr_http_start(struct wedr_http *h,
                     const struct wedr_http_request *rq,
                     wedr_http_done done,
@@ -393,16 +163,16 @@ int wedr_http_start(struct wedr_http *h,
     size_t slot = 0;
     int err = WEDR_E_NOMEM;
     WEDR_OBJ_CHECK(h, HTTP_MAGIC);
-    while (slot < XFERS_MAX && h->xfers[slot] != NULL) {
+    while (slot < WEDR_HTTP_XFERS_MAX && h->xfers[slot] != NULL) {
         slot++;
     }
-    if (slot == XFERS_MAX) {
+    if (slot == WEDR_HTTP_XFERS_MAX) {
         return WEDR_E_FULL;
     }
-    if (!request_valid(rq)) {
+    if (!wedr_http_request_valid(rq)) {
         return WEDR_E_INVAL;
     }
-    struct xfer *x = wedr_alloc(1, sizeof(*x));
+    struct wedr_http_xfer *x = wedr_alloc(1, sizeof(*x));
     if (x == NULL) {
         return WEDR_E_NOMEM;
     }
@@ -411,21 +181,21 @@ int wedr_http_start(struct wedr_http *h,
     x->arg = arg;
     wedr_buf_init(&x->body, rq->response_max);
     x->easy = curl_easy_init();
-    if (x->easy != NULL && set_transport(h, x) && set_trust(h, x->easy)) {
-        err = set_request(h, x, rq);
+    if (x->easy != NULL) {
+        err = wedr_http_xfer_set(h, x, rq);
     }
     if (err == WEDR_OK && curl_multi_add_handle(h->multi, x->easy) != CURLM_OK) {
         err = WEDR_E_NOMEM;
     }
     if (err != WEDR_OK) {
-        xfer_free(x);
+        wedr_http_xfer_free(x);
         return err;
     }
     h->xfers[slot] = x;
     return WEDR_OK;
 }
 
-static bool mentions(const struct xfer *x, const char *const *words, size_t count)
+static bool mentions(const struct wedr_http_xfer *x, const char *const *words, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
         if (strstr(x->error, words[i]) != NULL) {
@@ -439,7 +209,7 @@ static bool mentions(const struct xfer *x, const char *const *words, size_t coun
  * refused", and with TLS 1.3 the server's refusal of our certificate arrives as a failed read. Only
  * the text tells them apart, and it matters: the first is tried again, the second needs a person.
  */
-static int map_error(const struct xfer *x, CURLcode code)
+static int map_error(const struct wedr_http_xfer *x, CURLcode code)
 {
     static const char *const broke[] = {"SYSCALL", "onnection reset", "unexpected eof",
                                         "roken pipe"};
@@ -452,7 +222,9 @@ static int map_error(const struct xfer *x, CURLcode code)
     case CURLE_OUT_OF_MEMORY:
         return WEDR_E_NOMEM;
     case CURLE_WRITE_ERROR:
-        return x->too_large ? WEDR_E_LIMIT : WEDR_E_NOMEM;
+        return x->ended ? WEDR_E_CLOSED : x->too_large ? WEDR_E_LIMIT : WEDR_E_NOMEM;
+    case CURLE_ABORTED_BY_CALLBACK:
+        return WEDR_E_TIMEOUT;
     case CURLE_SSL_CONNECT_ERROR:
         return mentions(x, broke, WEDR_ARRAY_COUNT(broke)) ? WEDR_E_NET : WEDR_E_TLS;
     case CURLE_PEER_FAILED_VERIFICATION:
@@ -473,7 +245,7 @@ static int map_error(const struct xfer *x, CURLcode code)
 
 /* Hands the result over and frees the transfer; its slot is free already, so that the callback can
  * start another. */
-static void complete(struct wedr_http *h, struct xfer *x, CURLcode code)
+static void complete(struct wedr_http *h, struct wedr_http_xfer *x, CURLcode code)
 {
     long status = 0;
     struct wedr_http_response r = {.err = map_error(x, code), .retry_after_s = x->retry_after_s};
@@ -482,6 +254,7 @@ static void complete(struct wedr_http *h, struct xfer *x, CURLcode code)
         r.status = (int)status;
         r.body = x->body.p != NULL ? x->body.p : (const uint8_t *)"";
         r.body_len = x->body.len;
+        r.header = x->value[0] != '\0' ? x->value : NULL;
         r.ca_pem = h->pinned ? h->pin.ca_pem : NULL;
     } else {
         r.body = (const uint8_t *)"";
@@ -491,10 +264,12 @@ static void complete(struct wedr_http *h, struct xfer *x, CURLcode code)
             r.error_text = h->pin.reason;
         } else if (r.err == WEDR_E_LIMIT) {
             r.error_text = "the answer is longer than expected";
+        } else if (r.err == WEDR_E_TIMEOUT && x->silence_ms > 0) {
+            r.error_text = "the server went silent";
         }
     }
     x->done(x->arg, &r);
-    xfer_free(x);
+    wedr_http_xfer_free(x);
 }
 
 static size_t complete_finished(struct wedr_http *h)
@@ -503,14 +278,14 @@ static size_t complete_finished(struct wedr_http *h)
     int queued = 0;
     CURLMsg *m;
     while ((m = curl_multi_info_read(h->multi, &queued)) != NULL) {
-        struct xfer *x = NULL;
+        struct wedr_http_xfer *x = NULL;
         CURLcode code = m->data.result; /* m dies with the removal */
         if (m->msg != CURLMSG_DONE ||
             curl_easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, &x) != CURLE_OK) {
             continue;
         }
         (void)curl_multi_remove_handle(h->multi, x->easy);
-        for (size_t i = 0; i < XFERS_MAX; i++) {
+        for (size_t i = 0; i < WEDR_HTTP_XFERS_MAX; i++) {
             h->xfers[i] = h->xfers[i] == x ? NULL : h->xfers[i];
         }
         complete(h, x, code);
@@ -569,6 +344,7 @@ int wedr_http_wait(struct wedr_http *h, struct wedr_wait *w, size_t count, uint3
 
 struct once {
     wedr_http_done done;
+    wedr_http_piece piece;
     void *arg;
     bool finished;
 };
@@ -580,13 +356,21 @@ static void on_once(void *arg, const struct wedr_http_response *r)
     o->finished = true;
 }
 
+static int on_once_piece(void *arg, const void *p, size_t n)
+{
+    struct once *o = (struct once *)arg;
+    return o->piece(o->arg, p, n);
+}
+
 int wedr_http_once(struct wedr_http *h,
                    const struct wedr_http_request *rq,
                    wedr_http_done done,
                    void *arg)
 {
-    struct once o = {.done = done, .arg = arg};
-    int err = wedr_http_start(h, rq, on_once, &o);
+    struct once o = {.done = done, .piece = rq->piece, .arg = arg};
+    struct wedr_http_request own = *rq;
+    own.piece = rq->piece != NULL ? on_once_piece : NULL;
+    int err = wedr_http_start(h, &own, on_once, &o);
     while (err == WEDR_OK && !o.finished) { /* bounded by total_timeout_ms */
         err = wedr_http_wait(h, NULL, 0, 1000);
     }

@@ -81,7 +81,7 @@ static void control_characters_cannot_make_a_header(void **state)
         assert_int_equal(wedr_http_start(h, &rq, on_done, &o), WEDR_E_INVAL);
     }
     struct wedr_http_request rq = get("/ok");
-    rq.method = "DELETE";
+    rq.method = "CONNECT";
     assert_int_equal(wedr_http_start(h, &rq, on_done, &o), WEDR_E_INVAL);
     wedr_http_free(h);
 }
@@ -120,6 +120,87 @@ static void a_longer_answer_than_expected_is_cut_off(void **state)
     struct outcome o = fetch(&s, &rq);
     assert_int_equal(o.err, WEDR_OK);
     assert_int_equal(o.body_len, 100000);
+    tls_server_stop(&s);
+}
+
+static void every_method_goes_as_named(void **state)
+{
+    static const char *const methods[] = {"POST", "PUT", "PATCH", "DELETE"};
+    struct tls_server s;
+    (void)state;
+    start(&s, &server_cert, NULL);
+    for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++) {
+        char line[64];
+        struct wedr_http_request rq = get("/head");
+        rq.method = methods[i];
+        rq.body = "{}";
+        rq.body_len = 2;
+        struct outcome o = fetch(&s, &rq);
+        (void)snprintf(line, sizeof(line), "%s /head HTTP/1.1\r\n", methods[i]);
+        assert_int_equal(o.err, WEDR_OK);
+        assert_ptr_equal(strstr(o.body, line), o.body);
+    }
+    tls_server_stop(&s);
+}
+
+struct stream {
+    struct outcome o;
+    size_t bytes, stop_at;
+    char header[64];
+};
+
+static int on_piece(void *arg, const void *p, size_t n)
+{
+    struct stream *t = arg;
+    (void)p;
+    t->bytes += n;
+    return t->stop_at > 0 && t->bytes >= t->stop_at ? 1 : 0;
+}
+
+static void on_stream_done(void *arg, const struct wedr_http_response *r)
+{
+    struct stream *t = arg;
+    (void)snprintf(t->header, sizeof(t->header), "%s", r->header ? r->header : "none");
+    on_done(&t->o, r);
+}
+
+static struct stream
+stream(struct tls_server *s, const char *path, const char *want, size_t stop_at)
+{
+    struct stream t = {.stop_at = stop_at};
+    struct wedr_http *h = NULL;
+    struct wedr_http_cfg cfg = {.base_url = url_of(s, "localhost"), .ca_pem = ca.cert_pem};
+    struct wedr_http_request rq = get(path);
+    rq.piece = on_piece;
+    rq.silence_ms = 500;
+    rq.want_header = want;
+    assert_int_equal(wedr_http_new(&cfg, &h, NULL), 0);
+    assert_int_equal(wedr_http_once(h, &rq, on_stream_done, &t), 0);
+    wedr_http_free(h);
+    return t;
+}
+
+static void an_answer_without_bound_comes_in_pieces(void **state)
+{
+    struct tls_server s;
+    (void)state;
+    start(&s, &server_cert, NULL);
+    struct stream t = stream(&s, "/big", "connection", 0);
+    assert_int_equal(t.o.err, WEDR_OK);
+    assert_int_equal(t.bytes, 100000);
+    assert_int_equal(t.o.body_len, 0);
+    assert_string_equal(t.header, "close");
+    t = stream(&s, "/big", NULL, 1000);
+    assert_int_equal(t.o.err, WEDR_E_CLOSED);
+    assert_in_range(t.bytes, 1000, 99999);
+    assert_string_equal(t.header, "none");
+    t = stream(&s, "/retry/7", "Retry-After", 0); /* no 2xx: kept as ever */
+    assert_int_equal(t.bytes, 0);
+    assert_string_equal(t.o.body, "later");
+    assert_string_equal(t.header, "7");
+    t = stream(&s, "/slow", NULL, 0);
+    assert_int_equal(t.o.err, WEDR_E_TIMEOUT);
+    assert_non_null(strstr(t.o.error_text, "silent"));
     tls_server_stop(&s);
 }
 
@@ -368,6 +449,8 @@ int main(void)
         cmocka_unit_test(free_cancels_without_calling_back),
         cmocka_unit_test(a_ready_handle_of_the_caller_ends_the_wait),
         cmocka_unit_test(eight_requests_run_together_and_a_ninth_is_refused),
+        cmocka_unit_test(every_method_goes_as_named),
+        cmocka_unit_test(an_answer_without_bound_comes_in_pieces),
         cmocka_unit_test(a_bad_configuration_says_why),
         cmocka_unit_test(without_memory_a_client_or_request_is_not_made),
         cmocka_unit_test(no_descriptor_leaks_over_requests),

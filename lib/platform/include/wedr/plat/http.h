@@ -30,14 +30,26 @@ struct wedr_http_header {
     const char *name, *value;
 };
 
+#define WEDR_HTTP_HEADER_MAX 4096u
+
+/* A piece of the answer's body, borrowed during the call; other than 0 ends the request with
+ * WEDR_E_CLOSED. arg is that of the completion. */
+typedef int (*wedr_http_piece)(void *arg, const void *p, size_t n);
+
 struct wedr_http_request {
-    const char *method; /* GET or POST */
+    const char *method; /* GET, POST, PUT, PATCH or DELETE */
     const char *path;   /* begins with '/' */
     const struct wedr_http_header *headers;
     size_t header_count;
     const void *body; /* borrowed until the completion */
     size_t body_len;
     size_t response_max; /* bytes kept of the answer; more is an error */
+    /* For answers without a bound, or NULL: gets the body of a 2xx answer, which is not kept then;
+     * other answers are kept as ever. */
+    wedr_http_piece piece;
+    uint32_t silence_ms; /* not 0: this long without a byte ends it, instead of total_timeout_ms */
+    const char *want_header; /* name of a header of the answer to be kept, or NULL; borrowed until
+                                the completion */
 };
 
 struct wedr_http_response {
@@ -46,6 +58,7 @@ struct wedr_http_response {
     const uint8_t *body; /* borrowed until the callback returns; NUL-terminated */
     size_t body_len;
     uint32_t retry_after_s; /* 0 when absent; HTTP dates are turned into seconds, at most 86,400 */
+    const char *header;     /* value of want_header, NULL when absent; cut at 4,095 bytes */
     const char *error_text; /* for a person when err is set */
     /* When ca_sha256 was given: PEM of that CA as the server sent it, else NULL. */
     const char *ca_pem;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "core/base/err.h"
+#include "core/util/sha256.h"
 #include "enroll.h"
 #include "identity.h"
 #include "proc_test.h"

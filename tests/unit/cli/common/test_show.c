@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "show.h"
+#include "common/show.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

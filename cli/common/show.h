@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * cli/wedr-rules/show.h — text from files on its way to a person or a program. */
+ * cli/common/show.h — text from files on its way to a person or a program. */
 #pragma once
 
 #include "core/util/buf.h"
