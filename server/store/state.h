@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * server/store/state.h — state of the server: agents, enrolment tokens, heartbeats; rules
- * (state_rules.h), what they found (state_detect.h). Backends: SQLite (state.db, versioned
- * migrations); PostgreSQL later. Thread-safe: calls are serialised inside; each is durable when it
- * returns.
+ * (state_rules.h), what they found (state_detect.h), what people make of it (state_triage.h).
+ * Backends: SQLite (state.db, versioned migrations); PostgreSQL later. Thread-safe: calls are
+ * serialised inside; each is durable when it returns.
  */
 #pragma once
 
@@ -12,6 +12,7 @@
 #include "store/state_detect.h"
 #include "store/state_people.h"
 #include "store/state_rules.h"
+#include "store/state_triage.h"
 #include "wedr/wire/batch.h"
 #include <stdbool.h>
 #include <stddef.h>
@@ -41,6 +42,7 @@ struct wedr_state_ops {
     const struct wedr_state_rules_ops *rules;
     const struct wedr_state_detect_ops *detect;
     const struct wedr_state_people_ops *people;
+    const struct wedr_state_triage_ops *triage;
     int (*open)(const char *data_dir, struct wedr_state **ret, struct wedr_errinfo *ei);
     void (*close)(struct wedr_state *s);
     /* Stores only a keyed hash of the token text. Its agents get the group "default". */

@@ -16,6 +16,7 @@
 #define WEDR_TOKEN_KEY_LEN 32u
 
 struct wedr_state_counts; /* detect.h */
+struct wedr_state_triage; /* triage.h */
 struct wedr_state_agents; /* prepared statements of state_sqlite.c */
 
 struct wedr_state {
@@ -23,6 +24,7 @@ struct wedr_state {
     struct wedr_mutex *write_lock, *read_lock;
     sqlite3 *writer, *reader; /* each under its lock */
     struct wedr_state_agents *agents;
+    struct wedr_state_triage *triage; /* connections for questions of people */
     struct wedr_state_counts *counts; /* of the writer; NULL until needed */
     /* Limits; tests lower them. */
     uint64_t kept[2];                      /* alerts and responses of all agents */

@@ -36,7 +36,7 @@ static int64_t number(sqlite3_stmt *st, int i)
     return sqlite3_column_type(st, i) == SQLITE_NULL ? -1 : sqlite3_column_int64(st, i);
 }
 
-static void read_alert(sqlite3_stmt *st, struct wedr_alert_row *ret)
+void wedr_state_read_alert(sqlite3_stmt *st, struct wedr_alert_row *ret)
 {
     *ret = (struct wedr_alert_row){
         .id = sqlite3_column_int64(st, 0),
@@ -69,11 +69,6 @@ static void read_alert(sqlite3_stmt *st, struct wedr_alert_row *ret)
     };
 }
 
-#define ALERT_COLUMNS                                                                      \
-    "id,alert_id,agent_id,hostname,origin,ts,received_at,stored_at,rule_id,rule_title,"    \
-    "rule_language,severity,message,tags,actions,pid,process_key,image_path,command_line," \
-    "user,entity,suppressed,match_count,rules_serial,profile,ancestry,matched"
-
 static int
 alerts(struct wedr_state *s, const struct wedr_alert_query *q, wedr_alert_fn *fn, void *ctx)
 {
@@ -84,11 +79,12 @@ alerts(struct wedr_state *s, const struct wedr_alert_query *q, wedr_alert_fn *fn
     wedr_mutex_lock(s->read_lock);
     int err = wedr_state_prepare(
         s->reader, &st,
-        "SELECT " ALERT_COLUMNS " FROM (SELECT * FROM alert WHERE id>?1 AND ts>=?2 AND (?3 IS NULL "
-        "OR agent_id=?3) AND (?4 IS NULL OR rule_id=?4) ORDER BY id DESC LIMIT ?5) ORDER BY id",
+        "SELECT " WEDR_ALERT_COLUMNS " FROM (SELECT * FROM alert WHERE id>?1 AND ts>=?2 AND (?3 IS "
+        "NULL OR agent_id=?3) AND (?4 IS NULL OR rule_id=?4) ORDER BY id DESC LIMIT ?5) a ORDER BY "
+        "id",
         "iitti", q->behind_id, q->since_us, q->agent_id, q->rule_id, (int64_t)q->limit);
     while (err == WEDR_OK && (rc = sqlite3_step(st)) == SQLITE_ROW) {
-        read_alert(st, &row);
+        wedr_state_read_alert(st, &row);
         err = fn(ctx, &row);
     }
     (void)sqlite3_finalize(st);

@@ -6,6 +6,17 @@
 
 extern const struct wedr_state_detect_ops wedr_state_detect_sqlite;
 
+/* What wedr_state_read_alert reads, of a table called a. */
+#define WEDR_ALERT_COLUMNS                                                                       \
+    "a.id,a.alert_id,a.agent_id,a.hostname,a.origin,a.ts,a.received_at,a.stored_at,a.rule_id,a." \
+    "rule_title,a.rule_language,a.severity,a.message,a.tags,a.actions,a.pid,a.process_key,a."    \
+    "image_path,a.command_line,a.user,a.entity,a.suppressed,a.match_count,a.rules_serial,a."     \
+    "profile,a.ancestry,a.matched"
+#define WEDR_ALERT_COLUMN_COUNT 27
+struct sqlite3_stmt;
+/* Texts are the statement's, until its next step. */
+void wedr_state_read_alert(struct sqlite3_stmt *st, struct wedr_alert_row *ret);
+
 enum wedr_state_kept { WEDR_KEPT_ALERTS, WEDR_KEPT_RESPONSES, WEDR_KEPT_KINDS };
 
 /* How many rows and bytes each agent has: counted once, then kept in step, so that limits cost

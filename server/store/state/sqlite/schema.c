@@ -109,6 +109,26 @@ static const char *const migrations[] = {
     " SELECT raise(ABORT, 'the audit log is only appended'); END;"
     "CREATE TRIGGER audit_fixed BEFORE UPDATE ON audit BEGIN"
     " SELECT raise(ABORT, 'the audit log is only appended'); END;",
+    /* 6: what people make of alerts (state 0 new, 1 in progress, 2 closed; resolution 0 none), and
+     * say of endpoints; questions that they ask */
+    "ALTER TABLE alert ADD COLUMN state INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE alert ADD COLUMN resolution INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE alert ADD COLUMN assignee TEXT;"
+    "ALTER TABLE alert ADD COLUMN labels TEXT NOT NULL DEFAULT '[]';"
+    "ALTER TABLE alert ADD COLUMN comments INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE alert ADD COLUMN version INTEGER NOT NULL DEFAULT 1;"
+    "ALTER TABLE alert ADD COLUMN changed_us INTEGER NOT NULL DEFAULT 0;"
+    "CREATE INDEX alert_state ON alert(state, ts);"
+    "CREATE INDEX response_alert ON response(alert_id);"
+    "CREATE INDEX process_parent ON process(agent_id, parent_key, started);"
+    "CREATE TABLE alert_comment(id INTEGER PRIMARY KEY AUTOINCREMENT, alert INTEGER NOT NULL"
+    " REFERENCES alert(id) ON DELETE CASCADE, author_id TEXT NOT NULL, author TEXT NOT NULL,"
+    " ts INTEGER NOT NULL, text TEXT NOT NULL);"
+    "CREATE INDEX alert_comment_of ON alert_comment(alert, id);"
+    "ALTER TABLE agent ADD COLUMN note TEXT NOT NULL DEFAULT '';"
+    "ALTER TABLE agent ADD COLUMN address TEXT NOT NULL DEFAULT '';"
+    "ALTER TABLE agent ADD COLUMN version INTEGER NOT NULL DEFAULT 1;"
+    "CREATE INDEX agent_group ON agent(endpoint_group);",
 };
 
 static int read_version(sqlite3 *db, int *ret)

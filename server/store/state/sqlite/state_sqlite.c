@@ -12,6 +12,7 @@
 #include "store/state/sqlite/people.h"
 #include "store/state/sqlite/rules.h"
 #include "store/state/sqlite/schema.h"
+#include "store/state/sqlite/triage.h"
 #include "wedr/plat/fs.h"
 #include "wedr/plat/time.h"
 #include <inttypes.h>
@@ -192,6 +193,7 @@ static void state_close(struct wedr_state *s)
         (void)sqlite3_finalize(s->agents->get);
     }
     wedr_free(s->agents);
+    wedr_triage_close(s->triage);
     wedr_state_counts_free(s->counts);
     (void)sqlite3_close(s->reader);
     (void)sqlite3_close(s->writer);
@@ -231,6 +233,9 @@ static int state_open(const char *data_dir, struct wedr_state **ret, struct wedr
     }
     if (err == WEDR_OK) {
         err = open_db(path, &s->reader, ei);
+    }
+    if (err == WEDR_OK) {
+        err = wedr_triage_open(path, &s->triage);
     }
     if (err == WEDR_OK) {
         err = prepare_all(s, ei);
@@ -445,6 +450,7 @@ const struct wedr_state_ops wedr_state_sqlite = {
     .rules = &wedr_state_rules_sqlite,
     .detect = &wedr_state_detect_sqlite,
     .people = &wedr_state_people_sqlite,
+    .triage = &wedr_state_triage_sqlite,
     .open = state_open,
     .close = state_close,
     .token_add = state_token_add,
