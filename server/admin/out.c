@@ -159,14 +159,20 @@ void wedr_out_time(struct wedr_out *o, int64_t us)
     wedr_buf_add(o->b, mem, wedr_json_len(&j));
 }
 
+void wedr_out_hex64(struct wedr_out *o, uint64_t v)
+{
+    separate(o);
+    wedr_buf_addf(o->b, "\"%016" PRIx64 "\"", v);
+}
+
 void wedr_out_raw(struct wedr_out *o, const char *json, size_t len)
 {
     separate(o);
     wedr_buf_add(o->b, json, len);
 }
 
-/* The parser reads objects, so the value is put into one; it stands in the answer already then. */
-bool wedr_out_stored(struct wedr_out *o, const char *json, size_t len)
+/* The parser reads objects, so the value is put into one. */
+bool wedr_out_valid(struct wedr_out *o, const char *json, size_t len)
 {
     static const char head[] = "{\"v\":";
     struct wedr_line line;
@@ -187,6 +193,12 @@ bool wedr_out_stored(struct wedr_out *o, const char *json, size_t len)
         }
     }
     wedr_free(text);
+    return good;
+}
+
+bool wedr_out_stored(struct wedr_out *o, const char *json, size_t len)
+{
+    bool good = wedr_out_valid(o, json, len);
     if (good) {
         wedr_out_raw(o, json, len);
     } else {

@@ -28,7 +28,7 @@ void wedr_out_arr_end(struct wedr_out *o);
 void wedr_out_key(struct wedr_out *o, const char *key); /* plain ASCII */
 /* Any bytes; what is no UTF-8 becomes U+FFFD. */
 void wedr_out_bytes(struct wedr_out *o, const void *s, size_t len);
-void wedr_out_hex(struct wedr_out *o, const void *p, size_t len);
+void wedr_out_hex(struct wedr_out *o, const void *bytes, size_t len);
 void wedr_out_text(struct wedr_out *o, const char *s); /* NULL: null */
 void wedr_out_i64(struct wedr_out *o, int64_t v);
 /* As a number where every reader keeps it exact (up to 2^53), else as text. */
@@ -38,8 +38,11 @@ void wedr_out_id(struct wedr_out *o, uint64_t v); /* as text */
 void wedr_out_bool(struct wedr_out *o, bool v);
 void wedr_out_null(struct wedr_out *o);
 void wedr_out_time(struct wedr_out *o, int64_t us); /* <= 0: null */
+void wedr_out_hex64(struct wedr_out *o, uint64_t v);
 /* JSON that was made here. */
 void wedr_out_raw(struct wedr_out *o, const char *json, size_t len);
+/* One JSON value and nothing else. */
+bool wedr_out_valid(struct wedr_out *o, const char *json, size_t len);
 /* JSON out of a file or from an endpoint: checked, and null when it is none. True: it was. */
 bool wedr_out_stored(struct wedr_out *o, const char *json, size_t len);
 

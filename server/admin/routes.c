@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "admin/admin.h"
+#include "admin/data.h"
 #include "admin/meta.h"
 #include "admin/people.h"
 #include "core/base/err.h"
@@ -15,6 +16,13 @@ static const struct wedr_route_table tables[] = {
     {wedr_user_routes, &wedr_user_route_count},
     {wedr_token_routes, &wedr_token_route_count},
     {wedr_manage_routes, &wedr_manage_route_count},
+    {wedr_endpoint_routes, &wedr_endpoint_route_count},
+    {wedr_event_routes, &wedr_event_route_count},
+    {wedr_export_routes, &wedr_export_route_count},
+    {wedr_alert_routes, &wedr_alert_route_count},
+    {wedr_tail_routes, &wedr_tail_route_count},
+    {wedr_tree_routes, &wedr_tree_route_count},
+    {wedr_ledger_routes, &wedr_ledger_route_count},
 };
 
 int wedr_admin_routes(struct wedr_route **ret, size_t *ret_count)

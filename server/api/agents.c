@@ -265,6 +265,10 @@ void wedr_api_heartbeat(void *arg, struct wedr_request *rq)
         wedr_answer_problem(rq, 503, "the heartbeat could not be stored: %s", wedr_err_text(err));
         goto out;
     }
+    if (strcmp(rq->agent.address, rq->addr_text) != 0) { /* for people; it may wait for the next */
+        (void)!s->d.state_ops->triage->endpoint_address(s->d.state, rq->agent.agent_id,
+                                                        rq->addr_text);
+    }
     atomic_fetch_add(&s->metrics.heartbeats, 1);
     wedr_json_init(&j, mem, sizeof(mem));
     wedr_json_obj_begin(&j);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "api/server.h"
 #include "admin/admin.h"
+#include "admin/export.h"
+#include "admin/tail.h"
 #include "core/base/err.h"
 #include "core/util/alloc.h"
 #include "core/util/log.h"
@@ -280,6 +282,9 @@ int wedr_server_start(const struct wedr_server_deps *deps,
     if (err == WEDR_OK) {
         err = load_console(s, ei);
     }
+    struct wedr_tail_cfg tc = {deps->data_dir, deps->state_ops, deps->state, deps->events_ops};
+    err = err == WEDR_OK ? wedr_tail_start(&tc, &s->tail) : err;
+    err = err == WEDR_OK ? wedr_exports_new(&s->exports) : err;
     if (err == WEDR_OK) {
         err = wedr_net_listen(c->listen, 1024, &s->listener, ei);
     }
@@ -338,6 +343,8 @@ void wedr_server_stop(struct wedr_server *s, uint32_t grace_ms)
     if (s->stages) {
         wedr_stages_stop(s->stages);
     }
+    wedr_tail_stop(s->tail); /* the listener closed all streams */
+    wedr_exports_free(s->exports);
     wedr_http_server_stop(s->http);
     wedr_stages_free(s->stages);
     wedr_fs_close(s->listener);

@@ -41,6 +41,8 @@ struct wedr_server {
     size_t route_count;
     struct wedr_static *files; /* of the console; NULL: none were built */
     struct wedr_stages *stages;
+    struct wedr_tail *tail;       /* admin/tail.h */
+    struct wedr_exports *exports; /* admin/export.h */
     struct wedr_limit *enroll_limit;
     struct wedr_people_live people;
     struct wedr_metrics metrics;

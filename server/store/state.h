@@ -29,6 +29,7 @@ struct wedr_agent_row {
     uint8_t sign_public[32];   /* Ed25519 key that signs its batches */
     int64_t enrolled_us, last_seen_us;
     bool revoked;
+    char address[48]; /* of its last heartbeat; "" not known */
 };
 
 struct wedr_agent_stream_row {

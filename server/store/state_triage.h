@@ -107,12 +107,8 @@ typedef int wedr_triage_alert_fn(void *ctx, const struct wedr_triage_alert *a);
 typedef int wedr_comment_fn(void *ctx, const struct wedr_comment_row *c);
 typedef int wedr_response_fn(void *ctx, const struct wedr_response_row *r);
 
-/* Called inside the transaction of a change, after it worked; an error rolls everything back. For
- * the audit log: what is changed and what is noted are one. May be NULL. */
-struct wedr_triage_within {
-    int (*fn)(void *ctx, struct wedr_state *s);
-    void *ctx;
-};
+/* `who` is written to the audit log in the same transaction; NULL: nothing is. */
+struct wedr_audit;
 
 /* --- Endpoints. */
 
@@ -197,7 +193,7 @@ struct wedr_state_triage_ops {
     /* All of them or none. if_version: WEDR_E_CONFLICT when an alert has another one (0: any).
      * WEDR_E_NOENT: one is not there or not in scope. WEDR_E_STATE: a resolution of an alert that
      * is not closed then. A state that is not closed takes the resolution away. ret_changed: rows
-     * that differ now; within is called when there are any. */
+     * that differ now; who is noted when there are any. */
     int (*alert_change)(struct wedr_state *s,
                         const struct wedr_scope *scope,
                         const int64_t *ids,
@@ -205,7 +201,7 @@ struct wedr_state_triage_ops {
                         uint64_t if_version,
                         const struct wedr_triage_change *change,
                         int64_t now_us,
-                        const struct wedr_triage_within *within,
+                        const struct wedr_audit *who,
                         size_t *ret_changed);
     /* Oldest first, those behind after_id. The caller has seen that the alert is in scope. */
     int (*comments)(struct wedr_state *s,
@@ -220,7 +216,7 @@ struct wedr_state_triage_ops {
                        const struct wedr_scope *scope,
                        int64_t alert,
                        const struct wedr_comment_row *c, /* without id */
-                       const struct wedr_triage_within *within,
+                       const struct wedr_audit *who,
                        int64_t *ret_id);
     /* WEDR_E_NOENT; WEDR_E_PERM: somebody else's. */
     int (*comment_delete)(struct wedr_state *s,
@@ -228,7 +224,7 @@ struct wedr_state_triage_ops {
                           int64_t alert,
                           int64_t comment,
                           const char *author_id,
-                          const struct wedr_triage_within *within);
+                          const struct wedr_audit *who);
     /* What agents did about this alert, oldest first. */
     int (*responses)(struct wedr_state *s,
                      const char *agent_id,
@@ -262,7 +258,7 @@ struct wedr_state_triage_ops {
                            const char *agent_id,
                            uint64_t if_version,
                            const struct wedr_endpoint_change *change,
-                           const struct wedr_triage_within *within);
+                           const struct wedr_audit *who);
     /* Where its last heartbeat came from. */
     int (*endpoint_address)(struct wedr_state *s, const char *agent_id, const char *address);
     /* True when the endpoint is there and in scope. */

@@ -75,7 +75,7 @@ static const char *const writer_sql[S_WRITER_COUNT] = {
 static const char get_sql[] = "SELECT "
                               "agent_id,hostname,os,os_version,agent_version,cert_sha256,cert_"
                               "sha256_next,sign_public,enrolled_us,"
-                              "last_seen_us,revoked FROM agent WHERE agent_id=?1";
+                              "last_seen_us,revoked,address FROM agent WHERE agent_id=?1";
 
 struct wedr_state_agents {
     sqlite3_stmt *w[S_WRITER_COUNT];
@@ -373,6 +373,7 @@ static int read_agent(sqlite3_stmt *st, struct wedr_agent_row *ret)
     a.enrolled_us = sqlite3_column_int64(st, 8);
     a.last_seen_us = sqlite3_column_int64(st, 9);
     a.revoked = sqlite3_column_int(st, 10) != 0;
+    wedr_state_text(st, 11, a.address, sizeof(a.address));
     *ret = a;
     return WEDR_OK;
 }

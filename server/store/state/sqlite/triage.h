@@ -93,20 +93,20 @@ int wedr_triage_alert_change(struct wedr_state *s,
                              uint64_t if_version,
                              const struct wedr_triage_change *change,
                              int64_t now_us,
-                             const struct wedr_triage_within *within,
+                             const struct wedr_audit *who,
                              size_t *ret_changed);
 int wedr_triage_comment_add(struct wedr_state *s,
                             const struct wedr_scope *scope,
                             int64_t alert,
                             const struct wedr_comment_row *c,
-                            const struct wedr_triage_within *within,
+                            const struct wedr_audit *who,
                             int64_t *ret_id);
 int wedr_triage_comment_delete(struct wedr_state *s,
                                const struct wedr_scope *scope,
                                int64_t alert,
                                int64_t comment,
                                const char *author_id,
-                               const struct wedr_triage_within *within);
+                               const struct wedr_audit *who);
 /* triage_endpoints.c */
 int wedr_triage_endpoints(struct wedr_state *s,
                           const struct wedr_scope *scope,
@@ -132,7 +132,7 @@ int wedr_triage_endpoint_change(struct wedr_state *s,
                                 const char *agent_id,
                                 uint64_t if_version,
                                 const struct wedr_endpoint_change *change,
-                                const struct wedr_triage_within *within);
+                                const struct wedr_audit *who);
 int wedr_triage_endpoint_address(struct wedr_state *s, const char *agent_id, const char *address);
 int wedr_triage_in_scope(struct wedr_state *s,
                          const struct wedr_scope *scope,

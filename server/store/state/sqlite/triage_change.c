@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "core/base/err.h"
 #include "core/util/obj.h"
+#include "store/state/sqlite/people.h"
 #include "store/state/sqlite/triage.h"
 #include <string.h>
 
@@ -104,11 +105,6 @@ static int change_one(struct wedr_state *s,
                           c->set_labels ? c->labels : NULL, now_us);
 }
 
-static int run_within(struct wedr_state *s, const struct wedr_triage_within *within)
-{
-    return within && within->fn ? within->fn(within->ctx, s) : WEDR_OK;
-}
-
 int wedr_triage_alert_change(struct wedr_state *s,
                              const struct wedr_scope *scope,
                              const int64_t *ids,
@@ -116,7 +112,7 @@ int wedr_triage_alert_change(struct wedr_state *s,
                              uint64_t if_version,
                              const struct wedr_triage_change *change,
                              int64_t now_us,
-                             const struct wedr_triage_within *within,
+                             const struct wedr_audit *who,
                              size_t *ret_changed)
 {
     size_t changed = 0;
@@ -128,7 +124,7 @@ int wedr_triage_alert_change(struct wedr_state *s,
     for (size_t i = 0; err == WEDR_OK && i < count; i++) {
         err = change_one(s, scope, ids[i], if_version, change, now_us, &changed);
     }
-    err = err == WEDR_OK && changed ? run_within(s, within) : err;
+    err = err == WEDR_OK && changed ? wedr_state_audit(s, who) : err;
     err = wedr_state_end(s, err);
     if (err == WEDR_OK) {
         *ret_changed = changed;
@@ -158,7 +154,7 @@ int wedr_triage_comment_add(struct wedr_state *s,
                             const struct wedr_scope *scope,
                             int64_t alert,
                             const struct wedr_comment_row *c,
-                            const struct wedr_triage_within *within,
+                            const struct wedr_audit *who,
                             int64_t *ret_id)
 {
     int64_t had = 0, id = 0;
@@ -179,7 +175,7 @@ int wedr_triage_comment_add(struct wedr_state *s,
         err = wedr_state_run(s->writer, NULL, "UPDATE alert SET comments=comments+1 WHERE id=?1",
                              "i", alert);
     }
-    err = err == WEDR_OK ? run_within(s, within) : err;
+    err = err == WEDR_OK ? wedr_state_audit(s, who) : err;
     err = wedr_state_end(s, err);
     if (err == WEDR_OK) {
         *ret_id = id;
@@ -198,7 +194,7 @@ int wedr_triage_comment_delete(struct wedr_state *s,
                                int64_t alert,
                                int64_t comment,
                                const char *author_id,
-                               const struct wedr_triage_within *within)
+                               const struct wedr_audit *who)
 {
     struct wedr_question q;
     int64_t had = 0;
@@ -219,6 +215,6 @@ int wedr_triage_comment_delete(struct wedr_state *s,
         err = wedr_state_run(s->writer, NULL,
                              "UPDATE alert SET comments=max(comments-1,0) WHERE id=?1", "i", alert);
     }
-    err = err == WEDR_OK ? run_within(s, within) : err;
+    err = err == WEDR_OK ? wedr_state_audit(s, who) : err;
     return wedr_state_end(s, err);
 }

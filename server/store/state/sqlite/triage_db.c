@@ -96,7 +96,7 @@ static int take(struct wedr_state_triage *t, struct connection **ret)
     }
     wedr_mutex_unlock(t->lock);
     int err = c ? WEDR_OK : open_connection(t, &c);
-    if (err == WEDR_OK) {
+    if (c) {
         c->deadline_ms = wedr_time_mono_ms() + WEDR_TRIAGE_TIME_MS;
         *ret = c;
     }
@@ -178,7 +178,7 @@ void wedr_question_words(struct wedr_question *q,
 /* "(SELECT agent_id ...)"; a scope of no group has nobody. */
 static void add_agents(struct wedr_question *q, const struct wedr_scope *scope)
 {
-    wedr_question_add(q, "(SELECT agent_id FROM agent WHERE grp IN (");
+    wedr_question_add(q, "(SELECT agent_id FROM agent WHERE endpoint_group IN (");
     for (size_t i = 0; i < scope->count && i < WEDR_SCOPE_GROUPS_MAX; i++) {
         wedr_question_text(q, i ? "," : "", scope->groups[i]);
     }
@@ -244,7 +244,7 @@ int wedr_question_ask(
     struct connection *c = NULL;
     WEDR_OBJ_CHECK(s, WEDR_STATE_MAGIC);
     int err = take(s->triage, &c);
-    if (err == WEDR_OK) {
+    if (c) {
         err = wedr_question_within(c->db, q, some, fn, ctx);
         give_back(s->triage, c);
     }

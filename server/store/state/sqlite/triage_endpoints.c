@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "core/base/err.h"
 #include "core/util/obj.h"
+#include "store/state/sqlite/people.h"
 #include "store/state/sqlite/triage.h"
 #include <stdlib.h>
 
@@ -11,9 +12,10 @@
     "THEN 2 WHEN CASE WHEN json_valid(g.status_json) THEN "                                \
     "coalesce(json_extract(g.status_json,'$.status'),'') ELSE '' END<>'healthy' THEN 1 ELSE 0 END"
 
-#define COLUMNS                                                                              \
-    "SELECT g.agent_id,g.hostname,g.os,g.os_version,g.agent_version,g.grp,g.note,g.address," \
-    "coalesce(p.profile,'default'),g.status_json," STATUS ",g.enrolled_us,g.last_seen_us,"   \
+#define COLUMNS                                                                                  \
+    "SELECT "                                                                                    \
+    "g.agent_id,g.hostname,g.os,g.os_version,g.agent_version,g.endpoint_group,g.note,g.address," \
+    "coalesce(p.profile,'default'),g.status_json," STATUS ",g.enrolled_us,g.last_seen_us,"       \
     "g.version FROM agent g LEFT JOIN agent_profile p ON p.agent_id=g.agent_id WHERE 1"
 
 struct walk {
@@ -76,7 +78,7 @@ int wedr_triage_endpoints(struct wedr_state *s,
     begin(&q, COLUMNS, ask->online_since_us);
     wedr_question_scope(&q, "g.agent_id", scope);
     if (ask->group) {
-        wedr_question_text(&q, " AND g.grp=", ask->group);
+        wedr_question_text(&q, " AND g.endpoint_group=", ask->group);
     }
     if (ask->status >= 0) {
         wedr_question_number(&q, " AND " STATUS "=", ask->status);
@@ -172,7 +174,7 @@ int wedr_triage_endpoint_change(struct wedr_state *s,
                                 const char *agent_id,
                                 uint64_t if_version,
                                 const struct wedr_endpoint_change *change,
-                                const struct wedr_triage_within *within)
+                                const struct wedr_audit *who)
 {
     struct wedr_question q;
     uint64_t version = 0;
@@ -190,14 +192,12 @@ int wedr_triage_endpoint_change(struct wedr_state *s,
     if (err == WEDR_OK) {
         err = wedr_state_run(
             s->writer, NULL,
-            "UPDATE agent SET grp=coalesce(?2,grp),note=coalesce(?3,note),"
+            "UPDATE agent SET endpoint_group=coalesce(?2,endpoint_group),note=coalesce(?3,note),"
             "revoked=CASE ?4 WHEN -1 THEN revoked ELSE ?4 END,version=version+1 WHERE agent_id=?1",
             "ttti", agent_id, change->group, change->note,
             change->set_revoked ? (int64_t)change->revoked : (int64_t)-1);
     }
-    if (err == WEDR_OK && within && within->fn) {
-        err = within->fn(within->ctx, s);
-    }
+    err = err == WEDR_OK ? wedr_state_audit(s, who) : err;
     return wedr_state_end(s, err);
 }
 

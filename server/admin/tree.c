@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "admin/tree.h"
+#include "core/base/err.h"
+#include "core/util/alloc.h"
+#include <stdlib.h>
+#include <string.h>
+
+#define TEXT_MAX 8192u /* of one text of a process */
+#define BYTES_MAX ((uint64_t)32 << 20)
+
+#define ROW                                                                                \
+    "SELECT ts,event_type,process_key,parent_key,pid,ppid,process_path,command_line,user " \
+    "FROM events WHERE agent_id=?1 "
+#define COLUMNS 9u
+#define STARTS "event_type IN ('process_create','process_fork')"
+
+/* --- Out of the store. */
+
+static const char *keep(struct wedr_tree *t, const char *s)
+{
+    size_t n = s ? strlen(s) : 0;
+    return s ? wedr_arena_strndup(t->arena, s, n < TEXT_MAX ? n : TEXT_MAX) : NULL;
+}
+
+struct taking {
+    struct wedr_tree *t;
+    struct wedr_tree_process *list;
+    size_t count, max;
+};
+
+static int take_info(void *ctx, const struct wedr_process_info *i)
+{
+    struct taking *w = ctx;
+    if (w->count == w->max) {
+        return WEDR_E_FULL;
+    }
+    w->list[w->count++] = (struct wedr_tree_process){.key = keep(w->t, i->process_key),
+                                                     .parent_key = keep(w->t, i->parent_key),
+                                                     .image_path = keep(w->t, i->image_path),
+                                                     .command_line = keep(w->t, i->command_line),
+                                                     .user = keep(w->t, i->user),
+                                                     .pid = i->pid,
+                                                     .ppid = i->ppid,
+                                                     .started_us = i->started_us,
+                                                     .ended_us = i->ended_us,
+                                                     .from_create = i->image_path != NULL};
+    return 0;
+}
+
+/* --- Out of the events. */
+
+static const char *keep_value(struct wedr_tree *t, const struct wedr_query_value *v)
+{
+    size_t n = v->s.len < TEXT_MAX ? v->s.len : TEXT_MAX;
+    return v->type == WEDR_QUERY_TEXT ? wedr_arena_strndup(t->arena, (const char *)v->s.p, n)
+                                      : NULL;
+}
+
+static int64_t number(const struct wedr_query_value *v)
+{
+    return v->type == WEDR_QUERY_INT ? v->i : -1;
+}
+
+static bool is(const struct wedr_query_value *v, const char *word)
+{
+    size_t n = strlen(word);
+    return v->type == WEDR_QUERY_TEXT && v->s.len == n && memcmp(v->s.p, word, n) == 0;
+}
+
+static struct wedr_tree_process from_row(struct wedr_tree *t, const struct wedr_query_value *v)
+{
+    bool end = is(&v[1], "process_terminate");
+    bool start = is(&v[1], "process_create") || is(&v[1], "process_fork");
+    return (struct wedr_tree_process){.key = keep_value(t, &v[2]),
+                                      .parent_key = keep_value(t, &v[3]),
+                                      .pid = number(&v[4]),
+                                      .ppid = number(&v[5]),
+                                      .image_path = keep_value(t, &v[6]),
+                                      .command_line = keep_value(t, &v[7]),
+                                      .user = keep_value(t, &v[8]),
+                                      .started_us = start ? v[0].i : -1,
+                                      .ended_us = end ? v[0].i : -1,
+                                      .from_create = is(&v[1], "process_create")};
+}
+
+static int take_row(void *arg, const struct wedr_query_value *v, size_t count)
+{
+    struct taking *w = arg;
+    if (count != COLUMNS || w->count == w->max) {
+        return WEDR_E_FULL;
+    }
+    w->list[w->count] = from_row(w->t, v);
+    if (!w->list[w->count].key) {
+        return wedr_arena_overflowed(w->t->arena) ? WEDR_E_FULL : WEDR_OK;
+    }
+    w->count++;
+    return WEDR_OK;
+}
+
+static const char *pick(const char *a, const char *b)
+{
+    return a ? a : b;
+}
+
+/* What b says of the same process, added to a; the texts of a start of a program win. */
+static void merge(struct wedr_tree_process *a, const struct wedr_tree_process *b)
+{
+    bool better = b->from_create;
+    a->parent_key = pick(a->parent_key, b->parent_key);
+    a->image_path =
+        better ? pick(b->image_path, a->image_path) : pick(a->image_path, b->image_path);
+    a->command_line =
+        better ? pick(b->command_line, a->command_line) : pick(a->command_line, b->command_line);
+    a->user = pick(a->user, b->user);
+    a->pid = a->pid >= 0 ? a->pid : b->pid;
+    a->ppid = a->ppid >= 0 ? a->ppid : b->ppid;
+    if (b->started_us >= 0 && (a->started_us < 0 || b->started_us < a->started_us)) {
+        a->started_us = b->started_us;
+    }
+    a->ended_us = a->ended_us >= 0 ? a->ended_us : b->ended_us;
+    a->from_create = a->from_create || better;
+}
+
+static int ask(struct wedr_tree *t, const char *sql, const char *key, struct taking *w)
+{
+    struct wedr_query_value v[] = {
+        {.type = WEDR_QUERY_TEXT, .s = wedr_span(t->agent_id, strlen(t->agent_id))},
+        {.type = WEDR_QUERY_TEXT, .s = wedr_span(key, strlen(key))},
+        {.type = WEDR_QUERY_INT, .i = (int64_t)w->max}};
+    struct wedr_errinfo ei = {""};
+    struct wedr_rows q = {.sql = sql,
+                          .params = v,
+                          .param_count = WEDR_ARRAY_COUNT(v),
+                          .bytes_max = BYTES_MAX,
+                          .row = take_row,
+                          .arg = w};
+    int err = wedr_data_query(t->s, &q, &ei);
+    return err == WEDR_E_FULL ? WEDR_OK : err;
+}
+
+int wedr_tree_find(struct wedr_tree *t, const char *key, struct wedr_tree_process *ret)
+{
+    struct wedr_tree_process list[16];
+    struct taking w = {t, list, 0, 1};
+    int err = t->s->d.state_ops->triage->process(t->s->d.state, t->agent_id, key, take_info, &w);
+    if (err == WEDR_OK && list[0].started_us >= 0) {
+        *ret = list[0];
+        return WEDR_OK;
+    }
+    if (err != WEDR_OK && err != WEDR_E_NOENT) {
+        return err;
+    }
+    w.max = WEDR_ARRAY_COUNT(list);
+    err = ask(t,
+              ROW "AND process_key=?2 AND event_type IN ('process_create','process_fork',"
+                  "'process_terminate') LIMIT ?3",
+              key, &w);
+    if (err == WEDR_OK && w.count == 0) { /* it began before there was a sensor */
+        err = ask(t, ROW "AND process_key=?2 LIMIT min(?3,1)", key, &w);
+    }
+    if (err != WEDR_OK) {
+        return err;
+    }
+    for (size_t i = 1; i < w.count; i++) {
+        merge(&list[0], &list[i]);
+    }
+    if (w.count) {
+        *ret = list[0];
+    }
+    return w.count ? WEDR_OK : WEDR_E_NOENT;
+}
+
+static int by_key(const void *a, const void *b)
+{
+    const struct wedr_tree_process *x = a, *y = b;
+    return strcmp(x->key, y->key);
+}
+
+static int by_start(const void *a, const void *b)
+{
+    const struct wedr_tree_process *x = a, *y = b;
+    int order = (x->started_us > y->started_us) - (x->started_us < y->started_us);
+    return order ? order : strcmp(x->key, y->key);
+}
+
+int wedr_tree_children(struct wedr_tree *t,
+                       const char *key,
+                       struct wedr_tree_process **ret,
+                       size_t *ret_count)
+{
+    struct taking w = {.t = t, .max = (size_t)2 * WEDR_TREE_CHILDREN_MAX};
+    size_t n = 0;
+    w.list = wedr_arena_alloc(t->arena, w.max * sizeof(*w.list));
+    if (!w.list) {
+        return WEDR_E_NOMEM;
+    }
+    int err = t->s->d.state_ops->triage->children(t->s->d.state, t->agent_id, key,
+                                                  WEDR_TREE_CHILDREN_MAX, take_info, &w);
+    err = err == WEDR_OK ? ask(t, ROW "AND parent_key=?2 AND " STARTS " LIMIT ?3", key, &w) : err;
+    if (err != WEDR_OK) {
+        return err;
+    }
+    qsort(w.list, w.count, sizeof(*w.list), by_key);
+    for (size_t i = 0; i < w.count; i++) {
+        if (n && strcmp(w.list[n - 1].key, w.list[i].key) == 0) {
+            merge(&w.list[n - 1], &w.list[i]);
+        } else {
+            w.list[n++] = w.list[i];
+        }
+    }
+    qsort(w.list, n, sizeof(*w.list), by_start);
+    *ret = w.list;
+    *ret_count = n < WEDR_TREE_CHILDREN_MAX ? n : WEDR_TREE_CHILDREN_MAX;
+    return WEDR_OK;
+}
+
+static void put_number(struct wedr_out *o, const char *key, int64_t v)
+{
+    wedr_out_key(o, key);
+    if (v >= 0) {
+        wedr_out_safe_i64(o, v);
+    } else {
+        wedr_out_null(o);
+    }
+}
+
+void wedr_tree_process_out(struct wedr_out *o, const struct wedr_tree_process *p)
+{
+    wedr_out_obj_begin(o);
+    wedr_out_put_text(o, "process_key", p->key);
+    wedr_out_put_text(o, "parent_key", p->parent_key);
+    put_number(o, "pid", p->pid);
+    put_number(o, "ppid", p->ppid);
+    wedr_out_put_text(o, "image_path", p->image_path);
+    wedr_out_put_text(o, "command_line", p->command_line);
+    wedr_out_put_text(o, "user", p->user);
+    wedr_out_put_time(o, "started", p->started_us);
+    wedr_out_put_time(o, "ended", p->ended_us);
+    wedr_out_obj_end(o);
+}

@@ -1,0 +1,549 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What people read and triage through the API: events, alerts, endpoints, processes, ledger, tail, export; in their scope."""
+import csv
+import http.client
+import io
+import json
+import time
+import urllib.parse
+
+import lab
+from people_client import BASE, House, make_user
+from server_client import Peer, zstd
+
+HOSTILE = ["<script>alert(1)</script><img src=x onerror=alert(1)>", "\x1b[31mred\x1b[0m\x07", "\u202egnp.exe\u2066",
+           "=cmd|'/c calc'!A1", "+1", "-1", "@SUM(A1)", "\tx", "\rx", "\uff1d1+1", "a\"b,c\r\nd", "\u0000"[:0] + "caf\u00e9 \U0001f600"]
+
+
+def stamp(us):
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(us // 1000000)) + ".%06dZ" % (us % 1000000)
+
+
+def now_us():
+    return time.time_ns() // 1000
+
+
+T0 = now_us() - 3600 * 1000000
+
+
+def create(seq, pid, ppid, path="/bin/sh", argument="x", ts=None):
+    key, parent = "%016x" % pid, "%016x" % ppid
+    name = path.rsplit("/", 1)[1]
+    command = name + " " + argument
+    same = {"uid": 0, "gid": 0, "euid": 0, "egid": 0, "suid": 0, "sgid": 0, "fsuid": 0, "fsgid": 0, "login_uid": 0,
+            "ns_user": 1, "ns_pid": 1, "ns_mnt": 1, "ns_net": 1, "ns_uts": 1, "ns_ipc": 1, "ns_cgroup": 1, "exe_inode": 5,
+            "exe_dev": 1, "exe_mode": 1, "exe_nlink": 1, "exe_uid": 0, "exe_size": 1, "cap_effective": 0,
+            "cap_permitted": 0, "cap_bounding": 2199023255551, "cgroup_id": 1, "pgid": pid, "sid": 1, "ns_pid_nr": pid,
+            "argv_size": 3, "comm": "sh"}
+    raw = dict(same, pid=pid, parent_pid=ppid, creating_pid=pid, process_key=key, parent_key=parent, image_path=path,
+               command_line=command, user="root")
+    return {"ts": stamp(T0 + seq if ts is None else ts), "module": "kernel_callback", "event_type": "process_create",
+            "process": {"pid": pid, "ppid": ppid, "key": key, "parent_key": parent, "name": name, "path": path,
+                        "command_line": command, "uid": 0, "user": "root"},
+            "raw": raw, "source": "kernel", "kind": "ProcessCreate", "event_version": 7, "seq": seq}
+
+
+def ended(seq, pid, ts=None):
+    return {"ts": stamp(T0 + seq if ts is None else ts), "module": "kernel_callback", "event_type": "process_terminate",
+            "process": {"pid": pid, "key": "%016x" % pid},
+            "raw": {"pid": pid, "exit_code": 0, "process_key": "%016x" % pid, "parent_pid": 1, "uid": 0, "comm": "sh"},
+            "source": "kernel", "kind": "ProcessExit", "event_version": 7, "seq": seq, "drop_count": 0, "trunc_count": 0}
+
+
+def alert(seq, n, severity="high", title="title", evidence=None):
+    raw = {"alert_id": "%032x" % n, "rule_id": "r%d" % (n % 2), "rule_title": title, "rule_language": "sigma",
+           "severity": severity, "severity_code": 4, "entity": "e", "event_time": stamp(T0 + n), "suppressed": 0,
+           "match_count": 1, "rules_serial": "1", "evidence": [] if evidence is None else evidence}
+    return {"ts": stamp(T0 + n), "module": "agent", "event_type": "alert", "raw": raw, "source": "agent",
+            "kind": "Alert", "event_version": 7, "seq": seq}
+
+
+class Town(House):
+    """A server with two endpoints, red-1 in group red and blue-1 in group blue, and people who see one of them."""
+
+    def __enter__(self):
+        super().__enter__()
+        self.red, self.blue = self.endpoint("red-1", "red"), self.endpoint("blue-1", "blue")
+        self.ann = make_user(self.admin, "ann", "analyst", ["red"])
+        self.vic = make_user(self.admin, "vic", "viewer", ["red"])
+        return self
+
+    def endpoint(self, name, group):
+        r = self.admin.post("/enrollment-tokens", {"uses": 1, "hours": 1, "group": group, "note": ""})
+        assert r.status == 201, r
+        p = Peer(self.server, self.lab.folder, name)
+        assert p.enroll(token=r.json["token"], hostname=name).status == 201
+        p.next = {}
+        return p
+
+    def send(self, peer, lines, stream="kernel.critical"):
+        """make(seq) for each line: seqs go on where the stream is."""
+        first = peer.next.get(stream, 1)
+        made = [make(first + i) for i, make in enumerate(lines)]
+        body = zstd(b"".join(json.dumps(l, separators=(",", ":")).encode() + b"\n" for l in made))
+        r = peer.post(first, len(made), body=body, stream=stream)
+        assert r.status == 202 and r.json["skipped"] == 0, r
+        peer.next[stream] = first + len(made)
+        return made
+
+    def alerts(self, count, who=None):
+        def there():
+            r = (who or self.admin).get("/alerts?limit=1000")
+            assert r.status == 200, r
+            return len(r.json["items"]) >= count and r.json["items"]
+        return lab.wait_for("%d alerts" % count, 30, there)
+
+
+def ok(r, status=200):
+    assert r.status == status, r
+    return r.json if r.body else None
+
+
+def pages(who, path, limit):
+    items, cursor = [], None
+    while True:
+        sign = "&" if "?" in path else "?"
+        page = ok(who.get("%s%slimit=%d%s" % (path, sign, limit, "&cursor=" + cursor if cursor else "")))
+        assert len(page["items"]) <= limit
+        items += page["items"]
+        cursor = page["next"]
+        if cursor is None:
+            return items
+        assert page["items"], "a page that has a next one is not empty"
+
+
+def encode(**query):
+    return urllib.parse.urlencode(query)
+
+
+def test_events_are_found_by_form_the_newest_first():
+    with Town() as t:
+        t.send(t.red, [lambda s, i=i: create(s, 100 + i, 1, "/usr/bin/p%d" % (i % 3)) for i in range(30)])
+        t.send(t.red, [lambda s: ended(s, 100)])
+        items = ok(t.admin.get("/events"))["items"]
+        assert len(items) == 31 and [e["seq"] for e in items] == list(range(31, 0, -1))
+        e = items[-1]
+        assert e["_id"] == "%s:%016x:kernel.critical:1" % (t.red.id, t.red.epoch)
+        assert e["_hostname"] == "red-1" and e["_endpoint_id"] == t.red.id and e["raw"]["argv_size"] == 3
+        assert ok(t.admin.get("/events/" + e["_id"])) == e
+        assert t.admin.get("/events/" + e["_id"][:-1] + "99").status == 404
+        assert t.admin.get("/events/nonsense").status == 404
+        n = lambda **q: len(ok(t.admin.get("/events?" + encode(**q)))["items"])
+        assert n(pid=100) == 2 and n(pid="100,101") == 3 and n(type="process_terminate") == 1
+        assert n(type="process_create,process_terminate") == 31
+        assert n(image_path="/usr/bin/p0") == 10 and n(**{"process_path.like": "/USR/*/p0"}) == 10
+        assert n(**{"pid.min": 105, "pid.max": 106}) == 2 and n(**{"process_path.not": "/usr/bin/p0"}) == 21
+        assert n(q="argv_size") == 30 and n(q="p0 x") == 10 and n(endpoint=t.blue.id) == 0
+        assert n(q="%") == 0 and n(q="_rgv") == 0, "LIKE's own marks are text"
+        assert n(**{"from": stamp(T0 + 5), "to": stamp(T0 + 8)}) == 3
+        for bad in ("pid=x", "pid=1;2", "nope=1", "type=nope", "from=yesterday", "limit=0", "limit=1001", "cursor=x",
+                    "pid=1&pid=2", "pid.like=1"):
+            assert t.admin.get("/events?" + bad).status == 400, bad
+        h = ok(t.admin.get("/events/histogram?" + encode(**{"from": stamp(T0 - 10**6), "to": stamp(T0 + 10**6)})))
+        assert sum(b["count"] for b in h["buckets"]) == 31 and h["interval_s"] == 1
+        assert sum(b["by_type"].get("process_create", 0) for b in h["buckets"]) == 30
+        columns = {c["name"]: c for c in ok(t.admin.get("/events/columns"))}
+        assert columns["pid"]["type"] == "integer" and "process_create" in columns["pid"]["types"]
+
+
+def test_a_cursor_holds_while_events_come():
+    with Town() as t:
+        same = T0 + 500000  # many events of one microsecond, over several batches and both endpoints
+        for _ in range(3):
+            t.send(t.red, [lambda s: create(s, 1000 + s, 1, ts=same)] * 7 + [lambda s: create(s, 1000 + s, 1)] * 3)
+            t.send(t.blue, [lambda s: create(s, 1000 + s, 1, ts=same)] * 5)
+        whole = [e["_id"] for e in ok(t.admin.get("/events?limit=1000"))["items"]]
+        assert len(whole) == len(set(whole)) == 45
+        for limit in (1, 4, 7, 44, 45):
+            assert [e["_id"] for e in pages(t.admin, "/events", limit)] == whole, limit
+        page = ok(t.admin.get("/events?limit=20"))
+        got, cursor = [e["_id"] for e in page["items"]], page["next"]
+        while cursor:
+            t.send(t.red, [lambda s: create(s, 5000 + s, 1, ts=now_us())])  # newer: behind the reader's back
+            page = ok(t.admin.get("/events?limit=6&cursor=" + cursor))
+            got += [e["_id"] for e in page["items"]]
+            cursor = page["next"]
+        assert got == whole
+        other = ok(t.admin.get("/alerts?limit=1"))
+        assert other["next"] is None
+        page = ok(t.admin.get("/events?limit=1"))
+        assert t.admin.get("/alerts?cursor=" + page["next"]).status == 400, "a cursor belongs to its list"
+
+
+def test_another_groups_endpoint_does_not_exist():
+    with Town() as t:
+        for p in (t.red, t.blue):
+            t.send(p, [lambda s: create(s, 7, 1, "/bin/secret"), lambda s: create(s, 8, 7)])
+            t.send(p, [lambda s: alert(s, s, evidence=[{"epoch": "%016x" % p.epoch, "stream": "kernel.critical", "seq": 1,
+                                                        "event": {"x": 1}}])], "alert")
+        everything = t.alerts(2)
+        foreign = [a for a in everything if a["endpoint_id"] == t.blue.id][0]["id"]
+        own = [a for a in everything if a["endpoint_id"] == t.red.id][0]["id"]
+        event = "%s:%016x:kernel.critical:1" % (t.blue.id, t.blue.epoch)
+        for who in (t.ann, t.vic):
+            for path in ("/events", "/events?endpoint=" + t.blue.id, "/events?q=secret", "/alerts", "/endpoints", "/ledger",
+                         "/alerts?endpoint=" + t.blue.id, "/coverage-gaps", "/events?hostname=blue-1", "/endpoints?q=blue"):
+                text = who.get(path).body.decode()
+                assert t.blue.id not in text and "blue-1" not in text, (path, text)
+            for path in ("/events/" + event, "/alerts/" + foreign, "/endpoints/" + t.blue.id,
+                         "/endpoints/%s/ledger" % t.blue.id, "/endpoints/%s/processes/%016x" % (t.blue.id, 7),
+                         "/endpoints/%s/processes/%016x/timeline" % (t.blue.id, 7), "/events/tail?endpoint=" + t.blue.id):
+                assert who.get(path).status == 404, path
+            assert [e["id"] for e in ok(who.get("/endpoints"))["items"]] == [t.red.id]
+            assert sum(b["count"] for b in ok(who.get("/events/histogram"))["buckets"]) == 3
+        assert t.ann.patch("/alerts/" + foreign, {"state": "closed"}, headers={"If-Match": "*"}).status == 404
+        assert t.ann.post("/alerts/bulk", {"ids": [own, foreign], "state": "closed"}).status == 404
+        assert ok(t.ann.get("/alerts/" + own))["state"] == "new", "all or none"
+        assert t.ann.post("/alerts/%s/comments" % foreign, {"text": "x"}).status == 404
+        for sql in ("SELECT count(*) FROM events WHERE hostname='blue-1'", "SELECT count(*) FROM alerts WHERE agent_id='%s'" % t.blue.id,
+                    "SELECT count(*) FROM agents WHERE hostname='blue-1'", "SELECT count(*) FROM process_tree WHERE agent_id='%s'" % t.blue.id,
+                    "SELECT count(*) FROM ledger WHERE agent_id='%s'" % t.blue.id, "SELECT count(*) FROM events WHERE raw LIKE '%%blue%%' OR agent_id<>'%s'" % t.red.id):
+            assert ok(t.ann.post("/events/sql", {"sql": sql}))["rows"] == [[0]], sql
+            assert ok(t.admin.post("/events/sql", {"sql": sql}))["rows"] != [[0]], sql
+        for body in ({"filter": {}, "format": "ndjson"}, {"filter": {"endpoint": t.blue.id}, "format": "csv"},
+                     {"sql": "SELECT * FROM alerts", "format": "csv"}, {"sql": "SELECT * FROM agents", "format": "ndjson"}):
+            r = t.ann.post("/events/export", body)
+            assert r.status == 200 and t.blue.id.encode() not in r.body and b"blue-1" not in r.body, (body, r)
+        # Viewers neither write SQL nor export nor triage.
+        assert t.vic.post("/events/sql", {"sql": "SELECT 1"}).status == 403
+        assert t.vic.post("/events/export", {"filter": {}, "format": "csv"}).status == 403
+        assert t.vic.patch("/alerts/" + own, {"state": "closed"}, headers={"If-Match": "*"}).status == 403
+        assert t.ann.patch("/endpoints/" + t.red.id, {"note": "x"}, headers={"If-Match": "*"}).status == 403
+        # A moved endpoint is seen at once, and no longer when it is moved away.
+        ok(t.admin.patch("/endpoints/" + t.blue.id, {"group": "red"}, headers={"If-Match": "*"}))
+        assert len(ok(t.ann.get("/endpoints"))["items"]) == 2 and t.ann.get("/events/" + event).status == 200
+        ok(t.admin.patch("/endpoints/" + t.blue.id, {"group": "blue"}, headers={"If-Match": "*"}))
+        assert t.ann.get("/alerts/" + foreign).status == 404
+
+
+def test_an_alert_is_triaged_by_several_people_at_once():
+    with Town() as t:
+        t.send(t.red, [lambda s, i=i: alert(s, i, "critical" if i == 3 else "low", evidence=[
+            {"epoch": "%016x" % t.red.epoch, "stream": "kernel.critical", "seq": 9, "event": {"x": 18446744073709551615}}])
+            for i in range(1, 6)], "alert")
+        t.alerts(5)
+        items = ok(t.ann.get("/alerts"))["items"]
+        assert [a["alert_id"] for a in items] == ["%032x" % i for i in (5, 4, 3, 2, 1)]
+        assert [a["id"] for a in pages(t.ann, "/alerts", 2)] == [a["id"] for a in items]
+        a = items[2]
+        r = t.ann.get("/alerts/" + a["id"])
+        tag, whole = r.headers["etag"], ok(r)
+        assert whole["evidence"] == [{"_id": "%s:%016x:kernel.critical:9" % (t.red.id, t.red.epoch),
+                                      "_endpoint_id": t.red.id, "x": 18446744073709551615}]
+        assert whole["comments"] == [] and whole["state"] == "new" and whole["resolution"] is None
+        change = {"state": "closed", "resolution": "benign", "assignee": "ann", "tags": ["a", "b"]}
+        assert t.ann.patch("/alerts/" + a["id"], change).status == 428
+        r = t.ann.patch("/alerts/" + a["id"], change, headers={"If-Match": tag})
+        new = ok(r)
+        assert r.headers["etag"] != tag and {k: new[k] for k in change} == change and new["version"] == a["version"] + 1
+        assert t.ann.patch("/alerts/" + a["id"], {"state": "new"}, headers={"If-Match": tag}).status == 412
+        for tag2 in ("x", '"x"', '"0"', 'W/"1"'):
+            assert t.ann.patch("/alerts/" + a["id"], {"state": "new"}, headers={"If-Match": tag2}).status == 412, tag2
+        star = {"If-Match": "*"}
+        assert t.ann.patch("/alerts/" + items[0]["id"], {"resolution": "benign"}, headers=star).status == 422
+        for bad in ({}, {"state": "open"}, {"resolution": 1}, {"assignee": ""}, {"tags": ["a", "a"]}, {"tags": [""]},
+                    {"tags": "a"}, {"nope": 1}, {"tags": ["x" * 65]}, {"assignee": "a\u001bb"}, {"state": None}):
+            assert t.ann.patch("/alerts/" + a["id"], bad, headers=star).status == 400, bad
+        n = lambda **q: len(ok(t.ann.get("/alerts?" + encode(**q)))["items"])
+        assert n(state="closed") == 1 and n(state="new,in_progress") == 4 and n(severity="critical") == 1
+        assert n(assignee="ann") == 1 and n(assignee="") == 4 and n(tag="a") == 1 and n(rule="r1") == 3 and n(q="TITLE") == 5
+        assert n(**{"from": stamp(T0 + 2), "to": stamp(T0 + 4)}) == 2
+        for bad in ("state=open", "severity=bad", "state=", "from=x", "limit=0", "x=1", "cursor=x"):
+            assert t.ann.get("/alerts?" + bad).status == 400, bad
+        ids = [x["id"] for x in items if x["id"] != a["id"]]
+        assert ok(t.ann.post("/alerts/bulk", {"ids": ids, "state": "in_progress", "assignee": "bob"})) == {"changed": 4}
+        assert ok(t.ann.post("/alerts/bulk", {"ids": ids, "state": "in_progress"})) == {"changed": 0}
+        assert t.ann.post("/alerts/bulk", {"ids": ids + ["999999"], "state": "closed"}).status == 404
+        for bad in ([], ids + ids[:1], ["x"], [1], [str(i) for i in range(1, 502)]):
+            assert t.ann.post("/alerts/bulk", {"ids": bad, "state": "closed"}).status == 400, len(bad)
+        path = "/alerts/%s/comments" % a["id"]
+        c = ok(t.ann.post(path, {"text": "<b>mine</b>\nline two"}), 201)
+        assert c["author"] == "ann"
+        theirs = ok(t.admin.post(path, {"text": "not yours"}), 201)
+        for bad in ({}, {"text": ""}, {"text": "x" * 10001}, {"text": 1}, {"text": "\u001b[2J"}):
+            assert t.ann.post(path, bad).status == 400, bad
+        assert [x["text"] for x in ok(t.ann.get("/alerts/" + a["id"]))["comments"]] == ["<b>mine</b>\nline two", "not yours"]
+        assert t.ann.delete(path + "/" + theirs["id"]).status == 403
+        assert t.ann.delete("/alerts/%s/comments/%s" % (ids[0], c["id"])).status == 404
+        assert t.ann.delete(path + "/" + c["id"]).status == 204 and t.ann.delete(path + "/" + c["id"]).status == 404
+        assert ok(t.ann.get("/alerts/" + a["id"]))["comments_count"] == 1
+        actions = [e["action"] for e in ok(t.admin.get("/audit?limit=100&actor=ann"))["items"]]
+        assert actions.count("alert.change") == 2 and "alert.comment" in actions and "alert.comment_delete" in actions
+        # The same alert again, by a restarted sensor: it keeps what people made of it.
+        t.send(t.red, [lambda s: alert(s, 3, "critical")], "alert")
+        t.send(t.red, [lambda s: alert(s, 77)], "alert")
+        t.alerts(6)
+        assert ok(t.ann.get("/alerts/" + a["id"]))["state"] == "closed"
+
+
+def test_endpoints_say_how_they_are():
+    with Town() as t:
+        assert [e["status"] for e in ok(t.admin.get("/endpoints"))["items"]] == ["never", "never"]
+        metrics = {"engine": {"source": "ebpf"}, "sensor": {"hooks_live": 40, "hooks_missing": 2, "missing": "a, <b>",
+                                                            "governor": "full"}}
+        assert t.red.heartbeat(metrics=metrics).status == 200
+        assert t.blue.heartbeat(status="degraded", health=["<i>disk</i>", "\u202ex"]).status == 200
+        by = {e["hostname"]: e for e in ok(t.admin.get("/endpoints"))["items"]}
+        assert by["red-1"]["status"] == "online" and by["blue-1"]["status"] == "degraded"
+        assert by["blue-1"]["health"] == ["<i>disk</i>", "\u202ex"] and by["red-1"]["group"] == "red"
+        assert by["red-1"]["sensor"]["hooks_missing"] == ["a", "<b>"] and by["red-1"]["sensor"]["source"] == "ebpf"
+        assert by["red-1"]["address"] == "127.0.0.1" and by["red-1"]["streams"][0]["in_flight"] == 3
+        n = lambda **q: len(ok(t.admin.get("/endpoints?" + encode(**q)))["items"])
+        assert n(status="degraded") == 1 and n(group="red") == 1 and n(q="RED") == 1 and n(q="%") == 0
+        assert [e["hostname"] for e in pages(t.admin, "/endpoints", 1)] == ["blue-1", "red-1"]
+        r = t.admin.get("/endpoints/" + t.red.id)
+        tag, e = r.headers["etag"], ok(r)
+        assert e["metrics"] == metrics and e["note"] == ""
+        assert t.admin.patch("/endpoints/" + t.red.id, {"note": "x"}).status == 428
+        r = t.admin.patch("/endpoints/" + t.red.id, {"note": "n\u00f6te", "revoked": True}, headers={"If-Match": tag})
+        e = ok(r)
+        assert e["note"] == "n\u00f6te" and e["status"] == "revoked" and e["group"] == "red"
+        assert t.admin.patch("/endpoints/" + t.red.id, {"note": "y"}, headers={"If-Match": tag}).status == 412
+        assert t.red.heartbeat().status == 403
+        for bad in ({}, {"group": ""}, {"group": "a b"}, {"group": "x" * 65}, {"revoked": 1}, {"note": "x" * 1001}, {"id": "x"}):
+            assert t.admin.patch("/endpoints/" + t.red.id, bad, headers={"If-Match": "*"}).status == 400, bad
+        assert "endpoint.change" in [a["action"] for a in ok(t.admin.get("/audit"))["items"]]
+
+
+def test_the_ledger_and_its_gaps_are_lists():
+    with Town() as t:
+        for p in (t.red, t.blue):
+            t.send(p, [lambda s: create(s, 10 + s, 1)] * 5)
+            t.send(p, [lambda s: ended(s, 10)], "kernel.bulk")
+        rows = ok(t.admin.get("/ledger"))["items"]
+        assert len(rows) == 4 and all(r["missing"] == 0 and r["losses"] == [] for r in rows)
+        assert sorted((r["hostname"], r["stream"], r["stored"]) for r in rows) == [
+            ("blue-1", "kernel.bulk", 1), ("blue-1", "kernel.critical", 5), ("red-1", "kernel.bulk", 1), ("red-1", "kernel.critical", 5)]
+        assert pages(t.admin, "/ledger", 1) == rows
+        own = ok(t.ann.get("/endpoints/%s/ledger" % t.red.id))["items"]
+        assert own == [r for r in rows if r["endpoint_id"] == t.red.id] == ok(t.ann.get("/ledger"))["items"]
+        assert ok(t.admin.get("/coverage-gaps"))["items"] == []
+        assert ok(t.admin.get("/rules?limit=2"))["next"] and t.admin.get("/rules?cursor=x").status == 400
+        rules = pages(t.vic, "/rules", 200)
+        assert len(rules) > 20 and all(r["alerts_7d"] == 0 and r["enabled"] in (True, False) for r in rules)
+
+
+def test_a_process_has_ancestors_children_and_a_timeline():
+    with Town() as t:
+        made = [lambda s: create(s, 1, 0, "/sbin/init"), lambda s: create(s, 50, 1, "/usr/sbin/sshd"),
+                lambda s: create(s, 60, 50, "/bin/bash", "<b>")]
+        made += [lambda s, i=i: create(s, 100 + i, 60, "/bin/ls") for i in range(12)]
+        made += [lambda s, i=i: ended(s, 100 + i) for i in range(12)] + [lambda s: ended(s, 60)]
+        t.send(t.red, made)
+        path = "/endpoints/%s/processes/%016x" % (t.red.id, 60)
+
+        def known():
+            r = t.vic.get(path)
+            return r.status == 200 and all(p["ended"] for p in [r.json["process"]] + r.json["children"]) and r.json
+        tree = lab.wait_for("the process", 30, known)
+        assert tree["process"]["image_path"] == "/bin/bash" and tree["process"]["command_line"] == "bash <b>"
+        assert [p["pid"] for p in tree["ancestors"]] == [50, 1]
+        assert [p["pid"] for p in tree["children"]] == list(range(100, 112)) and tree["more"] is False
+        got, cursor = [], ""
+        while cursor is not None:
+            page = ok(t.vic.get(path + "?limit=5" + ("&cursor=" + cursor if cursor else "")))
+            got += page["children"]
+            cursor = page["next"]
+            assert page["more"] is (cursor is not None)
+        assert got == tree["children"]
+        line = pages(t.vic, path + "/timeline", 1)
+        assert [e["event_type"] for e in line] == ["process_create", "process_terminate"]
+        assert t.vic.get("/endpoints/%s/processes/%016x" % (t.red.id, 999)).status == 404
+        assert t.vic.get("/endpoints/%s/processes/nope" % t.red.id).status == 404
+        assert t.vic.get("/endpoints/nope/processes/%016x" % 60).status == 404
+        # Detection forgets processes; the events do not.
+        t.server.stop()
+        import os
+        import sqlite3
+        db = sqlite3.connect(os.path.join(t.server.data, "state.db"))
+        db.execute("DELETE FROM process")
+        db.commit()
+        db.close()
+        t.server.start()
+        t.vic.client = type(t.vic.client)(t.server)
+        again = ok(t.vic.get(path))
+        for p in again["children"] + tree["children"] + [again["process"], tree["process"]]:
+            p.pop("ended")
+        assert again["children"] == tree["children"], (again, tree)
+        assert again["process"] == tree["process"], (again["process"], tree["process"])
+
+
+def test_sql_has_limits_and_says_where_it_is_wrong():
+    with Town(sql={"time_limit_ms": 1500}) as t:
+        t.send(t.red, [lambda s: create(s, 10 + s, 1)] * 20)
+        sql = lambda text, **more: t.admin.post("/events/sql", dict(sql=text, **more))
+        r = ok(sql("SELECT pid, process_path AS p, 9223372036854775807, 1.5, NULL, x'00ff' FROM events ORDER BY pid", limit=2))
+        assert [c["name"] for c in r["columns"]][:2] == ["pid", "p"] and r["truncated"] is True
+        assert r["rows"] == [[11, "/bin/sh", "9223372036854775807", 1.5, None, "00ff"], [12, "/bin/sh", "9223372036854775807", 1.5, None, "00ff"]]
+        r = sql("SELECT 1,\n  nope FROM events")
+        assert r.status == 422 and r.json["line"] == 2 and r.json["column"] == 3 and "nope" in r.json["detail"], r
+        for bad in ("DELETE FROM events", "SELECT 1; SELECT 2", "PRAGMA user_version", "ATTACH 'x' AS y", "SELECT * FROM state.user",
+                    "SELECT password FROM user", "", "SELECT load_extension('x')", "SELECT hash FROM state.session"):
+            r = sql(bad)
+            assert r.status == (400 if bad == "" else 422), (bad, r)
+        slow = "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x+1 FROM c) SELECT count(*) FROM c"
+        assert sql(slow).status == 408
+        big = "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x+1 FROM c) SELECT group_concat(hex(x)||'%s') FROM c" % ("x" * 1000)
+        assert sql(big).status in (408, 413)
+        for bad in ({"limit": 0}, {"limit": 10001}, {"limit": "1"}):
+            assert sql("SELECT 1", **bad).status == 400, bad
+
+
+def test_hostile_text_stays_text_everywhere():
+    with Town() as t:
+        t.send(t.red, [lambda s, i=i, text=text: create(s, 100 + i, 1, "/bin/sh", text) for i, text in enumerate(HOSTILE)])
+        t.send(t.red, [lambda s: alert(s, 1, title=HOSTILE[0] + HOSTILE[2])], "alert")
+        t.alerts(1)
+        items = ok(t.admin.get("/events"))["items"]
+        got = sorted(e["process"]["command_line"] for e in items if e["event_type"] == "process_create")
+        assert got == sorted("sh " + h for h in HOSTILE), got
+        assert ok(t.admin.get("/alerts"))["items"][0]["rule_title"] == HOSTILE[0] + HOSTILE[2]
+        for text in HOSTILE:
+            found = ok(t.admin.get("/events?" + encode(command_line="sh " + text))) if text.isprintable() else None
+            assert found is None or len(found["items"]) == 1, text
+        r = t.admin.get("/events?" + encode(q="\x1b"))
+        assert r.status == 400, "control characters are no parameter"
+        r = t.admin.post("/events/export", {"sql": "SELECT substr(command_line,4) AS c, pid, -5 AS n FROM events WHERE event_type='process_create' ORDER BY pid",
+                                            "format": "csv"})
+        assert r.status == 200 and r.headers["content-disposition"] == 'attachment; filename="events.csv"'
+        rows = list(csv.reader(io.StringIO(r.body.decode(), newline="")))
+        assert rows[0] == ["c", "pid", "n"] and len(rows) == 1 + len(HOSTILE)
+        for row, text in zip(rows[1:], HOSTILE):
+            assert row[0] == ("'" + text if text[:1] in "=+-@\t\r\uff1d" else text), row
+            assert row[2] == "-5"
+        # One line of a megabyte, through every door.
+        big = "y" * ((1 << 19) - 2000)  # it stands in a line twice
+        t.send(t.red, [lambda s: create(s, 999, 1, "/bin/sh", big)] * 9)
+        e = ok(t.admin.get("/events?pid=999&limit=1"))["items"][0]
+        assert e["process"]["command_line"] == "sh " + big and ok(t.admin.get("/events/" + e["_id"])) == e
+        assert len(pages(t.admin, "/events?pid=999", 1000)) == 9, "a page ends early, the next one goes on"
+        assert len(ok(t.admin.get("/events?pid=999"))["items"]) < 9
+        body = t.admin.post("/events/export", {"filter": {"pid": "999"}, "format": "ndjson"}).body
+        assert sorted(json.loads(l)["_id"] for l in body.splitlines()) == sorted(x["_id"] for x in pages(t.admin, "/events?pid=999", 9))
+        assert ok(t.admin.post("/events/sql", {"sql": "SELECT length(raw) FROM events WHERE pid=999"}))["rows"][0][0] > 1000000
+
+
+def test_exports_are_whole_or_refused():
+    with Town() as t:
+        for _ in range(4):
+            t.send(t.red, [lambda s: create(s, 10 + s, 1)] * 2000)
+        r = t.ann.post("/events/export", {"filter": {"type": "process_create"}, "format": "ndjson"})
+        lines = r.body.splitlines()
+        assert r.status == 200 and len(lines) == 8000 and len({json.loads(l)["_id"] for l in lines}) == 8000
+        r = t.ann.post("/events/export", {"filter": {"pid.min": "8000"}, "format": "csv"})
+        rows = list(csv.reader(io.StringIO(r.body.decode(), newline="")))
+        assert rows[0][:3] == ["ts", "received_at", "agent_id"] and len(rows) == 1 + 11
+        for bad in ({}, {"format": "xml", "filter": {}}, {"format": "csv", "filter": {"nope": "1"}}, {"format": "csv", "filter": []},
+                    {"format": "csv", "filter": {"pid": 1}}, {"format": "csv", "sql": "SELECT 1", "filter": {}}):
+            assert t.ann.post("/events/export", bad).status == 400, bad
+        assert t.ann.post("/events/export", {"format": "csv", "sql": "SELECT nope"}).status == 422
+
+
+class Watch:
+    """A reader of server-sent events."""
+
+    def __init__(self, who, path, headers=None):
+        self.c = who.client.connection(timeout=30)
+        h = dict(headers or {}, Cookie="__Host-wedr_session=" + who.cookie)
+        self.c.request("GET", BASE + path, headers=h)
+        self.r = self.c.getresponse()
+        assert self.r.status == 200, (self.r.status, self.r.read(300))
+        assert self.r.getheader("content-type") == "text/event-stream"
+
+    def next(self):
+        """(event, data) of the next message that is no comment."""
+        event, data = "message", None
+        while True:
+            line = self.r.readline()
+            assert line, "the stream ended"
+            line = line.decode().rstrip("\n")
+            if line == "" and data is not None:
+                return event, json.loads(data)
+            if line.startswith("event: "):
+                event = line[7:]
+            elif line.startswith("data: "):
+                data = line[6:]
+
+    def close(self):
+        self.r.close()
+        self.c.close()
+
+
+def test_new_events_are_told_to_those_who_may_see_them():
+    with Town() as t:
+        t.send(t.red, [lambda s: create(s, 5, 1)])
+        every, red, ends = Watch(t.admin, "/events/tail"), Watch(t.vic, "/events/tail"), Watch(t.admin, "/events/tail?type=process_terminate&endpoint=" + t.red.id)
+        assert every.r.readline() == red.r.readline() == ends.r.readline() == b"retry: 1000\n"
+        time.sleep(0.5)  # the watchers are in place when they have been greeted and taken over
+        begin = time.monotonic()
+        t.send(t.blue, [lambda s: create(s, 70, 1)])
+        t.send(t.red, [lambda s: create(s, 80, 1, argument="<b>"), lambda s: ended(s, 80)])
+        event, data = every.next()
+        took = time.monotonic() - begin
+        assert event == "message" and data["_hostname"] == "blue-1" and data["process"]["pid"] == 70
+        assert [every.next()[1]["event_type"] for _ in range(2)] == ["process_create", "process_terminate"]
+        print("             first event %.0f ms after the commit began" % (took * 1000))
+        first = red.next()[1]
+        assert first["_hostname"] == "red-1" and first["process"]["command_line"] == "sh <b>", "nothing of blue"
+        assert ends.next()[1]["event_type"] == "process_terminate"
+        for w in (every, red, ends):
+            w.close()
+        again = Watch(t.vic, "/events/tail", {"Last-Event-ID": "x"})
+        assert again.next() == ("lost", {"count": None})
+        again.close()
+        assert t.admin.get("/events/tail?type=nope").status == 400
+        assert t.admin.get("/events/tail?endpoint=nope").status == 404
+
+
+def test_a_slow_watcher_is_told_what_it_lost_and_holds_up_nobody():
+    with Town() as t:
+        slow = Watch(t.admin, "/events/tail")
+        time.sleep(0.5)
+        sent = 0
+        for _ in range(5):
+            t.send(t.red, [lambda s: create(s, 10 + s, 1)] * 2000)
+            sent += 2000
+        got = lost = 0
+        while got + lost < sent:
+            event, data = slow.next()
+            if event == "lost":
+                lost += data["count"]
+            else:
+                got += 1
+        assert got + lost == sent and lost > 0 and got > 0, (got, lost)
+        slow.close()
+
+
+def test_watchers_are_counted():
+    with Town() as t:
+        watches = [Watch(t.vic, "/events/tail") for _ in range(8)]
+        r = t.vic.get("/alerts/stream")
+        assert r.status == 429 and r.headers["retry-after"], r
+        assert Watch(t.ann, "/alerts/stream").r.status == 200
+        watches.pop().close()
+        lab.wait_for("the place", 40, lambda: t.vic.client.request("GET", BASE + "/events/tail?type=nope", headers={
+            "Cookie": "__Host-wedr_session=" + t.vic.cookie}).status == 400)
+
+
+def test_alerts_are_told_when_made_and_when_changed():
+    with Town() as t:
+        every, red = Watch(t.admin, "/alerts/stream"), Watch(t.vic, "/alerts/stream")
+        time.sleep(0.5)
+        t.send(t.blue, [lambda s: alert(s, 1)], "alert")
+        t.send(t.red, [lambda s: alert(s, 2)], "alert")
+        event, data = red.next()
+        assert event == "created" and data["endpoint_id"] == t.red.id and data["state"] == "new"
+        assert {every.next()[1]["endpoint_id"] for _ in range(2)} == {t.red.id, t.blue.id}
+        ok(t.ann.patch("/alerts/" + data["id"], {"state": "in_progress"}, headers={"If-Match": "*"}))
+        event, changed = red.next()
+        assert event == "changed" and changed["id"] == data["id"] and changed["state"] == "in_progress"
+        ok(t.ann.post("/alerts/%s/comments" % data["id"], {"text": "x"}), 201)
+        assert red.next()[1]["comments_count"] == 1
+        begin = time.monotonic()
+        t.server.stop()  # with watchers
+        assert time.monotonic() - begin < 20 * lab.SLOW
+        t.server.start()
+
+
+if __name__ == "__main__":
+    lab.main()
