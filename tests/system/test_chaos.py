@@ -18,7 +18,7 @@ from server_client import Peer, lines, zstd
 ROUNDS = 100 if lab.FULL else 6
 DAY_US = 86400 * 10**6
 # Everything that takes hours happens within seconds.
-EVENTS = {"keep_interval_ms": 20, "merge_lines": 120, "merge_after_s": 1, "merge_grace_s": 2, "seal_after_s": 1,
+EVENTS = {"keep_interval_ms": 20, "merge_lines": 120, "merge_after_s": 1, "merge_grace_s": 5, "seal_after_s": 1,
           "seal_level": 5, "retention_days": 2, "low_water_bytes": 0}
 
 
