@@ -35,7 +35,9 @@ static __always_inline void file_scanned(u64 file, u32 mechanism, struct wedr_fi
     struct file_work *w = work_get();
     u64 dentry = ADDRESS(file___file, file, f_path.dentry);
     u64 name = ADDRESS(dentry___file, dentry, d_name.name);
-    inode_watch(ADDRESS(file___file, file, f_inode), mechanism);
+    if (mechanism != WEDR_SCAN_SAMPLE) {
+        inode_watch(ADDRESS(file___file, file, f_inode), mechanism);
+    }
     if (!w) {
         return;
     }

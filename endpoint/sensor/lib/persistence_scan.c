@@ -107,7 +107,8 @@ static int scan_open(struct scan *s, int dir, const char *path, uint8_t mechanis
         batch_end(s);
     }
     /* O_PATH: nothing is read, no device or pipe is woken. */
-    int fd = openat(dir, path, O_PATH | O_CLOEXEC);
+    int fd =
+        openat(dir, path, O_PATH | O_CLOEXEC | (mechanism == WEDR_SCAN_SAMPLE ? O_NOFOLLOW : 0));
     if (fd >= (int)WEDR_SCAN_FILES) {
         (void)close(fd);
         return -1;
@@ -200,6 +201,24 @@ static void scan_pattern(struct scan *s, const char *pattern, uint8_t mechanism)
     }
 }
 
+/* A host with hardly a file that is watched: any other shows how names are found, too. */
+static void scan_samples(struct scan *s)
+{
+    static const char *const folders[] = {"/etc", "/usr/bin", "/bin"};
+    for (size_t i = 0; i < WEDR_ARRAY_COUNT(folders); i++) {
+        size_t left = BATCH / WEDR_ARRAY_COUNT(folders);
+        DIR *d = opendir(folders[i]);
+        for (const struct dirent *e = d ? readdir(d) : NULL; e && left; e = readdir(d)) {
+            if (e->d_name[0] != '.' && scan_open(s, dirfd(d), e->d_name, WEDR_SCAN_SAMPLE) >= 0) {
+                left--;
+            }
+        }
+        if (d) {
+            (void)closedir(d);
+        }
+    }
+}
+
 void wedr_persistence_scan(struct bpf_object *obj)
 {
     const struct bpf_program *p = bpf_object__find_program_by_name(obj, "wedr_file_list");
@@ -221,6 +240,11 @@ void wedr_persistence_scan(struct bpf_object *obj)
         }
         batch_end(s);
         wedr_dcache_solve(s->samples, s->sample_count, &s->ctl.table, &s->ctl.shift);
+        if (!s->ctl.table) {
+            scan_samples(s);
+            batch_end(s);
+            wedr_dcache_solve(s->samples, s->sample_count, &s->ctl.table, &s->ctl.shift);
+        }
     }
     s->ctl.scanner = 0;
     (void)bpf_map_update_elem(s->ctl_map, &zero, &s->ctl, BPF_ANY);

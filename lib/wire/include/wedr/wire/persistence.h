@@ -42,6 +42,7 @@ struct wedr_persist_bits {
 /* Map "file_ctl", one value: how names are looked up in the kernel's directory cache, found out by
  * the loader; and what the loader has open for the scan. */
 #define WEDR_SCAN_FILES 512u
+#define WEDR_SCAN_SAMPLE 0xffu /* in place of a mechanism: tells how names are found, no more */
 struct wedr_file_ctl {
     uint64_t table;   /* address of the first bucket; 0: names are not looked up */
     uint32_t shift;   /* bucket = hash >> shift */
