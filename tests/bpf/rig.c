@@ -73,6 +73,11 @@ void rig_open_areas(struct rig *r, const char *const *areas, uint32_t ring_bytes
     open_new(r, areas, false, ring_bytes);
 }
 
+void rig_open_walk(struct rig *r, const char *const *areas, bool slow_walk)
+{
+    open_new(r, areas, slow_walk, 0);
+}
+
 void rig_detach(struct rig *r)
 {
     wedr_bpf_ring_close(r->ring);

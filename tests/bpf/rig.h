@@ -42,6 +42,8 @@ int rig_unable(void);
 void rig_open(struct rig *r, bool slow_walk, uint32_t ring_bytes);
 /* The same with some areas only: loads faster. Ended by NULL. */
 void rig_open_areas(struct rig *r, const char *const *areas, uint32_t ring_bytes);
+/* The same with the one walk or the other. */
+void rig_open_walk(struct rig *r, const char *const *areas, bool slow_walk);
 /* Sensor and ring again after rig_detach. */
 void rig_reopen(struct rig *r);
 void rig_detach(struct rig *r); /* closes handles, leaves the pins */

@@ -142,3 +142,22 @@ int rig_empty(void **state)
                    r->dir);
     return system(command);
 }
+
+static int setup_words(void **state, bool slow_walk)
+{
+    static const char *const areas[] = {"file", NULL};
+    static struct rig rig;
+    rig_open_walk(&rig, areas, slow_walk);
+    *state = &rig;
+    return 0;
+}
+
+int rig_setup_words_fast(void **state)
+{
+    return setup_words(state, false);
+}
+
+int rig_setup_words_slow(void **state)
+{
+    return setup_words(state, true);
+}

@@ -19,3 +19,10 @@ void rig_sync(struct rig *r);
 int rig_empty(void **state);
 /* Prints the records about files of that process: for whoever looks for the reason of a failure. */
 void rig_show(struct rig *r, pid_t pid);
+/* Test fixtures: a rig that has names by the caller's words alone (no area `truth`). */
+int rig_setup_words_fast(void **state);
+int rig_setup_words_slow(void **state);
+/* Like rig_run_both_walks, with them. */
+#define rig_run_words(tests)                                                                \
+    ((cmocka_run_group_tests_name("fast walk", tests, rig_setup_words_fast, rig_teardown) + \
+      cmocka_run_group_tests_name("probe walk", tests, rig_setup_words_slow, rig_teardown)) != 0)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Names that are swapped while the kernel is at work with them. A lease on the file makes
- * truncate() wait between its look at the name and its end, so the swap falls there each time. Once
- * per way of walking paths. */
+ * truncate() wait between its look at the name and its end, so the swap falls there each time. What
+ * is told of it by the caller's words alone, without the area `truth`; once per way of walking
+ * paths. */
 #include "rig_file.h"
 
 #include <fcntl.h>
@@ -162,5 +163,5 @@ int main(void)
     if (name == MAP_FAILED) {
         return 1;
     }
-    return rig_run_both_walks(tests);
+    return rig_run_words(tests);
 }

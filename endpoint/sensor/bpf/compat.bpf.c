@@ -15,8 +15,6 @@
 #include "file_open.bpf.h"
 #include "named.bpf.h"
 
-#define TS_COMPAT 0x2u             /* x86: thread_info.status */
-#define TIF_32BIT_ARM64 (1u << 22) /* thread_info.flags */
 #define LIMIT_32BIT 0x100000000ul
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
@@ -34,14 +32,6 @@ struct {
     __type(key, u64);
     __type(value, u8);
 } compat_seen SEC(".maps");
-
-static __always_inline bool in_compat_call(struct task_struct *t)
-{
-    struct task_struct___x86 *x = (void *)t;
-    struct task_struct___arm64 *a = (void *)t;
-    return IS_X86 ? (x->thread_info.status & TS_COMPAT) != 0
-                  : (a->thread_info.flags & TIF_32BIT_ARM64) != 0;
-}
 
 /* Argument n (a constant, 0 to 4). */
 static __always_inline u32 compat_arg(void *regs, int n)

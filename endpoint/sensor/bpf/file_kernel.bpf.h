@@ -158,6 +158,10 @@ static __always_inline bool is_kernel_fs(u64 magic)
            magic == MAGIC_SECURITYFS || magic == MAGIC_SELINUX;
 }
 
+struct spot {
+    u64 dentry, mount; /* mount: address of a struct mount */
+};
+
 /* What a record says about an inode; all 0 when there is none. */
 struct inode_facts {
     u64 inode;

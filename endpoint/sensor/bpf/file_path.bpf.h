@@ -6,47 +6,17 @@
  * or the record says "changed". A name whose page is not in memory at entry cannot be read there
  * (these programs may not wait for a page): then the record has no path_source. Where the name
  * leads is then looked up in kernel objects (file_resolve.bpf.h).
+ *
+ * Where the area `truth` is attached (truth.bpf.c), the kernel's own objects of the call have taken
+ * the place of all that by the time it ends, and neither the text nor where it leads is asked.
  */
 #pragma once
 
 #include "file_record.bpf.h"
 #include "file_resolve.bpf.h"
+#include "path_call.bpf.h"
 
-#define HEAD_BYTES 256u /* of a name, kept from entry to exit */
 #define NAME_BYTES 4096u
-#define ATTR_BYTES 256u
-
-enum { TARGET = 0, ORIGIN = 1 };
-
-struct call_name {
-    u64 address;
-    u64 hash;           /* of the whole name */
-    struct spot folder; /* that holds the last component, at entry; 0: not known */
-    int dirfd;
-    u32 len; /* with NUL; 0: could not be read */
-    u8 head[HEAD_BYTES];
-};
-
-struct path_call {
-    u32 op; /* WEDR_FILE_OP_*; 0: no call is on its way */
-    u32 via;
-    u32 follow;    /* bit TARGET, bit ORIGIN: the last component may be a symbolic link */
-    u32 by_file;   /* the target is the open file dirfd */
-    u32 in_kernel; /* the names are kernel memory (io_uring) */
-    u32 mode, owner, group;
-    u32 open_flags;
-    u32 attr_len;
-    struct inode_facts before; /* of the target, at entry; inode 0: not known */
-    u8 attr[ATTR_BYTES];
-    struct call_name name[2];
-};
-
-struct {
-    __uint(type, BPF_MAP_TYPE_TASK_STORAGE);
-    __uint(map_flags, BPF_F_NO_PREALLOC);
-    __type(key, int);
-    __type(value, struct path_call);
-} path_calls SEC(".maps");
 
 /* The folder where a relative name begins: dirfd's or the working directory. */
 static __always_inline bool begin_spot(struct spot *p, int dirfd)
@@ -125,8 +95,17 @@ static __always_inline void keep_name(struct path_call *c, u32 which, int dirfd,
     bpf_probe_read_kernel(k->head, HEAD_BYTES, &w->text[TEXT_START]);
 }
 
-/* At entry: the call's place, to be filled with keep_name; NULL when nobody wants to know. */
-static __always_inline struct path_call *call_begin(u32 op)
+/* The kernel's own objects of an earlier call. */
+static __always_inline void truth_forget(struct path_call *c)
+{
+    c->before.inode = 0;
+    c->truth = 0;
+    c->waiting = 0;
+    c->leaf = 0;
+}
+
+/* The call's place but for its names and what is known of them; NULL when nobody wants to know. */
+static __always_inline struct path_call *call_place(u32 op)
 {
     if (!kind_on(WEDR_EV_PERSISTENCE_WRITE) && !kind_on(file_type(op))) {
         return NULL;
@@ -146,8 +125,17 @@ static __always_inline struct path_call *call_begin(u32 op)
     c->owner = (u32)-1;
     c->group = (u32)-1;
     c->attr_len = 0;
-    c->before.inode = 0;
     c->name[ORIGIN].address = 0;
+    return c;
+}
+
+/* At entry: the call's place, to be filled with keep_name; NULL when nobody wants to know. */
+static __always_inline struct path_call *call_begin(u32 op)
+{
+    struct path_call *c = call_place(op);
+    if (c) {
+        truth_forget(c);
+    }
     return c;
 }
 
@@ -197,6 +185,22 @@ static __always_inline void resolve(struct file_work *w, const struct call_name 
     }
 }
 
+/* Where the kernel itself was with a name: nothing to follow. False: it is not there any more. */
+static __always_inline bool resolve_true(struct file_work *w, const struct call_name *k)
+{
+    struct resolving *r = &w->r;
+    __builtin_memset(r, 0, sizeof *r);
+    r->name_pos = TEXT_START;
+    r->at = k->folder;
+    if (k->len == 0) {
+        r->final = k->folder;
+        r->found = 1;
+    }
+    bpf_probe_read_kernel(&w->text[TEXT_START], HEAD_BYTES, k->head);
+    w->text[TEXT_START + HEAD_BYTES - 1] = 0;
+    return truth_seal(k->folder.dentry) == k->hash;
+}
+
 /* Folder and name into the slot's record; length, and WEDR_SF_* in the high half. */
 static __always_inline u64 compose(struct file_work *w, struct scratch *s, u32 slot, u32 pos)
 {
@@ -231,8 +235,9 @@ static __always_inline u64 compose(struct file_work *w, struct scratch *s, u32 s
     return len | (u64)(flags & ~WEDR_SF_DELETED) << 32;
 }
 
-/* Mechanism by the inodes around the name that was resolved. */
-static __always_inline u32 spot_watched(const struct resolving *r)
+/* Mechanism by the inodes around the name that was resolved; leaf: what has it, where the name does
+ * not tell; or 0. */
+static __always_inline u32 spot_watched(const struct resolving *r, u64 leaf)
 {
     struct persist_up {
         u64 dentry;
@@ -241,6 +246,9 @@ static __always_inline u32 spot_watched(const struct resolving *r)
     u32 mechanism = 0;
     if (!bits) {
         return 0;
+    }
+    if (leaf) {
+        mechanism = inode_watched(bits, ADDRESS(dentry___file, leaf, d_inode));
     }
     for (int i = 0; i < 3 && !mechanism; i++) {
         if (i == 2 && !r->found) {
@@ -284,6 +292,7 @@ __attribute__((noinline)) int path_call_began(void)
 /* Beside the mechanism in what name_add returns. */
 #define NAME_CHANGED 0x100u
 #define NAME_LATE 0x200u /* could not be read at entry: its page was not there yet */
+#define NAME_TRUE 0x400u /* the kernel's own objects */
 
 /* Is the text that was just read another one than at entry? */
 static __always_inline bool text_changed(const struct call_name *k, u32 len)
@@ -320,17 +329,23 @@ __attribute__((noinline)) u64 name_add(u32 slot, u32 pos, u32 which)
     pos &= REC_BYTES / 4 - 1;
     struct call_name *k = &c->name[which & 1];
     bool follow = c->follow >> (which & 1) & 1;
+    bool truth = c->truth >> (which & 1) & 1;
     bool changed = false;
     u64 text = 0;
     u32 mechanism = 0;
-    if (c->by_file) {
+    if (truth) {
+        changed = false;
+    } else if (c->by_file) {
         w->text[TEXT_START] = 0;
     } else {
         changed = text_changed(k, text_read(w, c, k->address));
     }
     /* First what it is now; when that is another than it was, and no watched file, what it was. */
     for (int i = 0; i < 2; i++) {
-        if (i == 0) {
+        if (truth) {
+            changed = !resolve_true(w, k);
+            i = 1;
+        } else if (i == 0) {
             resolve(w, k, follow);
             u64 folder = k->folder.dentry;
             changed |= !c->by_file && folder && folder != w->r.at.dentry;
@@ -340,14 +355,16 @@ __attribute__((noinline)) u64 name_add(u32 slot, u32 pos, u32 which)
             break;
         }
         text = compose(w, s, slot, pos);
-        mechanism = spot_watched(&w->r);
+        mechanism = spot_watched(&w->r, which == TARGET && truth ? leaf_of(c) : 0);
         if (!mechanism) {
             mechanism = persist_path(slot, pos, (u32)text & 0xffff, 1);
         }
     }
     return (text & 0xffff) | (text >> 32 & 0xffff) << 16 |
            (u64)(mechanism | (changed ? NAME_CHANGED : 0) |
-                 (!k->len && !c->by_file ? NAME_LATE : 0))
+                 (truth                    ? NAME_TRUE
+                  : !k->len && !c->by_file ? NAME_LATE
+                                           : 0))
                << 32;
 }
 
@@ -366,6 +383,9 @@ add_name_of(struct build *b, struct file_event *e, struct wedr_str_ref *ref, u32
     }
     if (added >> 32 & NAME_CHANGED) {
         e->source = WEDR_PATH_SOURCE_CHANGED;
+    } else if (e->source == WEDR_PATH_SOURCE_KERNEL && !(added >> 32 & NAME_TRUE) &&
+               which == ORIGIN) {
+        e->source = WEDR_PATH_SOURCE_USER;
     } else if (added >> 32 & NAME_LATE && e->source == WEDR_PATH_SOURCE_USER) {
         e->source = 0; /* nothing to compare it with */
     }
@@ -376,10 +396,15 @@ static __always_inline void
 add_link_text(struct build *b, struct file_event *e, const struct path_call *c)
 {
     u64 address = c->name[ORIGIN].address;
-    if (c->in_kernel) {
+    if (c->truth >> ORIGIN & 1) {
+        add_name(b, &e->origin, (u64)c->name[ORIGIN].head, HEAD_BYTES, true);
+    } else if (c->in_kernel) {
         add_name(b, &e->origin, address, NAME_BYTES, true);
     } else {
         add_user_name(b, &e->origin, address, NAME_BYTES, true);
+        if (e->source == WEDR_PATH_SOURCE_KERNEL) {
+            e->source = WEDR_PATH_SOURCE_USER; /* half of it */
+        }
     }
     b->pos &= REC_BYTES / 4 - 1;
 }
@@ -414,9 +439,11 @@ target_facts(struct file_event *e, const struct path_call *c, const struct file_
     if (c->op == WEDR_FILE_OP_DELETE && !c->in_kernel) { /* it is gone */
         bpf_probe_read_kernel(&e->file, sizeof e->file, &c->before);
         e->file.nlink -= e->file.nlink > 0;
-    } else if (w->r.found) {
-        u64 dentry = w->r.final.dentry;
+    } else if (w->r.found || leaf_of(c)) {
+        u64 dentry = w->r.found ? w->r.final.dentry : c->leaf;
         inode_facts(&e->file, ADDRESS(dentry___file, dentry, d_inode));
+    } else if (c->truth >> TARGET & 1) {
+        bpf_probe_read_kernel(&e->file, sizeof e->file, &c->before);
     }
     e->mode = e->file.mode ? e->file.mode : c->mode;
     e->open_flags = c->open_flags;
@@ -438,7 +465,8 @@ __attribute__((noinline)) int path_call_told(void)
     __builtin_memset(e, 0, sizeof *e);
     e->op = op;
     e->via = c->via;
-    e->source = c->by_file ? WEDR_PATH_SOURCE_KERNEL : WEDR_PATH_SOURCE_USER;
+    e->source =
+        c->by_file || c->truth >> TARGET & 1 ? WEDR_PATH_SOURCE_KERNEL : WEDR_PATH_SOURCE_USER;
     bool bulk = type_wanted(file_type(op));
     union file_record *u = build_begin(&b, WEDR_LANE_BULK, SLOT_OWN, sizeof *u);
     if (!u) {

@@ -116,10 +116,6 @@ static __always_inline void inode_watch(u64 inode, u32 mechanism)
 
 #define NEAR_NAME 0x100u /* only the path can tell */
 
-struct spot {
-    u64 dentry, mount; /* mount: address of a struct mount */
-};
-
 /* From the root of a mount to where it is mounted. */
 static __always_inline void leave_mount(struct spot *p)
 {

@@ -19,7 +19,7 @@ struct named {
  * follow, a byte each. 1: path_call_told has something to tell. */
 __attribute__((noinline)) int named_kept(u32 what, u64 dirfds, u64 name, u64 origin, u32 detail)
 {
-    struct path_call *c = call_begin(what & 0xff);
+    struct path_call *c = call_place(what & 0xff);
     if (!c) {
         return 0;
     }
@@ -28,8 +28,16 @@ __attribute__((noinline)) int named_kept(u32 what, u64 dirfds, u64 name, u64 ori
     c->follow = what >> 16 & 0xff;
     c->open_flags = detail;
     c->mode = detail & 07777;
-    keep_name(c, TARGET, (int)dirfds, name);
-    if (origin) {
+    if (c->via != WEDR_VIA_COMPAT || c->waiting != c->op) {
+        truth_forget(c);
+    }
+    c->waiting = 0;
+    c->name[TARGET].address = name;
+    c->name[ORIGIN].address = origin;
+    if (!(c->truth >> TARGET & 1)) {
+        keep_name(c, TARGET, (int)dirfds, name);
+    }
+    if (origin && !(c->truth >> ORIGIN & 1)) {
         keep_name(c, ORIGIN, (int)(dirfds >> 32), origin);
     }
     return 1;

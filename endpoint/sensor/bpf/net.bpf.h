@@ -20,8 +20,6 @@
 #define IPPROTO_MPTCP 262 /* what accept() of a multipath listener gives; its parts are TCP */
 
 #define PF_IO_WORKER 0x10
-#define TS_COMPAT 0x2
-#define TIF_32BIT_ARM64 (1ul << 22)
 #define NR_IO_URING_ENTER 426 /* the same number everywhere */
 
 /* One TCP connection from its first step to its end. */
@@ -61,12 +59,7 @@ static __always_inline u8 via_current(void)
     if ((t->flags & PF_IO_WORKER) || in_syscall(NR_IO_URING_ENTER, NR_IO_URING_ENTER)) {
         return WEDR_VIA_IO_URING;
     }
-    struct task_struct___x86 *x = (void *)t;
-    struct task_struct___arm64 *a = (void *)t;
-    bool compat = bpf_core_field_exists(x->thread_info.status)
-                      ? x->thread_info.status & TS_COMPAT
-                      : !IS_X86 && (a->thread_info.flags & TIF_32BIT_ARM64);
-    return compat ? WEDR_VIA_COMPAT : 0;
+    return in_compat_call(t) ? WEDR_VIA_COMPAT : 0;
 }
 
 /* struct wedr_ip in words; network order. */

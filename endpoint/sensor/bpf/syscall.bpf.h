@@ -58,6 +58,18 @@ static __always_inline bool in_syscall(u64 x86, u64 arm64)
     return x->orig_ax == x86;
 }
 
+#define TS_COMPAT 0x2u             /* x86: thread_info.status */
+#define TIF_32BIT_ARM64 (1u << 22) /* thread_info.flags */
+
+/* Is the task, which is current, inside a system call of the 32-bit table? */
+static __always_inline bool in_compat_call(struct task_struct *t)
+{
+    struct task_struct___x86 *x = (void *)t;
+    struct task_struct___arm64 *a = (void *)t;
+    return IS_X86 ? (x->thread_info.status & TS_COMPAT) != 0
+                  : (a->thread_info.flags & TIF_32BIT_ARM64) != 0;
+}
+
 /* Address of the struct file that current's descriptor fd stands for now; 0 when there is none. */
 static __always_inline u64 fd_file(u32 fd)
 {
