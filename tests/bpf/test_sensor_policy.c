@@ -3,6 +3,7 @@
 #include "rig.h"
 
 #include "core/base/err.h"
+#include <bpf/bpf.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -338,6 +339,63 @@ static void a_policy_that_cannot_be_leaves_the_old_one(void **state)
     assert_int_equal(rig_count(r, KIND, h.pid), 2);
 }
 
+static int pinned(const struct rig *r, const char *map)
+{
+    char path[128];
+    (void)snprintf(path, sizeof path, "/sys/fs/bpf/%s/%s", r->pin_name, map);
+    int fd = bpf_obj_get(path);
+    assert_true(fd >= 0);
+    return fd;
+}
+
+static bool is_foreign(const struct rig *r)
+{
+    struct wedr_sensor_health h;
+    assert_int_equal(wedr_sensor_check(r->sensor, &h, NULL), WEDR_OK);
+    return h.policy_foreign;
+}
+
+/* As somebody with root's rights could, to make the sensor blind for something. */
+static void policy_that_somebody_else_wrote_is_noticed(void **state)
+{
+    struct rig *r = *state;
+    struct wedr_sensor_policy p;
+    struct wedr_policy_page page;
+    const uint32_t uids[] = {OTHER_UID}, self[] = {1, 2};
+    uint32_t zero = 0;
+    uint8_t one = 1;
+    int map = pinned(r, "policy"), users = pinned(r, "uids");
+    wedr_sensor_policy_init(&p);
+    p.uids = uids;
+    p.uid_count = 1;
+    set(r, &p);
+    assert_int_equal(wedr_sensor_self_set(r->sensor, self, 2), WEDR_OK);
+    assert_false(is_foreign(r));
+
+    assert_int_equal(bpf_map_lookup_elem(map, &zero, &page), 0);
+    page.bank[page.active].kinds &= ~(UINT64_C(1) << KIND);
+    assert_int_equal(bpf_map_update_elem(map, &zero, &page, BPF_ANY), 0);
+    assert_true(is_foreign(r));
+    assert_true(is_foreign(r));
+    set(r, &p);
+    assert_false(is_foreign(r));
+
+    assert_int_equal(bpf_map_lookup_elem(map, &zero, &page), 0);
+    page.self[5] = (uint32_t)getpid();
+    assert_int_equal(bpf_map_update_elem(map, &zero, &page, BPF_ANY), 0);
+    assert_true(is_foreign(r));
+    assert_int_equal(wedr_sensor_self_set(r->sensor, self, 2), WEDR_OK);
+    assert_false(is_foreign(r));
+
+    struct wedr_policy_uid user = {page.active, 0};
+    assert_int_equal(bpf_map_update_elem(users, &user, &one, BPF_ANY), 0);
+    assert_true(is_foreign(r));
+    set(r, &p);
+    assert_false(is_foreign(r));
+    (void)close(map);
+    (void)close(users);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup(f, plain)
@@ -352,6 +410,7 @@ int main(void)
         T(exchange_under_a_flood_loses_nothing_and_lets_nothing_through),
         T(a_policy_outlives_its_holder),
         T(a_policy_that_cannot_be_leaves_the_old_one),
+        T(policy_that_somebody_else_wrote_is_noticed),
     };
     int unable = rig_unable();
     return unable ? unable : cmocka_run_group_tests_name("policy", tests, open_rig, rig_teardown);

@@ -350,6 +350,13 @@ static void check(struct holder *h, uint64_t now)
     if (health.repinned > 0) {
         wedr_log(WARN, "holder.pins_put_back", WEDR_U64("count", health.repinned));
     }
+    if (health.policy_foreign) { /* ours again; what was left out meanwhile nobody knows */
+        wedr_log(WARN, "holder.policy_put_back", WEDR_STR("reason", "somebody else wrote it"));
+        holder_policy_self(h);
+        if (holder_policy_push(h) == WEDR_OK) {
+            holder_policy_tell(h, "somebody else had changed what is recorded");
+        }
+    }
     h->memory.last_good_us = wedr_time_utc_us();
     if (now >= h->next_store_ms) {
         h->next_store_ms = now + STORE_MS;

@@ -81,10 +81,12 @@ const struct wedr_sensor_state *wedr_sensor_state(const struct wedr_sensor *s);
 
 struct wedr_sensor_health {
     uint32_t links, links_alive; /* of the hooks that were attached when the set began */
-    uint32_t repinned; /* pins that somebody had removed and that this call put back (nothing was
-                          lost) */
-    uint64_t missed;   /* events that the kernel did not run a program for (recursion), cumulative;
-                          they have no seq */
+    uint32_t repinned;   /* pins that somebody had removed and that this call put back (nothing was
+                            lost) */
+    bool policy_foreign; /* somebody else has written the policy that is in force; so until it is
+                            set again */
+    uint64_t missed; /* events that the kernel did not run a program for (recursion), cumulative;
+                        they have no seq */
 };
 /* Some system calls per link; every few seconds is fine. Also passes missed on to the state page
  * and tells what budgets hold back. The links are held by descriptor, so removing a pin does not

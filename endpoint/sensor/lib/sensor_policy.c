@@ -4,6 +4,7 @@
 #include "core/base/err.h"
 #include "core/util/errinfo.h"
 #include "core/util/obj.h"
+#include "core/util/sha256.h"
 #include "sensor_priv.h"
 #include <bpf/bpf.h>
 #include <errno.h>
@@ -69,14 +70,16 @@ int wedr_policy_fill(int policy_map, int budgets_map)
     return WEDR_OK;
 }
 
+union member {
+    struct wedr_policy_prefix prefix; /* the largest */
+    struct wedr_policy_cgroup cgroup;
+    struct wedr_policy_uid uid;
+};
+
 /* Removes the members of one bank: every key for which is_of says so. */
 static int set_clear(int map, bool (*is_of)(const void *key, uint32_t bank), uint32_t bank)
 {
-    union {
-        struct wedr_policy_prefix prefix; /* the largest */
-        struct wedr_policy_cgroup cgroup;
-        struct wedr_policy_uid uid;
-    } key, next;
+    union member key, next;
     bool more = bpf_map_get_next_key(map, NULL, &next) == 0;
     while (more) {
         key = next;
@@ -159,6 +162,61 @@ static int fill_sets(const struct wedr_sensor *s, uint32_t bank, const struct we
     return err;
 }
 
+/* Adds a digest of the members of one bank, in whatever order they come. */
+static void set_digest(int map,
+                       size_t key_bytes,
+                       bool (*is_of)(const void *key, uint32_t bank),
+                       uint32_t bank,
+                       uint64_t *sum)
+{
+    union member key, next;
+    bool more = bpf_map_get_next_key(map, NULL, &next) == 0;
+    for (uint32_t i = 0; more && i < 2 * WEDR_POLICY_SET_MAX; i++) {
+        uint8_t text[sizeof key + 1] = {0}, digest[WEDR_SHA256_LEN];
+        uint64_t word;
+        key = next;
+        more = bpf_map_get_next_key(map, &key, &next) == 0;
+        if (is_of(&key, bank) && bpf_map_lookup_elem(map, &key, &text[key_bytes]) == 0) {
+            memcpy(text, &key, key_bytes);
+            wedr_sha256(text, key_bytes + 1, digest);
+            memcpy(&word, digest, sizeof word);
+            *sum += word;
+        }
+    }
+}
+
+static uint64_t sets_digest(const struct wedr_sensor *s, uint32_t bank)
+{
+    uint64_t sum = 0;
+    set_digest(s->map[MAP_UIDS], sizeof(struct wedr_policy_uid), uid_is_of, bank, &sum);
+    set_digest(s->map[MAP_CGROUPS], sizeof(struct wedr_policy_cgroup), cgroup_is_of, bank, &sum);
+    set_digest(s->map[MAP_PREFIXES], sizeof(struct wedr_policy_prefix), prefix_is_of, bank, &sum);
+    return sum;
+}
+
+/* What the maps must look like from now on: from our own values, not from what is there. */
+static void remember(struct wedr_sensor *s, uint32_t bank, const struct wedr_sensor_policy *p)
+{
+    bank_fill(&s->policy.bank, p);
+    s->policy.active = bank;
+    s->policy.sets = sets_digest(s, bank);
+    s->policy.known = true;
+}
+
+bool wedr_policy_is_ours(const struct wedr_sensor *s)
+{
+    struct wedr_policy_page page;
+    uint32_t zero = 0;
+    if (!s->policy.known) {
+        return true;
+    }
+    return bpf_map_lookup_elem(s->map[MAP_POLICY], &zero, &page) == 0 &&
+           page.active == s->policy.active &&
+           memcmp(page.self, s->policy.self, sizeof page.self) == 0 &&
+           memcmp(&page.bank[page.active & 1], &s->policy.bank, sizeof s->policy.bank) == 0 &&
+           sets_digest(s, s->policy.active) == s->policy.sets;
+}
+
 int wedr_sensor_policy_set(struct wedr_sensor *s,
                            const struct wedr_sensor_policy *p,
                            struct wedr_errinfo *ei)
@@ -181,6 +239,10 @@ int wedr_sensor_policy_set(struct wedr_sensor *s,
     if (!err) {
         bank_fill(&page->bank[bank], p);
         __atomic_store_n(&page->active, bank, __ATOMIC_SEQ_CST);
+        if (!s->policy.known) {
+            memcpy(s->policy.self, page->self, sizeof s->policy.self);
+        }
+        remember(s, bank, p);
     }
     (void)munmap(page, sizeof *page);
     return err ? wedr_fail(ei, err, "a filter cannot be set: %s", wedr_err_text(err)) : WEDR_OK;
@@ -197,7 +259,8 @@ int wedr_sensor_self_set(struct wedr_sensor *s, const uint32_t *pids, size_t cou
         return wedr_err_from_os(errno);
     }
     for (size_t i = 0; i < WEDR_POLICY_SELF_MAX; i++) {
-        __atomic_store_n(&page->self[i], i < count ? pids[i] : 0, __ATOMIC_SEQ_CST);
+        s->policy.self[i] = i < count ? pids[i] : 0;
+        __atomic_store_n(&page->self[i], s->policy.self[i], __ATOMIC_SEQ_CST);
     }
     (void)munmap(page, sizeof *page);
     return WEDR_OK;

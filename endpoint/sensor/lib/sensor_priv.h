@@ -4,6 +4,7 @@
 #pragma once
 
 #include "sensor.h"
+#include "wedr/wire/sensor_policy.h"
 
 #define BPFFS "/sys/fs/bpf"
 #define PIN_PATH_MAX 160u
@@ -91,6 +92,13 @@ struct wedr_sensor {
     bool live[HOOK_COUNT], off[HOOK_COUNT]; /* off: by the configuration that it began with */
     uint32_t ring_bytes;
     const struct wedr_sensor_state *state;
+    /* As this process has set it last; known: it has. */
+    struct {
+        bool known;
+        uint32_t active, self[WEDR_POLICY_SELF_MAX];
+        struct wedr_policy_bank bank;
+        uint64_t sets; /* digest of the members */
+    } policy;
 };
 
 /* sensor_pin.c: folders and pins below BPFFS. */
@@ -156,6 +164,8 @@ WEDR_MUST_USE int wedr_sweep_pins(const char *folder);
 
 /* sensor_policy.c: what holds until somebody sets a policy. */
 WEDR_MUST_USE int wedr_policy_fill(int policy_map, int budgets_map);
+/* Is the policy in force the one that was set through this handle? True when none was. */
+bool wedr_policy_is_ours(const struct wedr_sensor *s);
 
 /* sensor.c: opens what is pinned in folder. with_links false: an old set. ret_s->folder is set. */
 WEDR_MUST_USE int wedr_sensor_from_pins(const char *folder,

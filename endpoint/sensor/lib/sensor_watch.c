@@ -84,6 +84,7 @@ int wedr_sensor_check(struct wedr_sensor *s,
     for (int i = 0; !dead && i < TAILS_COUNT; i++) {
         h.repinned += s->tails[i] >= 0 && put_pin_back(s, s->tails[i], wedr_tails_pins[i]);
     }
+    h.policy_foreign = !wedr_policy_is_ours(s);
     *ret = h;
     if (dead) {
         return wedr_fail(ei, WEDR_E_CLOSED, "the link of hook %s is dead", dead);
