@@ -16,6 +16,7 @@ static const struct wedr_route_table tables[] = {
     {wedr_user_routes, &wedr_user_route_count},
     {wedr_token_routes, &wedr_token_route_count},
     {wedr_manage_routes, &wedr_manage_route_count},
+    {wedr_overview_routes, &wedr_overview_route_count},
     {wedr_endpoint_routes, &wedr_endpoint_route_count},
     {wedr_event_routes, &wedr_event_route_count},
     {wedr_export_routes, &wedr_export_route_count},
