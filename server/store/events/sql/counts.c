@@ -218,31 +218,60 @@ static bool add_counts(struct cursor *c, const struct wedr_block_meta *m)
     return true;
 }
 
-static bool add_lines(struct cursor *c, struct wedr_block *b, const struct wedr_block_meta *m)
+/* Lines of one span, which mostly come one behind another. */
+struct run {
+    uint64_t lines[256];
+    int64_t begin, end; /* of the span; end <= begin: there is none yet */
+};
+
+static bool flush(struct cursor *c, struct run *r, const struct wedr_block_meta *m)
 {
-    uint64_t run[256] = {0}; /* lines of one span: they come in its order, mostly */
-    int64_t begin = 0;
-    bool some = false, good = true;
-    for (uint32_t i = 0; good && i <= b->n; i++) {
-        int64_t ts = 0;
-        uint8_t code = 0;
-        bool row = i < b->n && wedr_block_is_row(b, i) && wedr_block_ts(b, i, &ts) &&
-                   wedr_block_code(b, i, &code) && ts >= c->from && ts <= c->to &&
-                   c->ask.code_ok[code];
-        if ((i == b->n || (row && span_of(c, ts) != begin)) && some) {
-            for (unsigned k = 0; good && k < 256; k++) {
-                good = run[k] == 0 || add(c, begin, m, (uint8_t)k, run[k]);
-            }
-            memset(run, 0, sizeof(run));
-            some = false;
-        }
-        if (row) {
-            begin = some ? begin : span_of(c, ts);
-            run[code]++;
-            some = true;
-        }
+    bool good = true;
+    for (unsigned k = 0; good && r->begin < r->end && k < 256; k++) {
+        good = r->lines[k] == 0 || add(c, r->begin, m, (uint8_t)k, r->lines[k]);
+        r->lines[k] = 0;
     }
     return good;
+}
+
+static bool
+add_line(struct cursor *c, struct run *r, const struct wedr_block_meta *m, int64_t ts, uint8_t code)
+{
+    if (!c->ask.code_ok[code] || ts < c->from || ts > c->to) {
+        return true;
+    }
+    if (ts < r->begin || ts >= r->end) {
+        if (!flush(c, r, m)) {
+            return false;
+        }
+        r->begin = span_of(c, ts);
+        r->end = r->begin + c->span_us;
+    }
+    r->lines[code]++;
+    return true;
+}
+
+static bool add_lines(struct cursor *c, struct wedr_block *b, const struct wedr_block_meta *m)
+{
+    struct run r = {.begin = 0};
+    const int64_t *times = NULL;
+    const uint8_t *types = NULL;
+    bool good = true;
+    bool columns = !b->tiny && wedr_block_need_columns(b) &&
+                   wedr_columns_ints(b->columns, WEDR_COLUMN_TS, &times) == WEDR_OK &&
+                   wedr_columns_types(b->columns, &types) == WEDR_OK;
+    for (uint32_t i = 0; good && i < b->n; i++) {
+        int64_t ts = 0;
+        uint8_t code = 0;
+        if (columns ? types[i] != WEDR_TYPE_CODE_REJECTED : wedr_block_is_row(b, i)) {
+            ts = columns ? times[i] : 0;
+            code = columns ? types[i] : 0;
+            if (columns || (wedr_block_ts(b, i, &ts) && wedr_block_code(b, i, &code))) {
+                good = add_line(c, &r, m, ts, code);
+            }
+        }
+    }
+    return good && flush(c, &r, m);
 }
 
 static int

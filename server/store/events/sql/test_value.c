@@ -20,18 +20,62 @@ void wedr_lower(char *s, size_t len)
     }
 }
 
-/* Where needle begins in s, from `from` on; len when nowhere. */
+/* How common a byte is in lines of events, roughly. */
+static unsigned common(char c)
+{
+    static const char often[] = "\"_:,erstaocindplmu0123456789/.-fhg{}kvbwyx[]";
+    const char *p = c == 0 ? NULL : strchr(often, c);
+    return p == NULL ? 0 : (unsigned)(sizeof(often) - (size_t)(p - often));
+}
+
+static size_t rarest(const char *s, size_t len)
+{
+    size_t best = 0;
+    for (size_t i = 1; i < len; i++) {
+        best = common(s[i]) < common(s[best]) ? i : best;
+    }
+    return best;
+}
+
+/* Next place of a byte in [s, end), end when there is none. `at` is where it was before. */
+static const char *next_byte(const char *at, const char *s, const char *end, uint8_t byte)
+{
+    if (at >= s) {
+        return at;
+    }
+    const char *p = s < end ? memchr(s, byte, (size_t)(end - s)) : NULL;
+    return p == NULL ? end : p;
+}
+
+static bool equals_lower(const char *s, const char *needle, size_t len)
+{
+    size_t k = 0;
+    while (k < len && lower_of(s[k]) == (uint8_t)needle[k]) {
+        k++;
+    }
+    return k == len;
+}
+
+/* Where needle, which is not empty, begins in s, from `from` on; len when nowhere. */
 static size_t
 find_lower(const char *s, size_t len, size_t from, const char *needle, size_t needle_len)
 {
-    for (size_t i = from; needle_len <= len && i <= len - needle_len; i++) {
-        size_t k = 0;
-        while (k < needle_len && lower_of(s[i + k]) == (uint8_t)needle[k]) {
-            k++;
+    size_t rare = rarest(needle, needle_len);
+    uint8_t low = (uint8_t)needle[rare];
+    uint8_t high = (uint8_t)(low - 'a') < 26u ? (uint8_t)(low - 32u) : low;
+    if (needle_len > len || from > len - needle_len) {
+        return len;
+    }
+    const char *end = s + len - needle_len + rare + 1; /* behind the last place of that byte */
+    const char *at = s + from + rare, *lows = NULL, *highs = NULL;
+    while (at < end) {
+        lows = next_byte(lows, at, end, low);
+        highs = high == low ? end : next_byte(highs, at, end, high);
+        at = lows < highs ? lows : highs;
+        if (at < end && equals_lower(at - rare, needle, needle_len)) {
+            return (size_t)(at - rare - s);
         }
-        if (k == needle_len) {
-            return i;
-        }
+        at++;
     }
     return len;
 }
@@ -119,14 +163,6 @@ bool wedr_test_number(const struct wedr_test *t, int64_t v)
     }
 }
 
-/* How common a byte is in lines of events, roughly. */
-static unsigned common(char c)
-{
-    static const char often[] = "\"_:,erstaocindplmu0123456789/.-fhg{}kvbwyx[]";
-    const char *p = c == 0 ? NULL : strchr(often, c);
-    return p == NULL ? 0 : (unsigned)(sizeof(often) - (size_t)(p - often));
-}
-
 bool wedr_needle_init(struct wedr_needle *n, const char *s, size_t len, bool lower)
 {
     bool letters = false;
@@ -143,9 +179,7 @@ bool wedr_needle_init(struct wedr_needle *n, const char *s, size_t len, bool low
     if (n->lower) {
         wedr_lower(n->p, len);
     }
-    for (size_t i = 1; i < len; i++) {
-        n->rare = common(n->p[i]) < common(n->p[n->rare]) ? i : n->rare;
-    }
+    n->rare = rarest(n->p, len);
     return true;
 }
 
