@@ -134,45 +134,59 @@ static void write_histogram(struct wedr_out *o, const struct histogram *h)
     wedr_out_obj_end(o);
 }
 
-/* Without a time the last day is meant. */
-static int histogram_sql(struct wedr_filter *f, struct histogram *h, char **ret)
+/* Without a time the last day is meant. counted: conditions without times, over event_counts, which
+ * opens no lines; else over events. */
+static int
+histogram_sql(struct wedr_filter *f, struct wedr_filter *counted, struct histogram *h, char **ret)
 {
-    static const char form[] = "SELECT ts/?%zu AS b,event_type,count(*) FROM events WHERE 1%s"
-                               " GROUP BY b,event_type ORDER BY b,event_type";
-    int64_t now = wedr_time_utc_us();
-    int64_t to = f->to_us ? f->to_us : now, from = f->from_us ? f->from_us : to - DAY_US;
-    int err = f->from_us ? WEDR_OK : wedr_filter_number(f, " AND ts>=", from);
-    err = err == WEDR_OK && f->count == WEDR_FILTER_VALUES_MAX ? WEDR_E_LIMIT : err;
-    if (err != WEDR_OK) {
-        return err;
+    static const char counts[] = "SELECT hour/?%zu AS b,event_type,sum(count) FROM "
+                                 "event_counts(?%zu,?%zu,?%zu) WHERE 1%s"
+                                 " GROUP BY b,event_type ORDER BY b,event_type";
+    static const char lines[] = "SELECT ts/?%zu AS b,event_type,count(*) FROM events WHERE 1%s"
+                                " GROUP BY b,event_type ORDER BY b,event_type";
+    int64_t to = f->to_us ? f->to_us : wedr_time_utc_us();
+    int64_t from = f->from_us ? f->from_us : to - DAY_US;
+    struct wedr_filter *g = counted ? counted : f;
+    int err = counted || f->from_us ? WEDR_OK : wedr_filter_number(f, " AND ts>=", from);
+    if (err != WEDR_OK || g->count + 4 > WEDR_FILTER_VALUES_MAX) {
+        return WEDR_E_LIMIT;
     }
     h->interval_s = interval_for(from, to > from ? to : from);
-    size_t cap = sizeof(form) + f->len + 24;
+    const int64_t values[] = {h->interval_s * 1000000, h->interval_s, from,
+                              f->to_us ? f->to_us - 1 : INT64_MAX};
+    size_t cap = sizeof(counts) + g->len + 96, n = g->count;
     *ret = wedr_alloc(1, cap);
     if (!*ret) {
         return WEDR_E_NOMEM;
     }
-    f->value[f->count++] =
-        (struct wedr_query_value){.type = WEDR_QUERY_INT, .i = h->interval_s * 1000000};
-    (void)snprintf(*ret, cap, form, f->count, f->text);
+    for (size_t i = 0; i < (counted ? 4u : 1u); i++) {
+        g->value[g->count++] = (struct wedr_query_value){.type = WEDR_QUERY_INT, .i = values[i]};
+    }
+    if (counted) {
+        (void)snprintf(*ret, cap, counts, n + 1, n + 2, n + 3, n + 4, g->text);
+    } else {
+        (void)snprintf(*ret, cap, lines, n + 1, g->text);
+    }
     return WEDR_OK;
 }
 
 static void answer_histogram(struct wedr_server *s,
                              struct wedr_request *rq,
                              struct wedr_filter *f,
+                             struct wedr_filter *counted,
                              const struct wedr_query_scope *scope)
 {
+    const struct wedr_filter *used = counted ? counted : f;
     struct histogram h = {.v = wedr_alloc(COUNTS_MAX, sizeof(*h.v))};
     struct wedr_out o;
     char *sql = NULL;
-    int err = h.v ? histogram_sql(f, &h, &sql) : WEDR_E_NOMEM;
+    int err = h.v ? histogram_sql(f, counted, &h, &sql) : WEDR_E_NOMEM;
     if (err != WEDR_OK) {
         wedr_admin_answer_error(rq, err);
     } else {
         struct wedr_rows q = {.sql = sql,
-                              .params = f->value,
-                              .param_count = f->count,
+                              .params = used->value,
+                              .param_count = used->count,
                               .scope = scope,
                               .row = take_count,
                               .arg = &h};
@@ -184,6 +198,26 @@ static void answer_histogram(struct wedr_server *s,
     }
     wedr_free(sql);
     wedr_free(h.v);
+}
+
+/* The conditions but those on time; NULL when lines must be looked at, or out of memory. */
+static struct wedr_filter *counted_filter(const struct wedr_request *rq,
+                                          const struct wedr_filter *f)
+{
+    struct wedr_errinfo ei = {""};
+    struct wedr_filter *g = f->only_counted ? wedr_filter_new() : NULL;
+    int err = WEDR_OK;
+    for (size_t i = 0; g && err == WEDR_OK && i < rq->query.count; i++) {
+        const char *name = rq->query.item[i].name;
+        if (strcmp(name, "from") != 0 && strcmp(name, "to") != 0) {
+            err = wedr_filter_add(g, name, rq->query.item[i].value, &ei);
+        }
+    }
+    if (err != WEDR_OK) {
+        wedr_filter_free(g);
+        g = NULL;
+    }
+    return g;
 }
 
 static void run_histogram(void *arg, struct wedr_request *rq)
@@ -198,7 +232,9 @@ static void run_histogram(void *arg, struct wedr_request *rq)
     wedr_asker_of(rq->person, &who);
     int err = wedr_seen_load(s, &who.scope, &seen);
     if (err == WEDR_OK) {
-        answer_histogram(s, rq, f, seen.scope);
+        struct wedr_filter *counted = counted_filter(rq, f);
+        answer_histogram(s, rq, f, counted, seen.scope);
+        wedr_filter_free(counted);
         wedr_seen_fini(&seen);
     } else {
         wedr_admin_answer_error(rq, err);

@@ -104,24 +104,23 @@ static int own(struct wedr_filter *f, char *text, const char *piece)
     return wedr_filter_bytes(f, piece, text);
 }
 
-/* A pattern of LIKE: what means something to LIKE is escaped; with stars, `*` becomes `%`. */
-static char *make_pattern(const char *s, bool stars, bool around)
+/* True when a pattern must escape something. The table skips by patterns that need no escape. */
+static bool needs_escape(const char *s)
 {
-    size_t n = 0, len = strlen(s);
-    char *p = wedr_alloc(2 * len + 3, 1);
-    if (!p) {
-        return NULL;
-    }
-    p[n] = '%';
-    n += around;
-    for (; *s; s++) {
+    return strpbrk(s, "%_\\") != NULL;
+}
+
+/* A pattern of LIKE: what means something to LIKE is escaped, `*` becomes `%`. */
+static char *make_pattern(const char *s)
+{
+    size_t n = 0;
+    char *p = wedr_alloc(2 * strlen(s) + 1, 1);
+    for (; p && *s; s++) {
         if (*s == '%' || *s == '_' || *s == '\\') {
             p[n++] = '\\';
         }
-        p[n++] = stars && *s == '*' ? '%' : *s;
+        p[n++] = *s == '*' ? '%' : *s;
     }
-    p[n] = '%';
-    p[n + around] = '\0';
     return p;
 }
 
@@ -141,17 +140,14 @@ static char *json_spelling(const char *s)
 
 static int add_part(struct wedr_filter *f, const char *value)
 {
-    bool two = strpbrk(value, "\"\\") != NULL; /* as it stands, or as a value */
-    int err = own(f, make_pattern(value, false, true), two ? " AND (raw LIKE " : " AND raw LIKE ");
-    err = err == WEDR_OK ? wedr_filter_piece(f, " ESCAPE '\\'") : err;
-    if (err == WEDR_OK && two) {
-        char *spelling = json_spelling(value);
-        err =
-            spelling ? own(f, make_pattern(spelling, false, true), " OR raw LIKE ") : WEDR_E_NOMEM;
-        wedr_free(spelling);
-        err = err == WEDR_OK ? wedr_filter_piece(f, " ESCAPE '\\')") : err;
+    if (!strpbrk(value, "\"\\")) {
+        int err = wedr_filter_bytes(f, " AND contains(raw,", value);
+        return err == WEDR_OK ? wedr_filter_piece(f, ")") : err;
     }
-    return err;
+    /* as it stands, or as a value */
+    int err = wedr_filter_bytes(f, " AND (contains(raw,", value);
+    err = err == WEDR_OK ? own(f, json_spelling(value), ") OR contains(raw,") : err;
+    return err == WEDR_OK ? wedr_filter_piece(f, "))") : err;
 }
 
 /* A whole number up to a comma or the end; the place behind it, NULL when there is none. */
@@ -238,8 +234,8 @@ static int add_text(struct wedr_filter *f,
     if (op != OP_LIKE) {
         return wedr_filter_bytes(f, "", value);
     }
-    err = own(f, make_pattern(value, true, false), "");
-    return err == WEDR_OK ? wedr_filter_piece(f, " ESCAPE '\\'") : err;
+    err = own(f, make_pattern(value), "");
+    return err == WEDR_OK && needs_escape(value) ? wedr_filter_piece(f, " ESCAPE '\\'") : err;
 }
 
 static int add_time(struct wedr_filter *f, bool from, const char *value, struct wedr_errinfo *ei)

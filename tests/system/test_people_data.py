@@ -142,6 +142,11 @@ def test_events_are_found_by_form_the_newest_first():
         h = ok(t.admin.get("/events/histogram?" + encode(**{"from": stamp(T0 - 10**6), "to": stamp(T0 + 10**6)})))
         assert sum(b["count"] for b in h["buckets"]) == 31 and h["interval_s"] == 1
         assert sum(b["by_type"].get("process_create", 0) for b in h["buckets"]) == 30
+        for limits in ({"from": stamp(T0 + 5), "to": stamp(T0 + 8)}, {"from": stamp(T0 + 5)}, {"to": stamp(T0 + 8)}, {}):
+            for more in ({}, {"endpoint": t.red.id}, {"type": "process_create,process_fork"}):
+                # q goes over the lines, without it over what blocks say of themselves: the same either way
+                over_lines = ok(t.admin.get("/events/histogram?" + encode(q="seq", **limits, **more)))
+                assert ok(t.admin.get("/events/histogram?" + encode(**limits, **more))) == over_lines, (limits, more)
         columns = {c["name"]: c for c in ok(t.admin.get("/events/columns"))}
         assert columns["pid"]["type"] == "integer" and "process_create" in columns["pid"]["types"]
 

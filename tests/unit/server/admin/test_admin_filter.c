@@ -71,11 +71,16 @@ static void patterns_escape_what_means_something_to_like(void **state)
     (void)state;
     assert_string_equal(filter("process_path.like", "C:\\a_b\\*100%"),
                         " AND process_path LIKE ?1 ESCAPE '\\'|C:\\\\a\\_b\\\\%100\\%");
-    assert_string_equal(filter("q", "a*b"), " AND raw LIKE ?1 ESCAPE '\\'|%a*b%");
+    assert_string_equal(filter("user.like", "r*t"), " AND user LIKE ?1|r%t");
+}
+
+static void a_part_of_the_line_is_a_literal(void **state)
+{
+    (void)state;
+    assert_string_equal(filter("q", "a*b_%"), " AND contains(raw,?1)|a*b_%");
     /* A path as a person writes it, and as JSON does. */
     assert_string_equal(filter("q", "C:\\x"),
-                        " AND (raw LIKE ?1 ESCAPE '\\' OR raw LIKE ?2 ESCAPE '\\')"
-                        "|%C:\\\\x%|%C:\\\\\\\\x%");
+                        " AND (contains(raw,?1) OR contains(raw,?2))|C:\\x|C:\\\\x");
 }
 
 static void types_and_times_must_be_known(void **state)
@@ -130,6 +135,7 @@ int main(void)
         cmocka_unit_test(values_are_bound_and_never_text_of_the_statement),
         cmocka_unit_test(numbers_are_numbers),
         cmocka_unit_test(patterns_escape_what_means_something_to_like),
+        cmocka_unit_test(a_part_of_the_line_is_a_literal),
         cmocka_unit_test(types_and_times_must_be_known),
         cmocka_unit_test(unknown_names_are_refused),
         cmocka_unit_test(a_filter_has_bounds_and_goes_back),
