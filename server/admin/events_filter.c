@@ -119,7 +119,10 @@ static char *make_pattern(const char *s)
         if (*s == '%' || *s == '_' || *s == '\\') {
             p[n++] = '\\';
         }
-        p[n++] = *s == '*' ? '%' : *s;
+        p[n++] = *s;
+        if (*s == '*') {
+            p[n - 1] = '%';
+        }
     }
     return p;
 }
