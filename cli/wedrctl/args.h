@@ -52,7 +52,6 @@ struct wedr_ctl_command {
     const char *words;              /* what stands behind the options */
     size_t min, max;                /* how many words */
     uint64_t options;               /* bits: enum wedr_ctl_option */
-    bool offline;                   /* needs neither server nor context */
     const char *help;               /* a sentence or more */
     int (*run)(struct wedr_ctl *c); /* exit code */
 };

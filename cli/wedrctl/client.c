@@ -146,11 +146,11 @@ static int say_problem(const struct wedr_ctl *c, const struct answer *a)
 static size_t set_headers(const struct wedr_ctl *c,
                           const struct wedr_ctl_ask *ask,
                           char bearer[128],
-                          struct wedr_http_header ret[5])
+                          struct wedr_http_header ret[6])
 {
     size_t n = 0;
-    if (ask->cookie) {
-        ret[n++] = (struct wedr_http_header){"Cookie", ask->cookie};
+    if (ask->cookie || c->cookie) {
+        ret[n++] = (struct wedr_http_header){"Cookie", ask->cookie ? ask->cookie : c->cookie};
         ret[n++] = (struct wedr_http_header){"X-CSRF-Token", ask->csrf ? ask->csrf : ""};
     } else if (c->context.token[0]) {
         (void)snprintf(bearer, 128, "Bearer %s", c->context.token);
@@ -158,6 +158,9 @@ static size_t set_headers(const struct wedr_ctl *c,
     }
     if (ask->body) {
         ret[n++] = (struct wedr_http_header){"Content-Type", "application/json"};
+    }
+    if (ask->last_event_id) {
+        ret[n++] = (struct wedr_http_header){"Last-Event-ID", ask->last_event_id};
     }
     if (ask->if_match) {
         ret[n++] = (struct wedr_http_header){"If-Match", ask->if_match};
@@ -168,7 +171,7 @@ static size_t set_headers(const struct wedr_ctl *c,
 static int exchange(struct wedr_ctl *c, const struct wedr_ctl_ask *ask, struct answer *a)
 {
     char path[PATH_BYTES], bearer[128];
-    struct wedr_http_header headers[5];
+    struct wedr_http_header headers[6];
     char *body = ask->body ? json_dumps(ask->body, JSON_COMPACT) : NULL;
     int n = snprintf(path, sizeof(path), BASE "%s", ask->path);
     if (n < 0 || (size_t)n >= sizeof(path) || (ask->body && !body)) {
@@ -237,10 +240,15 @@ int wedr_ctl_send_take(
     return code;
 }
 
-int wedr_ctl_stream(
-    struct wedr_ctl *c, const char *path, const json_t *body, wedr_ctl_piece_fn *fn, void *arg)
+int wedr_ctl_stream(struct wedr_ctl *c,
+                    const char *path,
+                    const json_t *body,
+                    const char *last_event_id,
+                    wedr_ctl_piece_fn *fn,
+                    void *arg)
 {
-    struct wedr_ctl_ask ask = {.method = body ? "POST" : NULL, .path = path, .body = body};
+    struct wedr_ctl_ask ask = {
+        .method = body ? "POST" : NULL, .path = path, .body = body, .last_event_id = last_event_id};
     struct answer a = {.fn = fn, .arg = arg};
     int code = exchange(c, &ask, &a);
     if (code == WEDR_CTL_DONE && a.code != 0) {

@@ -14,6 +14,7 @@ struct wedr_ctl {
     const struct wedr_ctl_args *args;
     struct wedr_ctl_context context;
     struct wedr_http *http;
+    const char *cookie;  /* of a session that stands instead of the token, or NULL */
     struct wedr_buf out; /* emptied into standard output by wedr_ctl_flush */
     bool color, utf8;
     unsigned columns; /* of the terminal; 0: it is none, nothing is cut */
@@ -47,6 +48,7 @@ struct wedr_ctl_ask {
     const json_t *body;        /* NULL: none */
     const char *if_match;      /* NULL: none */
     const char *cookie, *csrf; /* instead of the token, or NULL */
+    const char *last_event_id; /* of a stream that goes on, or NULL */
     const char *want_header;   /* kept in header, or NULL */
     char header[WEDR_HTTP_HEADER_MAX];
     int status;       /* out */
@@ -64,10 +66,14 @@ int wedr_ctl_send_take(
 typedef int wedr_ctl_page_fn(void *arg, const json_t *items);
 int wedr_ctl_pages(struct wedr_ctl *c, const char *path, wedr_ctl_page_fn *fn, void *arg);
 /* A request whose answer has no bound: fn gets its pieces, anything but 0 ends it and is returned.
- * body NULL: GET. An exit code. */
+ * body NULL: GET. last_event_id may be NULL. An exit code. */
 typedef int wedr_ctl_piece_fn(void *arg, const char *p, size_t n);
-int wedr_ctl_stream(
-    struct wedr_ctl *c, const char *path, const json_t *body, wedr_ctl_piece_fn *fn, void *arg);
+int wedr_ctl_stream(struct wedr_ctl *c,
+                    const char *path,
+                    const json_t *body,
+                    const char *last_event_id,
+                    wedr_ctl_piece_fn *fn,
+                    void *arg);
 /* The id of an endpoint that a person named by id or host name. An exit code. */
 int wedr_ctl_endpoint(struct wedr_ctl *c, const char *name, char ret_id[37]);
 

@@ -247,7 +247,7 @@ int wedr_ctl_export(struct wedr_ctl *c)
         }
     }
     json_t *body = export_body(c, form);
-    code = wedr_ctl_stream(c, "/events/export", body, on_export, &s);
+    code = wedr_ctl_stream(c, "/events/export", body, NULL, on_export, &s);
     json_decref(body);
     if (s.file != WEDR_HANDLE_NONE && code == WEDR_CTL_DONE && wedr_fs_sync(s.file) != WEDR_OK) {
         code = wedr_ctl_say(WEDR_CTL_FAILED, "%s: cannot be written", s.name);

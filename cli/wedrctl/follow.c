@@ -2,7 +2,10 @@
 #include "core/base/err.h"
 #include "form.h"
 #include "sse.h"
+#include "wedr/plat/time.h"
 #include <string.h>
+
+#define SHORTEST_MS 1000u /* a server that ends each at once is not asked for ever */
 
 struct follow {
     struct wedr_ctl_table table;
@@ -72,8 +75,18 @@ int wedr_ctl_follow(struct wedr_ctl *c,
     wedr_ctl_table_init(&f.table, c, columns, count);
     lay_out(&f.table);
     wedr_sse_init(&f.sse, on_event, &f);
-    int code = wedr_ctl_stream(c, path, NULL, on_piece, &f);
+    const char *last = NULL;
+    int code = WEDR_CTL_DONE;
+    while (code ==
+           WEDR_CTL_DONE) { /* the server ends each after some minutes and looks again who asks */
+        uint64_t begun = wedr_time_mono_ms();
+        code = wedr_ctl_stream(c, path, NULL, last, on_piece, &f);
+        if (code == WEDR_CTL_DONE && wedr_time_mono_ms() - begun < SHORTEST_MS) {
+            code = wedr_ctl_say(WEDR_CTL_FAILED, "the server ended the stream");
+        }
+        last = f.sse.id[0] ? f.sse.id : "0";
+        wedr_sse_reset(&f.sse);
+    }
     wedr_sse_fini(&f.sse);
-    return code == WEDR_CTL_DONE ? wedr_ctl_say(WEDR_CTL_FAILED, "the server ended the stream")
-                                 : code;
+    return code;
 }

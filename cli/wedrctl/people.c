@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Users, API tokens, enrolment tokens. */
 #include "commands.h"
-#include "table.h"
+#include "session.h"
 #include <string.h>
 
 #define PATH_BYTES 512u
@@ -28,7 +28,18 @@ static int revoke(struct wedr_ctl *c, const char *base)
     return code;
 }
 
-/* --- API tokens. --- */
+/* --- API tokens: an API token does not make or see others, so these ask for the password. --- */
+
+static int begin(struct wedr_ctl *c, struct wedr_ctl_session *s)
+{
+    json_t *session = NULL;
+    int code = wedr_ctl_open(c);
+    if (code == WEDR_CTL_DONE) {
+        code = wedr_ctl_session_begin(c, s, &session);
+    }
+    json_decref(session);
+    return code;
+}
 
 int wedr_ctl_token_list(struct wedr_ctl *c)
 {
@@ -36,7 +47,15 @@ int wedr_ctl_token_list(struct wedr_ctl *c)
         {"ID", "id", WEDR_CTL_COUNT},          {"NAME", "name", WEDR_CTL_LONG},
         {"OWNER", "owner", WEDR_CTL_TEXT},     {"SCOPES", "scopes", WEDR_CTL_TEXT},
         {"EXPIRES", "expires", WEDR_CTL_TIME}, {"LAST USED", "last_used", WEDR_CTL_TIME}};
-    return list(c, "/tokens", columns, WEDR_ARRAY_COUNT(columns));
+    struct wedr_ctl_session s = {.password = ""};
+    int code = begin(c, &s);
+    if (code == WEDR_CTL_DONE) {
+        c->cookie = s.cookie;
+        code = wedr_ctl_list(c, "/tokens", columns, WEDR_ARRAY_COUNT(columns), NULL);
+        c->cookie = NULL;
+        wedr_ctl_session_end(c, &s);
+    }
+    return code;
 }
 
 int wedr_ctl_token_create(struct wedr_ctl *c)
@@ -45,20 +64,37 @@ int wedr_ctl_token_create(struct wedr_ctl *c)
                                                      {"scopes", "scopes", WEDR_CTL_TEXT},
                                                      {"expires", "expires", WEDR_CTL_TIME},
                                                      {"token", "token", WEDR_CTL_TEXT}};
+    struct wedr_ctl_session s = {.password = ""};
     json_t *token = NULL;
-    int code = wedr_ctl_open(c);
-    if (code == WEDR_CTL_DONE) {
-        json_t *body = wedr_ctl_new_token(c->args, c->args->words[0], "read");
-        code = body ? wedr_ctl_send_take(c, "POST", "/tokens", body, &token)
-                    : wedr_ctl_say(WEDR_CTL_USAGE, "the name is no UTF-8");
+    json_t *body = wedr_ctl_new_token(c->args, c->args->words[0], "read");
+    if (!body) {
+        return wedr_ctl_say(WEDR_CTL_USAGE, "the name is no UTF-8");
     }
+    int code = begin(c, &s);
+    if (code != WEDR_CTL_DONE) {
+        json_decref(body);
+        return code;
+    }
+    code = wedr_ctl_session_ask(c, &s, "POST", "/tokens", body, &token);
+    wedr_ctl_session_end(c, &s);
     return code == WEDR_CTL_DONE ? wedr_ctl_card_take(c, token, columns, WEDR_ARRAY_COUNT(columns))
                                  : code;
 }
 
 int wedr_ctl_token_revoke(struct wedr_ctl *c)
 {
-    return revoke(c, "/tokens");
+    struct wedr_ctl_session s = {.password = ""};
+    int code = begin(c, &s);
+    for (size_t i = 0; i < c->args->word_count && code == WEDR_CTL_DONE; i++) {
+        struct wedr_buf path;
+        wedr_buf_init(&path, PATH_BYTES);
+        wedr_buf_adds(&path, "/tokens");
+        wedr_ctl_path_add(&path, c->args->words[i]);
+        code = wedr_ctl_session_ask(c, &s, "DELETE", (const char *)path.p, NULL, NULL);
+        wedr_buf_fini(&path);
+    }
+    wedr_ctl_session_end(c, &s);
+    return code;
 }
 
 /* --- Enrolment tokens. --- */
@@ -269,12 +305,12 @@ int wedr_ctl_user_set(struct wedr_ctl *c)
 
 int wedr_ctl_user_reset_password(struct wedr_ctl *c)
 {
-    return on_user(c, "POST", "/reset-password", json_object());
+    return on_user(c, "POST", "/reset-password", NULL);
 }
 
 int wedr_ctl_user_unlock(struct wedr_ctl *c)
 {
-    return on_user(c, "POST", "/unlock", json_object());
+    return on_user(c, "POST", "/unlock", NULL);
 }
 
 int wedr_ctl_user_remove_totp(struct wedr_ctl *c)

@@ -20,6 +20,13 @@ void wedr_sse_fini(struct wedr_sse *s)
     wedr_buf_fini(&s->data);
 }
 
+void wedr_sse_reset(struct wedr_sse *s)
+{
+    wedr_buf_truncate(&s->line, 0);
+    wedr_buf_truncate(&s->data, 0);
+    s->event[0] = '\0';
+}
+
 /* The value behind "NAME:" and one blank; NULL when the line has another name. */
 static const char *value_of(const char *line, size_t len, const char *name, size_t *ret_len)
 {
@@ -58,6 +65,10 @@ static int take_line(struct wedr_sse *s, const char *line, size_t len)
     v = value_of(line, len, "event", &n);
     if (v) {
         (void)snprintf(s->event, sizeof(s->event), "%.*s", (int)(n < 63 ? n : 63), v);
+    }
+    v = value_of(line, len, "id", &n);
+    if (v && n < sizeof(s->id)) {
+        (void)snprintf(s->id, sizeof(s->id), "%.*s", (int)n, v);
     }
     return 0;
 }

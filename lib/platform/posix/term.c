@@ -85,8 +85,14 @@ static int read_keys(int fd, char *ret_text, size_t cap)
     }
 }
 
-/* ^C and ^Z come as keys: with signals the terminal would stay without echo. */
-static int read_hidden(int fd, char *ret_text, size_t cap)
+static void show(int fd, const char *text)
+{
+    (void)!write(fd, text, strlen(text));
+}
+
+/* ^C and ^Z come as keys: with signals the terminal would stay without echo. The prompt comes when
+ * the echo is off already: what is typed in answer to it is neither shown nor thrown away. */
+static int read_hidden(int fd, const char *prompt, char *ret_text, size_t cap)
 {
     struct termios old;
     if (tcgetattr(fd, &old) != 0) {
@@ -99,9 +105,10 @@ static int read_hidden(int fd, char *ret_text, size_t cap)
     if (tcsetattr(fd, TCSAFLUSH, &quiet) != 0) {
         return WEDR_E_UNSUP;
     }
+    show(fd, prompt);
     int err = read_keys(fd, ret_text, cap);
-    (void)tcsetattr(fd, TCSAFLUSH, &old);
-    (void)!write(fd, "\n", 1);
+    (void)tcsetattr(fd, TCSADRAIN, &old);
+    show(fd, "\n");
     return err;
 }
 
@@ -111,8 +118,13 @@ static int ask(bool hidden, const char *prompt, char *ret_text, size_t cap, stru
     if (fd < 0) {
         return wedr_fail(ei, WEDR_E_UNSUP, "there is no terminal to ask at");
     }
-    (void)!write(fd, prompt, strlen(prompt));
-    int err = hidden ? read_hidden(fd, ret_text, cap) : read_keys(fd, ret_text, cap);
+    int err = WEDR_OK;
+    if (hidden) {
+        err = read_hidden(fd, prompt, ret_text, cap);
+    } else {
+        show(fd, prompt);
+        err = read_keys(fd, ret_text, cap);
+    }
     (void)close(fd);
     if (err != WEDR_OK) {
         wedr_wipe(ret_text, cap);
