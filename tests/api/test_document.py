@@ -30,7 +30,7 @@ def run(h, headers, examples):
     url = "https://" + h.server.listen + BASE
     command = [os.path.join(venv(), "schemathesis"), "run", url + "/openapi.json", "--url", url, "--tls-verify", "false",
                "--checks", CHECKS, "--phases", "examples,coverage,fuzzing", "--max-examples", str(examples), "--seed", "1",
-               "--request-timeout", "60", "--no-color", "--warnings", "off", "--suppress-health-check", "all", "--workers", "2"]
+               "--request-timeout", "60", "--request-retries", "3", "--no-color", "--warnings", "off", "--suppress-health-check", "all", "--workers", "2"]
     for name in LEFT_OUT:
         command += ["--exclude-operation-id", name]
     for name, value in headers.items():
