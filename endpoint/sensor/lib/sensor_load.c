@@ -181,6 +181,19 @@ static int try_load(const struct loading *l, size_t index, const struct wedr_are
     return 0;
 }
 
+/* A kernel that takes no program of this kind is asked once and not for each. */
+static void refuse_kind(const struct loading *l, const struct hook_info *refused)
+{
+    const char *why = l->set->reason[refused - wedr_hooks];
+    for (size_t i = 0; i < HOOK_COUNT; i++) {
+        char *reason = l->set->reason[i];
+        if (strcmp(wedr_hooks[i].area, refused->area) == 0 && !reason[0] &&
+            wedr_hook_tier(wedr_hooks[i].point) == WEDR_TIER_FENTRY) {
+            (void)snprintf(reason, WEDR_SENSOR_REASON_MAX, "%s", why);
+        }
+    }
+}
+
 /* A program that the kernel refuses is left out and the rest tried again; what cannot be blamed on
  * one program costs the area. */
 static int load_area(const struct loading *l, size_t index, const struct wedr_area *area)
@@ -194,6 +207,9 @@ static int load_area(const struct loading *l, size_t index, const struct wedr_ar
         char *reason = h ? l->set->reason[h - wedr_hooks] : NULL;
         if (h && h->need != NEED_REQUIRED && !reason[0]) {
             (void)snprintf(reason, WEDR_SENSOR_REASON_MAX, "%s", wedr_libbpf_said());
+            if (err == -EPERM && wedr_hook_tier(h->point) == WEDR_TIER_FENTRY) {
+                refuse_kind(l, h);
+            }
             continue;
         }
         for (size_t i = 0; i < HOOK_COUNT; i++) {
