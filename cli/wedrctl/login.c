@@ -139,9 +139,10 @@ static int sign_in(struct wedr_ctl *c, const char *old)
 /* A token that somebody made elsewhere: it must work. */
 static int take_token(struct wedr_ctl *c)
 {
+    char rest[64];
     struct wedr_ctl_context *x = &c->context;
     int code = wedr_ctl_read_lines(c->args->text[WEDR_CTL_TOKEN_FILE], x->token, sizeof(x->token),
-                                   NULL, 0);
+                                   rest, sizeof(rest));
     x->token_id[0] = x->expires[0] = x->user[0] = '\0';
     if (code == WEDR_CTL_DONE) { /* 403: it works, but not for reading */
         struct wedr_ctl_ask ask = {.path = "/endpoints?limit=1", .quiet_status = 403};

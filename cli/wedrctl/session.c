@@ -30,16 +30,12 @@ int wedr_ctl_read_lines(
     rest += *rest == '\r' ? 1 : 0;
     rest += *rest == '\n' ? 1 : 0;
     size_t second = strcspn(rest, "\r\n");
-    if (err == WEDR_OK && (first == 0 || first >= cap || (ret_second && second >= cap2))) {
+    if (err == WEDR_OK && (first == 0 || first >= cap || second >= cap2)) {
         err = WEDR_E_FORMAT;
     }
     if (err == WEDR_OK) {
-        memcpy(ret_first, text, first);
-        ret_first[first] = '\0';
-    }
-    if (err == WEDR_OK && ret_second) {
-        memcpy(ret_second, rest, second);
-        ret_second[second] = '\0';
+        (void)snprintf(ret_first, cap, "%.*s", (int)first, text);
+        (void)snprintf(ret_second, cap2, "%.*s", (int)second, rest);
     }
     wedr_wipe(text, sizeof(text));
     return err == WEDR_OK ? WEDR_CTL_DONE
@@ -138,7 +134,7 @@ static int change_password(struct wedr_ctl *c, struct wedr_ctl_session *s)
     char again[WEDR_CTL_SECRET_MAX] = "";
     int code = WEDR_CTL_DONE;
     if (file) {
-        code = wedr_ctl_read_lines(file, s->fresh, sizeof(s->fresh), NULL, 0);
+        code = wedr_ctl_read_lines(file, s->fresh, sizeof(s->fresh), again, sizeof(again));
     } else {
         code = wedr_ctl_ask_person(true, "The password must be changed. New one: ", s->fresh,
                                    sizeof(s->fresh));

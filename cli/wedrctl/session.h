@@ -28,8 +28,8 @@ int wedr_ctl_session_ask(struct wedr_ctl *c,
 /* Ends it, when it was begun, and wipes s. */
 void wedr_ctl_session_end(struct wedr_ctl *c, struct wedr_ctl_session *s);
 
-/* The first line of a file, or of standard input for "-", and the second one when ret_second is
- * given ("" when it is not there). An exit code. */
+/* The first two lines of a file, or of standard input for "-"; the second one is "" when it is not
+ * there. An exit code. */
 int wedr_ctl_read_lines(
     const char *path, char *ret_first, size_t cap, char *ret_second, size_t cap2);
 /* Wipes a text before the object is released: jansson does not. */
