@@ -214,7 +214,13 @@ static void send_batch(struct bench *b, struct flight *f, size_t index)
         h[i] = (struct wedr_http_header){names[i], x->text[i]};
     }
     (void)snprintf(path, sizeof(path), "/api/v1/agents/%s/logs", b->agent_id);
-    struct wedr_http_request rq = {"POST", path, h, HEADERS, x->z, x->z_len, 65536};
+    struct wedr_http_request rq = {.method = "POST",
+                                   .path = path,
+                                   .headers = h,
+                                   .header_count = HEADERS,
+                                   .body = x->z,
+                                   .body_len = x->z_len,
+                                   .response_max = 65536};
     *f = (struct flight){.b = b, .index = index, .begin_ns = wedr_time_mono_ns(), .busy = true};
     if (wedr_http_start(b->http, &rq, on_answer, f) != WEDR_OK) {
         die("send", "cannot start a request");
