@@ -43,6 +43,7 @@ struct wedr_sql {
     size_t day_count, day_cap;
     sqlite3 *catalog;   /* NULL when there is none */
     sqlite3 *state;     /* state.db, opened on first use */
+    int state_version;  /* of its schema */
     const char **scope; /* agent ids, sorted; NULL: every endpoint. The texts are the caller's */
     size_t scope_count;
     uint64_t started_ms, deadline_ms;

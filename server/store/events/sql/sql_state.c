@@ -137,6 +137,13 @@ static const struct state_table tables[] = {
       {"ended", "INTEGER", "p.ended"}}},
 };
 
+/* Columns that came with a later version of state.db's schema: of a store that no newer server
+ * opened yet they are NULL. */
+static const struct {
+    const char *table, *column;
+    int since;
+} later[] = {{"agents", "endpoint_group", 5}, {"alerts", "state", 6}, {"alerts", "assignee", 6}};
+
 struct state_source { /* one per table and query; freed by SQLite with the module */
     struct wedr_sql *sql;
     const struct state_table *table;
@@ -169,6 +176,17 @@ static void in_scope(sqlite3_context *ctx, int argc, sqlite3_value **argv)
     sqlite3_result_int(ctx, wedr_sql_in_scope(sqlite3_user_data(ctx), agent));
 }
 
+static int read_version(sqlite3 *db, int *ret)
+{
+    sqlite3_stmt *st = NULL;
+    int rc = sqlite3_prepare_v2(db, "PRAGMA user_version", -1, &st, NULL);
+    if (rc == SQLITE_OK && sqlite3_step(st) == SQLITE_ROW) {
+        *ret = sqlite3_column_int(st, 0);
+    }
+    int end = sqlite3_finalize(st);
+    return rc == SQLITE_OK ? end : rc;
+}
+
 int wedr_sql_state_db(struct wedr_sql *s, sqlite3 **ret)
 {
     sqlite3 *db = NULL;
@@ -179,6 +197,9 @@ int wedr_sql_state_db(struct wedr_sql *s, sqlite3 **ret)
             (void)sqlite3_busy_timeout(db, BUSY_MS);
             (void)sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
             rc = sqlite3_exec(db, "PRAGMA query_only=1", NULL, NULL, NULL);
+        }
+        if (rc == SQLITE_OK) {
+            rc = read_version(db, &s->state_version);
         }
         if (rc == SQLITE_OK) {
             rc = sqlite3_create_function(db, "wedr_in_scope", 1,
@@ -202,6 +223,21 @@ static size_t column_count(const struct state_table *t)
         n++;
     }
     return n;
+}
+
+static const char *expression(const struct vtab *v, size_t column)
+{
+    const struct state_table *t = v->source.table;
+    const struct state_column *c = &t->column[column];
+    sqlite3 *db = NULL;
+    for (size_t i = 0; i < WEDR_ARRAY_COUNT(later); i++) {
+        if (strcmp(later[i].table, t->name) == 0 && strcmp(later[i].column, c->name) == 0 &&
+            wedr_sql_state_db(v->source.sql, &db) == WEDR_OK &&
+            v->source.sql->state_version < later[i].since) {
+            return "NULL";
+        }
+    }
+    return c->expression;
 }
 
 static int
@@ -265,7 +301,7 @@ static double add_conditions(sqlite3_str *plan, sqlite3_index_info *info)
     return rows;
 }
 
-static void add_order(sqlite3_str *plan, const struct state_table *t, sqlite3_index_info *info)
+static void add_order(sqlite3_str *plan, const struct vtab *v, sqlite3_index_info *info)
 {
     for (int i = 0; i < info->nOrderBy; i++) {
         if (info->aOrderBy[i].iColumn < 0) {
@@ -274,7 +310,7 @@ static void add_order(sqlite3_str *plan, const struct state_table *t, sqlite3_in
     }
     for (int i = 0; i < info->nOrderBy; i++) {
         sqlite3_str_appendf(plan, "%s%s%s", i == 0 ? " ORDER BY " : ",",
-                            t->column[info->aOrderBy[i].iColumn].expression,
+                            expression(v, (size_t)info->aOrderBy[i].iColumn),
                             info->aOrderBy[i].desc ? " DESC" : "");
     }
     info->orderByConsumed = info->nOrderBy != 0;
@@ -288,13 +324,13 @@ static int best_index(sqlite3_vtab *base, sqlite3_index_info *info)
     sqlite3_str_appendf(plan, "SELECT ");
     for (size_t i = 0; i < column_count(t); i++) {
         bool used = i < t->key_count || (info->colUsed >> (i < 63 ? i : 63) & 1u) != 0;
-        sqlite3_str_appendf(plan, "%s%s", i == 0 ? "" : ",", used ? t->column[i].expression : "0");
+        sqlite3_str_appendf(plan, "%s%s", i == 0 ? "" : ",", used ? expression(v, i) : "0");
     }
     bool scoped = t->agent != NULL && v->source.sql->scope != NULL;
     sqlite3_str_appendf(plan, " FROM %s WHERE %s\n", t->from, scoped ? t->agent : "1");
     double rows = add_conditions(plan, info);
     sqlite3_str_appendf(plan, "\n");
-    add_order(plan, t, info);
+    add_order(plan, v, info);
     info->idxStr = sqlite3_str_finish(plan);
     info->needToFreeIdxStr = 1;
     info->estimatedRows = rows < 1 ? 1 : (sqlite3_int64)rows;
@@ -338,7 +374,7 @@ static int next(sqlite3_vtab_cursor *base)
 
 /* Makes the question of a plan. A condition is handed down only with a value of the column's own
  * type: both sides compare those alike. NULL when out of memory. */
-static char *question(const struct state_table *t, const char *plan, sqlite3_value **argv)
+static char *question(const struct vtab *v, const char *plan, sqlite3_value **argv)
 {
     const char *at = strchr(plan, '\n');
     sqlite3_str *sql = sqlite3_str_new(NULL);
@@ -346,12 +382,14 @@ static char *question(const struct state_table *t, const char *plan, sqlite3_val
     at++;
     for (int i = 0; *at != '\n'; i++) {
         char *op = NULL;
-        const struct state_column *c = &t->column[strtoul(at, &op, 10)];
+        size_t column = strtoul(at, &op, 10);
+        const struct state_column *c = &v->source.table->column[column];
         const char *end = strchr(op, ';');
         int type = sqlite3_value_type(argv[i]);
         if (strcmp(c->type, "TEXT") == 0 ? type == SQLITE_TEXT
                                          : type == SQLITE_INTEGER || type == SQLITE_FLOAT) {
-            sqlite3_str_appendf(sql, " AND %s%.*s?%d", c->expression, (int)(end - op), op, i + 1);
+            sqlite3_str_appendf(sql, " AND %s%.*s?%d", expression(v, column), (int)(end - op), op,
+                                i + 1);
         }
         at = end + 1;
     }
@@ -361,7 +399,7 @@ static char *question(const struct state_table *t, const char *plan, sqlite3_val
 
 static int prepare(struct cursor *c, sqlite3 *db, const char *plan, int argc, sqlite3_value **argv)
 {
-    char *sql = question(((struct vtab *)c->base.pVtab)->source.table, plan, argv);
+    char *sql = question((struct vtab *)c->base.pVtab, plan, argv);
     if (sql == NULL) {
         return SQLITE_NOMEM;
     }

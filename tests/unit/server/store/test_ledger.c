@@ -347,7 +347,10 @@ static void the_state_store_adds_agents_hostnames_and_what_is_in_flight(void **s
                   "[{\"agent_id\":\"" TB_AGENT
                   "\",\"hostname\":\"renamed\",\"os\":\"linux\",\"os_version\":\"6.1\","
                   "\"agent_version\":\"0.1.0\",\"enrolled_at\":1,\"last_seen\":2,\"cert_sha256\":"
-                  "\"aa\",\"revoked\":0}]");
+                  "\"aa\",\"revoked\":0,\"endpoint_group\":null}]");
+    /* A store that only an older server opened lacks newer columns. */
+    fx_assert_sql(&f, "SELECT count(*) AS n FROM agents WHERE endpoint_group = 'default'",
+                  "[{\"n\":0}]");
     fx_fini(&f);
 }
 
