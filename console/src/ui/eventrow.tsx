@@ -22,11 +22,11 @@ function inner(e: Obj, ...path: string[]): unknown {
 export const raw = (e: Obj, name: string): unknown => inner(e, 'raw', name);
 export const proc = (e: Obj, name: string): unknown => inner(e, 'process', name);
 
-/** agent_id of a stored event: of the event itself, else the first part of its id. */
+/** The endpoint that sent it, as the server knows it; never what the line says. */
 export function agentOf(e: StoredEvent): string {
-  return textOf(e.agent_id ?? e.endpoint_id) || e._id.split(':')[0] || '';
+  return textOf(e._endpoint_id) || e._id?.split(':')[0] || '';
 }
-export const hostOf = (e: StoredEvent): string => textOf(e.hostname ?? e.host ?? e._hostname);
+export const hostOf = (e: StoredEvent): string => textOf(e._hostname);
 export const timeOf = (e: StoredEvent): string => textOf(e.ts);
 export const typeOf = (e: StoredEvent): string => textOf(e.event_type);
 export const keyOf = (e: StoredEvent): string => textOf(proc(e, 'key') ?? raw(e, 'process_key'));
