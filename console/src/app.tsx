@@ -1,28 +1,38 @@
 // SPDX-License-Identifier: Apache-2.0
 // From "who is there" to a view: gates first, then the frame and its routes. Every view is a chunk of its own.
-import { Component, Suspense, lazy, type ReactNode } from 'react';
+import { Component, Suspense, lazy, useEffect, type ComponentType, type ReactNode } from 'react';
 import { Route, Routes } from 'react-router-dom';
+import { untilThere } from './api/client';
 import { useMay, useSessionState } from './api/session';
 import { Empty, Page, Waiting } from './ui/basics';
 import { OfflineBanner, Shell } from './ui/shell';
 import { SignIn } from './views/signin';
 
-const Setup = lazy(() => import('./views/setup'));
-const Overview = lazy(() => import('./views/overview'));
-const Endpoints = lazy(() => import('./views/endpoints'));
-const EndpointView = lazy(() => import('./views/endpoint'));
-const Hunt = lazy(() => import('./views/hunt'));
-const ProcessView = lazy(() => import('./views/process'));
-const Alerts = lazy(() => import('./views/alerts'));
-const AlertView = lazy(() => import('./views/alert'));
-const Integrity = lazy(() => import('./views/integrity'));
-const Rules = lazy(() => import('./views/rules'));
-const Users = lazy(() => import('./views/users'));
-const Tokens = lazy(() => import('./views/tokens'));
-const Enrolment = lazy(() => import('./views/enrolment'));
-const Audit = lazy(() => import('./views/audit'));
-const SettingsView = lazy(() => import('./views/settings'));
-const Account = lazy(() => import('./views/account'));
+type View = { default: ComponentType };
+const loaders: (() => Promise<View>)[] = [];
+
+/** A view's chunk; one that did not come because the server was away is asked for again when it is back. */
+function view(load: () => Promise<View>) {
+  loaders.push(load);
+  return lazy(() => load().catch(() => untilThere().then(load)));
+}
+
+const Setup = view(() => import('./views/setup'));
+const Overview = view(() => import('./views/overview'));
+const Endpoints = view(() => import('./views/endpoints'));
+const EndpointView = view(() => import('./views/endpoint'));
+const Hunt = view(() => import('./views/hunt'));
+const ProcessView = view(() => import('./views/process'));
+const Alerts = view(() => import('./views/alerts'));
+const AlertView = view(() => import('./views/alert'));
+const Integrity = view(() => import('./views/integrity'));
+const Rules = view(() => import('./views/rules'));
+const Users = view(() => import('./views/users'));
+const Tokens = view(() => import('./views/tokens'));
+const Enrolment = view(() => import('./views/enrolment'));
+const Audit = view(() => import('./views/audit'));
+const SettingsView = view(() => import('./views/settings'));
+const Account = view(() => import('./views/account'));
 
 function Nothing() {
   return (
@@ -61,6 +71,12 @@ class Guard extends Component<{ children: ReactNode }, { error: Error | null }> 
 export function App() {
   const { session, loading } = useSessionState();
   const admin = useMay('admin');
+  const signedIn = session !== null;
+  useEffect(() => {
+    // The other views, a few KiB each, while nobody waits: a click then needs no server to show the frame of a view.
+    const t = signedIn ? setTimeout(() => loaders.forEach((load) => void load().catch(() => undefined)), 3000) : undefined;
+    return () => clearTimeout(t);
+  }, [signedIn]);
   if (loading) {
     return (
       <>

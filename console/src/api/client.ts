@@ -75,6 +75,19 @@ function serverIsGone(): void {
   }
 }
 
+/** Resolves when the server answers again; asks for that, whatever is known about it now. */
+export function untilThere(): Promise<void> {
+  serverIsGone();
+  return new Promise((resolve) => {
+    const stop = onlineManager.subscribe((online) => {
+      if (online) {
+        stop();
+        resolve();
+      }
+    });
+  });
+}
+
 /** Asks now instead of at the next turn. */
 export function probeNow(): void {
   clearTimeout(probe);

@@ -104,7 +104,7 @@ export default function Users() {
               <Menu.Item onClick={() => setAct({ what: 'reset', user: u })}>Reset password</Menu.Item>
               {u.locked_until && (
                 <Menu.Item onClick={() => {
-                  call('POST', `/users/${seg(u.id)}/unlock`, { body: {} }).then(
+                  call('POST', `/users/${seg(u.id)}/unlock`).then(
                     () => { notifications.show({ message: 'Unlocked.' }); void again(); },
                     (e: unknown) => notifications.show({ color: 'red', message: sayProblem(e) }),
                   );
@@ -134,7 +134,7 @@ export default function Users() {
         onConfirm={async () => {
           const path = `/users/${seg(act?.user.id ?? '')}`;
           if (act?.what === 'reset') {
-            setSecret((await call<{ password: string }>('POST', `${path}/reset-password`, { body: {} })).data.password);
+            setSecret((await call<{ password: string }>('POST', `${path}/reset-password`)).data.password);
           } else {
             await call('DELETE', act?.what === 'totp' ? `${path}/totp` : path);
           }
