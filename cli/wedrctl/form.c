@@ -155,9 +155,13 @@ size_t wedr_ctl_event_columns(const struct wedr_ctl_args *a,
     ret_columns[0] = usual[0];
     ret_columns[1] = (struct wedr_ctl_column){"HOST", "_hostname", WEDR_CTL_TEXT};
     ret_columns[2] = (struct wedr_ctl_column){"TYPE", "event_type", WEDR_CTL_TEXT};
-    for (count = 3; count < a->field.count + 3 && count < WEDR_CTL_COLUMNS_MAX; count++) {
-        const char *name = a->field.v[count - 3];
-        ret_columns[count] = (struct wedr_ctl_column){name, name, WEDR_CTL_LONG};
+    count = 3;
+    for (size_t i = 0; i < a->field.count && i < WEDR_ARRAY_COUNT(a->field.v); i++) {
+        const char *name = a->field.v[i];
+        if (count == WEDR_CTL_COLUMNS_MAX) {
+            break;
+        }
+        ret_columns[count++] = (struct wedr_ctl_column){name, name, WEDR_CTL_LONG};
     }
     *ret_shape = NULL;
     return count;

@@ -153,7 +153,7 @@ static int by_path(const void *a, const void *b)
 
 static struct wedr_static_file *lookup(struct wedr_static *s, const char *path)
 {
-    struct wedr_static_file key;
+    struct wedr_static_file key = {.path = ""};
     size_t len = strlen(path);
     if (len >= sizeof(key.path)) {
         return NULL;

@@ -123,6 +123,8 @@ def test_case_5_ten_thousand_enrolments_cost_bounded_cpu_and_memory():
         good, stranger = Peer(s, l.folder, "good"), Peer(s, l.folder, "stranger")
         assert good.enroll().status == 201
         request = post_bytes(ENROLL, json.dumps(stranger.enroll_body("0" * 48)).encode())
+        for i in range(5):
+            assert good.post(1 + i * 10, 10).status == 202  # what storing takes is there, and not of the strangers
         part = 3000 if lab.SLOW == 1 else 300
         cost, memory, codes = [], [], {}
         for i in range(3):
@@ -131,7 +133,7 @@ def test_case_5_ten_thousand_enrolments_cost_bounded_cpu_and_memory():
                 codes[code] = codes.get(code, 0) + n
             cost.append((cpu_seconds(s.proc.pid) - before) / part)
             memory.append(rss_kib(s.proc.pid))
-            assert good.post(1 + i * 10, 10).status == 202  # who is enrolled is served
+            assert good.post(1001 + i * 10, 10).status == 202  # who is enrolled is served
         assert codes.pop("429") > 2.9 * part and codes.pop("401") <= 60 and not codes, codes
         assert max(cost) < 0.005 * lab.SLOW, cost  # seconds of CPU per refused stranger: a handshake, no more
         assert lab.SLOW > 1 or memory[2] - memory[0] < 4096, memory

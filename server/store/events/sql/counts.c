@@ -321,7 +321,7 @@ static int read_plan(struct cursor *c, const char *plan, int argc, sqlite3_value
     c->to = INT64_MAX;
     for (size_t i = 0; i < (size_t)argc; i++) {
         int column = plan[2 * i] - 'A';
-        if (column < K_SPAN) {
+        if (column < (int)WEDR_ARRAY_COUNT(event_column)) { /* K_COUNT is never handed down */
             if (column != K_HOUR) { /* SQLite compares the hours; they are few */
                 left[2 * n] = (char)('A' + event_column[column]);
                 left[2 * n + 1] = plan[2 * i + 1];
