@@ -133,6 +133,9 @@ export function Ago({ at }: { at: string | null | undefined }) {
 }
 
 export function SeverityTag({ severity }: { severity: Severity | string }) {
+  if (!severity) {
+    return <span className="dim">–</span>;
+  }
   return <span className={`tag ${severity}`}>{severity === 'informational' ? 'info' : severity}</span>;
 }
 

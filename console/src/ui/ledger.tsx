@@ -18,7 +18,7 @@ function Epoch({ state, since }: { state: string; since?: string | null }) {
 }
 
 const count = (name: keyof LedgerRow, header: string, bad?: string): Column<LedgerRow> => ({
-  header, id: String(name), accessorKey: name, size: 88, meta: { right: true },
+  header, id: String(name), accessorKey: name, size: name === 'in_flight' ? 100 : 86, meta: { right: true },
   cell: (c) => {
     const n = Number(c.getValue() ?? 0);
     return bad && n !== 0 ? <strong style={{ color: `var(--${bad})` }}>{num(n)}</strong> : num(n);
@@ -35,9 +35,9 @@ const host: Column<LedgerRow> = {
 };
 
 const columns: Column<LedgerRow>[] = [
-  { header: 'Stream', id: 'stream', accessorKey: 'stream', size: 125, cell: (c) => <RawCell value={c.getValue()} mono /> },
+  { header: 'Stream', id: 'stream', accessorKey: 'stream', size: 142, cell: (c) => <RawCell value={c.getValue()} mono /> },
   { header: 'Epoch', id: 'epoch', accessorKey: 'epoch', size: 138, cell: (c) => <RawCell value={c.getValue()} mono /> },
-  { header: 'State', id: 'state', accessorKey: 'state', size: 130,
+  { header: 'State', id: 'state', accessorKey: 'state', size: 120,
     cell: (c) => <Epoch state={c.row.original.state} since={c.row.original.unknown_since} /> },
   count('produced', 'Produced'),
   count('stored', 'Stored'),

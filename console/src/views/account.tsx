@@ -56,12 +56,12 @@ function Sessions() {
       <ErrorBox error={q.error ?? end.error} />
       {q.isPending ? <div className="body"><Waiting rows={3} /></div> : (
         <table className="small">
-          <thead><tr><th>Browser</th><th>From</th><th>Began</th><th>Last seen</th><th>Ends</th><th><span className="sr">Actions</span></th></tr></thead>
+          <thead><tr><th>Browser</th><th>From</th><th>Began</th><th className="nowrap">Last seen</th><th>Ends</th><th><span className="sr">Actions</span></th></tr></thead>
           <tbody>
             {q.data?.items.map((s) => (
               <tr key={s.id}>
                 <td><Raw value={s.agent} most={100} /></td>
-                <td><RawCell value={s.address} mono /></td>
+                <td className="nowrap"><RawCell value={s.address} mono /></td>
                 <td><Time at={s.created} fraction={false} /></td>
                 <td><Ago at={s.last_seen} /></td>
                 <td><Ago at={s.expires} /></td>

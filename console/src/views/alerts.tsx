@@ -72,7 +72,7 @@ function columnsFor(analyst: boolean, chosen: Set<string>, toggle: (id: string, 
   const rest: Column<AlertRow>[] = [
     { header: 'Severity', id: 'severity', size: 88, cell: (c) => <SeverityTag severity={c.row.original.severity} /> },
     { header: 'When', id: 'ts', size: 100, cell: (c) => <Ago at={c.row.original.ts} /> },
-    { header: 'Alert', id: 'rule_title', size: 250, meta: { grow: true },
+    { header: 'Alert', id: 'rule_title', size: 240, meta: { grow: true },
       cell: (c) => (
         <Link to={`/alerts/${c.row.original.id}`}><RawCell value={c.row.original.rule_title || c.row.original.rule_id} /></Link>
       ) },
@@ -82,7 +82,7 @@ function columnsFor(analyst: boolean, chosen: Set<string>, toggle: (id: string, 
     { header: 'State', id: 'state', size: 110, cell: (c) => <StateTag state={c.row.original.state} /> },
     { header: 'Assignee', id: 'assignee', size: 88, cell: (c) => <RawCell value={c.row.original.assignee} /> },
     { header: 'Times', id: 'suppressed', size: 64, meta: { right: true }, cell: (c) => num(1 + Number(c.row.original.suppressed ?? 0)) },
-    { header: 'Notes', id: 'comments', size: 58, meta: { right: true }, cell: (c) => (c.row.original.comments_count ? num(c.row.original.comments_count) : '') },
+    { header: 'Notes', id: 'comments', size: 66, meta: { right: true }, cell: (c) => (c.row.original.comments_count ? num(c.row.original.comments_count) : '') },
   ];
   return analyst ? [check, ...rest] : rest;
 }

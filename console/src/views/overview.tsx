@@ -68,7 +68,7 @@ function Newest() {
                 <RawCell value={a.rule_title} />
               </Link>
             </td>
-            <td>
+            <td className="nowrap">
               <RawCell value={a.hostname} />
             </td>
             <td className="right dim">
