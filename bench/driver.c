@@ -60,7 +60,7 @@ static void stop(void)
 static struct wedr_ioctl_stats stats(void)
 {
     uint8_t out[sizeof(struct wedr_ioctl_stats)];
-    struct wedr_ioctl_stats s;
+    struct wedr_ioctl_stats s = {0};
     size_t len = 0;
 
     if (ntsim_ioctl(file, WEDR_IOCTL_GET_STATS, NULL, 0, out, sizeof(out), &len, NULL) !=

@@ -530,15 +530,15 @@ int wedr_http_server_start(const struct wedr_http_server_cfg *cfg,
     if (err == WEDR_OK) {
         err = wedr_tls_use(cfg->chain_pem, cfg->key_pem, ei);
     }
+    *ret = s; /* requests come before start_daemon returns, and their handlers look here */
     if (err == WEDR_OK) {
         err = start_daemon(s, ei);
     }
     if (err != WEDR_OK) {
+        *ret = NULL;
         wedr_http_server_stop(s);
-        return err;
     }
-    *ret = s;
-    return WEDR_OK;
+    return err;
 }
 
 int wedr_http_server_cert(struct wedr_http_server *s,

@@ -18,23 +18,18 @@
 #define RECEIVE_BYTES (8 << 20)
 #define ANSWER_MS 1000
 
-struct listen_request {
-    struct nlmsghdr head;
-    struct cn_msg message;
-    uint32_t op; /* enum proc_cn_mcast_op */
-} __attribute__((packed, aligned(4)));
-
+/* Head, message and enum proc_cn_mcast_op, one behind the other. */
 static int ask_to_listen(int fd)
 {
-    struct listen_request rq;
-    memset(&rq, 0, sizeof rq);
-    rq.head.nlmsg_len = sizeof rq;
-    rq.head.nlmsg_type = NLMSG_DONE;
-    rq.message.id.idx = CN_IDX_PROC;
-    rq.message.id.val = CN_VAL_PROC;
-    rq.message.len = sizeof rq.op;
-    rq.op = PROC_CN_MCAST_LISTEN;
-    return send(fd, &rq, sizeof rq, 0) == (ssize_t)sizeof rq ? WEDR_OK : wedr_err_from_os(errno);
+    struct cn_msg m = {.id = {CN_IDX_PROC, CN_VAL_PROC}, .len = sizeof(uint32_t)};
+    const uint32_t op = PROC_CN_MCAST_LISTEN;
+    uint8_t rq[NLMSG_HDRLEN + sizeof m + sizeof op];
+    const struct nlmsghdr head = {.nlmsg_len = sizeof rq, .nlmsg_type = NLMSG_DONE};
+    memset(rq, 0, sizeof rq);
+    memcpy(rq, &head, sizeof head);
+    memcpy(rq + NLMSG_HDRLEN, &m, sizeof m);
+    memcpy(rq + NLMSG_HDRLEN + sizeof m, &op, sizeof op);
+    return send(fd, rq, sizeof rq, 0) == (ssize_t)sizeof rq ? WEDR_OK : wedr_err_from_os(errno);
 }
 
 /* One datagram. It is copied: the kernel puts the event behind 36 bytes of heads, where its fields

@@ -211,8 +211,8 @@ static void random_text(struct wedr_record *r, const struct wedr_field_info *f, 
                                         "",
                                         "e1",
                                         "a b c",
-                                        "docker-0123456789abcdef0123456789abcdef0123456789abcdef"
-                                        "0123456789abcdef.scope"};
+                                        ("docker-0123456789abcdef0123456789abcdef0123456789abcdef"
+                                         "0123456789abcdef.scope")};
     const char *t = texts[next_random(WEDR_ARRAY_COUNT(texts))];
     size_t len = strlen(t);
     uint16_t flags = (uint16_t)(next_random(4) || f->kind == WEDR_KIND_BYTES ? 0u : WEDR_SF_CUT);
