@@ -48,20 +48,54 @@ static int bind_all(sqlite3_stmt *st, const char *fmt, va_list ap)
     return rc;
 }
 
-int wedr_state_prepare(sqlite3 *db, sqlite3_stmt **ret, const char *sql, const char *fmt, ...)
+static int
+prepare_list(sqlite3 *db, sqlite3_stmt **ret, const char *sql, const char *fmt, va_list ap)
 {
     sqlite3_stmt *st = NULL;
-    va_list ap;
     int rc = sqlite3_prepare_v2(db, sql, -1, &st, NULL);
-    va_start(ap, fmt);
     rc = rc == SQLITE_OK ? bind_all(st, fmt, ap) : rc;
-    va_end(ap);
     if (rc != SQLITE_OK) {
         (void)sqlite3_finalize(st);
         return wedr_state_error(rc);
     }
     *ret = st;
     return WEDR_OK;
+}
+
+int wedr_state_prepare(sqlite3 *db, sqlite3_stmt **ret, const char *sql, const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    int err = prepare_list(db, ret, sql, fmt, ap);
+    va_end(ap);
+    return err;
+}
+
+int wedr_state_read(struct wedr_state *s, sqlite3_stmt **ret, const char *sql, const char *fmt, ...)
+{
+    va_list ap;
+    wedr_mutex_lock(s->read_lock);
+    va_start(ap, fmt);
+    int err = prepare_list(s->reader, ret, sql, fmt, ap);
+    va_end(ap);
+    return err;
+}
+
+bool wedr_state_row(sqlite3_stmt *st, int *err)
+{
+    if (*err != WEDR_OK) {
+        return false;
+    }
+    int rc = sqlite3_step(st);
+    *err = wedr_state_error(rc);
+    return rc == SQLITE_ROW;
+}
+
+int wedr_state_read_end(struct wedr_state *s, sqlite3_stmt *st, int err)
+{
+    (void)sqlite3_finalize(st);
+    wedr_mutex_unlock(s->read_lock);
+    return err;
 }
 
 int wedr_state_run(sqlite3 *db, int *ret_changes, const char *sql, const char *fmt, ...)

@@ -52,6 +52,15 @@ wedr_state_run_list(sqlite3 *db, int *ret_changes, const char *sql, const char *
 /* Binds what fmt says to a statement that is kept, steps it once and resets it. */
 WEDR_MUST_USE int wedr_state_again(sqlite3_stmt *st, const char *fmt, ...);
 
+/* A question to the reader: takes the read lock and prepares as above; always followed by
+ * wedr_state_read_end, whatever it returns. */
+WEDR_MUST_USE int
+wedr_state_read(struct wedr_state *s, sqlite3_stmt **ret, const char *sql, const char *fmt, ...);
+/* Steps to the next row. False: there is none, or *err is not WEDR_OK (any more). */
+bool wedr_state_row(sqlite3_stmt *st, int *err);
+/* Finalizes (NULL is allowed) and gives the lock back; err. */
+int wedr_state_read_end(struct wedr_state *s, sqlite3_stmt *st, int err);
+
 /* A write transaction: takes the write lock; always followed by wedr_state_end, whatever it
  * returns. */
 WEDR_MUST_USE int wedr_state_begin(struct wedr_state *s);

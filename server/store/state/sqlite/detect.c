@@ -11,19 +11,15 @@ static int cursor(struct wedr_state *s, int64_t *ret)
 {
     sqlite3_stmt *st = NULL;
     WEDR_OBJ_CHECK(s, WEDR_STATE_MAGIC);
-    wedr_mutex_lock(s->read_lock);
-    int err =
-        wedr_state_prepare(s->reader, &st, "SELECT position FROM cursor WHERE name='detect'", "");
+    int err = wedr_state_read(s, &st, "SELECT position FROM cursor WHERE name='detect'", "");
     if (err == WEDR_OK) {
         int rc = sqlite3_step(st);
         err = rc == SQLITE_DONE ? WEDR_E_NOENT : wedr_state_error(rc);
         if (rc == SQLITE_ROW) {
             *ret = sqlite3_column_int64(st, 0);
         }
-        (void)sqlite3_finalize(st);
     }
-    wedr_mutex_unlock(s->read_lock);
-    return err;
+    return wedr_state_read_end(s, st, err);
 }
 
 static const char *text(sqlite3_stmt *st, int i)
@@ -74,35 +70,29 @@ alerts(struct wedr_state *s, const struct wedr_alert_query *q, wedr_alert_fn *fn
 {
     sqlite3_stmt *st = NULL;
     struct wedr_alert_row row;
-    int rc = SQLITE_DONE;
     WEDR_OBJ_CHECK(s, WEDR_STATE_MAGIC);
-    wedr_mutex_lock(s->read_lock);
-    int err = wedr_state_prepare(
-        s->reader, &st,
+    int err = wedr_state_read(
+        s, &st,
         "SELECT " WEDR_ALERT_COLUMNS " FROM (SELECT * FROM alert WHERE id>?1 AND ts>=?2 AND (?3 IS "
         "NULL OR agent_id=?3) AND (?4 IS NULL OR rule_id=?4) ORDER BY id DESC LIMIT ?5) a ORDER BY "
         "id",
         "iitti", q->behind_id, q->since_us, q->agent_id, q->rule_id, (int64_t)q->limit);
-    while (err == WEDR_OK && (rc = sqlite3_step(st)) == SQLITE_ROW) {
+    while (wedr_state_row(st, &err)) {
         wedr_state_read_alert(st, &row);
         err = fn(ctx, &row);
     }
-    (void)sqlite3_finalize(st);
-    wedr_mutex_unlock(s->read_lock);
-    return err == WEDR_OK ? wedr_state_error(rc) : err;
+    return wedr_state_read_end(s, st, err);
 }
 
 static int evidence(struct wedr_state *s, int64_t alert, wedr_evidence_fn *fn, void *ctx)
 {
     sqlite3_stmt *st = NULL;
-    int rc = SQLITE_DONE;
     WEDR_OBJ_CHECK(s, WEDR_STATE_MAGIC);
-    wedr_mutex_lock(s->read_lock);
-    int err = wedr_state_prepare(
-        s->reader, &st,
+    int err = wedr_state_read(
+        s, &st,
         "SELECT agent_id,epoch,stream,seq,event FROM alert_evidence WHERE alert=?1 ORDER BY n", "i",
         alert);
-    while (err == WEDR_OK && (rc = sqlite3_step(st)) == SQLITE_ROW) {
+    while (wedr_state_row(st, &err)) {
         const char *epoch = text(st, 1);
         struct wedr_evidence_row row = {.agent_id = text(st, 0),
                                         .epoch = epoch ? strtoull(epoch, NULL, 16) : 0,
@@ -111,9 +101,7 @@ static int evidence(struct wedr_state *s, int64_t alert, wedr_evidence_fn *fn, v
                                         .event = text(st, 4)};
         err = fn(ctx, &row);
     }
-    (void)sqlite3_finalize(st);
-    wedr_mutex_unlock(s->read_lock);
-    return err == WEDR_OK ? wedr_state_error(rc) : err;
+    return wedr_state_read_end(s, st, err);
 }
 
 /* UNION, not UNION ALL: parents that a hostile agent made circular end there. */
@@ -125,18 +113,16 @@ static int ancestry(struct wedr_state *s,
                     void *ctx)
 {
     sqlite3_stmt *st = NULL;
-    int rc = SQLITE_DONE;
     WEDR_OBJ_CHECK(s, WEDR_STATE_MAGIC);
-    wedr_mutex_lock(s->read_lock);
-    int err = wedr_state_prepare(
-        s->reader, &st,
+    int err = wedr_state_read(
+        s, &st,
         "WITH RECURSIVE up(process_key) AS (SELECT ?2 UNION SELECT p.parent_key FROM up JOIN "
         "process p ON p.agent_id=?1 AND p.process_key=up.process_key WHERE p.parent_key IS NOT "
         "NULL LIMIT ?3) SELECT p.process_key,p.parent_key,p.pid,p.ppid,p.image_path,"
         "p.command_line,p.user,p.started FROM up CROSS JOIN process p ON p.agent_id=?1 AND "
         "p.process_key=up.process_key",
         "tti", agent_id, process_key, (int64_t)max);
-    while (err == WEDR_OK && (rc = sqlite3_step(st)) == SQLITE_ROW) {
+    while (wedr_state_row(st, &err)) {
         struct wedr_process_row row = {.agent_id = agent_id,
                                        .process_key = text(st, 0),
                                        .parent_key = text(st, 1),
@@ -148,9 +134,7 @@ static int ancestry(struct wedr_state *s,
                                        .ts_us = number(st, 7)};
         err = fn(ctx, &row);
     }
-    (void)sqlite3_finalize(st);
-    wedr_mutex_unlock(s->read_lock);
-    return err == WEDR_OK ? wedr_state_error(rc) : err;
+    return wedr_state_read_end(s, st, err);
 }
 
 const struct wedr_state_detect_ops wedr_state_detect_sqlite = {

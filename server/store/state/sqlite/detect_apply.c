@@ -121,18 +121,17 @@ static struct wedr_state_count *find_count(struct wedr_state *s, const char *age
 static int make_counts(struct wedr_state *s)
 {
     sqlite3_stmt *st = NULL;
-    int rc = SQLITE_DONE;
     s->counts = wedr_alloc(1, sizeof(*s->counts));
     int err = s->counts ? wedr_state_prepare(s->writer, &st,
                                              "SELECT agent_id FROM alert UNION SELECT agent_id "
                                              "FROM response",
                                              "")
                         : WEDR_E_NOMEM;
-    while (err == WEDR_OK && (rc = sqlite3_step(st)) == SQLITE_ROW) {
+    while (wedr_state_row(st, &err)) {
         err = find_count(s, (const char *)sqlite3_column_text(st, 0)) ? WEDR_OK : WEDR_E_NOMEM;
     }
     (void)sqlite3_finalize(st);
-    return err == WEDR_OK ? wedr_state_error(rc) : err;
+    return err;
 }
 
 /* --- Limits. Whoever has the most loses its oldest: an agent that floods the store pushes out what

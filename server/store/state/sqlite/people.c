@@ -100,18 +100,15 @@ static int one_user(struct wedr_state *s, sqlite3_stmt *st, int err, struct wedr
         wedr_state_read_user(st, 0, ret);
         read_lock_out(s, ret);
     }
-    (void)sqlite3_finalize(st);
-    wedr_mutex_unlock(s->read_lock);
-    return err;
+    return wedr_state_read_end(s, st, err);
 }
 
 static int user_get(struct wedr_state *s, int64_t id, struct wedr_user_row *ret)
 {
     sqlite3_stmt *st = NULL;
     WEDR_OBJ_CHECK(s, WEDR_STATE_MAGIC);
-    wedr_mutex_lock(s->read_lock);
-    int err = wedr_state_prepare(s->reader, &st,
-                                 "SELECT " WEDR_USER_COLUMNS " FROM user u WHERE u.id=?1", "i", id);
+    int err =
+        wedr_state_read(s, &st, "SELECT " WEDR_USER_COLUMNS " FROM user u WHERE u.id=?1", "i", id);
     return one_user(s, st, err, ret);
 }
 
@@ -119,10 +116,8 @@ static int user_find(struct wedr_state *s, const char *username, struct wedr_use
 {
     sqlite3_stmt *st = NULL;
     WEDR_OBJ_CHECK(s, WEDR_STATE_MAGIC);
-    wedr_mutex_lock(s->read_lock);
-    int err = wedr_state_prepare(s->reader, &st,
-                                 "SELECT " WEDR_USER_COLUMNS " FROM user u WHERE u.username=?1",
-                                 "t", username);
+    int err = wedr_state_read(
+        s, &st, "SELECT " WEDR_USER_COLUMNS " FROM user u WHERE u.username=?1", "t", username);
     return one_user(s, st, err, ret);
 }
 
@@ -130,24 +125,18 @@ static int
 user_each(struct wedr_state *s, int64_t after, uint32_t limit, wedr_user_fn *fn, void *ctx)
 {
     sqlite3_stmt *st = NULL;
-    int rc = SQLITE_DONE;
     WEDR_OBJ_CHECK(s, WEDR_STATE_MAGIC);
-    wedr_mutex_lock(s->read_lock);
-    int err = wedr_state_prepare(s->reader, &st,
-                                 "SELECT " WEDR_USER_COLUMNS
-                                 " FROM user u WHERE u.id>?1 ORDER BY u.id LIMIT ?2",
-                                 "ii", after, (int64_t)limit);
-    while (err == WEDR_OK && (rc = sqlite3_step(st)) == SQLITE_ROW) {
+    int err = wedr_state_read(
+        s, &st, "SELECT " WEDR_USER_COLUMNS " FROM user u WHERE u.id>?1 ORDER BY u.id LIMIT ?2",
+        "ii", after, (int64_t)limit);
+    while (wedr_state_row(st, &err)) {
         struct wedr_user_row u;
         wedr_state_read_user(st, 0, &u);
         read_lock_out(s, &u);
         err = fn(ctx, &u);
         sodium_memzero(&u, sizeof(u));
     }
-    err = err == WEDR_OK ? wedr_state_error(rc) : err;
-    (void)sqlite3_finalize(st);
-    wedr_mutex_unlock(s->read_lock);
-    return err;
+    return wedr_state_read_end(s, st, err);
 }
 
 /* In a write transaction: the number that a query gives. */

@@ -113,18 +113,16 @@ int wedr_people_audit_each(struct wedr_state *s,
                            void *ctx)
 {
     sqlite3_stmt *st = NULL;
-    int rc = SQLITE_DONE;
     bool prefix = action && action[0] && action[strlen(action) - 1] == '.';
     WEDR_OBJ_CHECK(s, WEDR_STATE_MAGIC);
-    wedr_mutex_lock(s->read_lock);
-    int err = wedr_state_prepare(
-        s->reader, &st,
+    int err = wedr_state_read(
+        s, &st,
         "SELECT id,ts_us,actor,actor_kind,address,action,object,detail,hash FROM audit WHERE"
         " (?1=0 OR id<?1) AND ts_us BETWEEN ?2 AND ?3 AND (?4 IS NULL OR actor=?4) AND"
         " (?5 IS NULL OR action=?5 OR (?6 AND substr(action,1,length(?5))=?5))"
         " ORDER BY id DESC LIMIT ?7",
         "iiittii", before, from_us, to_us, actor, action, (int64_t)prefix, (int64_t)limit);
-    while (err == WEDR_OK && (rc = sqlite3_step(st)) == SQLITE_ROW) {
+    while (wedr_state_row(st, &err)) {
         char hash[2 * WEDR_SECRET_HASH_LEN + 1] = "";
         const void *h = sqlite3_column_blob(st, 8);
         if (h && sqlite3_column_bytes(st, 8) == (int)WEDR_SECRET_HASH_LEN) {
@@ -137,10 +135,7 @@ int wedr_people_audit_each(struct wedr_state *s,
                                      hash};
         err = fn(ctx, &row);
     }
-    err = err == WEDR_OK ? wedr_state_error(rc) : err;
-    (void)sqlite3_finalize(st);
-    wedr_mutex_unlock(s->read_lock);
-    return err;
+    return wedr_state_read_end(s, st, err);
 }
 
 /* One row of the chain; before becomes its hash. */
@@ -194,7 +189,6 @@ int wedr_people_audit_verify(struct wedr_state *s,
     sqlite3_stmt *st = NULL;
     uint8_t hash[WEDR_SECRET_HASH_LEN] = {0};
     int64_t n = 0, last = 0;
-    int rc = SQLITE_DONE;
     WEDR_OBJ_CHECK(s, WEDR_STATE_MAGIC);
     wedr_mutex_lock(s->read_lock);
     int err = wedr_state_run(s->reader, NULL, "BEGIN", "");
@@ -204,10 +198,9 @@ int wedr_people_audit_verify(struct wedr_state *s,
                                  "hash FROM audit ORDER BY id",
                                  "");
     }
-    while (err == WEDR_OK && (rc = sqlite3_step(st)) == SQLITE_ROW) {
+    while (wedr_state_row(st, &err)) {
         err = verify_row(s, st, ++n, hash, ei);
     }
-    err = err == WEDR_OK ? wedr_state_error(rc) : err;
     (void)sqlite3_finalize(st);
     err = err == WEDR_OK ? last_id(s, &last) : err;
     if (err == WEDR_OK && last != n) {
@@ -264,15 +257,13 @@ int wedr_people_enrollment_each(struct wedr_state *s,
                                 void *ctx)
 {
     sqlite3_stmt *st = NULL;
-    int rc = SQLITE_DONE;
     WEDR_OBJ_CHECK(s, WEDR_STATE_MAGIC);
-    wedr_mutex_lock(s->read_lock);
-    int err = wedr_state_prepare(s->reader, &st,
-                                 "SELECT id,uses_left,expires_us,created_us,endpoint_group,note"
-                                 " FROM enrollment_token WHERE uses_left>0 AND expires_us>?1 AND"
-                                 " (?2=0 OR id<?2) ORDER BY id DESC LIMIT ?3",
-                                 "iii", now_us, before, (int64_t)limit);
-    while (err == WEDR_OK && (rc = sqlite3_step(st)) == SQLITE_ROW) {
+    int err = wedr_state_read(s, &st,
+                              "SELECT id,uses_left,expires_us,created_us,endpoint_group,note"
+                              " FROM enrollment_token WHERE uses_left>0 AND expires_us>?1 AND"
+                              " (?2=0 OR id<?2) ORDER BY id DESC LIMIT ?3",
+                              "iii", now_us, before, (int64_t)limit);
+    while (wedr_state_row(st, &err)) {
         struct wedr_enrollment_row row;
         memset(&row, 0, sizeof(row));
         row.id = sqlite3_column_int64(st, 0);
@@ -283,10 +274,7 @@ int wedr_people_enrollment_each(struct wedr_state *s,
         wedr_state_text(st, 5, row.note, sizeof(row.note));
         err = fn(ctx, &row);
     }
-    err = err == WEDR_OK ? wedr_state_error(rc) : err;
-    (void)sqlite3_finalize(st);
-    wedr_mutex_unlock(s->read_lock);
-    return err;
+    return wedr_state_read_end(s, st, err);
 }
 
 int wedr_people_enrollment_remove(struct wedr_state *s, int64_t id, const struct wedr_audit *who)
@@ -305,17 +293,15 @@ static const struct {
 static int read_settings(sqlite3 *db, int64_t v[WEDR_ARRAY_COUNT(known)])
 {
     sqlite3_stmt *st = NULL;
-    int rc = SQLITE_DONE;
     for (size_t i = 0; i < WEDR_ARRAY_COUNT(known); i++) {
         v[i] = known[i].fallback;
     }
     int err = wedr_state_prepare(db, &st, "SELECT name,value FROM setting", "");
-    while (err == WEDR_OK && (rc = sqlite3_step(st)) == SQLITE_ROW) {
+    while (wedr_state_row(st, &err)) {
         for (size_t i = 0; i < WEDR_ARRAY_COUNT(known); i++) {
             v[i] = strcmp(known[i].name, text_at(st, 0)) == 0 ? sqlite3_column_int64(st, 1) : v[i];
         }
     }
-    err = err == WEDR_OK ? wedr_state_error(rc) : err;
     (void)sqlite3_finalize(st);
     return err;
 }

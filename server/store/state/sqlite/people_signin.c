@@ -156,9 +156,8 @@ int wedr_people_session_get(struct wedr_state *s,
     WEDR_OBJ_CHECK(s, WEDR_STATE_MAGIC);
     wedr_state_secret_hash(s, "session", secret, hash);
     struct wedr_state_bytes b = {hash, sizeof(hash)};
-    wedr_mutex_lock(s->read_lock);
-    int err = wedr_state_prepare(
-        s->reader, &st,
+    int err = wedr_state_read(
+        s, &st,
         "SELECT " WEDR_USER_COLUMNS "," SESSION_COLUMNS
         " FROM session s JOIN user u ON u.id=s.user_id WHERE s.hash=?1 AND s.expires_us>?2 AND"
         " s.last_us>?3 AND u.disabled=0",
@@ -171,9 +170,7 @@ int wedr_people_session_get(struct wedr_state *s,
         wedr_state_read_user(st, 0, ret_user);
         read_session(st, WEDR_USER_COLUMN_COUNT, ret);
     }
-    (void)sqlite3_finalize(st);
-    wedr_mutex_unlock(s->read_lock);
-    return err;
+    return wedr_state_read_end(s, st, err);
 }
 
 int wedr_people_session_touch(struct wedr_state *s, int64_t id, int64_t now_us)
@@ -220,23 +217,18 @@ int wedr_people_session_each(
     struct wedr_state *s, int64_t user_id, int64_t now_us, wedr_session_fn *fn, void *ctx)
 {
     sqlite3_stmt *st = NULL;
-    int rc = SQLITE_DONE;
     WEDR_OBJ_CHECK(s, WEDR_STATE_MAGIC);
-    wedr_mutex_lock(s->read_lock);
-    int err = wedr_state_prepare(s->reader, &st,
-                                 "SELECT " SESSION_COLUMNS
-                                 " FROM session s WHERE s.user_id=?1 AND s.expires_us>?2"
-                                 " ORDER BY s.id DESC",
-                                 "ii", user_id, now_us);
-    while (err == WEDR_OK && (rc = sqlite3_step(st)) == SQLITE_ROW) {
+    int err = wedr_state_read(s, &st,
+                              "SELECT " SESSION_COLUMNS
+                              " FROM session s WHERE s.user_id=?1 AND s.expires_us>?2"
+                              " ORDER BY s.id DESC",
+                              "ii", user_id, now_us);
+    while (wedr_state_row(st, &err)) {
         struct wedr_session_row row;
         read_session(st, 0, &row);
         err = fn(ctx, &row);
     }
-    err = err == WEDR_OK ? wedr_state_error(rc) : err;
-    (void)sqlite3_finalize(st);
-    wedr_mutex_unlock(s->read_lock);
-    return err;
+    return wedr_state_read_end(s, st, err);
 }
 
 int wedr_people_token_add(struct wedr_state *s,
@@ -297,12 +289,11 @@ int wedr_people_token_get(struct wedr_state *s,
     WEDR_OBJ_CHECK(s, WEDR_STATE_MAGIC);
     wedr_state_secret_hash(s, "token", secret, hash);
     struct wedr_state_bytes b = {hash, sizeof(hash)};
-    wedr_mutex_lock(s->read_lock);
-    int err = wedr_state_prepare(s->reader, &st,
-                                 "SELECT " WEDR_USER_COLUMNS "," TOKEN_COLUMNS
-                                 " FROM api_token t JOIN user u ON u.id=t.user_id"
-                                 " WHERE t.hash=?1 AND t.expires_us>?2 AND u.disabled=0",
-                                 "bi", b, now_us);
+    int err = wedr_state_read(s, &st,
+                              "SELECT " WEDR_USER_COLUMNS "," TOKEN_COLUMNS
+                              " FROM api_token t JOIN user u ON u.id=t.user_id"
+                              " WHERE t.hash=?1 AND t.expires_us>?2 AND u.disabled=0",
+                              "bi", b, now_us);
     if (err == WEDR_OK) {
         int rc = sqlite3_step(st);
         err = rc == SQLITE_DONE ? WEDR_E_AUTH : wedr_state_error(rc);
@@ -311,9 +302,7 @@ int wedr_people_token_get(struct wedr_state *s,
         wedr_state_read_user(st, 0, ret_user);
         read_token(st, WEDR_USER_COLUMN_COUNT, ret);
     }
-    (void)sqlite3_finalize(st);
-    wedr_mutex_unlock(s->read_lock);
-    return err;
+    return wedr_state_read_end(s, st, err);
 }
 
 int wedr_people_token_touch(struct wedr_state *s, int64_t id, int64_t now_us)
@@ -331,23 +320,18 @@ int wedr_people_token_each(struct wedr_state *s,
                            void *ctx)
 {
     sqlite3_stmt *st = NULL;
-    int rc = SQLITE_DONE;
     WEDR_OBJ_CHECK(s, WEDR_STATE_MAGIC);
-    wedr_mutex_lock(s->read_lock);
-    int err = wedr_state_prepare(s->reader, &st,
-                                 "SELECT " TOKEN_COLUMNS
-                                 " FROM api_token t JOIN user u ON u.id=t.user_id WHERE (?1=0 OR"
-                                 " t.user_id=?1) AND (?2=0 OR t.id<?2) ORDER BY t.id DESC LIMIT ?3",
-                                 "iii", user_id, before, (int64_t)limit);
-    while (err == WEDR_OK && (rc = sqlite3_step(st)) == SQLITE_ROW) {
+    int err = wedr_state_read(s, &st,
+                              "SELECT " TOKEN_COLUMNS
+                              " FROM api_token t JOIN user u ON u.id=t.user_id WHERE (?1=0 OR"
+                              " t.user_id=?1) AND (?2=0 OR t.id<?2) ORDER BY t.id DESC LIMIT ?3",
+                              "iii", user_id, before, (int64_t)limit);
+    while (wedr_state_row(st, &err)) {
         struct wedr_token_row row;
         read_token(st, 0, &row);
         err = fn(ctx, &row);
     }
-    err = err == WEDR_OK ? wedr_state_error(rc) : err;
-    (void)sqlite3_finalize(st);
-    wedr_mutex_unlock(s->read_lock);
-    return err;
+    return wedr_state_read_end(s, st, err);
 }
 
 int wedr_people_token_remove(struct wedr_state *s,

@@ -46,45 +46,38 @@ static int profile_get(struct wedr_state *s, const char *name, struct wedr_profi
 {
     sqlite3_stmt *st = NULL;
     WEDR_OBJ_CHECK(s, WEDR_STATE_MAGIC);
-    wedr_mutex_lock(s->read_lock);
-    int err = wedr_state_prepare(s->reader, &st, PROFILE_COLUMNS " FROM profile WHERE name=?1", "t",
-                                 name);
+    int err = wedr_state_read(s, &st, PROFILE_COLUMNS " FROM profile WHERE name=?1", "t", name);
     if (err == WEDR_OK) {
         int rc = sqlite3_step(st);
         if (rc == SQLITE_ROW) {
             read_profile(st, ret);
         }
         err = rc == SQLITE_DONE ? WEDR_E_NOENT : wedr_state_error(rc);
-        (void)sqlite3_finalize(st);
     }
-    wedr_mutex_unlock(s->read_lock);
-    return err;
+    return wedr_state_read_end(s, st, err);
 }
 
 static int profile_each(struct wedr_state *s, wedr_profile_fn *fn, void *ctx)
 {
     sqlite3_stmt *st = NULL;
-    int rc = SQLITE_DONE;
     WEDR_OBJ_CHECK(s, WEDR_STATE_MAGIC);
     struct wedr_profile *p = wedr_alloc(1, sizeof(*p));
     if (!p) {
         return WEDR_E_NOMEM;
     }
-    wedr_mutex_lock(s->read_lock);
-    int err = wedr_state_prepare(
-        s->reader, &st,
-        PROFILE_COLUMNS ", (SELECT count(*) FROM agent a WHERE coalesce((SELECT profile FROM "
-                        "agent_profile x WHERE x.agent_id=a.agent_id), 'default')=name) FROM "
-                        "profile ORDER BY name",
-        "");
-    while (err == WEDR_OK && (rc = sqlite3_step(st)) == SQLITE_ROW) {
+    int err = wedr_state_read(s, &st,
+                              PROFILE_COLUMNS
+                              ", (SELECT count(*) FROM agent a WHERE coalesce((SELECT profile FROM "
+                              "agent_profile x WHERE x.agent_id=a.agent_id), 'default')=name) FROM "
+                              "profile ORDER BY name",
+                              "");
+    while (wedr_state_row(st, &err)) {
         read_profile(st, p);
         err = fn(ctx, p, (uint32_t)sqlite3_column_int64(st, 8));
     }
-    (void)sqlite3_finalize(st);
-    wedr_mutex_unlock(s->read_lock);
+    err = wedr_state_read_end(s, st, err);
     wedr_free(p);
-    return err == WEDR_OK ? wedr_state_error(rc) : err;
+    return err;
 }
 
 static int profile_assign(struct wedr_state *s, const char *agent_id, const char *profile)
@@ -173,8 +166,7 @@ static int find_bundle(struct wedr_state *s,
     struct wedr_bundle_row row;
     memset(&row, 0, sizeof(row));
     WEDR_OBJ_CHECK(s, WEDR_STATE_MAGIC);
-    wedr_mutex_lock(s->read_lock);
-    int err = wedr_state_prepare(s->reader, &st, sql, os ? "tt" : "t", key, os);
+    int err = wedr_state_read(s, &st, sql, os ? "tt" : "t", key, os);
     if (err == WEDR_OK) {
         int rc = sqlite3_step(st);
         err = rc == SQLITE_DONE ? WEDR_E_NOENT : wedr_state_error(rc);
@@ -192,9 +184,8 @@ static int find_bundle(struct wedr_state *s,
             wedr_buf_add(ret_bytes, p, (size_t)sqlite3_column_bytes(st, 7));
             err = ret_bytes->overflow ? WEDR_E_LIMIT : WEDR_OK;
         }
-        (void)sqlite3_finalize(st);
     }
-    wedr_mutex_unlock(s->read_lock);
+    err = wedr_state_read_end(s, st, err);
     if (err == WEDR_OK) {
         *ret = row;
     }

@@ -155,9 +155,8 @@ int wedr_state_rule_get(
 {
     sqlite3_stmt *st = NULL;
     WEDR_OBJ_CHECK(s, WEDR_STATE_MAGIC);
-    wedr_mutex_lock(s->read_lock);
-    int err = wedr_state_prepare(
-        s->reader, &st,
+    int err = wedr_state_read(
+        s, &st,
         RULE_COLUMNS("v.text") "WHERE r.id=?1 AND v.version=CASE ?2 WHEN 0 THEN r.version ELSE "
                                "?2 END",
         "ti", id, (int64_t)version);
@@ -166,29 +165,23 @@ int wedr_state_rule_get(
         err = rc == SQLITE_ROW    ? give_rule(st, true, fn, ctx)
               : rc == SQLITE_DONE ? WEDR_E_NOENT
                                   : wedr_state_error(rc);
-        (void)sqlite3_finalize(st);
     }
-    wedr_mutex_unlock(s->read_lock);
-    return err;
+    return wedr_state_read_end(s, st, err);
 }
 
 int wedr_state_rule_each(struct wedr_state *s, bool with_text, wedr_stored_rule_fn *fn, void *ctx)
 {
     sqlite3_stmt *st = NULL;
-    int rc = SQLITE_DONE;
     WEDR_OBJ_CHECK(s, WEDR_STATE_MAGIC);
-    wedr_mutex_lock(s->read_lock);
-    int err = wedr_state_prepare(
-        s->reader, &st,
+    int err = wedr_state_read(
+        s, &st,
         with_text ? RULE_COLUMNS("v.text") "AND v.version=r.version ORDER BY r.source"
                   : RULE_COLUMNS("NULL") "AND v.version=r.version ORDER BY r.source",
         "");
-    while (err == WEDR_OK && (rc = sqlite3_step(st)) == SQLITE_ROW) {
+    while (wedr_state_row(st, &err)) {
         err = give_rule(st, with_text, fn, ctx);
     }
-    (void)sqlite3_finalize(st);
-    wedr_mutex_unlock(s->read_lock);
-    return err == WEDR_OK ? wedr_state_error(rc) : err;
+    return wedr_state_read_end(s, st, err);
 }
 
 /* One statement that must hit a row. */
@@ -237,15 +230,11 @@ int wedr_state_list_remove(struct wedr_state *s, const char *name)
 int wedr_state_list_each(struct wedr_state *s, wedr_stored_list_fn *fn, void *ctx)
 {
     sqlite3_stmt *st = NULL;
-    int rc = SQLITE_DONE;
     WEDR_OBJ_CHECK(s, WEDR_STATE_MAGIC);
-    wedr_mutex_lock(s->read_lock);
-    int err = wedr_state_prepare(s->reader, &st, "SELECT name, text FROM list ORDER BY name", "");
-    while (err == WEDR_OK && (rc = sqlite3_step(st)) == SQLITE_ROW) {
+    int err = wedr_state_read(s, &st, "SELECT name, text FROM list ORDER BY name", "");
+    while (wedr_state_row(st, &err)) {
         const char *text = sqlite3_column_blob(st, 1);
         err = fn(ctx, column(st, 0), text ? text : "", (size_t)sqlite3_column_bytes(st, 1));
     }
-    (void)sqlite3_finalize(st);
-    wedr_mutex_unlock(s->read_lock);
-    return err == WEDR_OK ? wedr_state_error(rc) : err;
+    return wedr_state_read_end(s, st, err);
 }
