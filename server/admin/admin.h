@@ -44,6 +44,23 @@ bool wedr_admin_json_type(struct wedr_request *rq);
 void wedr_admin_answer_take(struct wedr_request *rq, int status, json_t *body);
 /* {"items": items, "next": next or null}; takes items. */
 void wedr_admin_answer_list_take(struct wedr_request *rq, json_t *items, const char *next);
+/* A page of a list that goes by id, while the store gives its rows. */
+struct wedr_admin_page {
+    json_t *items;
+    uint32_t limit;
+    int64_t last; /* id of the newest item when the page is full: the cursor; else 0 */
+};
+/* limit and cursor of the request, and an empty page. False: it was answered. */
+bool wedr_admin_page(struct wedr_request *rq, struct wedr_admin_page *ret, int64_t *ret_cursor);
+/* Takes item (NULL: WEDR_E_NOMEM). */
+WEDR_MUST_USE int wedr_admin_page_add(struct wedr_admin_page *p, int64_t id, json_t *item);
+/* Answers with the page, or the problem of err; takes its items. */
+void wedr_admin_page_answer(struct wedr_request *rq, struct wedr_admin_page *p, int err);
+/* header If-Match: `"<version>"`, or `*` for any (0). False: it was answered (428, 412). */
+bool wedr_admin_if_match(struct wedr_request *rq, uint64_t *ret_version);
+/* 200 with rq->answer and this version as its ETag, or the problem of err. */
+void wedr_admin_answer_version(struct wedr_request *rq, int err, uint64_t version);
+void wedr_admin_etag(struct wedr_request *rq, uint64_t version);
 /* The problem for an error of the store: 404, 409, 412, 422 or 503. */
 void wedr_admin_answer_error(struct wedr_request *rq, int err);
 /* 204, or the problem of err. */

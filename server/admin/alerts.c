@@ -304,12 +304,7 @@ void wedr_alert_answer(struct wedr_server *s, struct wedr_request *rq, int64_t i
     wedr_out_init(&w.out, &rq->answer);
     int err = s->d.state_ops->triage->alert(s->d.state, &who.scope, id, put_whole, &w);
     wedr_out_fini(&w.out);
-    if (err == WEDR_OK) {
-        wedr_data_etag(rq, w.version);
-        wedr_answer_json(rq, 200);
-    } else {
-        wedr_admin_answer_error(rq, err);
-    }
+    wedr_admin_answer_version(rq, err, w.version);
 }
 
 static void run_get(void *arg, struct wedr_request *rq)

@@ -154,10 +154,10 @@ static bool change(struct wedr_server *s,
                    size_t *ret_changed)
 {
     struct wedr_asker who;
-    char object[32], detail[512];
-    (void)snprintf(object, sizeof(object), "alert:%" PRId64, ids[0]);
+    char object[WEDR_AUDIT_OBJECT_MAX], detail[512];
     describe(c, count, detail, sizeof(detail));
-    struct wedr_audit note = wedr_admin_who(rq, "alert.change", object, detail);
+    struct wedr_audit note =
+        wedr_admin_who(rq, "alert.change", wedr_admin_object(object, "alert", ids[0]), detail);
     wedr_asker_of(rq->person, &who);
     int err = s->d.state_ops->triage->alert_change(s->d.state, &who.scope, ids, count, version, c,
                                                    wedr_time_utc_us(), &note, ret_changed);
@@ -175,7 +175,7 @@ void wedr_alerts_change(void *arg, struct wedr_request *rq)
     int64_t id = 0;
     size_t changed = 0;
     char *tags = NULL;
-    if (!wedr_admin_id(rq, "id", &id) || !wedr_data_if_match(rq, &version)) {
+    if (!wedr_admin_id(rq, "id", &id) || !wedr_admin_if_match(rq, &version)) {
         return;
     }
     json_t *o = wedr_admin_body(rq, "state resolution assignee tags");
@@ -259,7 +259,7 @@ void wedr_alerts_comment_add(void *arg, struct wedr_request *rq)
     struct wedr_server *s = arg;
     struct wedr_asker who;
     struct wedr_out out;
-    char author[24], object[32];
+    char author[24], object[WEDR_AUDIT_OBJECT_MAX];
     int64_t id = 0;
     if (!wedr_admin_id(rq, "id", &id)) {
         return;
@@ -272,8 +272,8 @@ void wedr_alerts_comment_add(void *arg, struct wedr_request *rq)
     }
     if (text) {
         author_id(rq->person, author);
-        (void)snprintf(object, sizeof(object), "alert:%" PRId64, id);
-        struct wedr_audit note = wedr_admin_who(rq, "alert.comment", object, "");
+        struct wedr_audit note =
+            wedr_admin_who(rq, "alert.comment", wedr_admin_object(object, "alert", id), "");
         struct wedr_comment_row c = {.author_id = author,
                                      .author = rq->person->username,
                                      .text = text,
@@ -296,14 +296,14 @@ void wedr_alerts_comment_delete(void *arg, struct wedr_request *rq)
 {
     struct wedr_server *s = arg;
     struct wedr_asker who;
-    char author[24], object[32];
+    char author[24], object[WEDR_AUDIT_OBJECT_MAX];
     int64_t id = 0, comment = 0;
     if (!wedr_admin_id(rq, "id", &id) || !wedr_admin_id(rq, "comment", &comment)) {
         return;
     }
     author_id(rq->person, author);
-    (void)snprintf(object, sizeof(object), "alert:%" PRId64, id);
-    struct wedr_audit note = wedr_admin_who(rq, "alert.comment_delete", object, "");
+    struct wedr_audit note =
+        wedr_admin_who(rq, "alert.comment_delete", wedr_admin_object(object, "alert", id), "");
     wedr_asker_of(rq->person, &who);
     int err =
         s->d.state_ops->triage->comment_delete(s->d.state, &who.scope, id, comment, author, &note);

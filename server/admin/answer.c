@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "admin/admin.h"
+#include "admin/events_id.h"
 #include "core/base/err.h"
 #include "core/util/json.h"
 #include "fleet/text.h"
@@ -53,6 +54,81 @@ void wedr_admin_answer_error(struct wedr_request *rq, int err)
     default:
         rq->retry_after_s = 5;
         wedr_answer_problem(rq, 503, "the server cannot do it now: %s", wedr_err_text(err));
+    }
+}
+
+bool wedr_admin_if_match(struct wedr_request *rq, uint64_t *ret_version)
+{
+    const char *tag = wedr_request_header(rq, "If-Match");
+    char number[24];
+    int64_t version = 0;
+    if (!tag) {
+        wedr_answer_problem(rq, 428, "If-Match with the ETag that was read is required");
+        return false;
+    }
+    size_t n = strlen(tag);
+    if (strcmp(tag, "*") == 0) {
+        *ret_version = 0;
+        return true;
+    }
+    if (n > 2 && n < sizeof(number) && tag[0] == '"' && tag[n - 1] == '"') {
+        memcpy(number, tag + 1, n - 2);
+        number[n - 2] = '\0';
+        if (wedr_positive_parse(number, &version)) {
+            *ret_version = (uint64_t)version;
+            return true;
+        }
+    }
+    wedr_answer_problem(rq, 412, "If-Match is no ETag of this object: read it again");
+    return false;
+}
+
+void wedr_admin_etag(struct wedr_request *rq, uint64_t version)
+{
+    (void)snprintf(rq->etag, sizeof(rq->etag), "\"%" PRIu64 "\"", version);
+}
+
+void wedr_admin_answer_version(struct wedr_request *rq, int err, uint64_t version)
+{
+    if (err == WEDR_OK) {
+        wedr_admin_etag(rq, version);
+        wedr_answer_json(rq, 200);
+    } else {
+        wedr_admin_answer_error(rq, err);
+    }
+}
+
+bool wedr_admin_page(struct wedr_request *rq, struct wedr_admin_page *ret, int64_t *ret_cursor)
+{
+    memset(ret, 0, sizeof(*ret));
+    if (!wedr_admin_limit(rq, &ret->limit) || !wedr_admin_cursor(rq, ret_cursor)) {
+        return false;
+    }
+    ret->items = json_array();
+    if (!ret->items) {
+        wedr_admin_answer_error(rq, WEDR_E_NOMEM);
+    }
+    return ret->items != NULL;
+}
+
+int wedr_admin_page_add(struct wedr_admin_page *p, int64_t id, json_t *item)
+{
+    if (json_array_append_new(p->items, item) != 0) {
+        return WEDR_E_NOMEM;
+    }
+    p->last = json_array_size(p->items) == p->limit ? id : 0;
+    return WEDR_OK;
+}
+
+void wedr_admin_page_answer(struct wedr_request *rq, struct wedr_admin_page *p, int err)
+{
+    char next[24];
+    if (err == WEDR_OK) {
+        (void)snprintf(next, sizeof(next), "%" PRId64, p->last);
+        wedr_admin_answer_list_take(rq, p->items, p->last ? next : NULL);
+    } else {
+        json_decref(p->items);
+        wedr_admin_answer_error(rq, err);
     }
 }
 

@@ -4,6 +4,7 @@
 #include "core/util/alloc.h"
 #include "core/util/log.h"
 #include "wedr/plat/time.h"
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -21,6 +22,12 @@ struct wedr_audit wedr_admin_who(const struct wedr_request *rq,
                              .object = object,
                              .detail = detail};
     return who;
+}
+
+const char *wedr_admin_object(char ret[WEDR_AUDIT_OBJECT_MAX], const char *kind, int64_t id)
+{
+    (void)snprintf(ret, WEDR_AUDIT_OBJECT_MAX, "%s:%" PRId64, kind, id);
+    return ret;
 }
 
 /* "a,b" as a list. */

@@ -3,7 +3,6 @@
 #include "admin/events_id.h"
 #include "core/base/err.h"
 #include "core/util/alloc.h"
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -93,37 +92,6 @@ bool wedr_data_endpoint(struct wedr_server *s, struct wedr_request *rq, const ch
         wedr_admin_answer_error(rq, err);
     }
     return err == WEDR_OK;
-}
-
-bool wedr_data_if_match(struct wedr_request *rq, uint64_t *ret_version)
-{
-    const char *tag = wedr_request_header(rq, "If-Match");
-    char number[24];
-    int64_t version = 0;
-    if (!tag) {
-        wedr_answer_problem(rq, 428, "If-Match with the ETag that was read is required");
-        return false;
-    }
-    size_t n = strlen(tag);
-    if (strcmp(tag, "*") == 0) {
-        *ret_version = 0;
-        return true;
-    }
-    if (n > 2 && n < sizeof(number) && tag[0] == '"' && tag[n - 1] == '"') {
-        memcpy(number, tag + 1, n - 2);
-        number[n - 2] = '\0';
-        if (wedr_positive_parse(number, &version)) {
-            *ret_version = (uint64_t)version;
-            return true;
-        }
-    }
-    wedr_answer_problem(rq, 412, "If-Match is no ETag of this object: read it again");
-    return false;
-}
-
-void wedr_data_etag(struct wedr_request *rq, uint64_t version)
-{
-    (void)snprintf(rq->etag, sizeof(rq->etag), "\"%" PRIu64 "\"", version);
 }
 
 bool wedr_data_words(

@@ -36,10 +36,6 @@ bool wedr_seen_has(const struct wedr_seen *v, const char *agent_id);
 /* True when the endpoint exists for the person; else it was answered. */
 bool wedr_data_endpoint(struct wedr_server *s, struct wedr_request *rq, const char *agent_id);
 
-/* header If-Match: `"<version>"`, or `*` for any (0). False: it was answered (428, 400). */
-bool wedr_data_if_match(struct wedr_request *rq, uint64_t *ret_version);
-void wedr_data_etag(struct wedr_request *rq, uint64_t version);
-
 /* Splits "a,b" in a copy of at most cap bytes. False: too long, too many, or an empty word. */
 bool wedr_data_words(
     const char *list, char *copy, size_t cap, const char **words, size_t max, size_t *ret_count);

@@ -143,12 +143,7 @@ static void answer_endpoint(struct wedr_server *s, struct wedr_request *rq, cons
                                                put_whole, &w);
     wedr_out_fini(&w.out);
     wedr_sensor_info_fini(&sensor);
-    if (err == WEDR_OK) {
-        wedr_data_etag(rq, w.version);
-        wedr_answer_json(rq, 200);
-    } else {
-        wedr_admin_answer_error(rq, err);
-    }
+    wedr_admin_answer_version(rq, err, w.version);
 }
 
 static void run_get(void *arg, struct wedr_request *rq)
@@ -197,7 +192,7 @@ static void run_change(void *arg, struct wedr_request *rq)
     struct wedr_endpoint_change c;
     char object[64], detail[256];
     uint64_t version = 0;
-    if (!wedr_data_endpoint(s, rq, id) || !wedr_data_if_match(rq, &version)) {
+    if (!wedr_data_endpoint(s, rq, id) || !wedr_admin_if_match(rq, &version)) {
         return;
     }
     json_t *o = wedr_admin_body(rq, "group revoked note");

@@ -2,57 +2,38 @@
 #include "admin/people.h"
 #include "core/base/err.h"
 #include "core/util/log.h"
-#include <inttypes.h>
-#include <stdio.h>
-#include <string.h>
 
 #define TWO_53 9007199254740991LL
 
-struct page {
-    json_t *items;
-    uint32_t limit;
-    int64_t last;
-};
-
 static int add_entry(void *ctx, const struct wedr_audit_row *r)
 {
-    struct page *p = ctx;
     const struct wedr_audit *e = &r->entry;
-    p->last = json_array_size(p->items) + 1 == p->limit ? r->id : 0;
-    json_t *o = json_pack("{s:o, s:o, s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "id",
-                          wedr_admin_json_id(r->id), "ts", wedr_admin_json_time(e->ts_us), "actor",
-                          e->actor, "actor_kind", e->actor_kind, "address", e->address, "action",
-                          e->action, "object", e->object, "detail", e->detail, "hash", r->hash);
-    return json_array_append_new(p->items, o) == 0 ? WEDR_OK : WEDR_E_NOMEM;
+    return wedr_admin_page_add(
+        ctx, r->id,
+        json_pack("{s:o, s:o, s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "id", wedr_admin_json_id(r->id),
+                  "ts", wedr_admin_json_time(e->ts_us), "actor", e->actor, "actor_kind",
+                  e->actor_kind, "address", e->address, "action", e->action, "object", e->object,
+                  "detail", e->detail, "hash", r->hash));
 }
 
 static void run_audit(void *arg, struct wedr_request *rq)
 {
     struct wedr_server *s = arg;
-    struct page p = {NULL, 0, 0};
+    struct wedr_admin_page p;
     int64_t before = 0, from = 0, to = INT64_MAX;
-    char next[24];
-    if (!wedr_admin_limit(rq, &p.limit) || !wedr_admin_cursor(rq, &before) ||
-        !wedr_admin_time(rq, "from", 0, &from) || !wedr_admin_time(rq, "to", INT64_MAX, &to)) {
+    if (!wedr_admin_time(rq, "from", 0, &from) || !wedr_admin_time(rq, "to", INT64_MAX, &to) ||
+        !wedr_admin_page(rq, &p, &before)) {
         return;
     }
-    p.items = json_array();
-    int err = p.items ? s->d.state_ops->people->audit_each(
-                            s->d.state, from, to, wedr_request_query(rq, "actor"),
-                            wedr_request_query(rq, "action"), before, p.limit, add_entry, &p)
-                      : WEDR_E_NOMEM;
-    if (err == WEDR_OK) {
-        (void)snprintf(next, sizeof(next), "%" PRId64, p.last);
-        wedr_admin_answer_list_take(rq, p.items, p.last ? next : NULL);
-    } else {
-        json_decref(p.items);
-        wedr_admin_answer_error(rq, err);
-    }
+    wedr_admin_page_answer(rq, &p,
+                           s->d.state_ops->people->audit_each(
+                               s->d.state, from, to, wedr_request_query(rq, "actor"),
+                               wedr_request_query(rq, "action"), before, p.limit, add_entry, &p));
 }
 
 static void answer_settings(struct wedr_request *rq, const struct wedr_settings *v)
 {
-    (void)snprintf(rq->etag, sizeof(rq->etag), "\"%" PRIu64 "\"", v->version);
+    wedr_admin_etag(rq, v->version);
     wedr_admin_answer_take(
         rq, 200,
         json_pack("{s:I, s:I, s:I, s:I, s:b}", "retention_days", (json_int_t)v->retention_days,
@@ -102,25 +83,6 @@ static bool read_settings(struct wedr_request *rq, const json_t *body, struct we
     return true;
 }
 
-/* The tag that was read, as a number; 0 when it is none of ours. False: it was answered. */
-static bool read_if_match(struct wedr_request *rq, uint64_t *ret)
-{
-    char expected[32];
-    const char *tag = wedr_request_header(rq, "If-Match");
-    if (!tag) {
-        wedr_answer_problem(rq, 428, "If-Match with the ETag that was read is required");
-        return false;
-    }
-    *ret = 0;
-    for (const char *p = tag + 1; tag[0] == '"' && *p >= '0' && *p <= '9' && *ret < UINT32_MAX;
-         p++) {
-        *ret = *ret * 10 + (uint64_t)(*p - '0');
-    }
-    (void)snprintf(expected, sizeof(expected), "\"%" PRIu64 "\"", *ret);
-    *ret = strcmp(expected, tag) == 0 ? *ret : 0;
-    return true;
-}
-
 static void run_change_settings(void *arg, struct wedr_request *rq)
 {
     struct wedr_server *s = arg;
@@ -133,7 +95,7 @@ static void run_change_settings(void *arg, struct wedr_request *rq)
         wedr_admin_answer_error(rq, err);
         return;
     }
-    if (read_if_match(rq, &version)) {
+    if (wedr_admin_if_match(rq, &version)) {
         body = wedr_admin_body(rq, "retention_days retention_bytes session_hours "
                                    "session_idle_minutes require_totp");
     }

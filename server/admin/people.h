@@ -21,6 +21,9 @@ struct wedr_audit wedr_admin_who(const struct wedr_request *rq,
                                  const char *action,
                                  const char *object,
                                  const char *detail);
+#define WEDR_AUDIT_OBJECT_MAX 48u
+/* "<kind>:<id>" as the audit log names an object; ret. */
+const char *wedr_admin_object(char ret[WEDR_AUDIT_OBJECT_MAX], const char *kind, int64_t id);
 /* {"id", "username", ...} as the document has it. NULL when out of memory. */
 json_t *wedr_admin_user_json(const struct wedr_user_row *u);
 /* Who the cookie's session belongs to, and its CSRF token (65 bytes). */

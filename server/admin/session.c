@@ -7,7 +7,6 @@
 #include "core/util/log.h"
 #include "core/util/sha256.h"
 #include "wedr/plat/time.h"
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -24,14 +23,14 @@ struct signin {
 static void
 refuse(struct wedr_server *s, struct wedr_request *rq, const struct signin *in, bool totp)
 {
-    char object[32] = "";
+    char object[WEDR_AUDIT_OBJECT_MAX] = "";
     struct wedr_audit who = wedr_admin_who(rq, "user.locked", object, "too many wrong attempts");
     wedr_log(WARN, "signin.refused", WEDR_STR("address", rq->addr_text),
              WEDR_STR("user", in->exists ? in->username : ""),
              WEDR_STR("what", totp ? "code" : "password"));
     if (in->last_try) { /* an unknown name is not kept: it may be a password in the wrong place */
         if (in->exists) {
-            (void)snprintf(object, sizeof(object), "user:%" PRId64, in->user.id);
+            (void)wedr_admin_object(object, "user", in->user.id);
         }
         who.actor_kind = "server";
         (void)!s->d.state_ops->people->audit_add(s->d.state, &who);

@@ -4,7 +4,6 @@
 #include "core/util/alloc.h"
 #include "core/util/sha256.h"
 #include "wedr/plat/time.h"
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -21,12 +20,6 @@ static const struct {
               {"triage", WEDR_NEED_TRIAGE},
               {"respond", WEDR_NEED_RESPOND},
               {"admin", WEDR_NEED_ADMIN}};
-
-struct page {
-    json_t *items;
-    uint32_t limit;
-    int64_t last;
-};
 
 static json_t *scopes_json(uint32_t bits)
 {
@@ -50,22 +43,7 @@ static json_t *token_json(const struct wedr_token_row *t)
 
 static int add_token(void *ctx, const struct wedr_token_row *t)
 {
-    struct page *p = ctx;
-    p->last = json_array_size(p->items) + 1 == p->limit ? t->id : 0;
-    return json_array_append_new(p->items, token_json(t)) == 0 ? WEDR_OK : WEDR_E_NOMEM;
-}
-
-/* Answers with the page that was walked, takes its items. */
-static void answer_page(struct wedr_request *rq, struct page *p, int err)
-{
-    char next[24];
-    if (err == WEDR_OK) {
-        (void)snprintf(next, sizeof(next), "%" PRId64, p->last);
-        wedr_admin_answer_list_take(rq, p->items, p->last ? next : NULL);
-    } else {
-        json_decref(p->items);
-        wedr_admin_answer_error(rq, err);
-    }
+    return wedr_admin_page_add(ctx, t->id, token_json(t));
 }
 
 static bool sees_all(const struct wedr_request *rq)
@@ -76,17 +54,13 @@ static bool sees_all(const struct wedr_request *rq)
 static void run_list(void *arg, struct wedr_request *rq)
 {
     struct wedr_server *s = arg;
-    struct page p = {NULL, 0, 0};
-    int64_t before = 0;
-    if (!wedr_admin_limit(rq, &p.limit) || !wedr_admin_cursor(rq, &before)) {
-        return;
+    struct wedr_admin_page p;
+    int64_t before = 0, owner = sees_all(rq) ? 0 : rq->person->user_id;
+    if (wedr_admin_page(rq, &p, &before)) {
+        wedr_admin_page_answer(
+            rq, &p,
+            s->d.state_ops->people->token_each(s->d.state, owner, before, p.limit, add_token, &p));
     }
-    p.items = json_array();
-    int64_t owner = sees_all(rq) ? 0 : rq->person->user_id;
-    answer_page(rq, &p,
-                p.items ? s->d.state_ops->people->token_each(s->d.state, owner, before, p.limit,
-                                                             add_token, &p)
-                        : WEDR_E_NOMEM);
 }
 
 static bool read_scopes(struct wedr_request *rq, const json_t *body, uint32_t *ret)
@@ -166,10 +140,10 @@ static void run_remove(void *arg, struct wedr_request *rq)
 {
     struct wedr_server *s = arg;
     int64_t id = 0;
-    char object[32];
+    char object[WEDR_AUDIT_OBJECT_MAX];
     if (wedr_admin_id(rq, "id", &id)) {
-        (void)snprintf(object, sizeof(object), "token:%" PRId64, id);
-        struct wedr_audit who = wedr_admin_who(rq, "token.delete", object, "");
+        struct wedr_audit who =
+            wedr_admin_who(rq, "token.delete", wedr_admin_object(object, "token", id), "");
         wedr_admin_answer_done(
             rq, s->d.state_ops->people->token_remove(s->d.state, id,
                                                      sees_all(rq) ? 0 : rq->person->user_id, &who));
@@ -186,24 +160,20 @@ static json_t *enrollment_json(const struct wedr_enrollment_row *t)
 
 static int add_enrollment(void *ctx, const struct wedr_enrollment_row *t)
 {
-    struct page *p = ctx;
-    p->last = json_array_size(p->items) + 1 == p->limit ? t->id : 0;
-    return json_array_append_new(p->items, enrollment_json(t)) == 0 ? WEDR_OK : WEDR_E_NOMEM;
+    return wedr_admin_page_add(ctx, t->id, enrollment_json(t));
 }
 
 static void run_list_enrollments(void *arg, struct wedr_request *rq)
 {
     struct wedr_server *s = arg;
-    struct page p = {NULL, 0, 0};
+    struct wedr_admin_page p;
     int64_t before = 0;
-    if (!wedr_admin_limit(rq, &p.limit) || !wedr_admin_cursor(rq, &before)) {
-        return;
+    if (wedr_admin_page(rq, &p, &before)) {
+        wedr_admin_page_answer(
+            rq, &p,
+            s->d.state_ops->people->enrollment_each(s->d.state, wedr_time_utc_us(), before, p.limit,
+                                                    add_enrollment, &p));
     }
-    p.items = json_array();
-    answer_page(rq, &p,
-                p.items ? s->d.state_ops->people->enrollment_each(
-                              s->d.state, wedr_time_utc_us(), before, p.limit, add_enrollment, &p)
-                        : WEDR_E_NOMEM);
 }
 
 /* The name by which the asking browser reaches the server, when it could stand in a shell's line.
@@ -291,10 +261,10 @@ static void run_remove_enrollment(void *arg, struct wedr_request *rq)
 {
     struct wedr_server *s = arg;
     int64_t id = 0;
-    char object[48];
+    char object[WEDR_AUDIT_OBJECT_MAX];
     if (wedr_admin_id(rq, "id", &id)) {
-        (void)snprintf(object, sizeof(object), "enrollment_token:%" PRId64, id);
-        struct wedr_audit who = wedr_admin_who(rq, "enrollment_token.delete", object, "");
+        struct wedr_audit who = wedr_admin_who(
+            rq, "enrollment_token.delete", wedr_admin_object(object, "enrollment_token", id), "");
         wedr_admin_answer_done(rq, s->d.state_ops->people->enrollment_remove(s->d.state, id, &who));
     }
 }

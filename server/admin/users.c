@@ -10,40 +10,19 @@
 
 #define DETAIL_MAX 512u
 
-struct page {
-    json_t *items;
-    uint32_t limit;
-    int64_t last; /* id of the last one, when there may be more */
-};
-
 static int add_user(void *ctx, const struct wedr_user_row *u)
 {
-    struct page *p = ctx;
-    if (json_array_append_new(p->items, wedr_admin_user_json(u)) != 0) {
-        return WEDR_E_NOMEM;
-    }
-    p->last = json_array_size(p->items) == p->limit ? u->id : 0;
-    return WEDR_OK;
+    return wedr_admin_page_add(ctx, u->id, wedr_admin_user_json(u));
 }
 
 static void run_list(void *arg, struct wedr_request *rq)
 {
     struct wedr_server *s = arg;
-    struct page p = {NULL, 0, 0};
+    struct wedr_admin_page p;
     int64_t after = 0;
-    char next[24];
-    if (!wedr_admin_limit(rq, &p.limit) || !wedr_admin_cursor(rq, &after)) {
-        return;
-    }
-    p.items = json_array();
-    int err = p.items ? s->d.state_ops->people->user_each(s->d.state, after, p.limit, add_user, &p)
-                      : WEDR_E_NOMEM;
-    if (err == WEDR_OK) {
-        (void)snprintf(next, sizeof(next), "%" PRId64, p.last);
-        wedr_admin_answer_list_take(rq, p.items, p.last ? next : NULL);
-    } else {
-        json_decref(p.items);
-        wedr_admin_answer_error(rq, err);
+    if (wedr_admin_page(rq, &p, &after)) {
+        wedr_admin_page_answer(
+            rq, &p, s->d.state_ops->people->user_each(s->d.state, after, p.limit, add_user, &p));
     }
 }
 
@@ -217,7 +196,7 @@ static void run_change(void *arg, struct wedr_request *rq)
 {
     struct wedr_server *s = arg;
     struct wedr_user_row u;
-    char detail[DETAIL_MAX], object[32];
+    char detail[DETAIL_MAX], object[WEDR_AUDIT_OBJECT_MAX];
     unsigned set = 0;
     json_t *body =
         find_user(s, rq, &u) ? wedr_admin_body(rq, "display_name role groups disabled") : NULL;
@@ -225,9 +204,9 @@ static void run_change(void *arg, struct wedr_request *rq)
         if (set == 0) {
             wedr_answer_problem(rq, 400, "nothing is to be changed");
         } else {
-            (void)snprintf(object, sizeof(object), "user:%" PRId64, u.id);
             describe(&u, set, detail, sizeof(detail));
-            struct wedr_audit who = wedr_admin_who(rq, "user.change", object, detail);
+            struct wedr_audit who =
+                wedr_admin_who(rq, "user.change", wedr_admin_object(object, "user", u.id), detail);
             int err = s->d.state_ops->people->user_change(s->d.state, &u, set, &who);
             if (err == WEDR_OK) {
                 wedr_admin_answer_take(rq, 200, wedr_admin_user_json(&u));
@@ -244,12 +223,12 @@ static void run_remove(void *arg, struct wedr_request *rq)
 {
     struct wedr_server *s = arg;
     struct wedr_user_row u;
-    char object[32];
+    char object[WEDR_AUDIT_OBJECT_MAX];
     if (!find_user(s, rq, &u)) {
         return;
     }
-    (void)snprintf(object, sizeof(object), "user:%" PRId64, u.id);
-    struct wedr_audit who = wedr_admin_who(rq, "user.delete", object, u.username);
+    struct wedr_audit who =
+        wedr_admin_who(rq, "user.delete", wedr_admin_object(object, "user", u.id), u.username);
     if (u.id == rq->person->user_id) {
         wedr_answer_problem(rq, 409, "nobody deletes themselves: another admin can");
     } else {
@@ -262,12 +241,13 @@ static void run_reset(void *arg, struct wedr_request *rq)
 {
     struct wedr_server *s = arg;
     struct wedr_user_row u;
-    char password[WEDR_PASSWORD_ONCE_LEN], hash[WEDR_PASSWORD_HASH_LEN], object[32];
+    char password[WEDR_PASSWORD_ONCE_LEN], hash[WEDR_PASSWORD_HASH_LEN],
+        object[WEDR_AUDIT_OBJECT_MAX];
     if (!find_user(s, rq, &u)) {
         return;
     }
-    (void)snprintf(object, sizeof(object), "user:%" PRId64, u.id);
-    struct wedr_audit who = wedr_admin_who(rq, "user.reset_password", object, u.username);
+    struct wedr_audit who = wedr_admin_who(rq, "user.reset_password",
+                                           wedr_admin_object(object, "user", u.id), u.username);
     wedr_password_once(password);
     int err = wedr_password_hash(password, hash);
     if (err == WEDR_OK) {
@@ -286,10 +266,10 @@ static void run_unlock(void *arg, struct wedr_request *rq)
 {
     struct wedr_server *s = arg;
     struct wedr_user_row u;
-    char object[32];
+    char object[WEDR_AUDIT_OBJECT_MAX];
     if (find_user(s, rq, &u)) {
-        (void)snprintf(object, sizeof(object), "user:%" PRId64, u.id);
-        struct wedr_audit who = wedr_admin_who(rq, "user.unlock", object, u.username);
+        struct wedr_audit who =
+            wedr_admin_who(rq, "user.unlock", wedr_admin_object(object, "user", u.id), u.username);
         wedr_admin_answer_done(rq,
                                s->d.state_ops->people->signin_clear(s->d.state, u.username, &who));
         wedr_wipe(&u, sizeof(u));
@@ -300,10 +280,10 @@ static void run_totp_remove(void *arg, struct wedr_request *rq)
 {
     struct wedr_server *s = arg;
     struct wedr_user_row u;
-    char object[32];
+    char object[WEDR_AUDIT_OBJECT_MAX];
     if (find_user(s, rq, &u)) {
-        (void)snprintf(object, sizeof(object), "user:%" PRId64, u.id);
-        struct wedr_audit who = wedr_admin_who(rq, "user.totp_removed", object, u.username);
+        struct wedr_audit who = wedr_admin_who(rq, "user.totp_removed",
+                                               wedr_admin_object(object, "user", u.id), u.username);
         wedr_admin_answer_done(rq,
                                s->d.state_ops->people->totp_remove(s->d.state, u.id, true, &who));
         wedr_wipe(&u, sizeof(u));
