@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -132,6 +133,33 @@ void rig_sync(struct rig *r)
     pid_t pid = rig_done(make_last, r->dir);
     (void)rig_file(r, WEDR_EV_FILE_WRITE, pid, 0);
     assert_non_null(rig_wait(r, WEDR_EV_PROCESS_TERMINATE, pid, 0));
+}
+
+void rig_assert_path(const struct wedr_event_view *v,
+                     const char *field,
+                     const struct rig *r,
+                     const char *name)
+{
+    char path[512];
+    (void)snprintf(path, sizeof path, "%s/%s", r->dir, name);
+    assert_str(v, field, path);
+}
+
+ino_t rig_inode(const struct rig *r, const char *name)
+{
+    char path[256];
+    struct stat st;
+    (void)snprintf(path, sizeof path, "%s/%s", r->dir, name);
+    assert_int_equal(lstat(path, &st), 0);
+    return st.st_ino;
+}
+
+void rig_turn_link(const char *dir)
+{
+    char link[256], fresh[256];
+    (void)snprintf(link, sizeof link, "%s/link", dir);
+    (void)snprintf(fresh, sizeof fresh, "%s/fresh", dir);
+    assert_int_equal(symlink("two", fresh) | rename(fresh, link), 0);
 }
 
 int rig_empty(void **state)

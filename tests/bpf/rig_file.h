@@ -9,6 +9,15 @@
 pid_t rig_done(int (*fn)(void *arg), void *arg);
 /* An empty file in the rig's folder. */
 void rig_make_file(const struct rig *r, const char *name);
+/* Fails unless the field is the path of this name in the rig's folder. */
+void rig_assert_path(const struct wedr_event_view *v,
+                     const char *field,
+                     const struct rig *r,
+                     const char *name);
+/* Of the file or link of this name in the rig's folder. */
+ino_t rig_inode(const struct rig *r, const char *name);
+/* The symbolic link dir/link leads to dir/two from now on, exchanged at once. */
+void rig_turn_link(const char *dir);
 /* The n-th record of a type of that process; fails the test when none comes. */
 const struct wedr_event_view *rig_file(struct rig *r, uint16_t type, pid_t pid, size_t n);
 /* Records about files of that process, of whatever kind. */

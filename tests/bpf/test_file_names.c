@@ -19,25 +19,6 @@
 #    define SYS_fchmodat2 452
 #endif
 
-static void assert_path(const struct wedr_event_view *v,
-                        const char *field,
-                        const struct rig *r,
-                        const char *name)
-{
-    char path[512];
-    (void)snprintf(path, sizeof path, "%s/%s", r->dir, name);
-    assert_str(v, field, path);
-}
-
-static ino_t inode_of(const struct rig *r, const char *name)
-{
-    char path[256];
-    struct stat st;
-    (void)snprintf(path, sizeof path, "%s/%s", r->dir, name);
-    assert_int_equal(lstat(path, &st), 0);
-    return st.st_ino;
-}
-
 static int rename_all(void *dir)
 {
     int folder = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -56,12 +37,12 @@ static void every_rename_has_both_names(void **state)
     struct rig *r = *state;
     rig_make_file(r, "a");
     rig_make_file(r, "other");
-    ino_t inode = inode_of(r, "a");
+    ino_t inode = rig_inode(r, "a");
     pid_t pid = rig_done(rename_all, r->dir);
     for (size_t i = 0; i < 4; i++) {
         const struct wedr_event_view *v = rig_file(r, WEDR_EV_FILE_RENAME, pid, i);
-        assert_path(v, "source_path", r, from[i]);
-        assert_path(v, "target_path", r, to[i]);
+        rig_assert_path(v, "source_path", r, from[i]);
+        rig_assert_path(v, "target_path", r, to[i]);
         assert_int_equal(rec_uint(v, "path_source"), WEDR_PATH_SOURCE_USER);
         assert_int_equal(rec_uint(v, "inode"), inode);
         assert_int_equal(rec_uint(v, "nlink"), 1);
@@ -88,11 +69,11 @@ static void removed_names_are_told_folders_are_not(void **state)
     struct rig *r = *state;
     rig_make_file(r, "a");
     rig_make_file(r, "b");
-    ino_t inode = inode_of(r, "b");
+    ino_t inode = rig_inode(r, "b");
     pid_t pid = rig_done(remove_all, r->dir);
-    assert_path(rig_file(r, WEDR_EV_FILE_DELETE, pid, 0), "target_path", r, "a");
+    rig_assert_path(rig_file(r, WEDR_EV_FILE_DELETE, pid, 0), "target_path", r, "a");
     const struct wedr_event_view *v = rig_file(r, WEDR_EV_FILE_DELETE, pid, 1);
-    assert_path(v, "target_path", r, "b");
+    rig_assert_path(v, "target_path", r, "b");
     assert_int_equal(rec_uint(v, "inode"), inode);
     assert_int_equal(rec_uint(v, "nlink"), 0);
     assert_int_equal(rec_uint(v, "path_source"), WEDR_PATH_SOURCE_USER);
@@ -118,18 +99,18 @@ static void links_have_their_two_ends(void **state)
     pid_t pid = rig_done(link_all, r->dir);
     const struct wedr_event_view *v = rig_file(r, WEDR_EV_FILE_LINK, pid, 0);
     assert_int_equal(rec_uint(v, "op"), WEDR_FILE_OP_LINK);
-    assert_path(v, "target_path", r, "hard");
-    assert_path(v, "source_path", r, "a");
-    assert_int_equal(rec_uint(v, "inode"), inode_of(r, "a"));
+    rig_assert_path(v, "target_path", r, "hard");
+    rig_assert_path(v, "source_path", r, "a");
+    assert_int_equal(rec_uint(v, "inode"), rig_inode(r, "a"));
     assert_int_equal(rec_uint(v, "nlink"), 2);
     v = rig_file(r, WEDR_EV_FILE_LINK, pid, 1);
     assert_int_equal(rec_uint(v, "op"), WEDR_FILE_OP_SYMLINK);
-    assert_path(v, "target_path", r, "soft");
+    rig_assert_path(v, "target_path", r, "soft");
     assert_str(v, "source_path", "/etc/passwd");
-    assert_int_equal(rec_uint(v, "inode"), inode_of(r, "soft"));
+    assert_int_equal(rec_uint(v, "inode"), rig_inode(r, "soft"));
     v = rig_file(r, WEDR_EV_FILE_LINK, pid, 2);
-    assert_path(v, "target_path", r, "of-link");
-    assert_path(v, "source_path", r, "soft");
+    rig_assert_path(v, "target_path", r, "of-link");
+    rig_assert_path(v, "source_path", r, "soft");
     v = rig_file(r, WEDR_EV_FILE_LINK, pid, 3);
     assert_str(v, "source_path", "some where");
     rig_sync(r);
@@ -156,9 +137,9 @@ static void every_chmod_shows_the_mode_and_the_file_behind_a_link(void **state)
     for (size_t i = 0; i < 4; i++) {
         const struct wedr_event_view *v = rig_file(r, WEDR_EV_FILE_ATTRIBUTE, pid, i);
         assert_int_equal(rec_uint(v, "op"), WEDR_FILE_OP_CHMOD);
-        assert_path(v, "target_path", r, "a");
+        rig_assert_path(v, "target_path", r, "a");
         assert_int_equal(rec_uint(v, "file_mode"), S_IFREG | modes[i]);
-        assert_int_equal(rec_uint(v, "inode"), inode_of(r, "a"));
+        assert_int_equal(rec_uint(v, "inode"), rig_inode(r, "a"));
         assert_int_equal(rec_uint(v, "path_source"),
                          i == 2 ? WEDR_PATH_SOURCE_KERNEL : WEDR_PATH_SOURCE_USER);
     }
@@ -186,7 +167,7 @@ static void every_chown_shows_the_new_owner(void **state)
     for (size_t i = 0; i < 4; i++) {
         const struct wedr_event_view *v = rig_file(r, WEDR_EV_FILE_ATTRIBUTE, pid, i);
         assert_int_equal(rec_uint(v, "op"), WEDR_FILE_OP_CHOWN);
-        assert_path(v, "target_path", r, names[i]);
+        rig_assert_path(v, "target_path", r, names[i]);
         assert_int_equal(rec_uint(v, "owner_uid"), owners[i]);
         assert_int_equal(rec_uint(v, "owner_gid"), groups[i]);
     }
@@ -220,7 +201,7 @@ static void watched_attributes_are_told_by_name(void **state)
         const struct wedr_event_view *v = rig_file(r, WEDR_EV_FILE_ATTRIBUTE, pid, i);
         assert_int_equal(rec_uint(v, "op"),
                          i < 2 ? WEDR_FILE_OP_SETXATTR : WEDR_FILE_OP_REMOVEXATTR);
-        assert_path(v, "target_path", r, "a");
+        rig_assert_path(v, "target_path", r, "a");
         assert_str(v, "xattr_name", names[i]);
     }
     rig_sync(r);
@@ -239,7 +220,7 @@ static void truncate_by_name_is_a_write(void **state)
     pid_t pid = rig_done(cut_short, r->dir);
     const struct wedr_event_view *v = rig_file(r, WEDR_EV_FILE_WRITE, pid, 0);
     assert_int_equal(rec_uint(v, "op"), WEDR_FILE_OP_TRUNCATE);
-    assert_path(v, "target_path", r, "a");
+    rig_assert_path(v, "target_path", r, "a");
 }
 
 /* Down into a folder over links, dots, doubled slashes, the magic links of /proc and a mount. */
@@ -272,11 +253,11 @@ static void detours_end_in_the_real_folder(void **state)
     rig_make_file(r, "a");
     pid_t pid = rig_done(take_detours, r->dir);
     const struct wedr_event_view *v = rig_file(r, WEDR_EV_FILE_RENAME, pid, 0);
-    assert_path(v, "source_path", r, "a");
-    assert_path(v, "target_path", r, "real/in/b");
+    rig_assert_path(v, "source_path", r, "a");
+    rig_assert_path(v, "target_path", r, "real/in/b");
     v = rig_file(r, WEDR_EV_FILE_RENAME, pid, 1);
-    assert_path(v, "source_path", r, "real/in/b");
-    assert_path(v, "target_path", r, "real/c");
+    rig_assert_path(v, "source_path", r, "real/in/b");
+    rig_assert_path(v, "target_path", r, "real/c");
 }
 
 static int cross_mounts(void *dir)
@@ -297,8 +278,8 @@ static void mounts_of_another_namespace_are_crossed(void **state)
     struct rig *r = *state;
     pid_t pid = rig_done(cross_mounts, r->dir);
     const struct wedr_event_view *v = rig_file(r, WEDR_EV_FILE_RENAME, pid, 0);
-    assert_path(v, "source_path", r, "m/n/file");
-    assert_path(v, "target_path", r, "m/moved");
+    rig_assert_path(v, "source_path", r, "m/n/file");
+    rig_assert_path(v, "target_path", r, "m/moved");
 }
 
 static int in_chroot(void *dir)
@@ -312,8 +293,8 @@ static void chroot_does_not_hide_the_real_path(void **state)
     rig_make_file(r, "a");
     pid_t pid = rig_done(in_chroot, r->dir);
     const struct wedr_event_view *v = rig_file(r, WEDR_EV_FILE_RENAME, pid, 0);
-    assert_path(v, "source_path", r, "a");
-    assert_path(v, "target_path", r, "b");
+    rig_assert_path(v, "source_path", r, "a");
+    rig_assert_path(v, "target_path", r, "b");
 }
 
 static int name_a_nameless(void *dir)
@@ -330,8 +311,8 @@ static void nameless_file_that_gets_a_name_is_a_link(void **state)
     struct rig *r = *state;
     pid_t pid = rig_done(name_a_nameless, r->dir);
     const struct wedr_event_view *v = rig_file(r, WEDR_EV_FILE_LINK, pid, 0);
-    assert_path(v, "target_path", r, "named");
-    assert_int_equal(rec_uint(v, "inode"), inode_of(r, "named"));
+    rig_assert_path(v, "target_path", r, "named");
+    assert_int_equal(rec_uint(v, "inode"), rig_inode(r, "named"));
     assert_int_equal(rec_uint(v, "nlink"), 1);
 }
 
@@ -349,10 +330,10 @@ static void odd_and_long_names_arrive_byte_for_byte(void **state)
     char name[256];
     rig_make_file(r, "a");
     pid_t pid = rig_done(odd_names, r->dir);
-    assert_path(rig_file(r, WEDR_EV_FILE_RENAME, pid, 0), "target_path", r, "b\xff\xfe\nc");
+    rig_assert_path(rig_file(r, WEDR_EV_FILE_RENAME, pid, 0), "target_path", r, "b\xff\xfe\nc");
     memset(name, 'n', 255);
     name[255] = 0;
-    assert_path(rig_file(r, WEDR_EV_FILE_RENAME, pid, 1), "target_path", r, name);
+    rig_assert_path(rig_file(r, WEDR_EV_FILE_RENAME, pid, 1), "target_path", r, name);
 }
 
 /* A name of almost 4 KiB that says the same folder again and again. */
@@ -377,7 +358,7 @@ static void name_of_nearly_4_kib_is_followed(void **state)
     struct rig *r = *state;
     rig_make_file(r, "a");
     pid_t pid = rig_done(long_way_round, r->dir);
-    assert_path(rig_file(r, WEDR_EV_FILE_RENAME, pid, 0), "target_path", r, "b");
+    rig_assert_path(rig_file(r, WEDR_EV_FILE_RENAME, pid, 0), "target_path", r, "b");
 }
 
 int main(void)

@@ -119,14 +119,6 @@ static void watched_name_is_told_on_whichever_side_it_was(void **state)
     assert_int_equal(unlink(job), 0);
 }
 
-static void to_other_folder(const char *dir)
-{
-    char link[256], fresh[256];
-    (void)snprintf(link, sizeof link, "%s/link", dir);
-    (void)snprintf(fresh, sizeof fresh, "%s/fresh", dir);
-    assert_int_equal(symlink("two", fresh) | rename(fresh, link), 0);
-}
-
 static void link_swapped_under_an_unchanged_text_is_flagged(void **state)
 {
     struct rig *r = *state;
@@ -138,7 +130,7 @@ static void link_swapped_under_an_unchanged_text_is_flagged(void **state)
     rig_make_file(r, "one/file");
     rig_make_file(r, "two/file");
     in_dir(r, "link/file", path);
-    pid_t pid = truncate_during(path, path, to_other_folder, r->dir);
+    pid_t pid = truncate_during(path, path, rig_turn_link, r->dir);
     in_dir(r, "one/file", path);
     const struct wedr_event_view *v = rig_file(r, WEDR_EV_FILE_WRITE, pid, 0);
     assert_str(v, "target_path", path);

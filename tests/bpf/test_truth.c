@@ -40,25 +40,6 @@ static unsigned source_of(const struct rig *r)
     return r->areas == with ? WEDR_PATH_SOURCE_KERNEL : WEDR_PATH_SOURCE_USER;
 }
 
-static void assert_path(const struct wedr_event_view *v,
-                        const char *field,
-                        const struct rig *r,
-                        const char *name)
-{
-    char path[512];
-    (void)snprintf(path, sizeof path, "%s/%s", r->dir, name);
-    assert_str(v, field, path);
-}
-
-static ino_t inode_of(const struct rig *r, const char *name)
-{
-    char path[256];
-    struct stat st;
-    (void)snprintf(path, sizeof path, "%s/%s", r->dir, name);
-    assert_int_equal(lstat(path, &st), 0);
-    return st.st_ino;
-}
-
 /* What a child's operations have to be told as, one after another. */
 struct expected {
     uint16_t type;
@@ -72,9 +53,9 @@ static void assert_told(struct rig *r, pid_t pid, const struct expected *all, si
     for (size_t i = 0; i < count; i++) {
         const struct expected *e = &all[i];
         const struct wedr_event_view *v = rig_file(r, e->type, pid, of_type[e->type]++);
-        assert_path(v, "target_path", r, e->target);
+        rig_assert_path(v, "target_path", r, e->target);
         if (e->source) {
-            assert_path(v, "source_path", r, e->source);
+            rig_assert_path(v, "source_path", r, e->source);
         }
         if (e->op) {
             assert_int_equal(rec_uint(v, "op"), e->op);
@@ -124,7 +105,7 @@ static void every_operation_names_what_the_kernel_changed(void **state)
     }
     rig_make_file(r, "a");
     rig_make_file(r, "other");
-    ino_t inode = inode_of(r, "a");
+    ino_t inode = rig_inode(r, "a");
     pid_t pid = rig_done(do_everything, r->dir);
     assert_told(r, pid, all, sizeof all / sizeof *all);
     rig_sync(r);
@@ -173,7 +154,7 @@ static void text_of_a_long_link_is_whole_and_the_callers(void **state)
     text[255] = 'l';
     text[599] = 0;
     v = rig_file(r, WEDR_EV_FILE_LINK, pid, 1);
-    assert_path(v, "target_path", r, "longer");
+    rig_assert_path(v, "target_path", r, "longer");
     assert_str(v, "source_path", text);
     assert_int_equal(rec_uint(v, "path_source"), WEDR_PATH_SOURCE_USER);
     v = rig_file(r, WEDR_EV_FILE_LINK, pid, 2);
@@ -216,14 +197,6 @@ static void to_watched_text(const char *dir)
     (void)snprintf(shared->name, sizeof shared->name, "/etc/crontab");
 }
 
-static void to_other_folder(const char *dir)
-{
-    char link[256], fresh[256];
-    (void)snprintf(link, sizeof link, "%s/link", dir);
-    (void)snprintf(fresh, sizeof fresh, "%s/fresh", dir);
-    assert_int_equal(symlink("two", fresh) | rename(fresh, link), 0);
-}
-
 static void text_swapped_during_the_call_deceives_nobody(void **state)
 {
     static void (*const swaps[])(const char *) = {to_other_text, to_watched_text};
@@ -239,7 +212,7 @@ static void text_swapped_during_the_call_deceives_nobody(void **state)
         pid_t pid = truncate_during(path, path, swaps[i], r->dir);
         const struct wedr_event_view *v = rig_file(r, WEDR_EV_FILE_WRITE, pid, 0);
         assert_str(v, "target_path", path);
-        assert_int_equal(rec_uint(v, "inode"), inode_of(r, "first"));
+        assert_int_equal(rec_uint(v, "inode"), rig_inode(r, "first"));
         assert_int_equal(rec_uint(v, "path_source"),
                          r->areas == with ? WEDR_PATH_SOURCE_KERNEL : WEDR_PATH_SOURCE_CHANGED);
         assert_int_equal(rig_count(r, WEDR_EV_PERSISTENCE_WRITE, pid), 0);
@@ -257,10 +230,10 @@ static void link_swapped_during_the_call_deceives_nobody(void **state)
     rig_make_file(r, "two/file");
     (void)snprintf(path, sizeof path, "%s/link/file", r->dir);
     (void)snprintf(file, sizeof file, "%s/one/file", r->dir);
-    pid_t pid = truncate_during(path, path, to_other_folder, r->dir);
+    pid_t pid = truncate_during(path, path, rig_turn_link, r->dir);
     const struct wedr_event_view *v = rig_file(r, WEDR_EV_FILE_WRITE, pid, 0);
     assert_str(v, "target_path", file);
-    assert_int_equal(rec_uint(v, "inode"), inode_of(r, "one/file"));
+    assert_int_equal(rec_uint(v, "inode"), rig_inode(r, "one/file"));
     assert_int_equal(rec_uint(v, "path_source"), WEDR_PATH_SOURCE_KERNEL);
 }
 
@@ -304,9 +277,9 @@ static void name_that_changes_all_the_time_is_told_as_what_happened(void **state
     for (size_t i = 0; i < ROUNDS; i++) {
         const char file[2] = {shared->moved[i], 0};
         const struct wedr_event_view *v = rig_file(r, WEDR_EV_FILE_RENAME, pid, 2 * i);
-        assert_path(v, "source_path", r, file);
-        assert_path(v, "target_path", r, "moved");
-        assert_int_equal(rec_uint(v, "inode"), inode_of(r, file));
+        rig_assert_path(v, "source_path", r, file);
+        rig_assert_path(v, "target_path", r, "moved");
+        assert_int_equal(rec_uint(v, "inode"), rig_inode(r, file));
         assert_int_equal(rec_uint(v, "path_source"), WEDR_PATH_SOURCE_KERNEL);
         of_a += file[0] == 'a';
     }
@@ -405,7 +378,7 @@ static void persistence_is_told_as_such(void **state)
     pid_t pid = rig_done(into_a_profile, r->dir);
     for (size_t i = 0; i < 3; i++) {
         const struct wedr_event_view *v = rig_file(r, WEDR_EV_PERSISTENCE_WRITE, pid, i);
-        assert_path(v, "target_path", r, targets[i]);
+        rig_assert_path(v, "target_path", r, targets[i]);
         assert_int_equal(rec_uint(v, "path_source"), WEDR_PATH_SOURCE_KERNEL);
     }
 }
@@ -432,9 +405,9 @@ static void calls_of_32_bits_are_told_from_kernel_objects(void **state)
                        from ? calls[i].target : "");
         pid_t pid = steps_run(WEDR_VICTIM_CRED, 0, (const char *const[]){step, NULL});
         const struct wedr_event_view *v = rig_file(r, calls[i].type, pid, 0);
-        assert_path(v, "target_path", r, calls[i].target);
+        rig_assert_path(v, "target_path", r, calls[i].target);
         if (from) {
-            assert_path(v, "source_path", r, from);
+            rig_assert_path(v, "source_path", r, from);
         }
         assert_int_equal(rec_uint(v, "via"), WEDR_VIA_COMPAT);
         assert_int_equal(rec_uint(v, "path_source"), WEDR_PATH_SOURCE_KERNEL);

@@ -189,7 +189,13 @@ class Lab:
     def __enter__(self):
         return self
 
-    def server(self, **kw):
+    def server(self, config=None, **kw):
+        """A running server; config: what its file says, {"fleet": {"checkin_interval_s": 1}}."""
+        if config:
+            path = os.path.join(self.folder, "server.json")
+            with open(path, "w", encoding="utf-8") as f:
+                json.dump(config, f)
+            kw["args"] = ("--config", path)
         s = Server(self.folder, **kw)
         self.servers.append(s)
         return s.start()

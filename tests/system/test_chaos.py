@@ -71,14 +71,11 @@ class World:
     def __init__(self, box, seed):
         self.random, self.box, self.day = random.Random(seed), box, 0
         self.clock = os.path.join(box.folder, "clock")
-        config = os.path.join(box.folder, "server.json")
-        with open(config, "w", encoding="utf-8") as f:
-            json.dump({"events": EVENTS, "http": {"connections_per_address": 1000}}, f)
         self.jump(0)
         env = dict(os.environ, WEDR_SHIM_CLOCK=self.clock)
         if lab.SLOW == 1:  # a sanitizer's library must be the first
             env["LD_PRELOAD"] = os.path.join(lab.BUILD, "tests", "system", "shim_clock.so")
-        self.server = box.server(args=("--config", config), env=env)
+        self.server = box.server({"events": EVENTS, "http": {"connections_per_address": 1000}}, env=env)
         self.feeders = []
         for i in range(3):
             peer = Peer(self.server, box.folder, "p%d" % i)

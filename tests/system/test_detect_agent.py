@@ -264,10 +264,7 @@ def publish(server, box, *rules):
 
 def quick_server(box):
     """One whose agents ask for news every second."""
-    config = os.path.join(box.folder, "server.json")
-    with open(config, "w", encoding="utf-8") as f:
-        json.dump({"fleet": {"checkin_interval_s": 1}}, f)
-    return box.server(args=("--config", config))
+    return box.server({"fleet": {"checkin_interval_s": 1}})
 
 
 def damage(path):

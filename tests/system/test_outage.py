@@ -3,7 +3,6 @@
 """What goes wrong around the agent and the server: no network, full disks, torn and flipped bytes, jumping clocks. No
 acknowledged event is lost, none is stored twice, and each loss has its number."""
 import glob
-import json
 import os
 import struct
 import subprocess
@@ -13,12 +12,7 @@ import lab
 
 
 def replay_lab(box, events=20000, seed="3", serve=None, **sections):
-    args = ()
-    if serve:
-        args = ("--config", os.path.join(box.folder, "server.json"))
-        with open(args[1], "w", encoding="utf-8") as f:
-            json.dump(serve, f)
-    server = box.server(args=args)
+    server = box.server(serve)
     capture = os.path.join(box.folder, "gen.cap")
     lab.run(lab.AGENT, "gen", "--events", str(events), "--seed", seed, capture)
     agent = box.agent()

@@ -90,18 +90,23 @@ def drop_losses(server, where):
 def test_dropped_loss_record_is_healed_by_the_next_and_without_one_shows_as_missing():
     lab.need_root()
     with lab.Lab() as box:
-        server, agent, source = replay(box, events=60000, agent={"max_total_bytes": 200000})
-        server.stop()
-        agent.start("--source", source, "--rate", "8000")
+        server, agent, source = replay(box, events=100000, agent={"max_total_bytes": 200000})
 
         def evicted():
             return (agent.status() or {}).get("spool", {}).get("evicted")
+
+        def told():
+            return server.one("SELECT SUM(lost) AS n FROM ledger_loss WHERE reason = 'evicted'")["n"]
+        server.stop()
+        agent.start("--source", source, "--rate", "8000")
         first = lab.wait_for("evictions", 40, evicted)
-        time.sleep(2 * lab.SLOW)  # so that more than one record speaks of them
+        server.start()
+        lab.wait_for("the first record that speaks of them", 40, told)
+        server.stop()
         lab.wait_for("more evictions", 40, lambda: evicted() > first)
         server.start()
         finish(agent)
-        lost = server.one("SELECT SUM(lost) AS n FROM ledger_loss WHERE reason = 'evicted'")["n"]
+        lost = told()
         assert lost > 0 and missing(server) == 0
         server.stop()
         # Losses are cumulative: any record but the newest may vanish.

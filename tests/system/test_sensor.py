@@ -14,10 +14,7 @@ FLOOD = os.path.join(lab.BUILD, "tests", "system", "exec_flood")
 
 def start(box, **sections):
     """A server whose agents ask for news every second, and one agent with rules."""
-    config = os.path.join(box.folder, "server.json")
-    with open(config, "w", encoding="utf-8") as f:
-        json.dump({"fleet": {"checkin_interval_s": 1}}, f)
-    server, agent = box.server(args=("--config", config)), box.agent()
+    server, agent = box.server({"fleet": {"checkin_interval_s": 1}}), box.agent()
     agent.config(shipper={"max_backoff_secs": 1}, **sections)
     agent.enroll(server)
     agent.start("--source", "ebpf")

@@ -23,10 +23,7 @@ class World:
 
     def __init__(self, **config):
         self.lab = lab.Lab()
-        path = os.path.join(self.lab.folder, "server.json")
-        with open(path, "w", encoding="utf-8") as f:
-            json.dump(config, f)
-        self.server = self.lab.server(args=("--config", path))
+        self.server = self.lab.server(config)
 
     def __enter__(self):
         s = self.server

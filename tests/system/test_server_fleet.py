@@ -14,10 +14,7 @@ from server_client import (Client, Peer, at_once, cpu_seconds, metrics, plain_co
 
 def fleet(**config):
     l = lab.Lab()
-    path = os.path.join(l.folder, "server.json")
-    with open(path, "w", encoding="utf-8") as f:
-        json.dump(config, f)
-    return l, l.server(args=("--config", path))
+    return l, l.server(config)
 
 
 def in_threads(count, fn):

@@ -122,11 +122,11 @@ static int make_counts(struct wedr_state *s)
 {
     sqlite3_stmt *st = NULL;
     s->counts = wedr_alloc(1, sizeof(*s->counts));
-    int err = s->counts ? wedr_state_prepare(s->writer, &st,
-                                             "SELECT agent_id FROM alert UNION SELECT agent_id "
-                                             "FROM response",
-                                             "")
-                        : WEDR_E_NOMEM;
+    if (!s->counts) {
+        return WEDR_E_NOMEM;
+    }
+    int err = wedr_state_prepare(
+        s->writer, &st, "SELECT agent_id FROM alert UNION SELECT agent_id FROM response", "");
     while (wedr_state_row(st, &err)) {
         err = find_count(s, (const char *)sqlite3_column_text(st, 0)) ? WEDR_OK : WEDR_E_NOMEM;
     }
