@@ -31,6 +31,7 @@ void fx_init(struct fx *f)
     wedr_random(r, sizeof(r));
     wedr_hex(r, sizeof(r), hex);
     f->s = NULL;
+    f->wrong[0] = '\0';
     (void)snprintf(f->dir, sizeof(f->dir), "%s/wedr-store-%s", base == NULL ? "/tmp" : base, hex);
     assert_int_equal(wedr_fs_mkdir(f->dir, 0700, UINT32_MAX), WEDR_OK);
     fx_open(f);
@@ -92,6 +93,41 @@ int fx_put(struct fx *f, struct tb *b)
     wedr_prepared_free(p);
     tb_fini(b);
     return rc;
+}
+
+int fx_forks(struct fx *f, uint64_t first, uint32_t count, int64_t received_us)
+{
+    struct tb b;
+    tb_init(&b, "kernel.critical");
+    b.received_us = received_us;
+    tb_forks(&b, first, count);
+    return fx_put(f, &b);
+}
+
+void fx_keep(struct fx *f)
+{
+    f->s->settings = (struct wedr_events_settings){.merge_lines = 100,
+                                                   .merge_after_s = 300,
+                                                   .merge_level = 1,
+                                                   .merge_grace_s = 900,
+                                                   .seal_after_s = 7200};
+}
+
+static void keep_last(void *ctx, const char *day, const char *batch, const char *what)
+{
+    struct fx *f = ctx;
+    (void)snprintf(f->wrong, sizeof(f->wrong), "%s|%s|%s", day, batch, what);
+}
+
+struct wedr_verify_sums fx_verify(struct fx *f)
+{
+    struct wedr_verify_sums s;
+    struct wedr_errinfo ei = {""};
+    f->wrong[0] = '\0';
+    if (wedr_events_verify(f->dir, keep_last, f, &s, &ei) != WEDR_OK) {
+        fail_msg("%s", ei.text);
+    }
+    return s;
 }
 
 static int query(struct fx *f, const char *sql, char *out, size_t cap, struct wedr_errinfo *ei)

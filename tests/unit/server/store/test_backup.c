@@ -28,11 +28,7 @@ struct lab {
 
 static void put(struct fx *f, uint64_t first, int64_t received_us)
 {
-    struct tb b;
-    tb_init(&b, "kernel.critical");
-    b.received_us = received_us;
-    tb_forks(&b, first, LINES);
-    assert_int_equal(fx_put(f, &b), WEDR_COMMIT_STORED);
+    assert_int_equal(fx_forks(f, first, LINES, received_us), WEDR_COMMIT_STORED);
 }
 
 static void write_file(const char *folder, const char *name, const char *text, unsigned mode)

@@ -8,7 +8,6 @@
 
 #include "core/base/err.h"
 #include "store/events/embedded/keep.h"
-#include "store/events/embedded/verify.h"
 #include "store_fixture.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,56 +18,18 @@
 #define SMALL 10u
 #define STREAM "kernel.critical"
 
-static char last[256];
-
-static void keep_last(void *ctx, const char *day, const char *batch, const char *what)
-{
-    (void)ctx;
-    (void)snprintf(last, sizeof(last), "%s|%s|%s", day, batch, what);
-}
-
-static struct wedr_verify_sums verify(const struct fx *f)
-{
-    struct wedr_verify_sums s;
-    struct wedr_errinfo ei = {""};
-    last[0] = '\0';
-    if (wedr_events_verify(f->dir, keep_last, NULL, &s, &ei) != WEDR_OK) {
-        fail_msg("%s", ei.text);
-    }
-    return s;
-}
-
 static void assert_clean(struct fx *f)
 {
-    if (verify(f).problems) {
-        fail_msg("%s", last);
+    if (fx_verify(f).problems) {
+        fail_msg("%s", f->wrong);
     }
     assert_int_equal(fx_int(f, "SELECT count(*) FROM ledger WHERE missing<>0"), 0);
-}
-
-static int put(struct fx *f, uint64_t first, uint32_t count, int64_t received_us)
-{
-    struct tb b;
-    tb_init(&b, STREAM);
-    b.received_us = received_us;
-    tb_forks(&b, first, count);
-    return fx_put(f, &b);
-}
-
-/* The settings of a test; the thread does not run, rounds are made by hand. */
-static void set(struct fx *f)
-{
-    f->s->settings = (struct wedr_events_settings){.merge_lines = 100,
-                                                   .merge_after_s = 300,
-                                                   .merge_level = 1,
-                                                   .merge_grace_s = 900,
-                                                   .seal_after_s = 7200};
 }
 
 static void init(struct fx *f)
 {
     fx_init(f);
-    set(f);
+    fx_keep(f);
 }
 
 static int64_t day_int(const struct fx *f, int64_t us, const char *sql)
@@ -91,7 +52,7 @@ static const char everything[] = "SELECT agent_id, epoch, stream, seq, ts, recei
 static void put_small(struct fx *f, uint64_t first, unsigned batches, int64_t received_us)
 {
     for (unsigned i = 0; i < batches; i++) {
-        assert_int_equal(put(f, first + i * SMALL, SMALL, received_us + i * 1000000),
+        assert_int_equal(fx_forks(f, first + i * SMALL, SMALL, received_us + i * 1000000),
                          WEDR_COMMIT_STORED);
     }
 }
@@ -111,8 +72,8 @@ static void small_batches_become_blocks_and_nothing_else_changes(void **state)
     assert_int_equal(day_int(&f, NOW_US, "SELECT count(*) FROM batch WHERE block<0"), 0);
     fx_assert_sql(&f, everything, before); /* received_at of each line, too */
     assert_clean(&f);
-    assert_int_equal(put(&f, 1, SMALL, NOW_US + 1000), WEDR_COMMIT_DUPLICATE);
-    assert_int_equal(put(&f, 5, SMALL, NOW_US + 1000), WEDR_COMMIT_CONFLICT);
+    assert_int_equal(fx_forks(&f, 1, SMALL, NOW_US + 1000), WEDR_COMMIT_DUPLICATE);
+    assert_int_equal(fx_forks(&f, 5, SMALL, NOW_US + 1000), WEDR_COMMIT_CONFLICT);
     wedr_keep_round(f.s, NOW_US + 2000 * 1000000LL); /* what was merged away goes */
     assert_true(day_int(&f, NOW_US, "SELECT count(*) FROM tiny") <= 1);
     fx_assert_sql(&f, everything, before);
@@ -149,7 +110,7 @@ static void holes_rejected_lines_and_losses_stay_exact(void **state)
     assert_int_equal(day_int(&f, NOW_US, "SELECT count(*) FROM batch WHERE block>0"), 12);
     fx_assert_sql(&f, everything, before);
     fx_assert_sql(&f, "SELECT * FROM ledger", ledger);
-    assert_int_equal(verify(&f).problems, 0);
+    assert_int_equal(fx_verify(&f).problems, 0);
     /* Also when the day is gone. */
     int64_t lost = fx_int(&f, "SELECT sum(lost) FROM ledger");
     int64_t stored = fx_int(&f, "SELECT sum(stored) FROM ledger");
@@ -209,11 +170,11 @@ static void a_damaged_batch_is_not_merged_and_its_neighbours_are(void **state)
               "UPDATE tiny SET z=CAST(substr(z, 1, 50) || x'5A5B' || substr(z, 53) AS BLOB) WHERE "
               "id=5");
     fx_open(&f);
-    set(&f);
+    fx_keep(&f);
     wedr_keep_round(f.s, NOW_US + 400 * 1000000LL);
     assert_int_equal(day_int(&f, NOW_US, "SELECT count(*) FROM blk"), 2);
     assert_int_equal(day_int(&f, NOW_US, "SELECT count(*) FROM batch WHERE block<0"), 1);
-    assert_int_equal(verify(&f).problems, 1); /* still told */
+    assert_int_equal(fx_verify(&f).problems, 1); /* still told */
     fx_fini(&f);
 }
 
@@ -238,10 +199,10 @@ static void damage_of_a_merged_block_is_found(void **state)
         wedr_keep_round(f.s, NOW_US + 400 * 1000000LL);
         fx_close(&f);
         fx_tamper(&f, NOW_US, damages[i].sql);
-        struct wedr_verify_sums s = verify(&f);
-        const char *what = strrchr(last, '|');
+        struct wedr_verify_sums s = fx_verify(&f);
+        const char *what = strrchr(f.wrong, '|');
         if (s.problems == 0 || !what || strcmp(what + 1, damages[i].what) != 0) {
-            fail_msg("%s: %u problems, %s", damages[i].sql, (unsigned)s.problems, last);
+            fail_msg("%s: %u problems, %s", damages[i].sql, (unsigned)s.problems, f.wrong);
         }
         fx_remove(f.dir);
     }
@@ -282,8 +243,8 @@ static void a_file_of_the_first_release_is_read_merged_and_sealed(void **state)
     struct fx f;
     init(&f);
     put_small(&f, 1, 25, NOW_US);
-    assert_int_equal(put(&f, 251, 600, NOW_US), WEDR_COMMIT_STORED);
-    assert_int_equal(put(&f, 851, 600, NOW_US), WEDR_COMMIT_STORED);
+    assert_int_equal(fx_forks(&f, 251, 600, NOW_US), WEDR_COMMIT_STORED);
+    assert_int_equal(fx_forks(&f, 851, 600, NOW_US), WEDR_COMMIT_STORED);
     char *before = fx_sql(&f, everything);
     fx_close(&f);
     fx_tamper(&f, NOW_US,
@@ -298,7 +259,7 @@ static void a_file_of_the_first_release_is_read_merged_and_sealed(void **state)
     fx_assert_sql(&f, everything, before); /* nobody has opened it for writing yet */
     assert_clean(&f);
     fx_open(&f);
-    set(&f);
+    fx_keep(&f);
     f.s->settings.merge_lines = 4000;
     wedr_keep_round(f.s, NOW_US + 400 * 1000000LL);
     assert_int_equal(day_int(&f, NOW_US, "SELECT count(*) FROM batch WHERE block<0"), 0);
@@ -319,13 +280,14 @@ static void days_go_by_age_and_by_size_and_the_newest_never(void **state)
     struct fx f;
     init(&f);
     for (unsigned i = 0; i < 6; i++) {
-        assert_int_equal(put(&f, 1 + i * SMALL, SMALL, NOW_US + i * DAY_US), WEDR_COMMIT_STORED);
+        assert_int_equal(fx_forks(&f, 1 + i * SMALL, SMALL, NOW_US + i * DAY_US),
+                         WEDR_COMMIT_STORED);
     }
     f.s->settings.retention_days = 3;
     wedr_keep_round(f.s, NOW_US + 5 * DAY_US);
     assert_int_equal(f.s->stats.days, 4);
     assert_int_equal(fx_int(&f, "SELECT sum(expired) FROM ledger"), 2 * SMALL);
-    assert_int_equal(put(&f, 1, SMALL, NOW_US + 5 * DAY_US), WEDR_COMMIT_EXPIRED);
+    assert_int_equal(fx_forks(&f, 1, SMALL, NOW_US + 5 * DAY_US), WEDR_COMMIT_EXPIRED);
     f.s->settings.retention_bytes = 1;
     wedr_keep_round(f.s, NOW_US + 5 * DAY_US);
     assert_int_equal(f.s->stats.days, 1);
@@ -341,10 +303,10 @@ static void below_the_low_water_mark_nothing_is_taken(void **state)
     struct fx f;
     init(&f);
     f.s->settings.low_water_bytes = UINT64_MAX;
-    assert_int_equal(put(&f, 1, SMALL, NOW_US), WEDR_E_NOSPC);
+    assert_int_equal(fx_forks(&f, 1, SMALL, NOW_US), WEDR_E_NOSPC);
     assert_int_equal(f.s->stats.refused_low, 1);
     f.s->settings.low_water_bytes = 1;
-    assert_int_equal(put(&f, 1, SMALL, NOW_US), WEDR_COMMIT_STORED);
+    assert_int_equal(fx_forks(&f, 1, SMALL, NOW_US), WEDR_COMMIT_STORED);
     fx_fini(&f);
 }
 

@@ -8,7 +8,6 @@
 
 #include "core/base/err.h"
 #include "store/events/embedded/keep.h"
-#include "store/events/embedded/verify.h"
 #include "store_fixture.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,20 +22,7 @@
 
 static void put(struct fx *f, uint64_t first, uint32_t count)
 {
-    struct tb b;
-    tb_init(&b, "kernel.critical");
-    b.received_us = NOW_US;
-    tb_forks(&b, first, count);
-    assert_int_equal(fx_put(f, &b), WEDR_COMMIT_STORED);
-}
-
-static void set(struct fx *f)
-{
-    f->s->settings = (struct wedr_events_settings){.merge_lines = 100,
-                                                   .merge_after_s = 300,
-                                                   .merge_level = 1,
-                                                   .merge_grace_s = 900,
-                                                   .seal_after_s = 7200};
+    assert_int_equal(fx_forks(f, first, count, NOW_US), WEDR_COMMIT_STORED);
 }
 
 /* Blocks as they came, merged ones and small batches. */
@@ -44,7 +30,7 @@ static void fill(struct fx *f)
 {
     uint64_t seq = 1;
     fx_init(f);
-    set(f);
+    fx_keep(f);
     for (unsigned i = 0; i < 20; i++, seq += SMALL) {
         put(f, seq, SMALL);
     }
@@ -78,21 +64,15 @@ struct left {
     int64_t stored, lost, missing, produced, rows;
 };
 
-static void tell(void *ctx, const char *day, const char *batch, const char *what)
-{
-    (void)snprintf(ctx, 256, "%s|%s|%s", day, batch, what);
-}
-
 static struct left reopen(struct fx *f, struct wedr_verify_sums *ret)
 {
     struct left l;
-    char wrong[256] = "";
     fx_open(f);
-    set(f);
+    fx_keep(f);
     wedr_keep_round(f->s, NOW_US + 2000000);
-    assert_int_equal(wedr_events_verify(f->dir, tell, wrong, ret, NULL), WEDR_OK);
+    *ret = fx_verify(f);
     if (ret->problems) {
-        fail_msg("%s", wrong);
+        fail_msg("%s", f->wrong);
     }
     l.stored = fx_int(f, "SELECT coalesce(sum(stored), 0) FROM ledger");
     l.lost = fx_int(f, "SELECT coalesce(sum(lost), 0) FROM ledger_loss WHERE reason='corrupt'");
@@ -233,7 +213,7 @@ static void a_retry_that_came_before_the_saving_is_stored_once(void **state)
     fx_close(&f);
     set_aside(&f);
     fx_open(&f);
-    set(&f);
+    fx_keep(&f);
     put(&f, 11, SMALL); /* its answer was lost; nobody knows it any more */
     wedr_keep_round(f.s, NOW_US + 2000000);
     assert_int_equal(fx_int(&f, "SELECT count(*) FROM events"), LINES);

@@ -7,7 +7,6 @@
 #include <cmocka.h>
 
 #include "core/base/err.h"
-#include "store/events/embedded/verify.h"
 #include "store_fixture.h"
 #include <stdio.h>
 #include <string.h>
@@ -17,32 +16,9 @@
 #define BIG 600u  /* lines of a batch that becomes a block */
 #define SMALL 10u /* lines of one that stays as it is */
 
-static char last[256];
-
-static void keep_last(void *ctx, const char *day, const char *batch, const char *what)
-{
-    (void)ctx;
-    (void)snprintf(last, sizeof(last), "%s|%s|%s", day, batch, what);
-}
-
-static struct wedr_verify_sums verify(const struct fx *f)
-{
-    struct wedr_verify_sums s;
-    struct wedr_errinfo ei = {""};
-    last[0] = '\0';
-    if (wedr_events_verify(f->dir, keep_last, NULL, &s, &ei) != WEDR_OK) {
-        fail_msg("%s", ei.text);
-    }
-    return s;
-}
-
 static void put(struct fx *f, uint64_t first, uint32_t count, int64_t received_us)
 {
-    struct tb b;
-    tb_init(&b, "kernel.critical");
-    b.received_us = received_us;
-    tb_forks(&b, first, count);
-    assert_int_equal(fx_put(f, &b), WEDR_COMMIT_STORED);
+    assert_int_equal(fx_forks(f, first, count, received_us), WEDR_COMMIT_STORED);
 }
 
 /* A block and a small batch on one day. */
@@ -59,7 +35,7 @@ static void what_is_stored_whole_has_no_problems_and_is_counted(void **state)
     struct fx f;
     fill(&f);
     put(&f, BIG + SMALL + 1, SMALL, NOW_US + DAY_US);
-    struct wedr_verify_sums s = verify(&f); /* beside the writer */
+    struct wedr_verify_sums s = fx_verify(&f); /* beside the writer */
     assert_int_equal(s.problems, 0);
     assert_int_equal(s.days, 2);
     assert_int_equal(s.batches, 3);
@@ -107,10 +83,10 @@ static void every_kind_of_damage_is_found(void **state)
         fill(&f);
         fx_close(&f);
         fx_tamper(&f, NOW_US, damages[i].sql);
-        struct wedr_verify_sums s = verify(&f);
-        const char *what = strrchr(last, '|');
+        struct wedr_verify_sums s = fx_verify(&f);
+        const char *what = strrchr(f.wrong, '|');
         if (s.problems == 0 || !what || strcmp(what + 1, damages[i].what) != 0) {
-            fail_msg("%s: %u problems, %s", damages[i].sql, (unsigned)s.problems, last);
+            fail_msg("%s: %u problems, %s", damages[i].sql, (unsigned)s.problems, f.wrong);
         }
         fx_remove(f.dir);
     }
@@ -142,7 +118,7 @@ static void bytes_that_rot_on_the_disk_are_found(void **state)
         assert_int_equal(fputc(now, file), now);
         assert_int_equal(fflush(file), 0);
         tried++;
-        found += verify(&f).problems > 0;
+        found += fx_verify(&f).problems > 0;
         assert_int_equal(fseek(file, at, SEEK_SET), 0);
         assert_int_equal(fputc(old, file), old);
         assert_int_equal(fflush(file), 0);
@@ -150,7 +126,7 @@ static void bytes_that_rot_on_the_disk_are_found(void **state)
     (void)fclose(file);
     assert_true(tried > 10);
     assert_int_equal(found, tried);
-    assert_int_equal(verify(&f).problems, 0);
+    assert_int_equal(fx_verify(&f).problems, 0);
     fx_remove(f.dir);
 }
 
@@ -164,17 +140,24 @@ static void a_file_that_was_set_aside_is_told(void **state)
     FILE *file = fopen(path, "we");
     assert_non_null(file);
     (void)fclose(file);
-    struct wedr_verify_sums s = verify(&f);
+    struct wedr_verify_sums s = fx_verify(&f);
     assert_int_equal(s.aside, 1);
     assert_int_equal(s.problems, 0);
     fx_fini(&f);
+}
+
+static void nothing_told(void *ctx, const char *day, const char *batch, const char *what)
+{
+    (void)ctx;
+    fail_msg("%s %s %s", day, batch, what);
 }
 
 static void without_events_there_is_nothing_to_verify(void **state)
 {
     (void)state;
     struct wedr_verify_sums s;
-    assert_int_equal(wedr_events_verify("/nonexistent", keep_last, NULL, &s, NULL), WEDR_E_NOENT);
+    assert_int_equal(wedr_events_verify("/nonexistent", nothing_told, NULL, &s, NULL),
+                     WEDR_E_NOENT);
 }
 
 int main(void)
