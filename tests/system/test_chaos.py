@@ -1,12 +1,15 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""The server is killed at random moments while it takes events, merges, seals, deletes and is backed up. Whatever the
-moment: what was answered with 202 is stored once or expired, the ledger adds up, every stored byte verifies."""
+"""The server is killed while it takes events, merges, seals, deletes, starts and is backed up: at random moments, and at
+a random system call of each of these works. Whatever the moment: what was answered with 202 is stored once or expired,
+the ledger adds up, every stored byte verifies."""
+import collections
 import http.client
 import json
 import os
 import random
 import shutil
+import signal
 import struct
 import subprocess
 import threading
@@ -17,6 +20,11 @@ from server_client import Peer, lines, zstd
 
 ROUNDS = 100 if lab.FULL else 6
 DAY_US = 86400 * 10**6
+# Where a round's kill is aimed at, in turn; None: at a moment, not at a work. The numbers are those of shim_kill.c.
+WORKS = {"ingest": 1, "compaction": 2, "retention": 3, "backup": 4, "start": 5}
+AIMS = (None, "compaction", "retention", "backup", "ingest", "start")
+# How many system calls of the work are let through at most: more than one piece of it has.
+CALLS = {"ingest": 60, "compaction": 150, "retention": 16, "backup": 60, "start": 6}
 # Everything that takes hours happens within seconds.
 EVENTS = {"keep_interval_ms": 20, "merge_lines": 120, "merge_after_s": 1, "merge_grace_s": 5, "seal_after_s": 1,
           "seal_level": 5, "retention_days": 2, "low_water_bytes": 0}
@@ -67,14 +75,39 @@ class Feeder(threading.Thread):
                 self.again += 1
 
 
+class Aim:
+    """The file that shim_kill.c reads."""
+
+    def __init__(self, box, name):
+        self.path = os.path.join(box.folder, name)
+        with open(self.path, "wb") as f:
+            f.write(bytes(16))
+
+    def at(self, work, calls, what=signal.SIGKILL):
+        with open(self.path, "r+b") as f:
+            f.write(struct.pack("<iiii", WORKS[work] if work else 0, calls, what, 0))
+
+    def hit(self):
+        with open(self.path, "rb") as f:
+            return struct.unpack("<iiii", f.read())[3]
+
+
+def preload(*names):
+    """A sanitizer's library must be the first."""
+    needed = lab.run("readelf", "-d", lab.SERVER).stdout
+    first = [w.strip("[]") for w in needed.split() if w.startswith(("[libasan", "[libtsan"))]
+    return dict(os.environ, LD_PRELOAD=" ".join(first + [os.path.join(lab.BUILD, "tests", "system", n + ".so")
+                                                         for n in names]))
+
+
 class World:
     def __init__(self, box, seed):
         self.random, self.box, self.day = random.Random(seed), box, 0
         self.clock = os.path.join(box.folder, "clock")
         self.jump(0)
-        env = dict(os.environ, WEDR_SHIM_CLOCK=self.clock)
-        if lab.SLOW == 1:  # a sanitizer's library must be the first
-            env["LD_PRELOAD"] = os.path.join(lab.BUILD, "tests", "system", "shim_clock.so")
+        self.hits = collections.Counter()
+        self.server_aim, self.backup_aim = Aim(box, "aim-server"), Aim(box, "aim-backup")
+        env = dict(preload("shim_clock", "shim_kill"), WEDR_SHIM_CLOCK=self.clock, WEDR_SHIM_KILL=self.server_aim.path)
         self.server = box.server({"events": EVENTS, "http": {"connections_per_address": 1000}}, env=env)
         self.feeders = []
         for i in range(3):
@@ -83,8 +116,10 @@ class World:
             self.feeders += [Feeder(peer, s, (seed, i, s).__repr__()) for s in ("kernel.critical", "kernel.bulk")]
 
     def jump(self, days):
-        """The server's clock, from now on. It never goes back here: that has tests of its own."""
+        """The server's clock, from now on. It never goes back here, and not to where certificates end: both have tests
+        of their own."""
         self.day += days
+        assert self.day < 80, self.day
         with open(self.clock, "r+b" if os.path.exists(self.clock) else "wb") as f:
             f.write(struct.pack("<q", int(self.day * DAY_US)))
 
@@ -95,10 +130,48 @@ class World:
             found, p.stderr)
         return found
 
-    def start_backup(self, number):
+    def hit(self, aim, process, what):
+        """Waits until the process came to the call that was aimed at; false: it had not that many to make."""
+        end = time.monotonic() + 15 * lab.SLOW
+        while not aim.hit() and process.poll() is None and time.monotonic() < end:
+            time.sleep(0.005)
+        self.hits[what if aim.hit() else what + " missed"] += 1
+        return aim.hit()
+
+    def kill_in(self, work):
+        """The server ends at a system call of that work."""
+        while work == "retention" and self.day <= EVENTS["retention_days"]:  # the first time
+            self.jump(1)
+            time.sleep(0.3 * lab.SLOW)
+        self.server_aim.at(work, self.random.randrange(CALLS[work]))
+        if work == "retention" or (work == "compaction" and self.random.random() < 0.5):  # the other half: small batches
+            self.jump(1)
+        self.hit(self.server_aim, self.server.proc, work)
+
+    def kill_start(self):
+        """It ends once more before it serves."""
+        self.server.kill()
+        self.server_aim.at("start", self.random.randrange(CALLS["start"]))
+        try:
+            self.server.start()
+        except AssertionError:
+            assert self.server_aim.hit(), open(self.server.log, encoding="utf-8").read()[-2000:]
+        self.hits["start" if self.server_aim.hit() else "start missed"] += 1
+
+    def kill_in_backup(self, number):
+        """Either the server ends while the backup stands still between two calls, or the backup itself ends."""
         to = os.path.join(self.box.folder, "backup-%d" % number)
-        return to, subprocess.Popen([lab.SERVER, "backup", "--data", self.server.data, "--to", to], stdout=subprocess.PIPE,
-                                    stderr=subprocess.STDOUT, text=True)
+        which = signal.SIGKILL if self.random.random() < 0.5 else signal.SIGSTOP
+        self.backup_aim.at("backup", self.random.randrange(CALLS["backup"]), which)
+        p = subprocess.Popen([lab.SERVER, "backup", "--data", self.server.data, "--to", to], stdout=subprocess.PIPE,
+                             stderr=subprocess.STDOUT, text=True,
+                             env=dict(preload("shim_kill"), WEDR_SHIM_KILL=self.backup_aim.path))
+        what = "backup" if which == signal.SIGKILL else "server in backup"
+        if self.hit(self.backup_aim, p, what) and which == signal.SIGSTOP:
+            time.sleep(self.random.uniform(0, 0.5) * lab.SLOW)  # it goes on beside
+        self.server.kill()
+        p.send_signal(signal.SIGCONT)
+        return self.check_backup(to, p)
 
     def check_backup(self, to, process):
         """One that says that it is done is whole and can be restored; one that was killed cannot."""
@@ -139,19 +212,20 @@ def test_a_server_killed_at_any_moment_loses_nothing_and_stores_nothing_twice():
             f.start()
         backups = merged = 0
         for n in range(ROUNDS):
-            backup = None
+            aim = AIMS[n % len(AIMS)]
             time.sleep(w.random.uniform(0.1, 1.5) * lab.SLOW)
-            if n % 3 == 1:
-                backup = w.start_backup(n)
-                time.sleep(w.random.uniform(0, 0.4) * lab.SLOW)
-            if n % 2:
-                w.jump(1)  # yesterday is sealed, the oldest day goes
+            if aim == "backup":
+                backups += w.kill_in_backup(n)
+            elif aim == "start":
+                w.kill_start()
+            elif aim:
+                w.kill_in(aim)
+            else:
+                w.jump(w.random.randrange(2))  # yesterday is sealed, the oldest day goes
                 time.sleep(w.random.uniform(0, 1) * lab.SLOW)
-            if backup and w.random.random() < 0.3:
-                backup[1].kill()
+                w.hits["any moment"] += 1
             w.server.kill()
-            if backup:
-                backups += w.check_backup(*backup)
+            w.server_aim.at(None, 0)
             found = w.verify()
             merged += found["blocks"]
             w.server.start()
@@ -165,9 +239,13 @@ def test_a_server_killed_at_any_moment_loses_nothing_and_stores_nothing_twice():
         assert sum(1 for d in days if d.endswith(".db") and d != "catalog.db") <= EVENTS["retention_days"] + 2, days
         w.server.stop()
         w.verify()
-        print("%d events, %d batches sent again, %d backups, %d blocks seen" % (
+        print("%d events, %d batches sent again, %d whole backups, %d blocks seen" % (
             sum(f.acknowledged for f in w.feeders), sum(f.again for f in w.feeders), backups, merged))
-        assert merged and (ROUNDS < 20 or backups)
+        print("killed in:", ", ".join("%s %d" % h for h in sorted(w.hits.items())))
+        assert merged
+        for work in ("ingest", "compaction", "retention"):
+            assert w.hits[work] * len(AIMS) * 2 >= ROUNDS, w.hits  # most of those that were aimed at it
+        assert ROUNDS < 20 or (backups and w.hits["backup"] and w.hits["server in backup"] and w.hits["start"]), w.hits
 
 
 lab.main()
