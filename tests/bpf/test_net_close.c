@@ -185,11 +185,12 @@ static int open_and_leave(void *arg)
     if (s->fd < 0 || !give(s->fd, 9)) {
         return 1;
     }
-    s->pid = fork();
-    if (s->pid == 0) {
+    pid_t child = fork();
+    if (child == 0) {
         _exit(close_later(s) ? 95 : 96);
     }
-    return s->pid < 0;
+    s->pid = child; /* both processes see it: the child's 0 has no business there */
+    return child < 0;
 }
 
 static void a_child_that_closes_last_did_not_open(void **state)
