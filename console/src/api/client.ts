@@ -1,13 +1,56 @@
 // SPDX-License-Identifier: Apache-2.0
 // The one place that speaks to the server: JSON in and out, CSRF header, problem documents, and whether the server is
 // there. A request that finds no server pauses all queries; they go on by themselves when it answers again.
+// What may be asked, with which body, and what is answered is the server's own document: ./schema is made of it.
 import { onlineManager } from '@tanstack/react-query';
+import type { Problem as ProblemDocument, paths } from './schema';
 
 const BASE = '/api/v1';
 const PROBE_FIRST_MS = 1000;
 const PROBE_MOST_MS = 10_000;
 
-export type Params = Record<string, string | number | boolean | null | undefined | (string | number)[]>;
+type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
+type Value = string | number | boolean | null | undefined | (string | number)[];
+
+/** The paths that know a method. */
+type Path<M extends Method> = {
+  [P in keyof paths]: paths[P] extends { [K in Lowercase<M>]: { responses: unknown } } ? P : never;
+}[keyof paths];
+type Operation<M extends Method, P extends keyof paths> = paths[P][Lowercase<M> & keyof paths[P]];
+type Json<C> = C extends { content: { 'application/json': infer B } } ? B : undefined;
+/** What an operation answers when all is well. */
+type Good<O> = O extends { responses: infer R }
+  ? { [S in keyof R & (200 | 201 | 204)]: Json<R[S]> }[keyof R & (200 | 201 | 204)]
+  : never;
+
+/** What a change answers. */
+export type Made<M extends Method, P extends Path<M>> = Good<Operation<M, P>>;
+export type Got<P extends Path<'GET'>> = Good<Operation<'GET', P>>;
+export type Sent<M extends Method, P extends Path<M>> =
+  Operation<M, P> extends { requestBody?: { content: { 'application/json': infer B } } } ? B : never;
+
+type InPath<O> = O extends { parameters: { path: infer V } } ? { path: V } : { path?: undefined };
+type InQuery<O> = O extends { parameters: { query?: infer V } } ? { query?: V } : { query?: undefined };
+type InBody<O> = O extends { requestBody: infer C }
+  ? { body: Json<C> }
+  : O extends { requestBody?: infer C }
+    ? { body?: Json<C> }
+    : { body?: undefined };
+/** Whoever changes what others change too says which state was read. */
+type InMatch<O> = O extends { parameters: { header: { 'If-Match': string } } } ? { ifMatch: string | null } : { ifMatch?: undefined };
+
+interface Ways {
+  signal?: AbortSignal;
+  /** A 401 is an answer to look at, not the end of the session. */
+  keepSession?: boolean;
+}
+export type Request<M extends Method, P extends Path<M>> = InPath<Operation<M, P>> &
+  InQuery<Operation<M, P>> &
+  InBody<Operation<M, P>> &
+  InMatch<Operation<M, P>> &
+  Ways;
+/** Left out where nothing has to be given. */
+type Rest<T> = Record<never, never> extends T ? [rq?: T] : [rq: T];
 
 /** An answer other than 2xx (RFC 9457), or status 0 when there was no answer. */
 export class Problem extends Error {
@@ -15,7 +58,7 @@ export class Problem extends Error {
     readonly status: number,
     readonly title: string,
     readonly detail: string,
-    readonly body: Record<string, unknown> = {},
+    readonly body: Partial<ProblemDocument> = {},
     readonly retryAfter: number | null = null,
   ) {
     super(detail || title || `error ${status}`);
@@ -25,15 +68,6 @@ export class Problem extends Error {
 export interface Answer<T> {
   data: T;
   etag: string | null;
-}
-
-export interface Request {
-  query?: Params;
-  body?: unknown;
-  ifMatch?: string | null;
-  signal?: AbortSignal;
-  /** A 401 is an answer to look at, not the end of the session. */
-  keepSession?: boolean;
 }
 
 let csrf = '';
@@ -100,7 +134,7 @@ export function probeNow(): void {
 // The browser's own idea of "online" says nothing about a server on this network.
 onlineManager.setEventListener(() => () => undefined);
 
-export function queryString(query: Params = {}): string {
+function queryString(query: Record<string, Value> = {}): string {
   const q = new URLSearchParams();
   for (const [name, value] of Object.entries(query)) {
     if (value === undefined || value === null || value === '') {
@@ -114,10 +148,28 @@ export function queryString(query: Params = {}): string {
   return text ? `?${text}` : '';
 }
 
+/** Where an operation is, its values filled in; each stays one segment whatever it holds. */
+export function addressOf<P extends Path<'GET'>>(path: P, ...[rq]: Rest<InPath<Operation<'GET', P>> & InQuery<Operation<'GET', P>>>): string {
+  return fill(path, plain(rq));
+}
+
+function fill(path: string, rq: Plain): string {
+  return BASE + path.replace(/\{(\w+)\}/g, (_, name: string) => encodeURIComponent(rq.path?.[name] ?? '')) + queryString(rq.query);
+}
+
+/** A request without its types: what all of them have in common. */
+interface Plain extends Ways {
+  path?: Record<string, string>;
+  query?: Record<string, Value>;
+  body?: unknown;
+  ifMatch?: string | null;
+}
+const plain = (rq: unknown): Plain => (rq ?? {}) as Plain;
+
 async function problemOf(r: Response): Promise<Problem> {
-  let body: Record<string, unknown> = {};
+  let body: Partial<ProblemDocument> = {};
   try {
-    body = (await r.json()) as Record<string, unknown>;
+    body = (await r.json()) as Partial<ProblemDocument>;
   } catch {
     // an answer without a document
   }
@@ -132,7 +184,7 @@ async function problemOf(r: Response): Promise<Problem> {
 }
 
 /** Sends; the response is 2xx or this throws a Problem. */
-export async function send(method: string, path: string, rq: Request = {}): Promise<Response> {
+async function send(method: Method, path: string, rq: Plain): Promise<Response> {
   const headers: Record<string, string> = { Accept: 'application/json' };
   if (rq.body !== undefined) {
     headers['Content-Type'] = 'application/json';
@@ -145,7 +197,7 @@ export async function send(method: string, path: string, rq: Request = {}): Prom
   }
   let r: Response;
   try {
-    r = await fetch(BASE + path + queryString(rq.query), {
+    r = await fetch(fill(path, rq), {
       method,
       headers,
       body: rq.body === undefined ? undefined : JSON.stringify(rq.body),
@@ -170,14 +222,21 @@ export async function send(method: string, path: string, rq: Request = {}): Prom
   return r;
 }
 
-export async function call<T>(method: string, path: string, rq: Request = {}): Promise<Answer<T>> {
-  const r = await send(method, path, rq);
-  const text = r.status === 204 ? '' : await r.text();
-  return { data: (text ? JSON.parse(text) : undefined) as T, etag: r.headers.get('ETag') };
+export async function call<M extends Method, P extends Path<M>>(
+  method: M,
+  path: P,
+  ...[rq]: Rest<Request<M, P>>
+): Promise<Answer<Good<Operation<M, P>>>> {
+  return read(await send(method, path, plain(rq)));
 }
 
-export async function get<T>(path: string, query?: Params, signal?: AbortSignal): Promise<T> {
-  return (await call<T>('GET', path, { query, signal })).data;
+export async function get<P extends Path<'GET'>>(path: P, ...[rq]: Rest<Request<'GET', P>>): Promise<Got<P>> {
+  return (await read<Got<P>>(await send('GET', path, plain(rq)))).data;
+}
+
+async function read<T>(r: Response): Promise<Answer<T>> {
+  const text = r.status === 204 ? '' : await r.text();
+  return { data: (text ? JSON.parse(text) : undefined) as T, etag: r.headers.get('ETag') };
 }
 
 /** Whether to ask again: never what the server refused, except when it said "later". */
@@ -188,14 +247,10 @@ export function worthRetrying(failures: number, e: unknown): boolean {
   return (e.status === 0 || e.status === 503 || e.status === 429) && failures < 3;
 }
 
-export function seg(part: string): string {
-  return encodeURIComponent(part);
-}
-
-/** Streams an answer into a file of the browser's; hostile bytes never become a page. */
-export async function download(path: string, body: unknown, fallbackName: string): Promise<void> {
-  const r = await send('POST', path, { body });
-  const name = /filename="?([\w.-]{1,100})"?/.exec(r.headers.get('Content-Disposition') ?? '')?.[1] ?? fallbackName;
+/** Has the browser keep an export as a file; hostile bytes never become a page. */
+export async function downloadEvents(body: Sent<'POST', '/events/export'>): Promise<void> {
+  const r = await send('POST', '/events/export', { body });
+  const name = /filename="?([\w.-]{1,100})"?/.exec(r.headers.get('Content-Disposition') ?? '')?.[1] ?? `events.${body.format}`;
   const url = URL.createObjectURL(new Blob([await r.arrayBuffer()], { type: 'application/octet-stream' }));
   const a = document.createElement('a');
   a.href = url;

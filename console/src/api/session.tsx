@@ -3,7 +3,7 @@
 import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { createContext, useCallback, useContext, useEffect, useMemo, type ReactNode } from 'react';
 import { Problem, call, setCsrf, setExpiredHandler } from './client';
-import type { Role, Session } from './types';
+import type { Role, Session } from './schema';
 
 const RANK: Record<Role, number> = { viewer: 0, analyst: 1, responder: 2, admin: 3 };
 
@@ -26,7 +26,7 @@ const KEY = ['session'];
 
 async function load(): Promise<Held> {
   try {
-    const { data } = await call<Session>('GET', '/session', { keepSession: true });
+    const { data } = await call('GET', '/session', { keepSession: true });
     setCsrf(data.csrf);
     return { session: data, expired: false };
   } catch (e) {

@@ -1,17 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 import { useQuery } from '@tanstack/react-query';
 import { useMemo } from 'react';
-import { get } from '../api/client';
-import type { EventColumn } from '../api/types';
+import { get, type Got } from '../api/client';
+
+export type EventColumn = Got<'/events/columns'>[number];
 
 /** The columns of `events`: for forms, completion, pivots. */
 export function useColumns(): { list: EventColumn[]; names: Set<string>; types: string[] } {
   const { data } = useQuery({
     queryKey: ['columns'],
-    queryFn: async ({ signal }) => {
-      const answer = await get<EventColumn[] | { items: EventColumn[] }>('/events/columns', {}, signal);
-      return Array.isArray(answer) ? answer : answer.items;
-    },
+    queryFn: ({ signal }) => get('/events/columns', { signal }),
     staleTime: Infinity,
   });
   return useMemo(() => {

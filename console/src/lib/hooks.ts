@@ -43,7 +43,43 @@ export function useNow(everyMs = 15_000): number {
 
 export type StreamStatus = 'connecting' | 'live' | 'waiting' | 'off';
 
-/** Server-sent events while `url` is set. The browser reconnects; a refused stream is tried again every 5 s. */
+/** Whether somebody can see this page. */
+export function useVisible(): boolean {
+  const [visible, setVisible] = useState(() => document.visibilityState !== 'hidden');
+  useEffect(() => {
+    const on = () => setVisible(document.visibilityState !== 'hidden');
+    document.addEventListener('visibilitychange', on);
+    return () => document.removeEventListener('visibilitychange', on);
+  }, []);
+  return visible;
+}
+
+/** Calls `fn` at once, and then at most every `everyMs` however often it is asked to; never drops the last asking. */
+export function useAtMost(everyMs: number, fn: () => void): () => void {
+  const latest = useRef(fn);
+  latest.current = fn;
+  const last = useRef(-Infinity);
+  const later = useRef<ReturnType<typeof setTimeout>>();
+  useEffect(() => () => clearTimeout(later.current), []);
+  return useCallback(() => {
+    if (later.current !== undefined) {
+      return;
+    }
+    const run = () => {
+      later.current = undefined;
+      last.current = performance.now();
+      latest.current();
+    };
+    const wait = last.current + everyMs - performance.now();
+    if (wait <= 0) {
+      run();
+    } else {
+      later.current = setTimeout(run, wait);
+    }
+  }, [everyMs]);
+}
+
+/** Server-sent events while `url` is set. The browser reconnects; a refused stream is tried again every 2 s. */
 export function useStream(url: string | null, names: string[], on: (name: string, data: string) => void): StreamStatus {
   const [status, setStatus] = useState<StreamStatus>('off');
   const handler = useRef(on);
@@ -67,7 +103,7 @@ export function useStream(url: string | null, names: string[], on: (name: string
       source.onerror = () => {
         setStatus('waiting');
         if (source?.readyState === EventSource.CLOSED) {
-          again = setTimeout(open, 5000);
+          again = setTimeout(open, 2000);
         }
       };
     };

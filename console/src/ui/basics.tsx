@@ -4,7 +4,7 @@ import { ActionIcon, Button, Modal, Skeleton, Tooltip } from '@mantine/core';
 import { IconCheck, IconCopy } from '@tabler/icons-react';
 import { useEffect, useState, type ReactNode } from 'react';
 import { Problem } from '../api/client';
-import type { AlertState, EndpointStatus, Severity } from '../api/types';
+import type { AlertState, EndpointStatus, Severity } from '../api/schema';
 import { ago, stamp, useUtc } from '../lib/format';
 import { useNow, useTitle } from '../lib/hooks';
 
@@ -132,7 +132,7 @@ export function Ago({ at }: { at: string | null | undefined }) {
   );
 }
 
-export function SeverityTag({ severity }: { severity: Severity | string }) {
+export function SeverityTag({ severity }: { severity: Severity | string | null }) {
   if (!severity) {
     return <span className="dim">–</span>;
   }

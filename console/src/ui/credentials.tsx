@@ -79,11 +79,11 @@ export function TotpForm({ done }: { done: () => void }) {
   const [codes, setCodes] = useState<string[] | null>(null);
   const begin = useMutation({
     mutationFn: async () =>
-      (await call<{ secret: string; otpauth_uri: string }>('POST', '/account/totp', { body: {}, keepSession: true })).data,
+      (await call('POST', '/account/totp', { body: {}, keepSession: true })).data,
   });
   const confirm = useMutation({
     mutationFn: async () =>
-      (await call<{ recovery_codes: string[] }>('PUT', '/account/totp', { body: { code: code.replace(/\s/g, '') }, keepSession: true })).data,
+      (await call('PUT', '/account/totp', { body: { code: code.replace(/\s/g, '') }, keepSession: true })).data,
     onSuccess: (d) => setCodes(d.recovery_codes),
   });
   if (codes) {

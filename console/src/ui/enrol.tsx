@@ -4,27 +4,26 @@ import { Button } from '@mantine/core';
 import { useMutation, useQuery } from '@tanstack/react-query';
 import { Link } from 'react-router-dom';
 import { call, get } from '../api/client';
-import type { Endpoint, NewEnrollmentToken, Page, StoredEvent } from '../api/types';
 import { Command, ErrorBox, Panel, StatusTag, Time } from './basics';
 import { RawCell } from './raw';
 
 export function EnrolFirst() {
   const make = useMutation({
     mutationFn: async () =>
-      (await call<NewEnrollmentToken>('POST', '/enrollment-tokens', {
+      (await call('POST', '/enrollment-tokens', {
         body: { uses: 1, hours: 1, group: 'default', note: 'first endpoint' },
       })).data,
   });
   const endpoints = useQuery({
     queryKey: ['endpoints', 'first'],
-    queryFn: ({ signal }) => get<Page<Endpoint>>('/endpoints', { limit: 1 }, signal),
+    queryFn: ({ signal }) => get('/endpoints', { query: { limit: 1 }, signal }),
     refetchInterval: make.data ? 2000 : false,
     enabled: Boolean(make.data),
   });
   const first = endpoints.data?.items[0];
   const events = useQuery({
     queryKey: ['events', 'first', first?.id],
-    queryFn: ({ signal }) => get<Page<StoredEvent>>('/events', { endpoint: first?.id, limit: 1 }, signal),
+    queryFn: ({ signal }) => get('/events', { query: { endpoint: first?.id, limit: 1 }, signal }),
     refetchInterval: (q) => (q.state.data?.items.length ? false : 2000),
     enabled: Boolean(first),
   });

@@ -2,7 +2,7 @@
 // What a stored event says in one line, and all of it in a drawer.
 import { Drawer, Tabs } from '@mantine/core';
 import { Link } from 'react-router-dom';
-import type { StoredEvent } from '../api/types';
+import type { Event as StoredEvent } from '../api/schema';
 import { textOf } from '../lib/hostile';
 import { Copy, Time } from './basics';
 import { Pivot, Raw } from './raw';

@@ -4,7 +4,6 @@ import { useDebouncedValue } from '@mantine/hooks';
 import { useQuery } from '@tanstack/react-query';
 import { useState } from 'react';
 import { get } from '../api/client';
-import type { Endpoint, Page } from '../api/types';
 import { flat } from '../lib/hostile';
 
 /** An endpoint by name; ten thousand of them are searched by the server. */
@@ -13,7 +12,7 @@ export function HostSelect({ value, onChange }: { value: string | null; onChange
   const [settled] = useDebouncedValue(search, 250);
   const { data } = useQuery({
     queryKey: ['endpoints', 'select', settled],
-    queryFn: ({ signal }) => get<Page<Endpoint>>('/endpoints', { q: settled.includes('·') ? '' : settled, limit: 50 }, signal),
+    queryFn: ({ signal }) => get('/endpoints', { query: { q: settled.includes('·') ? '' : settled, limit: 50 }, signal }),
   });
   const options = (data?.items ?? []).map((e) => ({ value: e.id, label: `${flat(e.hostname, 60)} · ${e.id.slice(0, 8)}` }));
   if (value && !options.some((o) => o.value === value)) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // produced = stored + expired + lost + missing, per stream and epoch.
 import { Link } from 'react-router-dom';
-import type { LedgerRow } from '../api/types';
+import type { LedgerRow } from '../api/schema';
 import { num } from '../lib/format';
 import { Ago, Empty } from './basics';
 import { RawCell } from './raw';

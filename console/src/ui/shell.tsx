@@ -11,8 +11,8 @@ import { useEffect, useRef, useState, useSyncExternalStore, type ReactNode } fro
 import { Link, NavLink, useLocation, useNavigate } from 'react-router-dom';
 import { get, probeNow } from '../api/client';
 import { useMay, useSession, useSessionState } from '../api/session';
-import type { Overview } from '../api/types';
 import { setUtc, short, useUtc } from '../lib/format';
+import { LiveAlerts } from './live';
 
 export function useOnline(): boolean {
   return useSyncExternalStore(
@@ -211,7 +211,7 @@ export function Shell({ children }: { children: ReactNode }) {
   }, [pathname]);
   const { data } = useQuery({
     queryKey: ['overview'],
-    queryFn: ({ signal }) => get<Overview>('/overview', {}, signal),
+    queryFn: ({ signal }) => get('/overview', { signal }),
     refetchInterval: 30_000,
   });
   const open = Object.values(data?.alerts?.open ?? {}).reduce((sum, n) => sum + (n ?? 0), 0);
@@ -250,7 +250,7 @@ export function Shell({ children }: { children: ReactNode }) {
         <UserMenu help={() => setHelp(true)} />
       </aside>
       <main id="main" className="main" ref={main} tabIndex={-1}>
-        {children}
+        <LiveAlerts>{children}</LiveAlerts>
       </main>
       <Help opened={help} close={() => setHelp(false)} />
     </div>

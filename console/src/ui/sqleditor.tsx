@@ -9,7 +9,7 @@ import { Compartment, EditorState, Prec } from '@codemirror/state';
 import { EditorView, drawSelection, highlightSpecialChars, keymap, lineNumbers, placeholder } from '@codemirror/view';
 import { tags } from '@lezer/highlight';
 import { useEffect, useRef } from 'react';
-import type { EventColumn } from '../api/types';
+import type { EventColumn } from '../lib/columns';
 
 const look = EditorView.theme({
   '&': { fontSize: '12.5px', color: 'var(--text)', backgroundColor: 'transparent' },

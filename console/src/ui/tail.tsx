@@ -2,8 +2,8 @@
 // New events as they are stored. What the server skipped is said, and so is what scrolled out of the window.
 import { Button, Select } from '@mantine/core';
 import { useEffect, useMemo, useRef, useState } from 'react';
-import { queryString } from '../api/client';
-import type { StoredEvent } from '../api/types';
+import { addressOf } from '../api/client';
+import type { Event as StoredEvent } from '../api/schema';
 import { num } from '../lib/format';
 import { useStream } from '../lib/hooks';
 import { Time } from './basics';
@@ -22,7 +22,7 @@ export function Tail({ endpoint, types, columns }: { endpoint?: string; types: s
   const pending = useRef<Line[]>([]);
   const box = useRef<HTMLDivElement>(null);
   const stick = useRef(true);
-  const url = running ? `/api/v1/events/tail${queryString({ endpoint, type })}` : null;
+  const url = running ? addressOf('/events/tail', { query: { endpoint, type: type ?? undefined } }) : null;
   const status = useStream(url, ['event', 'events', 'lost'], (name, data) => {
     try {
       const value: unknown = JSON.parse(data);

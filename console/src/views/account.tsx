@@ -4,9 +4,8 @@ import { notifications } from '@mantine/notifications';
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
 import { Link } from 'react-router-dom';
-import { call, get, seg } from '../api/client';
+import { call, get } from '../api/client';
 import { useSession, useSessionState } from '../api/session';
-import type { OwnSession, Page as PageOf } from '../api/types';
 import { Ago, Confirm, ErrorBox, Page, Panel, Time, Waiting } from '../ui/basics';
 import { PasswordForm, TotpForm } from '../ui/credentials';
 import { Raw, RawCell } from '../ui/raw';
@@ -47,10 +46,10 @@ function SecondFactor() {
 
 function Sessions() {
   const client = useQueryClient();
-  const q = useQuery({ queryKey: ['sessions'], queryFn: ({ signal }) => get<PageOf<OwnSession>>('/account/sessions', { limit: 1000 }, signal) });
+  const q = useQuery({ queryKey: ['sessions'], queryFn: ({ signal }) => get('/account/sessions', { query: { limit: 1000 }, signal }) });
   const [all, setAll] = useState(false);
   const again = () => client.invalidateQueries({ queryKey: ['sessions'] });
-  const end = useMutation({ mutationFn: (id: string) => call('DELETE', `/account/sessions/${seg(id)}`), onSuccess: again });
+  const end = useMutation({ mutationFn: (id: string) => call('DELETE', '/account/sessions/{id}', { path: { id } }), onSuccess: again });
   return (
     <Panel title="Sessions" more={(q.data?.items.length ?? 0) > 1 && <button type="button" className="plain link" onClick={() => setAll(true)}>End all others</button>}>
       <ErrorBox error={q.error ?? end.error} />

@@ -3,9 +3,9 @@ import { Button, Select, TagsInput, Textarea } from '@mantine/core';
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
 import { Link, useParams } from 'react-router-dom';
-import { Problem, call, seg, type Answer } from '../api/client';
+import { Problem, call, type Answer, type Sent } from '../api/client';
 import { useMay, useSession } from '../api/session';
-import type { AlertDetail, AlertState, Comment, Resolution, StoredEvent } from '../api/types';
+import type { AlertDetail, AlertState, Comment, Event as StoredEvent, Resolution } from '../api/schema';
 import { useColumns } from '../lib/columns';
 import { num, plural } from '../lib/format';
 import { textOf } from '../lib/hostile';
@@ -14,20 +14,13 @@ import { EventFields, processName, summary, timeOf, typeOf } from '../ui/eventro
 import { Pivot, Raw, RawCell } from '../ui/raw';
 import { RESOLUTIONS } from './alerts';
 
-interface Change {
-  state?: AlertState;
-  resolution?: Resolution | null;
-  assignee?: string | null;
-  tags?: string[];
-}
-
 function Triage({ answer }: { answer: Answer<AlertDetail> }) {
   const a = answer.data;
   const { user } = useSession();
   const client = useQueryClient();
   const key = ['alert', a.id];
   const save = useMutation({
-    mutationFn: (c: Change) => call<AlertDetail>('PATCH', `/alerts/${seg(a.id)}`, { body: c, ifMatch: answer.etag }),
+    mutationFn: (c: Sent<'PATCH', '/alerts/{id}'>) => call('PATCH', '/alerts/{id}', { path: { id: a.id }, body: c, ifMatch: answer.etag }),
     onSuccess: () => {
       void client.invalidateQueries({ queryKey: key });
       void client.invalidateQueries({ queryKey: ['alerts'] });
@@ -84,7 +77,7 @@ function Comments({ alert, may }: { alert: AlertDetail; may: boolean }) {
   const [removing, setRemoving] = useState<Comment | null>(null);
   const again = () => client.invalidateQueries({ queryKey: ['alert', alert.id] });
   const add = useMutation({
-    mutationFn: () => call('POST', `/alerts/${seg(alert.id)}/comments`, { body: { text } }),
+    mutationFn: () => call('POST', '/alerts/{id}/comments', { path: { id: alert.id }, body: { text } }),
     onSuccess: () => {
       setText('');
       void again();
@@ -117,7 +110,7 @@ function Comments({ alert, may }: { alert: AlertDetail; may: boolean }) {
       )}
       <Confirm opened={removing !== null} onClose={() => setRemoving(null)} title="Delete your comment" action="Delete"
         onConfirm={async () => {
-          await call('DELETE', `/alerts/${seg(alert.id)}/comments/${seg(removing?.id ?? '')}`);
+          await call('DELETE', '/alerts/{id}/comments/{comment}', { path: { id: alert.id, comment: removing?.id ?? '' } });
           await again();
         }}>
         It is gone for everybody. The audit log keeps that it was there.
@@ -181,7 +174,7 @@ function Ancestry({ alert }: { alert: AlertDetail }) {
         return (
           <li className={i === line.length - 1 ? 'node here' : 'node'} key={i} style={{ marginLeft: i * 14 }}>
             {key ? (
-              <Link className="mono" to={`/endpoints/${seg(alert.endpoint_id)}/processes/${seg(key)}`}><RawCell value={path.split(/[\\/]/).pop() || 'process'} /></Link>
+              <Link className="mono" to={`/endpoints/${encodeURIComponent(alert.endpoint_id)}/processes/${encodeURIComponent(key)}`}><RawCell value={path.split(/[\\/]/).pop() || 'process'} /></Link>
             ) : (
               <span className="mono"><RawCell value={path} /></span>
             )}
@@ -200,7 +193,7 @@ export default function AlertView() {
   const known = useColumns();
   const q = useQuery({
     queryKey: ['alert', id],
-    queryFn: ({ signal }) => call<AlertDetail>('GET', `/alerts/${seg(id)}`, { signal }),
+    queryFn: ({ signal }) => call('GET', '/alerts/{id}', { path: { id }, signal }),
   });
   if (!q.data) {
     return (
@@ -214,7 +207,7 @@ export default function AlertView() {
     <Page name="Alert" before={<Link to="/alerts">Alerts</Link>} title={<Raw value={a.rule_title || a.rule_id} most={160} />}
       actions={
         <>
-          {a.process_key && <Link to={`/endpoints/${seg(a.endpoint_id)}/processes/${seg(a.process_key)}`}>Process tree and timeline</Link>}
+          {a.process_key && <Link to={`/endpoints/${encodeURIComponent(a.endpoint_id)}/processes/${encodeURIComponent(a.process_key)}`}>Process tree and timeline</Link>}
           <Copy text={JSON.stringify(a, null, 2)} label="Copy alert as JSON" />
         </>
       }>
@@ -223,7 +216,7 @@ export default function AlertView() {
         <StateTag state={a.state} />
         {a.resolution && <span className="tag">{RESOLUTIONS.find((r) => r.value === a.resolution)?.label ?? a.resolution}</span>}
         <Time at={a.ts} />
-        <Link to={`/endpoints/${seg(a.endpoint_id)}`}><RawCell value={a.hostname || a.endpoint_id} /></Link>
+        <Link to={`/endpoints/${encodeURIComponent(a.endpoint_id)}`}><RawCell value={a.hostname || a.endpoint_id} /></Link>
         {a.suppressed > 0 && <span className="dim">and {plural(a.suppressed, 'more match', 'more matches')} of the same, held back</span>}
       </div>
       <ErrorBox error={q.error} />

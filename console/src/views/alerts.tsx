@@ -4,36 +4,33 @@ import { notifications } from '@mantine/notifications';
 import { useInfiniteQuery, useMutation, useQueryClient } from '@tanstack/react-query';
 import { useEffect, useMemo, useRef, useState } from 'react';
 import { Link, useNavigate } from 'react-router-dom';
-import { call, get } from '../api/client';
+import { call, get, type Sent } from '../api/client';
 import { useMay, useSession } from '../api/session';
-import type { AlertRow, AlertState, Page as PageOf, Resolution } from '../api/types';
+import type { Alert, Resolution } from '../api/schema';
 import { num, plural } from '../lib/format';
-import { useFilters, useStream } from '../lib/hooks';
+import { useFilters } from '../lib/hooks';
 import { Ago, Empty, ErrorBox, Page, Panel, SeverityTag, StateTag, Waiting, sayProblem } from '../ui/basics';
 import { HostSelect } from '../ui/hostselect';
+import { useLive } from '../ui/live';
 import { RangePicker, bounds } from '../ui/range';
 import { RawCell } from '../ui/raw';
 import { DataTable, type Column } from '../ui/table';
 
 const BULK_MOST = 500;
-export const RESOLUTIONS: { value: Resolution; label: string }[] = [
+export const RESOLUTIONS: { value: NonNullable<Resolution>; label: string }[] = [
   { value: 'true_positive', label: 'True positive' },
   { value: 'false_positive', label: 'False positive' },
   { value: 'benign', label: 'Benign' },
   { value: 'duplicate', label: 'Duplicate' },
 ];
 
-interface Change {
-  state?: AlertState;
-  resolution?: Resolution;
-  assignee?: string | null;
-}
+type Change = Omit<Sent<'POST', '/alerts/bulk'>, 'ids'>;
 
 function Bulk({ ids, done }: { ids: string[]; done: () => void }) {
   const { user } = useSession();
   const client = useQueryClient();
   const change = useMutation({
-    mutationFn: async (c: Change) => (await call<{ changed: number }>('POST', '/alerts/bulk', { body: { ids: ids.slice(0, BULK_MOST), ...c } })).data,
+    mutationFn: async (c: Change) => (await call('POST', '/alerts/bulk', { body: { ids: ids.slice(0, BULK_MOST), ...c } })).data,
     onSuccess: (d) => {
       notifications.show({ message: `${plural(d.changed, 'alert')} changed.` });
       void client.invalidateQueries({ queryKey: ['alerts'] });
@@ -60,8 +57,8 @@ function Bulk({ ids, done }: { ids: string[]; done: () => void }) {
   );
 }
 
-function columnsFor(analyst: boolean, chosen: Set<string>, toggle: (id: string, range: boolean) => void, all: () => void, allOn: boolean): Column<AlertRow>[] {
-  const check: Column<AlertRow> = {
+function columnsFor(analyst: boolean, chosen: Set<string>, toggle: (id: string, range: boolean) => void, all: () => void, allOn: boolean): Column<Alert>[] {
+  const check: Column<Alert> = {
     id: 'check', size: 36, enableSorting: false, enableResizing: false, meta: { narrow: true },
     header: () => <input type="checkbox" aria-label="Choose all that are listed" checked={allOn} onChange={all} />,
     cell: (c) => (
@@ -69,7 +66,7 @@ function columnsFor(analyst: boolean, chosen: Set<string>, toggle: (id: string, 
         onClick={(e) => toggle(c.row.original.id, e.shiftKey)} onChange={() => undefined} />
     ),
   };
-  const rest: Column<AlertRow>[] = [
+  const rest: Column<Alert>[] = [
     { header: 'Severity', id: 'severity', size: 88, cell: (c) => <SeverityTag severity={c.row.original.severity} /> },
     { header: 'When', id: 'ts', size: 100, cell: (c) => <Ago at={c.row.original.ts} /> },
     { header: 'Alert', id: 'rule_title', size: 240, meta: { grow: true },
@@ -89,7 +86,6 @@ function columnsFor(analyst: boolean, chosen: Set<string>, toggle: (id: string, 
 
 export default function Alerts() {
   const navigate = useNavigate();
-  const client = useQueryClient();
   const analyst = useMay('analyst');
   const { user } = useSession();
   const [filters, change] = useFilters();
@@ -108,27 +104,12 @@ export default function Alerts() {
   );
   const list = useInfiniteQuery({
     queryKey: ['alerts', 'list', query],
-    queryFn: ({ pageParam, signal }) => get<PageOf<AlertRow>>('/alerts', { ...query, limit: 500, cursor: pageParam }, signal),
+    queryFn: ({ pageParam, signal }) => get('/alerts', { query: { ...query, limit: 500, cursor: pageParam }, signal }),
     initialPageParam: '',
     getNextPageParam: (p) => p.next ?? undefined,
     placeholderData: (old) => old,
   });
-  // New and changed alerts: the list is read again at most every 2 s, however many come.
-  const dirty = useRef(false);
-  const live = useStream('/api/v1/alerts/stream', ['alert', 'created', 'changed', 'lost'], () => {
-    dirty.current = true;
-  });
-  useEffect(() => {
-    const t = setInterval(() => {
-      if (dirty.current) {
-        dirty.current = false;
-        void client.invalidateQueries({ queryKey: ['alerts'] });
-        void client.invalidateQueries({ queryKey: ['overview'] });
-      }
-    }, 2000);
-    return () => clearInterval(t);
-  }, [client]);
-
+  const live = useLive();
   const rows = useMemo(() => list.data?.pages.flatMap((p) => p.items) ?? [], [list.data]);
   const listed = useMemo(() => new Set(rows.map((r) => r.id)), [rows]);
   const ids = useMemo(() => [...chosen].filter((id) => listed.has(id)), [chosen, listed]);
@@ -157,7 +138,7 @@ export default function Alerts() {
           onChange={(e) => setText(e.currentTarget.value)} onBlur={() => text !== (filters.q ?? '') && change({ q: text })}
           onKeyDown={(e) => e.key === 'Enter' && change({ q: text })} />
         <Select aria-label="State" placeholder="Any state" clearable w={130} value={filters.state ?? null} onChange={(v) => change({ state: v })}
-          data={[{ value: 'new', label: 'New' }, { value: 'in_progress', label: 'In progress' }, { value: 'closed', label: 'Closed' }]} />
+          data={[{ value: 'new,in_progress', label: 'Open' }, { value: 'new', label: 'New' }, { value: 'in_progress', label: 'In progress' }, { value: 'closed', label: 'Closed' }]} />
         <Select aria-label="Severity" placeholder="Any severity" clearable w={140} value={filters.severity ?? null} onChange={(v) => change({ severity: v })}
           data={['critical', 'high', 'medium', 'low', 'informational']} />
         <HostSelect value={filters.endpoint ?? null} onChange={(v) => change({ endpoint: v })} />

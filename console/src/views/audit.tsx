@@ -3,7 +3,7 @@ import { Drawer, TextInput } from '@mantine/core';
 import { useInfiniteQuery } from '@tanstack/react-query';
 import { useMemo, useState } from 'react';
 import { get } from '../api/client';
-import type { AuditEntry, Page as PageOf } from '../api/types';
+import type { AuditEntry } from '../api/schema';
 import { num } from '../lib/format';
 import { useFilters } from '../lib/hooks';
 import { Empty, ErrorBox, Page, Panel, Time, Waiting } from '../ui/basics';
@@ -32,7 +32,7 @@ export default function Audit() {
   );
   const q = useInfiniteQuery({
     queryKey: ['audit', query],
-    queryFn: ({ pageParam, signal }) => get<PageOf<AuditEntry>>('/audit', { ...query, limit: 500, cursor: pageParam }, signal),
+    queryFn: ({ pageParam, signal }) => get('/audit', { query: { ...query, limit: 500, cursor: pageParam }, signal }),
     initialPageParam: '',
     getNextPageParam: (p) => p.next ?? undefined,
   });

@@ -4,9 +4,9 @@ import { notifications } from '@mantine/notifications';
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
 import { Link, useParams } from 'react-router-dom';
-import { Problem, call, get, seg, type Answer } from '../api/client';
+import { Problem, call, get, type Answer } from '../api/client';
 import { useMay } from '../api/session';
-import type { CoverageGap, Endpoint, LedgerRow, Page as PageOf } from '../api/types';
+import type { EndpointDetail } from '../api/schema';
 import { useColumns } from '../lib/columns';
 import { num } from '../lib/format';
 import { useFilters } from '../lib/hooks';
@@ -16,7 +16,7 @@ import { LedgerSum, LedgerTable } from '../ui/ledger';
 import { Raw, RawCell } from '../ui/raw';
 import { Tail } from '../ui/tail';
 
-function Hooks({ endpoint }: { endpoint: Endpoint }) {
+function Hooks({ endpoint }: { endpoint: EndpointDetail }) {
   const s = endpoint.sensor;
   if (!s) {
     return <Empty title="The sensor has not reported yet" />;
@@ -49,7 +49,7 @@ function Hooks({ endpoint }: { endpoint: Endpoint }) {
   );
 }
 
-function Summary({ e }: { e: Endpoint }) {
+function Summary({ e }: { e: EndpointDetail }) {
   return (
     <div className="grid two">
       <Panel title="Endpoint">
@@ -104,14 +104,14 @@ function Summary({ e }: { e: Endpoint }) {
 function Ledger({ id }: { id: string }) {
   const ledger = useQuery({
     queryKey: ['ledger', id],
-    queryFn: ({ signal }) => get<PageOf<LedgerRow>>(`/endpoints/${seg(id)}/ledger`, { limit: 1000 }, signal),
+    queryFn: ({ signal }) => get('/endpoints/{id}/ledger', { path: { id }, query: { limit: 1000 }, signal }),
     refetchInterval: 10_000,
   });
   const gaps = useQuery({
     queryKey: ['gaps', id],
-    queryFn: ({ signal }) => get<PageOf<CoverageGap>>('/coverage-gaps', { limit: 1000 }, signal),
+    queryFn: ({ signal }) => get('/coverage-gaps', { query: { endpoint: id, limit: 1000 }, signal }),
   });
-  const own = (gaps.data?.items ?? []).filter((g) => g.endpoint_id === id);
+  const own = gaps.data?.items ?? [];
   return (
     <div className="stack">
       <ErrorBox error={ledger.error} retry={() => void ledger.refetch()} />
@@ -142,12 +142,12 @@ function Ledger({ id }: { id: string }) {
   );
 }
 
-function Edit({ endpoint, close }: { endpoint: Answer<Endpoint>; close: () => void }) {
+function Edit({ endpoint, close }: { endpoint: Answer<EndpointDetail>; close: () => void }) {
   const client = useQueryClient();
   const [group, setGroup] = useState(endpoint.data.group);
   const [note, setNote] = useState(endpoint.data.note ?? '');
   const save = useMutation({
-    mutationFn: () => call<Endpoint>('PATCH', `/endpoints/${seg(endpoint.data.id)}`, { body: { group, note }, ifMatch: endpoint.etag }),
+    mutationFn: () => call('PATCH', '/endpoints/{id}', { path: { id: endpoint.data.id }, body: { group, note }, ifMatch: endpoint.etag }),
     onSuccess: () => {
       void client.invalidateQueries({ queryKey: ['endpoint', endpoint.data.id] });
       close();
@@ -182,7 +182,7 @@ export default function EndpointView() {
   const [revoking, setRevoking] = useState(false);
   const q = useQuery({
     queryKey: ['endpoint', id],
-    queryFn: ({ signal }) => call<Endpoint>('GET', `/endpoints/${seg(id)}`, { signal }),
+    queryFn: ({ signal }) => call('GET', '/endpoints/{id}', { path: { id }, signal }),
     refetchInterval: 10_000,
   });
   if (!q.data) {
@@ -222,7 +222,7 @@ export default function EndpointView() {
       </Modal>
       <Confirm opened={revoking} onClose={() => setRevoking(false)} title="Revoke this endpoint" action="Revoke"
         onConfirm={async () => {
-          await call('PATCH', `/endpoints/${seg(id)}`, { body: { revoked: true }, ifMatch: q.data.etag });
+          await call('PATCH', '/endpoints/{id}', { path: { id }, body: { revoked: true }, ifMatch: q.data.etag });
           notifications.show({ message: 'The endpoint is revoked.' });
           await client.invalidateQueries({ queryKey: ['endpoint', id] });
         }}>

@@ -6,7 +6,7 @@ import { useEffect, useMemo, useState } from 'react';
 import { Link, useNavigate } from 'react-router-dom';
 import { get } from '../api/client';
 import { useMay } from '../api/session';
-import type { Endpoint, Page as PageOf } from '../api/types';
+import type { Endpoint, EndpointStatus } from '../api/schema';
 import { num } from '../lib/format';
 import { useFilters } from '../lib/hooks';
 import { Ago, Empty, ErrorBox, Page, Panel, StatusTag, Waiting } from '../ui/basics';
@@ -43,6 +43,8 @@ const columns: Column<Endpoint>[] = [
     cell: (c) => (c.row.original.health?.length ? <RawCell value={c.row.original.health.join('; ')} /> : <span className="dim">–</span>) },
 ];
 
+const STATUSES: EndpointStatus[] = ['online', 'degraded', 'offline', 'never', 'revoked'];
+
 export default function Endpoints() {
   const navigate = useNavigate();
   const admin = useMay('admin');
@@ -57,10 +59,10 @@ export default function Endpoints() {
     // only what was typed goes into the address
     // eslint-disable-next-line
   }, [settled]);
-  const query = { q: filters.q, group: filters.group, status: filters.status, limit: 500 };
+  const query = { q: filters.q, group: filters.group, status: STATUSES.find((s) => s === filters.status), limit: 500 };
   const list = useInfiniteQuery({
     queryKey: ['endpoints', query],
-    queryFn: ({ pageParam, signal }) => get<PageOf<Endpoint>>('/endpoints', { ...query, cursor: pageParam }, signal),
+    queryFn: ({ pageParam, signal }) => get('/endpoints', { query: { ...query, cursor: pageParam }, signal }),
     initialPageParam: '',
     getNextPageParam: (p) => p.next ?? undefined,
     refetchInterval: 15_000,
@@ -74,7 +76,7 @@ export default function Endpoints() {
         <TextInput aria-label="Host name or id" placeholder="Host name or id" data-filter value={q} w={240}
           onChange={(e) => setQ(e.currentTarget.value)} />
         <Select aria-label="Status" placeholder="Any status" clearable w={150} value={filters.status ?? null}
-          data={['online', 'degraded', 'offline', 'never', 'revoked']} onChange={(v) => change({ status: v })} />
+          data={STATUSES} onChange={(v) => change({ status: v })} />
         <TextInput aria-label="Group" placeholder="Group" w={140} defaultValue={filters.group ?? ''}
           onBlur={(e) => change({ group: e.currentTarget.value })}
           onKeyDown={(e) => e.key === 'Enter' && change({ group: e.currentTarget.value })} />

@@ -2,22 +2,24 @@
 import { Button, Modal, NumberInput, TextInput } from '@mantine/core';
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
-import { call, get, seg } from '../api/client';
-import type { EnrollmentToken, NewEnrollmentToken, Page as PageOf } from '../api/types';
+import { call, get, type Made } from '../api/client';
+import type { EnrollmentToken } from '../api/schema';
 import { num } from '../lib/format';
 import { Ago, Confirm, Empty, ErrorBox, Page, Panel, Waiting } from '../ui/basics';
 import { Once } from '../ui/once';
 import { RawCell } from '../ui/raw';
 import { DataTable, type Column } from '../ui/table';
 
-function Form({ done }: { done: (t: NewEnrollmentToken) => void }) {
+type MadeToken = Made<'POST', '/enrollment-tokens'>;
+
+function Form({ done }: { done: (t: MadeToken) => void }) {
   const [uses, setUses] = useState<number | string>(1);
   const [hours, setHours] = useState<number | string>(1);
   const [group, setGroup] = useState('default');
   const [note, setNote] = useState('');
   const save = useMutation({
     mutationFn: async () =>
-      (await call<NewEnrollmentToken>('POST', '/enrollment-tokens', { body: { uses: Number(uses), hours: Number(hours), group, note } })).data,
+      (await call('POST', '/enrollment-tokens', { body: { uses: Number(uses), hours: Number(hours), group, note } })).data,
     onSuccess: done,
   });
   return (
@@ -35,11 +37,11 @@ function Form({ done }: { done: (t: NewEnrollmentToken) => void }) {
 export default function Enrolment() {
   const client = useQueryClient();
   const [making, setMaking] = useState(false);
-  const [made, setMade] = useState<NewEnrollmentToken | null>(null);
+  const [made, setMade] = useState<MadeToken | null>(null);
   const [removing, setRemoving] = useState<EnrollmentToken | null>(null);
   const q = useQuery({
     queryKey: ['enrolment'],
-    queryFn: ({ signal }) => get<PageOf<EnrollmentToken>>('/enrollment-tokens', { limit: 1000 }, signal),
+    queryFn: ({ signal }) => get('/enrollment-tokens', { query: { limit: 1000 }, signal }),
     refetchInterval: 15_000,
   });
   const again = () => client.invalidateQueries({ queryKey: ['enrolment'] });
@@ -70,7 +72,7 @@ export default function Enrolment() {
         <code>{made?.ca_sha256}</code>
       </Once>
       <Confirm opened={removing !== null} onClose={() => setRemoving(null)} title="Revoke the token" action="Revoke"
-        onConfirm={async () => { await call('DELETE', `/enrollment-tokens/${seg(removing?.id ?? '')}`); await again(); }}>
+        onConfirm={async () => { await call('DELETE', '/enrollment-tokens/{id}', { path: { id: removing?.id ?? '' } }); await again(); }}>
         It lets nobody in any more. Endpoints that are in stay.
       </Confirm>
     </Page>

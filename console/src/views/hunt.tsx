@@ -3,7 +3,7 @@ import { Menu, Button, SegmentedControl } from '@mantine/core';
 import { notifications } from '@mantine/notifications';
 import { IconDownload } from '@tabler/icons-react';
 import { Suspense, lazy, useState } from 'react';
-import { download } from '../api/client';
+import { downloadEvents } from '../api/client';
 import { useMay } from '../api/session';
 import { useFilters } from '../lib/hooks';
 import { Page, Waiting, sayProblem } from '../ui/basics';
@@ -18,7 +18,7 @@ function Export({ what }: { what: Exported | null }) {
   const [busy, setBusy] = useState(false);
   const save = (format: 'ndjson' | 'csv') => {
     setBusy(true);
-    download('/events/export', { ...what, format }, `events.${format}`)
+    downloadEvents({ ...what, format })
       .catch((e: unknown) => notifications.show({ color: 'red', message: sayProblem(e) }))
       .finally(() => setBusy(false));
   };

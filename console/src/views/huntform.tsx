@@ -5,7 +5,7 @@ import { useInfiniteQuery, useQuery } from '@tanstack/react-query';
 import { Suspense, lazy, useEffect, useMemo, useState } from 'react';
 import { Link } from 'react-router-dom';
 import { get } from '../api/client';
-import type { Histogram, Page as PageOf, StoredEvent } from '../api/types';
+import type { Event as StoredEvent } from '../api/schema';
 import { useColumns } from '../lib/columns';
 import { micros, num } from '../lib/format';
 import { flat } from '../lib/hostile';
@@ -81,14 +81,14 @@ export function FormHunt({ onAsked }: { onAsked: (w: Exported) => void }) {
 
   const events = useInfiniteQuery({
     queryKey: ['hunt', query],
-    queryFn: ({ pageParam, signal }) => get<PageOf<StoredEvent>>('/events', { ...query, limit: PAGE, cursor: pageParam }, signal),
+    queryFn: ({ pageParam, signal }) => get('/events', { query: { ...query, limit: PAGE, cursor: pageParam }, signal }),
     initialPageParam: '',
     getNextPageParam: (p) => p.next ?? undefined,
     staleTime: Infinity,
   });
   const histogram = useQuery({
     queryKey: ['histogram', query],
-    queryFn: ({ signal }) => get<Histogram>('/events/histogram', query, signal),
+    queryFn: ({ signal }) => get('/events/histogram', { query, signal }),
     staleTime: Infinity,
   });
   useEffect(() => onAsked({ filter: query }), [onAsked, query]);

@@ -4,9 +4,8 @@ import { Button, Drawer, Menu, Select } from '@mantine/core';
 import { useMutation } from '@tanstack/react-query';
 import { useMemo, useState } from 'react';
 import { Problem, call } from '../api/client';
-import type { SqlAnswer } from '../api/types';
 import { useColumns } from '../lib/columns';
-import { num } from '../lib/format';
+import { num, plural } from '../lib/format';
 import { useFilters } from '../lib/hooks';
 import { Empty, ErrorBox, Panel } from '../ui/basics';
 import { columnOf } from '../ui/eventrow';
@@ -36,7 +35,7 @@ export default function SqlHunt({ onAsked }: { onAsked: (w: Exported | null) => 
   const [open, setOpen] = useState<Row | null>(null);
   const run = useMutation({
     mutationFn: async (statement: string) =>
-      (await call<SqlAnswer>('POST', '/events/sql', { body: { sql: statement, limit: Number(limit) } })).data,
+      (await call('POST', '/events/sql', { body: { sql: statement, limit: Number(limit) } })).data,
     onSuccess: (_, statement) => onAsked({ sql: statement }),
     onError: () => onAsked(null),
   });
@@ -107,7 +106,7 @@ export default function SqlHunt({ onAsked }: { onAsked: (w: Exported | null) => 
         {answer && (
           <div className="foot" role="status">
             <span>{num(rows.length)} rows{answer.truncated ? ', cut: there are more' : ''}</span>
-            <span className="sp num">{num(answer.elapsed_ms)} ms{typeof answer.scanned === 'number' ? `, ${num(answer.scanned)} events read` : ''}</span>
+            <span className="sp num">{num(answer.elapsed_ms)} ms{answer.scanned !== undefined ? `, ${plural(answer.scanned, 'block')} looked at` : ''}{answer.parsed !== undefined ? `, ${plural(answer.parsed, 'line')} opened` : ''}</span>
           </div>
         )}
       </Panel>

@@ -5,7 +5,7 @@ import { useInfiniteQuery } from '@tanstack/react-query';
 import { useMemo } from 'react';
 import { Link } from 'react-router-dom';
 import { get } from '../api/client';
-import type { CoverageGap, LedgerRow, Page as PageOf } from '../api/types';
+import type { CoverageGap } from '../api/schema';
 import { num } from '../lib/format';
 import { useFilters } from '../lib/hooks';
 import { Empty, ErrorBox, Page, Time, Waiting } from '../ui/basics';
@@ -13,10 +13,15 @@ import { LedgerSum, LedgerTable } from '../ui/ledger';
 import { RawCell } from '../ui/raw';
 import { DataTable, type Column } from '../ui/table';
 
-function useAll<T>(key: string, path: string) {
+interface Asked {
+  query: { limit: number; cursor: string };
+  signal: AbortSignal;
+}
+
+function useAll<T>(key: string, page: (rq: Asked) => Promise<{ items: T[]; next: string | null }>) {
   const q = useInfiniteQuery({
     queryKey: [key, 'all'],
-    queryFn: ({ pageParam, signal }) => get<PageOf<T>>(path, { limit: 1000, cursor: pageParam }, signal),
+    queryFn: ({ pageParam, signal }) => page({ query: { limit: 1000, cursor: pageParam }, signal }),
     initialPageParam: '',
     getNextPageParam: (p) => p.next ?? undefined,
   });
@@ -40,8 +45,8 @@ const gapColumns: Column<CoverageGap>[] = [
 
 export default function Integrity() {
   const [filters, change] = useFilters();
-  const ledger = useAll<LedgerRow>('ledger', '/ledger');
-  const gaps = useAll<CoverageGap>('gaps', '/coverage-gaps');
+  const ledger = useAll('ledger', (rq) => get('/ledger', rq));
+  const gaps = useAll('gaps', (rq) => get('/coverage-gaps', rq));
   const tab = filters.tab ?? 'ledger';
   const troubled = filters.only === 'lost';
   const rows = troubled ? ledger.rows.filter((r) => r.lost > 0 || r.missing > 0 || r.state === 'cut') : ledger.rows;

@@ -4,7 +4,7 @@ import { Suspense, lazy } from 'react';
 import { Link } from 'react-router-dom';
 import { get } from '../api/client';
 import { useMay } from '../api/session';
-import type { AlertRow, Overview, Page as PageOf, Severity } from '../api/types';
+import type { Severity } from '../api/schema';
 import { bytes, num, short } from '../lib/format';
 import { EnrolFirst } from '../ui/enrol';
 import { Ago, Empty, ErrorBox, Page, Panel, SeverityTag, Stat, Time, Waiting } from '../ui/basics';
@@ -18,7 +18,7 @@ function OpenAlerts({ open }: { open: Partial<Record<Severity, number>> }) {
   return (
     <div className="body stack" style={{ gap: 7 }}>
       {SEVERITIES.map((s) => (
-        <Link key={s} className="bars" to={`/alerts?state=new&severity=${s}`} style={{ color: 'inherit' }}>
+        <Link key={s} className="bars" to={`/alerts?state=new,in_progress&severity=${s}`} style={{ color: 'inherit' }}>
           <span style={{ width: 70 }}>
             <SeverityTag severity={s} />
           </span>
@@ -39,7 +39,7 @@ function OpenAlerts({ open }: { open: Partial<Record<Severity, number>> }) {
 function Newest() {
   const { data, error, isPending } = useQuery({
     queryKey: ['alerts', 'newest'],
-    queryFn: ({ signal }) => get<PageOf<AlertRow>>('/alerts', { limit: 8 }, signal),
+    queryFn: ({ signal }) => get('/alerts', { query: { limit: 8 }, signal }),
     refetchInterval: 15_000,
   });
   if (error) {
@@ -85,7 +85,7 @@ export default function OverviewView() {
   const admin = useMay('admin');
   const { data, error, isPending, refetch } = useQuery({
     queryKey: ['overview'],
-    queryFn: ({ signal }) => get<Overview>('/overview', {}, signal),
+    queryFn: ({ signal }) => get('/overview', { signal }),
     refetchInterval: 30_000,
   });
   if (isPending || !data) {
@@ -128,7 +128,7 @@ export default function OverviewView() {
             </>
           }
         />
-        <Stat name="Open alerts" value={<Link to="/alerts">{num(openTotal)}</Link>}
+        <Stat name="Open alerts" value={<Link to="/alerts?state=new,in_progress">{num(openTotal)}</Link>}
           note={<span>{num((open.critical ?? 0) + (open.high ?? 0))} high or critical</span>} />
         <Stat name="Events, 24 hours" value={short(day)}
           note={

@@ -3,8 +3,8 @@
 import { useInfiniteQuery, useQuery } from '@tanstack/react-query';
 import { useMemo, useState } from 'react';
 import { Link, useParams } from 'react-router-dom';
-import { get, seg } from '../api/client';
-import type { Page as PageOf, ProcessNode, ProcessTree, StoredEvent } from '../api/types';
+import { get } from '../api/client';
+import type { Event as StoredEvent, Process, ProcessTree } from '../api/schema';
 import { useColumns } from '../lib/columns';
 import { num } from '../lib/format';
 import { textOf } from '../lib/hostile';
@@ -15,14 +15,14 @@ import { DataTable, type Column } from '../ui/table';
 
 const base = (path: string | null): string => (path ?? '').split(/[\\/]/).pop() ?? '';
 
-function Node({ endpoint, p, here = false }: { endpoint: string; p: ProcessNode; here?: boolean }) {
+function Node({ endpoint, p, here = false }: { endpoint: string; p: Process; here?: boolean }) {
   const name = base(textOf(p.image_path)) || 'unknown program';
   return (
     <div className={here ? 'node here' : 'node'} aria-current={here ? 'true' : undefined}>
       {here ? (
         <strong className="mono"><RawCell value={name} /></strong>
       ) : (
-        <Link className="mono" to={`/endpoints/${seg(endpoint)}/processes/${seg(p.process_key)}`}><RawCell value={name} /></Link>
+        <Link className="mono" to={`/endpoints/${encodeURIComponent(endpoint)}/processes/${encodeURIComponent(p.process_key ?? '')}`}><RawCell value={name} /></Link>
       )}
       <span className="dim num nowrap">{p.pid ?? '–'}</span>
       <span className="cmd dim mono"><RawCell value={p.command_line ?? p.image_path} /></span>
@@ -33,7 +33,7 @@ function Node({ endpoint, p, here = false }: { endpoint: string; p: ProcessNode;
 }
 
 export function Tree({ endpoint, tree, children, hasMore, more }: {
-  endpoint: string; tree: ProcessTree; children: ProcessNode[]; hasMore: boolean; more?: () => void;
+  endpoint: string; tree: ProcessTree; children: Process[]; hasMore: boolean; more?: () => void;
 }) {
   // From the oldest ancestor down to the process, then its children.
   const line = [...tree.ancestors].reverse();
@@ -69,25 +69,25 @@ const columns: Column<StoredEvent>[] = [
 
 export default function ProcessView() {
   const { id = '', key = '' } = useParams();
-  const path = `/endpoints/${seg(id)}/processes/${seg(key)}`;
+  const path = { id, key };
   const known = useColumns();
   const [chosen, setChosen] = useState<StoredEvent | null>(null);
   const [asked, setAsked] = useState(100);
   const tree = useQuery({
     queryKey: ['process', id, key, asked],
-    queryFn: ({ signal }) => get<ProcessTree>(path, { limit: asked }, signal),
+    queryFn: ({ signal }) => get('/endpoints/{id}/processes/{key}', { path, query: { limit: asked }, signal }),
     placeholderData: (old) => old,
   });
   const timeline = useInfiniteQuery({
     queryKey: ['timeline', id, key],
-    queryFn: ({ pageParam, signal }) => get<PageOf<StoredEvent>>(`${path}/timeline`, { limit: 500, cursor: pageParam }, signal),
+    queryFn: ({ pageParam, signal }) => get('/endpoints/{id}/processes/{key}/timeline', { path, query: { limit: 500, cursor: pageParam }, signal }),
     initialPageParam: '',
     getNextPageParam: (p) => p.next ?? undefined,
   });
   const rows = useMemo(() => timeline.data?.pages.flatMap((p) => p.items) ?? [], [timeline.data]);
   const p = tree.data?.process;
   return (
-    <Page name="Process" fill before={<Link to={`/endpoints/${seg(id)}`}>Endpoint</Link>}
+    <Page name="Process" fill before={<Link to={`/endpoints/${encodeURIComponent(id)}`}>Endpoint</Link>}
       title={p ? <><Raw value={base(textOf(p.image_path)) || 'Process'} most={80} /> <span className="dim num">{p.pid}</span></> : 'Process'}>
       <ErrorBox error={tree.error} retry={() => void tree.refetch()} />
       {tree.isPending && <Waiting rows={4} />}

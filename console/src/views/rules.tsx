@@ -4,7 +4,7 @@ import { useInfiniteQuery } from '@tanstack/react-query';
 import { useEffect, useMemo, useState } from 'react';
 import { Link } from 'react-router-dom';
 import { get } from '../api/client';
-import type { Page as PageOf, Rule } from '../api/types';
+import type { Rule } from '../api/schema';
 import { num } from '../lib/format';
 import { Empty, ErrorBox, Page, Panel, SeverityTag, Waiting } from '../ui/basics';
 import { RawCell } from '../ui/raw';
@@ -12,7 +12,7 @@ import { DataTable, type Column } from '../ui/table';
 
 const RANK: Record<string, number> = { informational: 0, low: 1, medium: 2, high: 3, critical: 4 };
 const columns: Column<Rule>[] = [
-  { header: 'Severity', id: 'severity', accessorFn: (r) => RANK[r.severity] ?? -1, size: 100, cell: (c) => <SeverityTag severity={c.row.original.severity} /> },
+  { header: 'Severity', id: 'severity', accessorFn: (r) => RANK[r.severity ?? ''] ?? -1, size: 100, cell: (c) => <SeverityTag severity={c.row.original.severity} /> },
   { header: 'Title', id: 'title', accessorKey: 'title', size: 380, meta: { grow: true }, cell: (c) => <RawCell value={c.getValue()} /> },
   { header: 'Id', id: 'id', accessorKey: 'id', size: 300, cell: (c) => <RawCell value={c.getValue()} mono /> },
   { header: 'Version', id: 'version', accessorKey: 'version', size: 80, meta: { right: true }, cell: (c) => <RawCell value={c.getValue()} /> },
@@ -32,7 +32,7 @@ export default function Rules() {
   const [fired, setFired] = useState(false);
   const q = useInfiniteQuery({
     queryKey: ['rules'],
-    queryFn: ({ pageParam, signal }) => get<PageOf<Rule>>('/rules', { limit: 1000, cursor: pageParam }, signal),
+    queryFn: ({ pageParam, signal }) => get('/rules', { query: { limit: 1000, cursor: pageParam }, signal }),
     initialPageParam: '',
     getNextPageParam: (p) => p.next ?? undefined,
   });

@@ -4,20 +4,21 @@ import { notifications } from '@mantine/notifications';
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useEffect, useState } from 'react';
 import { Problem, call } from '../api/client';
-import type { Settings } from '../api/types';
+import type { Settings, SettingsChange } from '../api/schema';
 import { ErrorBox, Page, Panel, Waiting } from '../ui/basics';
-import { Raw } from '../ui/raw';
 
 const GIB = 1024 ** 3;
 
 export default function SettingsView() {
   const client = useQueryClient();
-  const q = useQuery({ queryKey: ['settings'], queryFn: ({ signal }) => call<Settings>('GET', '/settings', { signal }), staleTime: Infinity });
+  const q = useQuery({ queryKey: ['settings'], queryFn: ({ signal }) => call('GET', '/settings', { signal }), staleTime: Infinity });
   const [form, setForm] = useState<Settings | null>(null);
   useEffect(() => setForm(q.data ? { ...q.data.data } : null), [q.data]);
-  const changed = Object.fromEntries(Object.entries(form ?? {}).filter(([k, v]) => q.data && q.data.data[k] !== v));
+  const changed: SettingsChange = Object.fromEntries(
+    Object.entries(form ?? {}).filter(([k, v]) => q.data && q.data.data[k as keyof Settings] !== v),
+  );
   const save = useMutation({
-    mutationFn: () => call<Settings>('PATCH', '/settings', { body: changed, ifMatch: q.data?.etag }),
+    mutationFn: () => call('PATCH', '/settings', { body: changed, ifMatch: q.data?.etag ?? null }),
     onSuccess: (answer) => {
       client.setQueryData(['settings'], answer);
       notifications.show({ message: 'Settings saved.' });
@@ -26,12 +27,10 @@ export default function SettingsView() {
   if (!form || !q.data) {
     return <Page name="Settings" title="Settings">{q.error ? <ErrorBox error={q.error} retry={() => void q.refetch()} /> : <Waiting />}</Page>;
   }
-  const number = (key: string, label: string, description: string, min: number, max: number, unit = 1) => (
+  const number = (key: Exclude<keyof Settings, 'require_totp'>, label: string, description: string, min: number, max: number, unit = 1) => (
     <NumberInput label={label} description={description} min={min} max={max} allowDecimal={unit !== 1} decimalScale={2} maw={320}
-      value={Number(form[key] ?? 0) / unit} onChange={(v) => setForm({ ...form, [key]: Math.round(Number(v) * unit) })} />
+      value={form[key] / unit} onChange={(v) => setForm({ ...form, [key]: Math.round(Number(v) * unit) })} />
   );
-  const known = ['retention_days', 'retention_bytes', 'session_hours', 'session_idle_minutes', 'require_totp'];
-  const others = Object.entries(form).filter(([k]) => !known.includes(k));
   const stale = save.error instanceof Problem && save.error.status === 412;
   return (
     <Page name="Settings" title="Settings">
@@ -44,19 +43,12 @@ export default function SettingsView() {
         </Panel>
         <Panel title="Signing in">
           <div className="body stack">
-            <Switch label="Everybody needs two-factor sign-in" description="Who has none sets it up at the next sign-in" checked={form.require_totp === true}
+            <Switch label="Everybody needs two-factor sign-in" description="Who has none sets it up at the next sign-in" checked={form.require_totp}
               onChange={(e) => setForm({ ...form, require_totp: e.currentTarget.checked })} />
             {number('session_hours', 'Hours until a session ends', 'Whatever somebody does in it', 1, 720)}
             {number('session_idle_minutes', 'Minutes without a request until it ends', 'A page that stays open asks now and then', 1, 10080)}
           </div>
         </Panel>
-        {others.length > 0 && (
-          <Panel title="More">
-            <dl className="facts body">
-              {others.map(([k, v]) => <div key={k} style={{ display: 'contents' }}><dt>{k}</dt><dd><Raw value={v} mono /></dd></div>)}
-            </dl>
-          </Panel>
-        )}
         {stale ? (
           <div className="problem" role="alert">
             <span>Somebody changed the settings meanwhile. Nothing of yours was saved.</span>

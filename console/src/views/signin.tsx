@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import { Button, PasswordInput, TextInput } from '@mantine/core';
 import { useState, type FormEvent } from 'react';
-import { Problem, call } from '../api/client';
+import { Problem, call, type Sent } from '../api/client';
 import { useSessionState } from '../api/session';
-import type { Session } from '../api/types';
 import { ErrorBox } from '../ui/basics';
 import { Brand, OfflineBanner } from '../ui/shell';
 import { useTitle } from '../lib/hooks';
@@ -22,14 +21,14 @@ export function SignIn() {
     e.preventDefault();
     setBusy(true);
     setError(null);
-    const body: Record<string, string> = { username, password };
+    const body: Sent<'POST', '/session'> = { username, password };
     if (step === 'totp') {
       body.totp = code.replace(/\s/g, '');
     } else if (step === 'recovery') {
       body.recovery_code = code.trim();
     }
     try {
-      adopt((await call<Session>('POST', '/session', { body, keepSession: true })).data);
+      adopt((await call('POST', '/session', { body, keepSession: true })).data);
     } catch (problem) {
       if (problem instanceof Problem && problem.body.totp_required === true && step === 'password') {
         setStep('totp');

@@ -2,15 +2,16 @@
 import { Button, Checkbox, Modal, NumberInput, TextInput } from '@mantine/core';
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
-import { call, get, seg } from '../api/client';
+import { call, get } from '../api/client';
 import { useMay, useSession } from '../api/session';
-import type { ApiToken, Page as PageOf, Scope } from '../api/types';
+import type { Scopes, Token } from '../api/schema';
 import { num } from '../lib/format';
 import { Ago, Confirm, Empty, ErrorBox, Page, Panel, Waiting } from '../ui/basics';
 import { Once } from '../ui/once';
 import { RawCell } from '../ui/raw';
 import { DataTable, type Column } from '../ui/table';
 
+type Scope = Scopes[number];
 const SCOPES: { value: Scope; label: string; role: 'viewer' | 'analyst' | 'responder' | 'admin' }[] = [
   { value: 'read', label: 'read: events, alerts, endpoints', role: 'viewer' },
   { value: 'triage', label: 'triage: change alerts, SQL, export', role: 'analyst' },
@@ -22,16 +23,16 @@ function Form({ done }: { done: (token: string) => void }) {
   const { user } = useSession();
   const order = ['viewer', 'analyst', 'responder', 'admin'];
   const [name, setName] = useState('');
-  const [scopes, setScopes] = useState<string[]>(['read']);
+  const [scopes, setScopes] = useState<Scope[]>(['read']);
   const [days, setDays] = useState<number | string>(90);
   const save = useMutation({
-    mutationFn: async () => (await call<{ token: string }>('POST', '/tokens', { body: { name, scopes, expires_days: Number(days) } })).data,
+    mutationFn: async () => (await call('POST', '/tokens', { body: { name, scopes, expires_days: Number(days) } })).data,
     onSuccess: (d) => done(d.token),
   });
   return (
     <form className="stack" onSubmit={(e) => { e.preventDefault(); save.mutate(); }}>
       <TextInput label="Name" placeholder="What it is for" value={name} onChange={(e) => setName(e.currentTarget.value)} required maxLength={128} data-autofocus />
-      <Checkbox.Group label="May" value={scopes} onChange={setScopes}>
+      <Checkbox.Group label="May" value={scopes} onChange={(v) => setScopes(v as Scope[])}>
         <div className="stack" style={{ gap: 6, marginTop: 6 }}>
           {SCOPES.filter((s) => order.indexOf(s.role) <= order.indexOf(user.role)).map((s) => <Checkbox key={s.value} value={s.value} label={s.label} />)}
         </div>
@@ -48,10 +49,10 @@ export default function Tokens() {
   const admin = useMay('admin');
   const [making, setMaking] = useState(false);
   const [secret, setSecret] = useState<string | null>(null);
-  const [removing, setRemoving] = useState<ApiToken | null>(null);
-  const q = useQuery({ queryKey: ['tokens'], queryFn: ({ signal }) => get<PageOf<ApiToken>>('/tokens', { limit: 1000 }, signal) });
+  const [removing, setRemoving] = useState<Token | null>(null);
+  const q = useQuery({ queryKey: ['tokens'], queryFn: ({ signal }) => get('/tokens', { query: { limit: 1000 }, signal }) });
   const again = () => client.invalidateQueries({ queryKey: ['tokens'] });
-  const columns: Column<ApiToken>[] = [
+  const columns: Column<Token>[] = [
     { header: 'Name', id: 'name', accessorKey: 'name', size: 220, meta: { grow: true }, cell: (c) => <RawCell value={c.getValue()} /> },
     { header: 'Owner', id: 'owner', accessorKey: 'owner', size: 140, cell: (c) => <RawCell value={c.getValue()} /> },
     { header: 'May', id: 'scopes', accessorFn: (t) => t.scopes.join(', '), size: 200 },
@@ -75,7 +76,7 @@ export default function Tokens() {
         <Form done={(token) => { setMaking(false); setSecret(token); void again(); }} />
       </Modal>
       <Confirm opened={removing !== null} onClose={() => setRemoving(null)} title="Revoke the token" action="Revoke"
-        onConfirm={async () => { await call('DELETE', `/tokens/${seg(removing?.id ?? '')}`); await again(); }}>
+        onConfirm={async () => { await call('DELETE', '/tokens/{id}', { path: { id: removing?.id ?? '' } }); await again(); }}>
         Programs that use <strong><RawCell value={removing?.name} /></strong> are refused from now on.
       </Confirm>
       <Once secret={secret} title="API token" close={() => setSecret(null)}>

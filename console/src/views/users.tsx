@@ -3,9 +3,9 @@ import { Button, Menu, Modal, Select, Switch, TagsInput, TextInput } from '@mant
 import { notifications } from '@mantine/notifications';
 import { useInfiniteQuery, useMutation, useQueryClient } from '@tanstack/react-query';
 import { useMemo, useState } from 'react';
-import { call, get, seg } from '../api/client';
+import { call, get } from '../api/client';
 import { useSession } from '../api/session';
-import type { Page as PageOf, Role, User } from '../api/types';
+import type { Role, User } from '../api/schema';
 import { num } from '../lib/format';
 import { Ago, Confirm, Empty, ErrorBox, Page, Panel, Waiting, sayProblem } from '../ui/basics';
 import { Once } from '../ui/once';
@@ -31,8 +31,8 @@ function Form({ user, done }: { user: User | null; done: (password: string | nul
     mutationFn: async () => {
       const body = { display_name: name, role, groups: some ? groups : null };
       return user
-        ? (await call<User>('PATCH', `/users/${seg(user.id)}`, { body: { ...body, disabled } })).data
-        : (await call<User & { password: string }>('POST', '/users', { body: { ...body, username } })).data;
+        ? (await call('PATCH', '/users/{id}', { path: { id: user.id }, body: { ...body, disabled } })).data
+        : (await call('POST', '/users', { body: { ...body, username } })).data;
     },
     onSuccess: (d) => done(d && 'password' in d ? String(d.password) : null),
   });
@@ -76,7 +76,7 @@ export default function Users() {
   const [secret, setSecret] = useState<string | null>(null);
   const q = useInfiniteQuery({
     queryKey: ['users'],
-    queryFn: ({ pageParam, signal }) => get<PageOf<User>>('/users', { limit: 500, cursor: pageParam }, signal),
+    queryFn: ({ pageParam, signal }) => get('/users', { query: { limit: 500, cursor: pageParam }, signal }),
     initialPageParam: '',
     getNextPageParam: (p) => p.next ?? undefined,
   });
@@ -104,7 +104,7 @@ export default function Users() {
               <Menu.Item onClick={() => setAct({ what: 'reset', user: u })}>Reset password</Menu.Item>
               {u.locked_until && (
                 <Menu.Item onClick={() => {
-                  call('POST', `/users/${seg(u.id)}/unlock`).then(
+                  call('POST', '/users/{id}/unlock', { path: { id: u.id } }).then(
                     () => { notifications.show({ message: 'Unlocked.' }); void again(); },
                     (e: unknown) => notifications.show({ color: 'red', message: sayProblem(e) }),
                   );
@@ -132,11 +132,13 @@ export default function Users() {
       </Modal>
       <Confirm opened={act !== null} onClose={() => setAct(null)} title={words?.title ?? ''} action={words?.action ?? ''}
         onConfirm={async () => {
-          const path = `/users/${seg(act?.user.id ?? '')}`;
+          const path = { id: act?.user.id ?? '' };
           if (act?.what === 'reset') {
-            setSecret((await call<{ password: string }>('POST', `${path}/reset-password`)).data.password);
-          } else {
-            await call('DELETE', act?.what === 'totp' ? `${path}/totp` : path);
+            setSecret((await call('POST', '/users/{id}/reset-password', { path })).data.password);
+          } else if (act?.what === 'totp') {
+            await call('DELETE', '/users/{id}/totp', { path });
+          } else if (act?.what === 'delete') {
+            await call('DELETE', '/users/{id}', { path });
           }
           await again();
         }}>
