@@ -6,6 +6,7 @@
 #include "core/util/sha256.h"
 #include "store/events/embedded/day_file.h"
 #include "store/events/embedded/embedded.h"
+#include "store/events/embedded/page_vfs.h"
 #include "wedr/plat/fs.h"
 #include "wedr/plat/time.h"
 #include <inttypes.h>
@@ -178,8 +179,10 @@ static int pages_are_whole(sqlite3 *db)
 static int copy_pages(sqlite3 *from, const char *path)
 {
     sqlite3 *to = NULL;
-    int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX;
-    int err = wedr_sqlite_error(to, sqlite3_open_v2(path, &to, flags, NULL));
+    int err = wedr_db_open(path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, &to);
+    if (err == WEDR_OK && wedr_page_vfs_free_bytes(from) == WEDR_PAGE_SUM_LEN) {
+        err = wedr_sqlite_error(to, wedr_page_vfs_begin(to));
+    }
     err = err == WEDR_OK ? wedr_sqlite_exec(to, "PRAGMA synchronous=OFF") : err;
     if (err == WEDR_OK) {
         sqlite3_backup *copy = sqlite3_backup_init(to, "main", from, "main");
@@ -222,10 +225,7 @@ static int copy_database(struct backup *b, const char *path)
     sqlite3 *db = NULL;
     int err = join(b->from, path, from);
     err = err == WEDR_OK ? join(b->to, path, to) : err;
-    if (err == WEDR_OK) {
-        int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW;
-        err = wedr_sqlite_error(db, sqlite3_open_v2(from, &db, flags, NULL));
-    }
+    err = err == WEDR_OK ? wedr_db_open(from, SQLITE_OPEN_READWRITE, &db) : err;
     if (err == WEDR_OK) {
         sqlite3_busy_timeout(db, BUSY_MS);
         sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);

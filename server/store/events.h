@@ -41,8 +41,10 @@ struct wedr_events_stats {
 
 /* What housekeeping does; each number may change while it runs. docs/event-store.md. */
 struct wedr_events_settings {
-    uint64_t retention_days;   /* days that are kept beside today; 0: all */
-    uint64_t retention_bytes;  /* of day files, but never the newest; 0: no limit */
+    uint64_t retention_days;       /* days that are kept beside today; 0: all */
+    uint64_t retention_bytes;      /* of day files, but never the newest; 0: no limit */
+    uint64_t retention_free_bytes; /* free disk below which old days go, too; 0: they stay */
+    uint64_t retention_floor_days; /* but never these beside today */
     uint64_t low_water_bytes;  /* free disk below which nothing is taken: WEDR_E_NOSPC; 0: none */
     uint64_t keep_interval_ms; /* between two rounds */
     uint64_t merge_lines;      /* lines of a merged block; 0: nothing is merged or sealed */
@@ -51,6 +53,7 @@ struct wedr_events_settings {
     uint64_t merge_grace_s;    /* for so long what was merged stays readable where it was */
     uint64_t seal_after_s;     /* after its end a day is merged again */
     uint64_t seal_level;       /* its blocks are packed again at this level of zstd; 0: not */
+    uint64_t check_days;       /* days that are over are verified so often; 0: never */
 };
 
 /* --- Reading. A reader has its own connections: any number of them, in any process, beside the one

@@ -3,6 +3,8 @@
 
 #include "core/base/err.h"
 #include "ingest/line_schema.h"
+#include "store/events/embedded/page_vfs.h"
+#include "wedr/plat/fs.h"
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -33,44 +35,55 @@
     " seq1 INTEGER, sha256 BLOB, received_at INTEGER,"                                             \
     " PRIMARY KEY(agent, epoch, stream, seq0, sha256)) WITHOUT ROWID;"
 
-static const char day_tables[] =
-    "CREATE TABLE meta(key TEXT PRIMARY KEY, value INTEGER) WITHOUT ROWID;"
-    "INSERT INTO meta VALUES('arrival', 0);"
-    "CREATE TABLE batch(agent TEXT, epoch INTEGER, stream TEXT, seq0 INTEGER, seq1 INTEGER, sha256 "
-    "BLOB,"
-    " n INTEGER, rejected INTEGER, bitmap BLOB, produced INTEGER, lost_ring INTEGER, boot_id BLOB,"
-    " received_at INTEGER, block INTEGER, hostname TEXT, t_last INTEGER, arrival INTEGER,"
-    " PRIMARY KEY(agent, epoch, stream, seq0)) WITHOUT ROWID;"
-    "CREATE TABLE blk(id INTEGER PRIMARY KEY, agent TEXT, hostname TEXT, epoch INTEGER, boot_id "
-    "BLOB,"
-    " stream TEXT, seq0 INTEGER, seq1 INTEGER, n INTEGER, rejected INTEGER, t0 INTEGER, t1 INTEGER,"
-    " received_at INTEGER, counts BLOB, raw_len INTEGER, z_len INTEGER, flags INTEGER);"
-    /* no UNIQUE: a block that was merged away may begin where the new one does */
-    "CREATE INDEX blk_seq ON blk(agent, epoch, stream, seq0);"
-    "CREATE INDEX blk_time ON blk(agent, t0);"
-    "CREATE TABLE data(id INTEGER PRIMARY KEY, z BLOB);"
-    "CREATE TABLE col(id INTEGER PRIMARY KEY, c BLOB);"
-    "CREATE TABLE filt(id INTEGER PRIMARY KEY, f BLOB);"
-    "CREATE TABLE ng(id INTEGER PRIMARY KEY, g BLOB);"
-    "CREATE TABLE tiny(id INTEGER PRIMARY KEY, agent TEXT, hostname TEXT, epoch INTEGER, boot_id "
-    "BLOB,"
-    " stream TEXT, seq0 INTEGER, seq1 INTEGER, n INTEGER, rejected INTEGER, t0 INTEGER, t1 INTEGER,"
-    " received_at INTEGER, counts BLOB, raw_len INTEGER, bitmap BLOB, z BLOB,"
-    " UNIQUE(agent, epoch, stream, seq0));" LEDGER_TABLES;
-
 /* Batches that are known and cannot be read: lost(corrupt). */
 #define DAMAGE_TABLE                                                                   \
     "damage(agent TEXT, epoch INTEGER, stream TEXT, seq0 INTEGER, seq1 INTEGER, lost " \
     "INTEGER, at INTEGER, PRIMARY KEY(agent, epoch, stream, seq0)) WITHOUT ROWID"
 
+#define FIRST_TABLES                                                                              \
+    "CREATE TABLE meta(key TEXT PRIMARY KEY, value INTEGER) WITHOUT ROWID;"                       \
+    "INSERT INTO meta VALUES('arrival', 0);"                                                      \
+    "CREATE TABLE batch(agent TEXT, epoch INTEGER, stream TEXT, seq0 INTEGER, seq1 INTEGER, "     \
+    "sha256 BLOB,"                                                                                \
+    " n INTEGER, rejected INTEGER, bitmap BLOB, produced INTEGER, lost_ring INTEGER, boot_id "    \
+    "BLOB,"                                                                                       \
+    " received_at INTEGER, block INTEGER, hostname TEXT, t_last INTEGER, arrival INTEGER,"        \
+    " PRIMARY KEY(agent, epoch, stream, seq0)) WITHOUT ROWID;"                                    \
+    "CREATE TABLE blk(id INTEGER PRIMARY KEY, agent TEXT, hostname TEXT, epoch INTEGER, boot_id " \
+    "BLOB,"                                                                                       \
+    " stream TEXT, seq0 INTEGER, seq1 INTEGER, n INTEGER, rejected INTEGER, t0 INTEGER, t1 "      \
+    "INTEGER,"                                                                                    \
+    " received_at INTEGER, counts BLOB, raw_len INTEGER, z_len INTEGER, flags INTEGER);"
+/* No UNIQUE: a block that was merged away may begin where the new one does. */
+#define BLK_INDEXES                                            \
+    "CREATE INDEX blk_seq ON blk(agent, epoch, stream, seq0);" \
+    "CREATE INDEX blk_time ON blk(agent, t0);"
+#define MORE_TABLES                                                                                \
+    "CREATE TABLE data(id INTEGER PRIMARY KEY, z BLOB);"                                           \
+    "CREATE TABLE col(id INTEGER PRIMARY KEY, c BLOB);"                                            \
+    "CREATE TABLE filt(id INTEGER PRIMARY KEY, f BLOB);"                                           \
+    "CREATE TABLE ng(id INTEGER PRIMARY KEY, g BLOB);"                                             \
+    "CREATE TABLE tiny(id INTEGER PRIMARY KEY, agent TEXT, hostname TEXT, epoch INTEGER, boot_id " \
+    "BLOB,"                                                                                        \
+    " stream TEXT, seq0 INTEGER, seq1 INTEGER, n INTEGER, rejected INTEGER, t0 INTEGER, t1 "       \
+    "INTEGER,"                                                                                     \
+    " received_at INTEGER, counts BLOB, raw_len INTEGER, bitmap BLOB, z BLOB,"                     \
+    " UNIQUE(agent, epoch, stream, seq0));" LEDGER_TABLES
 /* What files of older releases lack; they get it when they are opened for writing. Readers go
  * through batches in order of arrival, the merge asks which small batches wait. */
-static const char day_neighbours[] =
-    "CREATE INDEX IF NOT EXISTS batch_arrival ON batch(arrival);"
+#define LATE_INDEXES                                              \
+    "CREATE INDEX IF NOT EXISTS batch_arrival ON batch(arrival);" \
     "CREATE INDEX IF NOT EXISTS tiny_merge ON tiny(agent, epoch, stream, seq0, n, received_at);"
-    "CREATE TABLE IF NOT EXISTS dead(id INTEGER PRIMARY KEY, at INTEGER);"
-    "CREATE TABLE IF NOT EXISTS made(id INTEGER PRIMARY KEY, sha256 BLOB, parts BLOB);"
-    "CREATE TABLE IF NOT EXISTS " DAMAGE_TABLE;
+#define LATE_TABLES                                                                     \
+    "CREATE TABLE IF NOT EXISTS dead(id INTEGER PRIMARY KEY, at INTEGER);"              \
+    "CREATE TABLE IF NOT EXISTS made(id INTEGER PRIMARY KEY, sha256 BLOB, parts BLOB);" \
+    "CREATE TABLE IF NOT EXISTS " DAMAGE_TABLE ";"
+
+/* Tables, then indexes: VACUUM makes them in that order, so each has the same root page for ever. A
+ * file whose first page is lost can be read with that of another one (salvage_parts.c). */
+static const char day_tables[] = FIRST_TABLES MORE_TABLES LATE_TABLES BLK_INDEXES LATE_INDEXES;
+static const char day_tables_1[] = FIRST_TABLES BLK_INDEXES MORE_TABLES LATE_INDEXES LATE_TABLES;
+static const char day_neighbours[] = LATE_INDEXES LATE_TABLES;
 
 static const char catalog_tables[] =
     "CREATE TABLE dropping(day INTEGER PRIMARY KEY);"
@@ -186,11 +199,14 @@ bool wedr_day_of_file(const char *name, int32_t *ret_day)
 
 /* Creates the tables in one transaction: a file whose writer was killed here is empty and made
  * again. */
-static int create_tables(sqlite3 *db, const char *tables)
+static int create_tables(sqlite3 *db, const char *tables, int version)
 {
     char head[128];
-    int rc = wedr_sqlite_exec(
-        db, "PRAGMA page_size=16384; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL");
+    int rc = version < 2 ? WEDR_OK : wedr_sqlite_error(db, wedr_page_vfs_begin(db));
+    rc = rc == WEDR_OK
+             ? wedr_sqlite_exec(
+                   db, "PRAGMA page_size=16384; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL")
+             : rc;
     if (rc == WEDR_OK) {
         rc = wedr_sqlite_exec(db, "BEGIN IMMEDIATE");
     }
@@ -198,7 +214,7 @@ static int create_tables(sqlite3 *db, const char *tables)
         return rc;
     }
     (void)snprintf(head, sizeof(head), "PRAGMA application_id=%d; PRAGMA user_version=%d",
-                   WEDR_DAY_APPLICATION_ID, WEDR_DAY_VERSION);
+                   WEDR_DAY_APPLICATION_ID, version);
     rc = wedr_sqlite_exec(db, tables);
     rc = rc == WEDR_OK ? wedr_sqlite_exec(db, head) : rc;
     rc = rc == WEDR_OK ? wedr_sqlite_exec(db, "COMMIT") : rc;
@@ -223,7 +239,70 @@ static int check_identity(sqlite3 *db)
     if (id != WEDR_DAY_APPLICATION_ID) {
         return WEDR_E_CORRUPT;
     }
-    return version > WEDR_DAY_VERSION ? WEDR_E_VERSION : WEDR_OK;
+    if (version > WEDR_DAY_VERSION) {
+        return WEDR_E_VERSION;
+    }
+    /* A changed header must not turn the checks of the other pages off. */
+    bool sums = wedr_page_vfs_free_bytes(db) == WEDR_PAGE_SUM_LEN;
+    return sums == (version >= 2) ? WEDR_OK : WEDR_E_CORRUPT;
+}
+
+/* The day that the name of a file says; false: it is not a day's. */
+static bool day_of_path(const char *path, int32_t *ret)
+{
+    const char *slash = strrchr(path, '/');
+    return wedr_day_of_file(slash ? slash + 1 : path, ret);
+}
+
+/* A file that lies under the name of another day is not what it is taken for: its batches may be
+ * there a second time. WEDR_E_NOENT: it does not say of which day it is. */
+static int check_day(sqlite3 *db, const char *path)
+{
+    int32_t day = 0;
+    int64_t says = 0;
+    if (!day_of_path(path, &day)) {
+        return WEDR_OK;
+    }
+    int err = wedr_sqlite_int(db, "SELECT value FROM meta WHERE key='day'", &says);
+    return err == WEDR_OK && says != day ? WEDR_E_CORRUPT : err;
+}
+
+/* A file of an older release is of the day on which one of its batches came: the last one of each
+ * commit decides which file it goes into. */
+static int note_day(sqlite3 *db, const char *path)
+{
+    char sql[256];
+    int32_t day = 0;
+    int64_t fits = 0;
+    int err = check_day(db, path);
+    if (err != WEDR_E_NOENT || !day_of_path(path, &day)) {
+        return err;
+    }
+    long long from = (long long)day * 86400000000LL, to = from + 86400000000LL;
+    (void)snprintf(sql, sizeof(sql),
+                   "SELECT NOT EXISTS(SELECT 1 FROM batch) OR EXISTS(SELECT 1 FROM batch WHERE "
+                   "received_at>=%lld AND received_at<%lld)",
+                   from, to);
+    err = wedr_sqlite_int(db, sql, &fits);
+    if (err != WEDR_OK || !fits) {
+        return err == WEDR_OK ? WEDR_E_CORRUPT : err;
+    }
+    return wedr_sqlite_run(db, "INSERT INTO meta VALUES('day', ?)", "i", (int64_t)day);
+}
+
+int wedr_db_open(const char *path, int flags, sqlite3 **ret)
+{
+    const char *vfs = wedr_page_vfs();
+    sqlite3 *db = NULL;
+    flags |= SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW;
+    int rc = vfs ? sqlite3_open_v2(path, &db, flags, vfs) : SQLITE_NOMEM;
+    int err = wedr_sqlite_error(db, rc);
+    if (err != WEDR_OK) {
+        sqlite3_close(db);
+        db = NULL;
+    }
+    *ret = db;
+    return err;
 }
 
 /* A commit is durable when it returns: WAL with FULL syncs the log at each commit. */
@@ -248,16 +327,16 @@ static int check_durable(sqlite3 *db)
 static int open_writer(const char *path, const char *tables, sqlite3 **ret, struct wedr_errinfo *ei)
 {
     sqlite3 *db = NULL;
-    int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW |
-                (tables ? SQLITE_OPEN_CREATE : 0);
-    int rc = wedr_sqlite_error(NULL, sqlite3_open_v2(path, &db, flags, NULL));
+    int rc = wedr_db_open(path, SQLITE_OPEN_READWRITE | (tables ? SQLITE_OPEN_CREATE : 0), &db);
     if (rc == WEDR_OK) {
         sqlite3_extended_result_codes(db, 1);
         sqlite3_busy_timeout(db, BUSY_MS);
         sqlite3_db_config(db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
         sqlite3_db_config(db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
+        /* A file that is refused stays as it is: its log may be another's. */
+        sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
         rc = check_identity(db);
-        rc = rc == WEDR_E_NOENT && tables ? create_tables(db, tables) : rc;
+        rc = rc == WEDR_E_NOENT && tables ? create_tables(db, tables, WEDR_DAY_VERSION) : rc;
         rc = rc == WEDR_OK ? check_durable(db) : rc;
     }
     if (rc != WEDR_OK) {
@@ -274,11 +353,25 @@ int wedr_day_open(const char *path, sqlite3 **ret, struct wedr_errinfo *ei)
     int err = open_writer(path, day_tables, ret, ei);
     if (err == WEDR_OK) {
         err = wedr_sqlite_exec(*ret, day_neighbours);
+        err = err == WEDR_OK ? note_day(*ret, path) : err;
+        sqlite3_db_config(*ret, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, err != WEDR_OK, NULL);
         if (err != WEDR_OK) {
-            wedr_fail(ei, err, "%s: %s", path, sqlite3_errmsg(*ret));
+            wedr_fail(ei, err, "%s: %s", path,
+                      err == WEDR_E_CORRUPT ? "damaged, or another day's" : sqlite3_errmsg(*ret));
             sqlite3_close(*ret);
         }
     }
+    return err;
+}
+
+int wedr_day_make_empty(const char *path, int version, bool packed)
+{
+    sqlite3 *db = NULL;
+    int err = wedr_db_open(path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, &db);
+    err =
+        err == WEDR_OK ? create_tables(db, version < 2 ? day_tables_1 : day_tables, version) : err;
+    err = err == WEDR_OK && packed ? wedr_sqlite_exec(db, "VACUUM") : err;
+    sqlite3_close(db); /* the log goes into the file */
     return err;
 }
 
@@ -290,6 +383,8 @@ int wedr_day_open_worker(const char *path, sqlite3 **ret)
         err =
             wedr_sqlite_int(*ret, "SELECT count(*) FROM sqlite_master WHERE name='damage'", &have);
         err = err == WEDR_OK && !have ? WEDR_E_NOENT : err; /* being made right now */
+        err = err == WEDR_OK ? check_day(*ret, path) : err; /* NOENT: the same */
+        sqlite3_db_config(*ret, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, err != WEDR_OK, NULL);
         err = err == WEDR_OK ? wedr_sqlite_exec(*ret, "PRAGMA synchronous=NORMAL") : err;
         if (err != WEDR_OK) {
             sqlite3_close(*ret);
@@ -303,6 +398,7 @@ int wedr_catalog_open(const char *path, sqlite3 **ret, struct wedr_errinfo *ei)
     int err = open_writer(path, catalog_tables, ret, ei);
     if (err == WEDR_OK) {
         err = wedr_sqlite_exec(*ret, "CREATE TABLE IF NOT EXISTS " DAMAGE_TABLE);
+        sqlite3_db_config(*ret, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, err != WEDR_OK, NULL);
         if (err != WEDR_OK) {
             wedr_fail(ei, err, "%s: %s", path, sqlite3_errmsg(*ret));
             sqlite3_close(*ret);
@@ -330,17 +426,27 @@ static int stand_in_for_neighbours(sqlite3 *db)
     return err;
 }
 
+int wedr_day_not_empty(const char *path)
+{
+    struct wedr_fs_stat st = {0};
+    wedr_handle h = WEDR_HANDLE_NONE;
+    int err = wedr_fs_open(path, WEDR_FS_READ, 0, &h);
+    err = err == WEDR_OK ? wedr_fs_stat(h, &st) : err;
+    wedr_fs_close(h);
+    return err == WEDR_OK && st.size == 0 ? WEDR_E_NOENT : err;
+}
+
 int wedr_day_open_reader(const char *path, sqlite3 **ret)
 {
     sqlite3 *db = NULL;
-    int base = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW;
-    int rc = sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE | base, NULL);
-    if (rc != SQLITE_OK) {
-        sqlite3_close(db);
-        db = NULL;
-        rc = sqlite3_open_v2(path, &db, SQLITE_OPEN_READONLY | base, NULL);
+    int err = wedr_day_not_empty(path);
+    if (err != WEDR_OK) {
+        return err;
     }
-    int err = wedr_sqlite_error(db, rc);
+    err = wedr_db_open(path, SQLITE_OPEN_READWRITE, &db);
+    if (err != WEDR_OK) {
+        err = wedr_db_open(path, SQLITE_OPEN_READONLY, &db);
+    }
     if (err == WEDR_OK) {
         sqlite3_extended_result_codes(db, 1);
         sqlite3_busy_timeout(db, BUSY_MS);
@@ -348,6 +454,8 @@ int wedr_day_open_reader(const char *path, sqlite3 **ret)
         sqlite3_db_config(db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
         sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
         err = check_identity(db);
+        int day = err == WEDR_OK ? check_day(db, path) : WEDR_OK;
+        err = day == WEDR_OK || day == WEDR_E_NOENT ? err : day; /* an older release did not say */
         err = err == WEDR_OK ? stand_in_for_neighbours(db) : err;
         err = err == WEDR_OK ? wedr_sqlite_exec(db, "PRAGMA query_only=1") : err;
     }

@@ -13,8 +13,8 @@
 #include <stdint.h>
 
 #define WEDR_DAY_APPLICATION_ID 0x57454456 /* "WEDV" */
-#define WEDR_DAY_VERSION 1
-#define WEDR_DAY_TEXT 11u /* "2026-11-23" with NUL */
+#define WEDR_DAY_VERSION 2                 /* 2: each page has a checksum, see page_vfs.h */
+#define WEDR_DAY_TEXT 11u                  /* "2026-11-23" with NUL */
 #define WEDR_EVENTS_PATH_MAX 1024u
 /* blk.flags */
 #define WEDR_BLK_CANONICAL 1
@@ -35,15 +35,24 @@ bool wedr_day_parse(const char *s, size_t len, int32_t *ret_day);
 /* Day of a file name "2026-11-23.db"; false for any other name. */
 bool wedr_day_of_file(const char *name, int32_t *ret_day);
 
+/* sqlite3_open_v2 with what every database of the store needs: page checksums, no multi-threading,
+ * no symbolic links. *ret NULL after an error. */
+WEDR_MUST_USE int wedr_db_open(const char *path, int flags, sqlite3 **ret);
 /* For the writer: creates the file when it is missing, checks identity, version and durability
- * settings. WEDR_E_CORRUPT: not ours or damaged (set it aside); WEDR_E_VERSION: written by a newer
- * release; WEDR_E_NOSPC, IO. */
+ * settings. WEDR_E_CORRUPT: not ours, damaged or another day's file (set it aside); WEDR_E_VERSION:
+ * written by a newer release; WEDR_E_NOSPC, IO. */
 WEDR_MUST_USE int wedr_day_open(const char *path, sqlite3 **ret, struct wedr_errinfo *ei);
+/* A new file with the tables of a version and nothing in them, for its first page; packed: as
+ * VACUUM leaves it. */
+WEDR_MUST_USE int wedr_day_make_empty(const char *path, int version, bool packed);
 /* A further connection for writing to a file that is there (WEDR_E_NOENT), beside the one that
  * commits: what it writes is whole or not at all after a crash, but not at once durable. */
 WEDR_MUST_USE int wedr_day_open_worker(const char *path, sqlite3 **ret);
 /* The same tables without blocks, for what dropped files leave behind. */
 WEDR_MUST_USE int wedr_catalog_open(const char *path, sqlite3 **ret, struct wedr_errinfo *ei);
+/* WEDR_E_NOENT for a file without a byte, which is being made or was emptied: SQLite would throw
+ * away a log that lies beside it. */
+WEDR_MUST_USE int wedr_day_not_empty(const char *path);
 /* For readers: nothing can be changed through it. WEDR_E_CORRUPT, WEDR_E_VERSION, WEDR_E_NOENT. */
 WEDR_MUST_USE int wedr_day_open_reader(const char *path, sqlite3 **ret);
 

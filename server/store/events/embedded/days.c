@@ -102,6 +102,20 @@ static int day_exists(struct wedr_events *s, int32_t day)
     return rc;
 }
 
+static uint64_t size_of(struct wedr_events *s, int32_t day, const char *suffix)
+{
+    char name[64];
+    struct wedr_fs_stat st = {0};
+    wedr_handle h = WEDR_HANDLE_NONE;
+    day_path(NULL, day, suffix, name, sizeof(name));
+    if (wedr_fs_open_at(s->dir_handle, name, WEDR_FS_READ, 0, &h) == WEDR_OK &&
+        wedr_fs_stat(h, &st) != WEDR_OK) {
+        st.size = 0;
+    }
+    wedr_fs_close(h);
+    return st.size;
+}
+
 /* Opens the file, makes it when it is missing; a damaged one makes room for a new one. */
 static int
 open_day(struct wedr_events *s, int32_t day, bool create, sqlite3 **ret, struct wedr_errinfo *ei)
@@ -112,7 +126,9 @@ open_day(struct wedr_events *s, int32_t day, bool create, sqlite3 **ret, struct 
         return WEDR_E_NOENT;
     }
     day_path(s, day, "", path, sizeof(path));
-    int rc = wedr_day_open(path, ret, ei);
+    /* SQLite would throw the log of an empty file away; it may hold everything. */
+    bool emptied = exists && size_of(s, day, "") == 0 && size_of(s, day, "-wal") != 0;
+    int rc = emptied ? WEDR_E_CORRUPT : wedr_day_open(path, ret, ei);
     if (rc == WEDR_E_CORRUPT) {
         wedr_embedded_set_aside(s, day);
         if (!create) {
@@ -210,9 +226,10 @@ static int skip_arrivals(void *arg, const char *name)
     struct wedr_events *s = arg;
     char path[WEDR_EVENTS_PATH_MAX + 160];
     int64_t newest = 0;
+    int32_t day = 0;
     size_t len = strlen(name);
-    if (!strstr(name, ".db.damaged-") || strcmp(name + len - 4, "-wal") == 0 ||
-        strcmp(name + len - 4, "-shm") == 0) {
+    if (!strstr(name, ".db.damaged-") || !wedr_day_parse(name, WEDR_DAY_TEXT - 1, &day) ||
+        strcmp(name + len - 4, "-wal") == 0 || strcmp(name + len - 4, "-shm") == 0) {
         return 0;
     }
     (void)snprintf(path, sizeof(path), "%s/%s", s->dir, name);

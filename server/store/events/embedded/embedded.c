@@ -96,7 +96,6 @@ static void embedded_close(struct wedr_events *s)
 
 static int embedded_open(const char *data_dir, struct wedr_events **ret, struct wedr_errinfo *ei)
 {
-    char path[WEDR_EVENTS_PATH_MAX + 32];
     struct wedr_events *s = wedr_alloc(1, sizeof(*s));
     if (s == NULL) {
         return wedr_fail(ei, WEDR_E_NOMEM, "out of memory");
@@ -107,17 +106,7 @@ static int embedded_open(const char *data_dir, struct wedr_events **ret, struct 
     s->lock = wedr_mutex_new();
     int rc = s->lock ? wedr_keep_new(s) : WEDR_E_NOMEM;
     rc = rc == WEDR_OK ? lock_folder(s, data_dir, ei) : rc;
-    if (rc == WEDR_OK) {
-        (void)snprintf(path, sizeof(path), "%s/catalog.db", s->dir);
-        rc = wedr_catalog_open(path, &s->catalog, ei);
-    }
-    if (rc == WEDR_E_CORRUPT) {
-        char aside[64];
-        (void)snprintf(aside, sizeof(aside), "catalog.db.damaged");
-        wedr_log(ERROR, "events.catalog_damaged", WEDR_STR("renamed_to", aside));
-        rc = wedr_fs_rename_at(s->dir_handle, "catalog.db", aside);
-        rc = rc == WEDR_OK ? wedr_catalog_open(path, &s->catalog, ei) : rc;
-    }
+    rc = rc == WEDR_OK ? wedr_embedded_catalog(s, ei) : rc;
     if (rc == WEDR_OK) {
         rc = open_mem(s);
     }

@@ -66,6 +66,8 @@ WEDR_MUST_USE int wedr_embedded_day(struct wedr_events *s,
 void wedr_embedded_day_close(struct wedr_events *s, int32_t day);
 /* Closes and renames a damaged day file, forgets its ranges. */
 void wedr_embedded_set_aside(struct wedr_events *s, int32_t day);
+/* catalog.c: opens the catalog; a damaged one is set aside and read into a new one. */
+WEDR_MUST_USE int wedr_embedded_catalog(struct wedr_events *s, struct wedr_errinfo *ei);
 /* Fills the map of ranges from every day file and the catalog. */
 WEDR_MUST_USE int wedr_embedded_load(struct wedr_events *s, struct wedr_errinfo *ei);
 /* Retention: the day's file is deleted; what the ledger needs moves to the catalog first.

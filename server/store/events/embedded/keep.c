@@ -19,6 +19,8 @@ struct wedr_keep {
     struct wedr_cond *wake;
     bool running, stop; /* under the store's lock */
     uint8_t sealed[SEALED_MAX / 8];
+    uint8_t checked[SEALED_MAX / 8]; /* need not be asked when they were verified */
+    int64_t checked_since_us;
     int64_t round_us; /* the round's time when it began, and the clock that goes on from there */
     uint64_t round_mono_ms;
 };
@@ -125,8 +127,6 @@ static int work_on(struct wedr_events *s, sqlite3 *db, int32_t day, int64_t now_
     return err;
 }
 
-/* A damaged file is left alone: the one that commits finds it when it needs it, or the next start.
- */
 static int do_day(struct wedr_events *s, int32_t day, int64_t now_us)
 {
     char path[WEDR_EVENTS_PATH_MAX + 64], text[WEDR_DAY_TEXT];
@@ -166,6 +166,28 @@ static int add_day(void *arg, const char *name)
     return 0;
 }
 
+#define ASK_AGAIN_US INT64_C(86400000000)
+
+/* A day a round is read as a whole, of those that nothing is written to any more. */
+static void check_one(struct wedr_events *s, const struct days *d, int64_t now_us)
+{
+    struct wedr_keep *k = s->keep;
+    if (now_us - k->checked_since_us >= ASK_AGAIN_US || now_us < k->checked_since_us) {
+        memset(k->checked, 0, sizeof(k->checked));
+        k->checked_since_us = now_us;
+    }
+    for (size_t i = 0; i < d->count && !wait_ms(s, 0); i++) {
+        uint8_t bit = (uint8_t)(1u << (d->v[i] % 8)), *sealed = &k->sealed[d->v[i] / 8];
+        uint8_t *checked = &k->checked[d->v[i] / 8];
+        if ((*sealed & bit) && !(*checked & bit)) {
+            *checked |= bit;
+            if (wedr_scrub_day(s, d->v[i], false, now_us)) {
+                return;
+            }
+        }
+    }
+}
+
 void wedr_keep_round(struct wedr_events *s, int64_t now_us)
 {
     struct days d = {.count = 0};
@@ -173,6 +195,7 @@ void wedr_keep_round(struct wedr_events *s, int64_t now_us)
     s->keep->round_mono_ms = wedr_time_mono_ms();
     if (!disk_is_low(s) && wedr_salvage(s) > 0) {
         memset(s->keep->sealed, 0, sizeof(s->keep->sealed)); /* their days are new */
+        memset(s->keep->checked, 0, sizeof(s->keep->checked));
     }
     wedr_retain(s, now_us);
     int err =
@@ -182,6 +205,12 @@ void wedr_keep_round(struct wedr_events *s, int64_t now_us)
         if (one != WEDR_OK && one != WEDR_E_TIMEOUT) {
             wedr_log(WARN, "events.housekeeping", WEDR_I64("day", d.v[i]), WEDR_ERR(one));
         }
+        if (one == WEDR_E_CORRUPT) {
+            (void)wedr_scrub_day(s, d.v[i], true, now_us);
+        }
+    }
+    if (err == WEDR_OK && !disk_is_low(s)) {
+        check_one(s, &d, now_us);
     }
     wedr_mutex_lock(s->lock);
     s->stats.rounds++;

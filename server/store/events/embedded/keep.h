@@ -43,3 +43,6 @@ WEDR_MUST_USE int wedr_seal_day(struct wedr_events *s,
 /* retain.c: deletes days, oldest first, as the settings say; never the newest. Adds up what is
  * left. */
 void wedr_retain(struct wedr_events *s, int64_t now_us);
+/* scrub.c: verifies a day when settings.check_days say that it is time, or at once when it is
+ * doubtful; what is damaged is set aside. True: it took its time. */
+bool wedr_scrub_day(struct wedr_events *s, int32_t day, bool doubtful, int64_t now_us);

@@ -74,17 +74,22 @@ static int take_lock(struct wedr_events *s, wedr_handle *ret)
     return err;
 }
 
-static bool is_due(const struct wedr_events_settings *set,
-                   const struct files *f,
-                   size_t i,
-                   uint64_t bytes,
-                   int32_t today)
+/* What is there now, and would be after the days that went. */
+struct room {
+    uint64_t bytes, free_bytes;
+};
+
+static bool
+is_due(const struct wedr_events_settings *set, int32_t day, const struct room *room, int32_t today)
 {
-    if (f->v[i].day >= today) {
+    int64_t age = (int64_t)today - day;
+    if (age <= 0) {
         return false; /* the file that is being written */
     }
-    return (set->retention_days && (int64_t)today - f->v[i].day > (int64_t)set->retention_days) ||
-           (set->retention_bytes && bytes > set->retention_bytes);
+    return (set->retention_days && age > (int64_t)set->retention_days) ||
+           (set->retention_bytes && room->bytes > set->retention_bytes) ||
+           (room->free_bytes < set->retention_free_bytes &&
+            age > (int64_t)set->retention_floor_days);
 }
 
 static void drop(struct wedr_events *s, const struct file *f)
@@ -109,21 +114,26 @@ void wedr_retain(struct wedr_events *s, int64_t now_us)
     const struct wedr_events_settings set = wedr_keep_settings(s);
     struct files f = {.s = s};
     wedr_handle lock = WEDR_HANDLE_NONE;
-    uint64_t bytes = 0, kept = 0;
+    struct room room = {0, UINT64_MAX};
+    uint64_t kept = 0;
     int32_t today = wedr_day_of(now_us), oldest = 0;
     int err = wedr_fs_list(s->dir_handle, add_file, &f);
     for (size_t i = 0; i < f.count; i++) {
-        bytes += f.v[i].bytes;
+        room.bytes += f.v[i].bytes;
+    }
+    if (wedr_fs_free_bytes(s->dir_handle, &room.free_bytes) != WEDR_OK) {
+        room.free_bytes = UINT64_MAX;
     }
     if (err == WEDR_OK && f.count > 1) {
         qsort(f.v, f.count, sizeof(*f.v), compare);
     }
     for (size_t i = 0; err == WEDR_OK && i < f.count; i++) {
-        bool due = is_due(&set, &f, i, bytes, today);
+        bool due = is_due(&set, f.v[i].day, &room, today);
         /* A backup that is being made keeps them all for now. */
         if (due && (lock != WEDR_HANDLE_NONE || take_lock(s, &lock) == WEDR_OK)) {
             drop(s, &f.v[i]);
-            bytes -= f.v[i].bytes;
+            room.bytes -= f.v[i].bytes;
+            room.free_bytes += room.free_bytes < UINT64_MAX - f.v[i].bytes ? f.v[i].bytes : 0;
         } else {
             kept++;
             oldest = kept == 1 ? f.v[i].day : oldest;
@@ -132,7 +142,7 @@ void wedr_retain(struct wedr_events *s, int64_t now_us)
     wedr_fs_close(lock);
     wedr_free(f.v);
     wedr_mutex_lock(s->lock);
-    s->stats.bytes = bytes;
+    s->stats.bytes = room.bytes;
     s->stats.days = kept;
     s->stats.oldest_us = (int64_t)oldest * INT64_C(86400000000);
     wedr_mutex_unlock(s->lock);

@@ -12,7 +12,6 @@
 #include <string.h>
 
 #define IN_ONE_COMMIT 64u
-#define FILES_A_ROUND 64u
 
 /* Columns of BATCH. */
 enum {
@@ -39,12 +38,6 @@ enum {
     "SELECT agent, epoch, stream, seq0, seq1, sha256, n, rejected, bitmap, produced, "       \
     "lost_ring, boot_id, received_at, block, hostname, t_last, arrival FROM batch ORDER BY " \
     "agent %s, epoch %s, stream %s, seq0 %s"
-
-/* What SQLite says of a row that makes no sense is the row's fault, not ours. */
-static bool is_damage(int err)
-{
-    return err == WEDR_E_CORRUPT || err == WEDR_E_BUG;
-}
 
 static int row_by_id(sqlite3 *db, const char *sql, int64_t id, sqlite3_stmt **ret)
 {
@@ -136,7 +129,7 @@ static int moved_block(struct wedr_salvage *w, int64_t id, bool made, int64_t *r
     if (err == WEDR_E_NOENT) {
         err = wedr_sqlite_exec(w->to, "SAVEPOINT parts");
         err = err == WEDR_OK ? wedr_salvage_block(w, id, made, ret_new) : err;
-        if (is_damage(err) && made) {
+        if (wedr_salvage_is_damage(err) && made) {
             err = wedr_sqlite_exec(w->to, "ROLLBACK TO parts");
             err = err == WEDR_OK ? wedr_salvage_remake(w, id, ret_new) : err;
         }
@@ -368,9 +361,9 @@ static int save_batch(struct wedr_salvage *w, sqlite3_stmt *b)
     if (err == WEDR_OK && !there) {
         bool whole = true;
         int copied = copy_place(w, b, &block);
-        err = copied == WEDR_OK   ? insert_batch(w, b, block)
-              : is_damage(copied) ? wedr_sqlite_exec(w->to, "ROLLBACK TO one")
-                                  : copied;
+        err = copied == WEDR_OK                ? insert_batch(w, b, block)
+              : wedr_salvage_is_damage(copied) ? wedr_sqlite_exec(w->to, "ROLLBACK TO one")
+                                               : copied;
         if (err == WEDR_OK && copied != WEDR_OK) {
             err = take_again(w, b, &whole);
         }
@@ -399,12 +392,12 @@ static int save_from(struct wedr_salvage *w, const char *direction, bool *ret_wh
     }
     if (err == WEDR_OK) {
         *ret_whole = rc == SQLITE_DONE;
-        err = rc == SQLITE_DONE || is_damage(wedr_sqlite_error(w->from, rc))
+        err = rc == SQLITE_DONE || wedr_salvage_is_damage(wedr_sqlite_error(w->from, rc))
                   ? WEDR_OK
                   : wedr_sqlite_error(w->from, rc);
     }
     (void)sqlite3_finalize(st);
-    return is_damage(err) && !*ret_whole ? WEDR_OK : err;
+    return wedr_salvage_is_damage(err) && !*ret_whole ? WEDR_OK : err;
 }
 
 /* Facts of the ledger: what can be read from either end. */
@@ -430,7 +423,7 @@ static int save_facts(struct wedr_salvage *w)
         (void)snprintf(sql, sizeof(sql), "SELECT * FROM %s ORDER BY 1 %s, 2 %s", t[0],
                        i % 2 ? "DESC" : "ASC", i % 2 ? "DESC" : "ASC");
         err = wedr_sqlite_copy(w->from, sql, w->to, t[1]);
-        if (is_damage(err)) {
+        if (wedr_salvage_is_damage(err)) {
             w->sums.index_damaged = true;
             err = WEDR_OK;
         }
@@ -456,7 +449,7 @@ static int tell_writer(struct wedr_salvage *w)
     return err;
 }
 
-static int save_all(struct wedr_salvage *w)
+int wedr_salvage_all(struct wedr_salvage *w)
 {
     bool whole = false, back = false;
     int err =
@@ -478,97 +471,4 @@ static int save_all(struct wedr_salvage *w)
         sqlite3_exec(w->to, "ROLLBACK", NULL, NULL, NULL);
     }
     return err == WEDR_OK ? tell_writer(w) : err;
-}
-
-/* The day's file for the rest: made when nothing came since. */
-static int open_fresh(struct wedr_salvage *w, const char *day)
-{
-    char path[WEDR_EVENTS_PATH_MAX + 64];
-    struct wedr_day_handle *h = NULL;
-    (void)snprintf(path, sizeof(path), "%s/%s.db", w->s->dir, day);
-    wedr_mutex_lock(w->s->lock);
-    int err = wedr_embedded_day(w->s, w->day, true, &h, NULL);
-    wedr_mutex_unlock(w->s->lock);
-    return err == WEDR_OK ? wedr_day_open_worker(path, &w->to) : err;
-}
-
-/* "<day>.db.damaged-X" and its log become "<day>.db.salvaged-X". */
-static int put_away(struct wedr_events *s, const char *name)
-{
-    static const char *const suffixes[3] = {"-shm", "-wal", ""};
-    char from[128], to[128];
-    int err = WEDR_OK;
-    for (size_t i = 0; err == WEDR_OK && i < WEDR_ARRAY_COUNT(suffixes); i++) {
-        (void)snprintf(from, sizeof(from), "%.90s%s", name, suffixes[i]);
-        (void)snprintf(to, sizeof(to), "%.13s.salvaged%.60s%s", name,
-                       name + strlen("2026-11-23.db.damaged"), suffixes[i]);
-        err = wedr_fs_rename_at(s->dir_handle, from, to);
-        err = err == WEDR_E_NOENT ? WEDR_OK : err;
-    }
-    return err == WEDR_OK ? wedr_fs_sync(s->dir_handle) : err;
-}
-
-static bool salvage_one(struct wedr_events *s, const char *name, int32_t day)
-{
-    char path[WEDR_EVENTS_PATH_MAX + 160], text[WEDR_DAY_TEXT];
-    struct wedr_salvage w = {.s = s, .day = day};
-    wedr_day_text(day, text);
-    (void)snprintf(path, sizeof(path), "%s/%s", s->dir, name);
-    int err = wedr_salvage_open(path, &w.from);
-    if (is_damage(err)) {
-        w.head_lost = w.sums.index_damaged = true;
-        err = wedr_salvage_first_page(s, name);
-        err = err == WEDR_OK ? wedr_salvage_open(path, &w.from) : err;
-    }
-    if (is_damage(err)) { /* not even its tables can be found */
-        err = WEDR_OK;
-    } else {
-        err = err == WEDR_OK ? open_fresh(&w, text) : err;
-        err = err == WEDR_OK ? save_all(&w) : err;
-    }
-    sqlite3_close(w.from);
-    sqlite3_close(w.to);
-    err = err == WEDR_OK ? put_away(s, name) : err;
-    if (err != WEDR_OK) {
-        wedr_log(ERROR, "events.not_salvaged", WEDR_STR("file", name), WEDR_ERR(err));
-        return false;
-    }
-    wedr_log(ERROR, "events.salvaged", WEDR_STR("file", name), WEDR_U64("batches", w.sums.batches),
-             WEDR_U64("lines", w.sums.lines), WEDR_U64("lost_batches", w.sums.lost_batches),
-             WEDR_U64("lost_lines", w.sums.lost_lines),
-             WEDR_U64("index_damaged", w.sums.index_damaged));
-    return true;
-}
-
-struct damaged {
-    char name[FILES_A_ROUND][96];
-    int32_t day[FILES_A_ROUND];
-    size_t count;
-};
-
-static int add_damaged(void *arg, const char *name)
-{
-    struct damaged *d = arg;
-    size_t len = strlen(name);
-    const char *tail = len > 4 ? name + len - 4 : "";
-    bool part = strcmp(tail, "-wal") == 0 || strcmp(tail, "-shm") == 0;
-    if (!part && d->count < FILES_A_ROUND && len < sizeof(d->name[0]) &&
-        len > strlen("2026-11-23.db.damaged-") &&
-        strncmp(name + WEDR_DAY_TEXT - 1, ".db.damaged-", 12) == 0 &&
-        wedr_day_parse(name, WEDR_DAY_TEXT - 1, &d->day[d->count])) {
-        memcpy(d->name[d->count++], name, len + 1);
-    }
-    return 0;
-}
-
-unsigned wedr_salvage(struct wedr_events *s)
-{
-    unsigned done = 0;
-    struct damaged *d = wedr_alloc(1, sizeof(*d));
-    int err = d ? wedr_fs_list(s->dir_handle, add_damaged, d) : WEDR_E_NOMEM;
-    for (size_t i = 0; err == WEDR_OK && i < d->count; i++) {
-        done += salvage_one(s, d->name[i], d->day[i]);
-    }
-    wedr_free(d);
-    return done;
 }

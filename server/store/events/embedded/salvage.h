@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "core/base/err.h"
 #include "store/events/embedded/embedded.h"
 
 struct wedr_salvage_sums {
@@ -28,6 +29,13 @@ struct wedr_salvage {
  * renamed to "<day>.db.salvaged-*" and never looked at again. Safe to repeat after a crash. The
  * number of files that are done. */
 unsigned wedr_salvage(struct wedr_events *s);
+/* What SQLite says of a row that makes no sense is the row's fault, not ours. */
+static inline bool wedr_salvage_is_damage(int err)
+{
+    return err == WEDR_E_CORRUPT || err == WEDR_E_BUG;
+}
+/* Copies all that can be read of `from` into `to`, the writer learns of it. */
+WEDR_MUST_USE int wedr_salvage_all(struct wedr_salvage *w);
 /* The newest arrival in a file that was set aside; WEDR_E_CORRUPT when it cannot be read. */
 WEDR_MUST_USE int wedr_salvage_arrival(const char *path, int64_t *ret);
 /* A file that was set aside, with its log, for reading. WEDR_E_CORRUPT: its tables cannot be found.
@@ -40,9 +48,10 @@ wedr_salvage_block(struct wedr_salvage *w, int64_t id, bool made, int64_t *ret_n
 /* salvage_parts.c: the same of a merged block whose lines are whole, with columns and filters made
  * anew. WEDR_E_CORRUPT: they are not, or some of its lines had been rejected. */
 WEDR_MUST_USE int wedr_salvage_remake(struct wedr_salvage *w, int64_t id, int64_t *ret_new);
-/* Gives a file of this release whose first page is trashed that of a new one; the old page is kept
- * beside it as "<day>.db.page1-*". */
-WEDR_MUST_USE int wedr_salvage_first_page(struct wedr_events *s, const char *name);
+/* Gives a file whose first page is trashed that of a new one; the old page is kept beside it as
+ * "<day>.db.page1-*". ret_sums: the file's pages have checksums, its newer tables are where the
+ * page says. */
+WEDR_MUST_USE int wedr_salvage_first_page(struct wedr_events *s, const char *name, bool *ret_sums);
 /* salvage_blocks.c: blocks and small batches whose batch row cannot be read. Merged blocks must
  * have the digest in `made`; the others are checked line by line like what comes from an agent. */
 WEDR_MUST_USE int wedr_salvage_nameless(struct wedr_salvage *w);

@@ -9,11 +9,11 @@
 #include "ingest/merge.h"
 #include "ingest/prepared.h"
 #include "ingest/unpack.h"
+#include "store/events/embedded/page_vfs.h"
 #include "store/events/embedded/salvage.h"
 #include <stdio.h>
 #include <string.h>
 
-#define PAGE 16384u
 #define LINE_FIRST (64u << 10)
 #define BUSY_MS 5000
 
@@ -21,9 +21,11 @@
 int wedr_salvage_open(const char *path, sqlite3 **ret)
 {
     sqlite3 *db = NULL;
-    int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW;
     int64_t tables = 0;
-    int err = wedr_sqlite_error(NULL, sqlite3_open_v2(path, &db, flags, NULL));
+    int err = wedr_day_not_empty(path);
+    err = err == WEDR_OK        ? wedr_db_open(path, SQLITE_OPEN_READWRITE, &db)
+          : err == WEDR_E_NOENT ? WEDR_E_CORRUPT
+                                : err;
     if (err == WEDR_OK) {
         sqlite3_busy_timeout(db, BUSY_MS);
         sqlite3_db_config(db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
@@ -167,42 +169,54 @@ int wedr_salvage_remake(struct wedr_salvage *w, int64_t id, int64_t *ret_new)
 
 /* --- The first page. */
 
-static int read_first_page(const char *path, uint8_t ret[PAGE], uint64_t *ret_size)
+#define SAMPLES 64u /* pages that are asked whether the file has sums */
+
+/* What can be seen of a file without its first page. */
+struct shape {
+    uint64_t pages;
+    bool sums;
+    bool packed; /* of a release without sums: VACUUM put its tables elsewhere */
+};
+
+static int read_shape(wedr_handle h, uint8_t page[WEDR_PAGE_LEN], struct shape *ret)
 {
     struct wedr_fs_stat fs = {0};
-    wedr_handle h = WEDR_HANDLE_NONE;
-    size_t n = 0;
-    int err = wedr_fs_open(path, WEDR_FS_READ, 0, &h);
-    err = err == WEDR_OK ? wedr_fs_stat(h, &fs) : err;
-    err = err == WEDR_OK ? wedr_fs_pread(h, ret, PAGE, 0, &n) : err;
-    wedr_fs_close(h);
-    *ret_size = fs.size;
-    return err == WEDR_OK && n != PAGE ? WEDR_E_CORRUPT : err;
+    unsigned read = 0;
+    *ret = (struct shape){.sums = false};
+    int err = wedr_fs_stat(h, &fs);
+    ret->pages = fs.size / WEDR_PAGE_LEN;
+    err = err == WEDR_OK && ret->pages > UINT32_MAX ? WEDR_E_CORRUPT : err;
+    for (uint64_t i = 1; err == WEDR_OK && i < ret->pages && i < SAMPLES; i++, read++) {
+        size_t n = 0;
+        err = wedr_fs_pread(h, page, WEDR_PAGE_LEN, i * WEDR_PAGE_LEN, &n);
+        ret->sums = ret->sums || wedr_page_sum_is_right(page, i + 1);
+        ret->packed = ret->packed || (i == 4 && (page[0] == 5 || page[0] == 13)); /* no index */
+    }
+    ret->sums = ret->sums || read == 0; /* nothing but a log: of today */
+    return err;
 }
 
-/* That of a file that was just made. */
-static int new_first_page(struct wedr_events *s, uint8_t ret[PAGE])
+/* That of a file that was just made, which has the same tables in the same places. */
+static int
+new_first_page(struct wedr_events *s, const struct shape *shape, uint8_t ret[WEDR_PAGE_LEN])
 {
     static const char *const names[] = {"new.tmp", "new.tmp-wal", "new.tmp-shm"};
     char path[WEDR_EVENTS_PATH_MAX + 16];
-    sqlite3 *db = NULL;
-    uint64_t size = 0;
+    wedr_handle h = WEDR_HANDLE_NONE;
+    size_t n = 0;
     (void)snprintf(path, sizeof(path), "%s/new.tmp", s->dir);
-    for (int turn = 0; turn < 2; turn++) {
-        int err = turn == 0 ? WEDR_OK : wedr_day_open(path, &db, NULL);
-        if (turn == 1) {
-            sqlite3_close(db); /* the log goes into the file */
-            err = err == WEDR_OK ? read_first_page(path, ret, &size) : err;
-        }
-        for (size_t i = 0; i < WEDR_ARRAY_COUNT(names); i++) {
-            int gone = wedr_fs_unlink_at(s->dir_handle, names[i]);
-            err = err == WEDR_OK && gone != WEDR_E_NOENT ? gone : err;
-        }
-        if (err != WEDR_OK) {
-            return err;
+    for (size_t i = 0; i < WEDR_ARRAY_COUNT(names); i++) {
+        int gone = wedr_fs_unlink_at(s->dir_handle, names[i]);
+        if (gone != WEDR_OK && gone != WEDR_E_NOENT) {
+            return gone;
         }
     }
-    return WEDR_OK;
+    int err = wedr_day_make_empty(path, shape->sums ? WEDR_DAY_VERSION : 1, shape->packed);
+    err = err == WEDR_OK ? wedr_fs_open(path, WEDR_FS_READ, 0, &h) : err;
+    err = err == WEDR_OK ? wedr_fs_pread(h, ret, WEDR_PAGE_LEN, 0, &n) : err;
+    wedr_fs_close(h);
+    err = err == WEDR_OK ? wedr_fs_unlink_at(s->dir_handle, names[0]) : err;
+    return err == WEDR_OK && n != WEDR_PAGE_LEN ? WEDR_E_BUG : err;
 }
 
 static void put_be32(uint8_t *p, uint32_t v)
@@ -212,28 +226,42 @@ static void put_be32(uint8_t *p, uint32_t v)
     }
 }
 
-int wedr_salvage_first_page(struct wedr_events *s, const char *name)
+/* The old first page is kept beside the file. */
+static int keep_first_page(struct wedr_events *s, const char *name, wedr_handle h, uint8_t *page)
 {
-    char path[WEDR_EVENTS_PATH_MAX + 160], kept[128];
-    uint8_t *pages = wedr_alloc(2, PAGE), *old = pages, *fresh = pages ? pages + PAGE : NULL;
-    uint64_t size = 0;
-    wedr_handle h = WEDR_HANDLE_NONE;
-    (void)snprintf(path, sizeof(path), "%s/%s", s->dir, name);
+    char kept[128];
+    size_t n = 0;
     (void)snprintf(kept, sizeof(kept), "%.13s.page1%.60s", name,
                    name + strlen("2026-11-23.db.damaged"));
-    int err = pages ? read_first_page(path, old, &size) : WEDR_E_NOMEM;
-    err = err == WEDR_OK && size / PAGE > UINT32_MAX ? WEDR_E_CORRUPT : err;
-    err = err == WEDR_OK ? new_first_page(s, fresh) : err;
-    err = err == WEDR_OK ? wedr_fs_replace_at(s->dir_handle, kept, old, PAGE, 0600) : err;
+    int err = wedr_fs_pread(h, page, WEDR_PAGE_LEN, 0, &n);
+    return err == WEDR_OK ? wedr_fs_replace_at(s->dir_handle, kept, page, n, 0600) : err;
+}
+
+int wedr_salvage_first_page(struct wedr_events *s, const char *name, bool *ret_sums)
+{
+    char path[WEDR_EVENTS_PATH_MAX + 160];
+    uint8_t *page = wedr_alloc(1, WEDR_PAGE_LEN);
+    struct shape shape = {0};
+    wedr_handle h = WEDR_HANDLE_NONE;
+    (void)snprintf(path, sizeof(path), "%s/%s", s->dir, name);
+    int err = page ? wedr_fs_open(path, WEDR_FS_READ | WEDR_FS_WRITE, 0, &h) : WEDR_E_NOMEM;
+    err = err == WEDR_OK ? read_shape(h, page, &shape) : err;
+    err = err == WEDR_OK ? keep_first_page(s, name, h, page) : err;
+    err = err == WEDR_OK ? new_first_page(s, &shape, page) : err;
     if (err == WEDR_OK) {
-        put_be32(fresh + 28, (uint32_t)(size / PAGE)); /* pages of the file */
-        memcpy(fresh + 92, fresh + 24, 4);             /* that number holds for this version */
-        memset(fresh + 32, 0, 8);                      /* no list of free pages */
-        err = wedr_fs_open(path, WEDR_FS_READ | WEDR_FS_WRITE, 0, &h);
+        put_be32(page + 28, shape.pages ? (uint32_t)shape.pages : 1);
+        memcpy(page + 92, page + 24, 4); /* that number holds for this version */
+        memset(page + 32, 0, 8);         /* no list of free pages */
+        if (shape.sums) {
+            wedr_page_sum_put(page, 1);
+        }
+        err = wedr_fs_write(h, page, WEDR_PAGE_LEN);
     }
-    err = err == WEDR_OK ? wedr_fs_write(h, fresh, PAGE) : err;
     err = err == WEDR_OK ? wedr_fs_sync(h) : err;
     wedr_fs_close(h);
-    wedr_free(pages);
+    wedr_free(page);
+    if (err == WEDR_OK) {
+        *ret_sums = shape.sums;
+    }
     return err;
 }

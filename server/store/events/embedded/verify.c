@@ -20,6 +20,7 @@
 struct verify {
     const char *folder; /* <data>/events */
     wedr_verify_fn *fn;
+    bool (*end)(void *ctx); /* may be NULL */
     void *ctx;
     struct wedr_verify_sums *sums;
     int32_t days[DAYS_MAX];
@@ -270,6 +271,14 @@ static int check_orphans(struct verify *v)
     return WEDR_OK;
 }
 
+#define STEPS 100 /* of SQLite's machine between two questions whether to end */
+
+static int ask_to_end(void *arg)
+{
+    const struct verify *v = arg;
+    return v->end(v->ctx);
+}
+
 /* All of it as it was at one moment, whatever the server writes meanwhile. */
 static int check_day(struct verify *v, int32_t day)
 {
@@ -284,6 +293,9 @@ static int check_day(struct verify *v, int32_t day)
     if (err == WEDR_E_CORRUPT || err == WEDR_E_VERSION) {
         tell(v, "", err == WEDR_E_VERSION ? "written by a newer program" : "no file of ours");
         return WEDR_OK;
+    }
+    if (err == WEDR_OK && v->end) {
+        sqlite3_progress_handler(v->db, STEPS, ask_to_end, v);
     }
     err = err == WEDR_OK ? wedr_sqlite_exec(v->db, "BEGIN") : err;
     err = err == WEDR_OK ? check_pages(v) : err;
@@ -326,6 +338,28 @@ int wedr_events_verify(const char *data_dir,
                         wedr_err_text(err));
     }
     wedr_fs_close(dir);
+    wedr_free(v);
+    return err;
+}
+
+int wedr_events_verify_day(const char *folder,
+                           int32_t day,
+                           wedr_verify_fn *fn,
+                           bool (*end)(void *ctx),
+                           void *ctx,
+                           struct wedr_verify_sums *ret_sums)
+{
+    struct verify *v = wedr_alloc(1, sizeof(*v));
+    if (!v) {
+        return WEDR_E_NOMEM;
+    }
+    memset(ret_sums, 0, sizeof(*ret_sums));
+    v->folder = folder;
+    v->fn = fn;
+    v->end = end;
+    v->ctx = ctx;
+    v->sums = ret_sums;
+    int err = check_day(v, day);
     wedr_free(v);
     return err;
 }

@@ -8,6 +8,7 @@
 
 #include "core/base/attr.h"
 #include "core/util/errinfo.h"
+#include <stdbool.h>
 #include <stdint.h>
 
 struct wedr_verify_sums {
@@ -29,3 +30,11 @@ WEDR_MUST_USE int wedr_events_verify(const char *data_dir,
                                      void *ctx,
                                      struct wedr_verify_sums *ret_sums,
                                      struct wedr_errinfo *ei);
+/* The same of one day in a folder of day files; end (may be NULL) is asked every few steps, true:
+ * WEDR_E_TIMEOUT. A file that is gone has no problems. */
+WEDR_MUST_USE int wedr_events_verify_day(const char *folder,
+                                         int32_t day,
+                                         wedr_verify_fn *fn,
+                                         bool (*end)(void *ctx),
+                                         void *ctx,
+                                         struct wedr_verify_sums *ret_sums);

@@ -184,7 +184,7 @@ void fx_tamper(struct fx *f, int64_t day_us, const char *sql)
     sqlite3 *db = NULL;
     wedr_day_text(wedr_day_of(day_us), day);
     (void)snprintf(path, sizeof(path), "%s/events/%s.db", f->dir, day);
-    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+    assert_int_equal(wedr_db_open(path, SQLITE_OPEN_READWRITE, &db), WEDR_OK);
     char *err = NULL;
     if (sqlite3_exec(db, sql, NULL, NULL, &err) != SQLITE_OK) {
         fail_msg("%s: %s", sql, err);
