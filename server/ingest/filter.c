@@ -16,6 +16,11 @@
 #define SET_START 16384u
 #define SET_MAX (1u << 23)
 #define WORD_MIN 3u
+#define SHORT_MAX 16u   /* bytes of a key that the memory of known keys can hold */
+#define SHORT_SLOTS 256u
+
+/* What a byte of a value is to the words in it. A letter or digit is in both kinds of word. */
+enum byte_kind { BYTE_NONE, BYTE_MAJOR, BYTE_ALNUM };
 
 /* Set of 64-bit hashes; 0 marks a free place. */
 struct hash_set {
@@ -24,11 +29,19 @@ struct hash_set {
     size_t count;
 };
 
+/* All bytes of a text of 1 .. SHORT_MAX bytes. */
+struct short_text {
+    uint64_t first, last;
+    size_t len; /* 0: free */
+};
+
 struct wedr_filter_builder {
     struct hash_set values; /* raw values seen in this block */
     struct hash_set keys;   /* what goes into the Bloom filter */
     struct wedr_buf lower;
     bool failed;
+    uint8_t kind[256];                    /* enum byte_kind */
+    struct short_text known[SHORT_SLOTS]; /* key names that need no second look */
     uint8_t ngram[WEDR_NGRAM_BYTES];
 };
 
@@ -48,6 +61,16 @@ static uint64_t mix_word(uint64_t h, uint64_t w)
     return rotl(h, 27) * 0x9E3779B185EBCA87ull + 0x85EBCA77C2B2AE63ull;
 }
 
+/* 1 .. 7 bytes, zeros behind them. Loads overlap rather than loop. */
+static uint64_t short_word(const char *s, size_t len)
+{
+    if (len >= 4) {
+        return wedr_le32(s) | (uint64_t)wedr_le32(s + len - 4) << (8u * (len - 4));
+    }
+    return (uint64_t)(uint8_t)s[0] | (uint64_t)(uint8_t)s[len / 2] << (8u * (len / 2)) |
+           (uint64_t)(uint8_t)s[len - 1] << (8u * (len - 1));
+}
+
 uint64_t wedr_filter_hash(const char *s, size_t len)
 {
     uint64_t h = 0x27D4EB2F165667C5ull ^ (uint64_t)len;
@@ -56,9 +79,7 @@ uint64_t wedr_filter_hash(const char *s, size_t len)
         h = mix_word(h, wedr_le64(s + i));
     }
     if (i < len) {
-        uint8_t tail[8] = {0};
-        memcpy(tail, s + i, len - i);
-        h = mix_word(h, wedr_le64(tail));
+        h = mix_word(h, short_word(s + i, len - i));
     }
     h ^= h >> 33;
     h *= 0xFF51AFD7ED558CCDull;
@@ -109,6 +130,14 @@ static bool set_add(struct hash_set *s, uint64_t h, bool *failed)
     return true;
 }
 
+static enum byte_kind kind_of(int c)
+{
+    if ((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9')) {
+        return BYTE_ALNUM;
+    }
+    return c == '.' || c == '_' || c == ':' || c == '-' ? BYTE_MAJOR : BYTE_NONE;
+}
+
 struct wedr_filter_builder *wedr_filter_builder_new(void)
 {
     struct wedr_filter_builder *b = wedr_alloc(1, sizeof(*b));
@@ -116,6 +145,9 @@ struct wedr_filter_builder *wedr_filter_builder_new(void)
         return NULL;
     }
     wedr_buf_init(&b->lower, 64u << 20);
+    for (int c = 0; c < 256; c++) {
+        b->kind[c] = (uint8_t)kind_of(c);
+    }
     if (!set_grow(&b->values) || !set_grow(&b->keys)) {
         wedr_filter_builder_free(b);
         return NULL;
@@ -162,49 +194,73 @@ static const char *to_lower(struct wedr_filter_builder *b, const char *s, size_t
     return (const char *)p;
 }
 
-static bool is_alnum(char c)
+static void add_word(struct wedr_filter_builder *b, const char *s, size_t len)
 {
-    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
+    if (len >= WORD_MIN) {
+        set_add(&b->keys, wedr_filter_hash(s, len), &b->failed);
+    }
 }
 
-static bool is_major(char c)
+/* Words of letters and digits, and words that may have . _ : - in them, in one pass. A word that is
+ * both is added once, and not at all when it is the whole value, which the caller adds. */
+static void add_words(struct wedr_filter_builder *b, const char *s, size_t len)
 {
-    return is_alnum(c) || c == '.' || c == '_' || c == ':' || c == '-';
-}
-
-static void
-add_words(struct wedr_filter_builder *b, const char *s, size_t len, bool (*in_word)(char))
-{
-    size_t start = 0;
+    size_t major = 0, alnum = 0; /* where the words begin that i is in */
     for (size_t i = 0; i <= len; i++) {
-        if (i < len && in_word(s[i])) {
+        uint8_t kind = i < len ? b->kind[(uint8_t)s[i]] : (uint8_t)BYTE_NONE;
+        if (kind == BYTE_ALNUM) {
             continue;
         }
-        if (i - start >= WORD_MIN) {
-            set_add(&b->keys, wedr_filter_hash(s + start, i - start), &b->failed);
+        bool whole = major == 0 && i == len;
+        bool both = major == alnum;
+        if (kind == BYTE_MAJOR || !both) {
+            add_word(b, s + alnum, i - alnum);
         }
-        start = i + 1;
+        if (kind == BYTE_NONE && !whole) {
+            add_word(b, s + major, i - major);
+        }
+        alnum = i + 1;
+        major = kind == BYTE_NONE ? i + 1 : major;
     }
 }
 
 void wedr_filter_add_value(struct wedr_filter_builder *b, const char *s, size_t len)
 {
-    if (len == 0 || !set_add(&b->values, wedr_filter_hash(s, len), &b->failed)) {
+    uint64_t hash = wedr_filter_hash(s, len);
+    if (len == 0 || !set_add(&b->values, hash, &b->failed)) {
         return;
     }
     const char *l = to_lower(b, s, len);
     if (l == NULL) {
         return;
     }
-    set_add(&b->keys, wedr_filter_hash(l, len), &b->failed);
-    add_words(b, l, len, is_major);
-    add_words(b, l, len, is_alnum);
+    set_add(&b->keys, memcmp(l, s, len) == 0 ? hash : wedr_filter_hash(l, len), &b->failed);
+    add_words(b, l, len);
     add_ngrams(b, l, len);
+}
+
+/* True when the block had this key; else it has now. False for a long one. The same keys come in
+ * every line: this is cheaper than to hash them. */
+static bool known_key(struct wedr_filter_builder *b, const char *s, size_t len)
+{
+    if (len > SHORT_MAX) {
+        return false;
+    }
+    uint64_t first = len < 8 ? short_word(s, len) : wedr_le64(s);
+    uint64_t last = len < 8 ? 0 : wedr_le64(s + len - 8);
+    uint64_t mixed = (first ^ rotl(last, 32) ^ len) * 0x9E3779B185EBCA87ull;
+    struct short_text *t = &b->known[mixed >> 56];
+    if (t->first == first && t->last == last && t->len == len) {
+        return true;
+    }
+    *t = (struct short_text){first, last, len};
+    return false;
 }
 
 void wedr_filter_add_key(struct wedr_filter_builder *b, const char *s, size_t len)
 {
-    if (len == 0 || !set_add(&b->values, ~wedr_filter_hash(s, len), &b->failed)) {
+    if (len == 0 || known_key(b, s, len) ||
+        !set_add(&b->values, ~wedr_filter_hash(s, len), &b->failed)) {
         return;
     }
     const char *l = to_lower(b, s, len);

@@ -19,6 +19,7 @@ struct wedr_line_parser {
     wedr_lp_member *m = nullptr;
     size_t count = 0;
     size_t cap = 0;
+    bool escapes = false; /* the line has any: only they can make a NUL character */
     wedr_line_parser() noexcept : parser(WEDR_LINE_CAPACITY)
     {
     }
@@ -27,9 +28,9 @@ struct wedr_line_parser {
 namespace
 {
 
-bool has_nul(const char *s, size_t len)
+bool has_nul(const wedr_line_parser *p, std::string_view s)
 {
-    return len != 0 && memchr(s, 0, len) != nullptr;
+    return p->escapes && !s.empty() && memchr(s.data(), 0, s.size()) != nullptr;
 }
 
 wedr_lp_member *add(wedr_line_parser *p)
@@ -46,12 +47,12 @@ wedr_lp_member *add(wedr_line_parser *p)
     return &p->m[p->count++];
 }
 
-int set_scalar(wedr_lp_member *m, element e)
+int set_scalar(const wedr_line_parser *p, wedr_lp_member *m, element e)
 {
     switch (e.type()) {
     case element_type::STRING: {
         std::string_view s;
-        if (e.get(s) != simdjson::SUCCESS || has_nul(s.data(), s.size())) {
+        if (e.get(s) != simdjson::SUCCESS || has_nul(p, s)) {
             return WEDR_E_FORMAT;
         }
         m->type = WEDR_LP_STR;
@@ -144,7 +145,7 @@ int walk_value(wedr_line_parser *p, element e, std::string_view key, uint8_t sco
             n++;
         }
     } else {
-        return set_scalar(m, e);
+        return set_scalar(p, m, e);
     }
     p->m[self].v = n;
     return rc;
@@ -155,7 +156,7 @@ int walk_object(
 {
     uint64_t n = 0;
     for (simdjson::dom::key_value_pair f : o) {
-        if (has_nul(f.key.data(), f.key.size())) {
+        if (has_nul(p, f.key)) {
             return WEDR_E_FORMAT;
         }
         int rc = walk_value(p, f.value, f.key, scope, parent);
@@ -223,6 +224,7 @@ wedr_line_parse(struct wedr_line_parser *p, const char *s, size_t len, struct we
         return WEDR_E_FORMAT;
     }
     p->count = 0;
+    p->escapes = memchr(s, '\\', len) != nullptr;
     uint64_t n = 0;
     int rc = walk_object(p, o, WEDR_LP_TOP, UINT32_MAX, &n);
     if (rc == WEDR_OK) {

@@ -5,7 +5,6 @@
 #include "ingest/schema_table.h"
 #include <string.h>
 
-#define NEAR_SLOTS 4u      /* keys looked at before the table is asked */
 #define FREE_KEYS_MAX 512u /* keys of a plugin's raw object and everything in it */
 
 static bool lower_hex(const char *s, size_t len)
@@ -16,6 +15,18 @@ static bool lower_hex(const char *s, size_t len)
         }
     }
     return true;
+}
+
+/* A constant number of turns without a way out: made into vector instructions. */
+static bool hex16(const char *s)
+{
+    uint8_t bad = 0;
+    for (size_t i = 0; i < 16; i++) {
+        uint8_t digit = (uint8_t)((uint8_t)s[i] - (uint8_t)'0') > 9;
+        uint8_t letter = (uint8_t)((uint8_t)s[i] - (uint8_t)'a') > 5;
+        bad |= digit & letter;
+    }
+    return bad == 0;
 }
 
 static bool ip_text(const char *s, size_t len)
@@ -36,7 +47,7 @@ static bool text_ok(const struct wedr_schema_slot *s, const struct wedr_lp_membe
     int64_t t;
     switch (s->rule) {
     case WEDR_RULE_HEX16:
-        return m->s_len == 16 && lower_hex(m->s, m->s_len);
+        return m->s_len == 16 && hex16(m->s);
     case WEDR_RULE_TIME:
         return wedr_line_time_parse(m->s, m->s_len, &t);
     case WEDR_RULE_IP:
@@ -132,10 +143,12 @@ const char *wedr_line_envelope_key(size_t i)
     return i < ENV_COUNT ? env_keys[i].key : NULL;
 }
 
-static int env_find(const struct wedr_lp_member *m)
+/* Looks from `from` on, round the end: they mostly come in the table's order. */
+static int env_find(const struct wedr_lp_member *m, int from)
 {
-    for (int i = 0; i < ENV_COUNT; i++) {
-        if (m->key_len == env_keys[i].len && memcmp(m->key, env_keys[i].key, m->key_len) == 0) {
+    for (int n = 0; n < ENV_COUNT; n++) {
+        int i = from + n < ENV_COUNT ? from + n : from + n - ENV_COUNT;
+        if (m->key_len == env_keys[i].len && wedr_schema_same(m->key, env_keys[i].key, m->key_len)) {
             return i;
         }
     }
@@ -152,12 +165,14 @@ static bool member_is(const struct wedr_lp_member *m, const char *text)
 static bool read_envelope(const struct wedr_line *line, const struct wedr_lp_member *env[ENV_COUNT])
 {
     bool good = true;
+    int next = 0;
     for (size_t i = 0; i < line->count; i++) {
         const struct wedr_lp_member *m = &line->m[i];
         if (m->scope != WEDR_LP_TOP) {
             continue;
         }
-        int k = env_find(m);
+        int k = env_find(m, next);
+        next = k + 1;
         if (k < 0 || env[k] != NULL || m->type != env_keys[k].type ||
             (m->type == WEDR_LP_INT && (int64_t)m->v < 0)) {
             good = false;
@@ -231,29 +246,45 @@ static bool check_plugin(const struct wedr_line *line,
 static struct wedr_schema_type *table_of(struct wedr_schema_table *schema,
                                          const struct wedr_lp_member *m)
 {
-    const struct wedr_type_info *info = wedr_type_by_name(m->s, m->s_len);
+    _Atomic uint8_t *near = &schema->near[m->s_len % WEDR_SCHEMA_NEAR];
+    struct wedr_schema_type *t =
+        &schema->type[atomic_load_explicit(near, memory_order_relaxed)];
+    const struct wedr_type_info *info = t->type;
+    if (strlen(info->event_type) != m->s_len || memcmp(info->event_type, m->s, m->s_len) != 0) {
+        info = wedr_type_by_name(m->s, m->s_len);
+    }
     if (info == NULL || info->code >= WEDR_TYPE_CODE_PLUGIN) {
         return NULL;
     }
-    for (size_t i = 0; i < schema->type_count; i++) {
-        if (schema->type[i].type->code == info->code) {
-            return &schema->type[i];
+    for (size_t i = 0; t->type != info && i < schema->type_count && i <= UINT8_MAX; i++) {
+        if (schema->type[i].type == info) {
+            atomic_store_explicit(near, (uint8_t)i, memory_order_relaxed);
+            t = &schema->type[i];
         }
     }
-    return NULL;
+    return t->type == info ? t : NULL;
 }
 
-static struct wedr_schema_slot *
-next_slot(struct wedr_schema_type *t, uint32_t from, const struct wedr_lp_member *m)
+static bool slot_is(const struct wedr_schema_slot *s, const struct wedr_lp_member *m)
 {
-    for (uint32_t i = from; i < from + NEAR_SLOTS && i < t->slot_count; i++) {
-        struct wedr_schema_slot *s = &t->slot[i];
-        if (s->scope == m->scope && s->key_len == m->key_len &&
-            memcmp(s->key, m->key, m->key_len) == 0) {
-            return s;
-        }
+    return s->scope == m->scope && s->key_len == m->key_len &&
+           wedr_schema_same(s->key, m->key, m->key_len);
+}
+
+/* before: index of the slot before it, or the number of slots for the first. */
+static struct wedr_schema_slot *
+next_slot(struct wedr_schema_type *t, size_t before, const struct wedr_lp_member *m)
+{
+    struct wedr_schema_slot *s =
+        &t->slot[atomic_load_explicit(&t->follower[before], memory_order_relaxed)];
+    if (slot_is(s, m)) {
+        return s;
     }
-    return wedr_schema_find(t, m->scope, m->key, m->key_len);
+    s = wedr_schema_find(t, m->scope, m->key, m->key_len);
+    if (s != NULL) {
+        atomic_store_explicit(&t->follower[before], (uint16_t)(s - t->slot), memory_order_relaxed);
+    }
+    return s;
 }
 
 /* The keys of process and raw: each known for this type and OS, once, of the right type; none
@@ -263,11 +294,10 @@ static bool check_fields(struct wedr_schema_type *t,
                          uint8_t os,
                          struct wedr_line_info *ret)
 {
-    bool seen[WEDR_SCHEMA_SLOTS_MAX];
+    uint64_t seen[WEDR_SCHEMA_SLOTS_MAX / 64u] = {0};
     uint32_t required = 0;
-    uint32_t hint = 0;
+    size_t index = t->slot_count;
     bool process_seen = false, process_pid = false;
-    memset(seen, 0, sizeof(seen));
     for (size_t i = 0; i < line->count; i++) {
         const struct wedr_lp_member *m = &line->m[i];
         if (m->scope == WEDR_LP_TOP) {
@@ -277,16 +307,16 @@ static bool check_fields(struct wedr_schema_type *t,
         if (m->scope == WEDR_LP_NESTED) {
             continue; /* list elements: looked at with their list */
         }
-        struct wedr_schema_slot *s = next_slot(t, hint, m);
+        struct wedr_schema_slot *s = next_slot(t, index, m);
         if (s == NULL) {
             return false;
         }
-        size_t index = (size_t)(s - t->slot);
-        hint = (uint32_t)index + 1u;
-        if (seen[index] || (s->os_mask & os) == 0 || !value_ok(s, line, i)) {
+        index = (size_t)(s - t->slot);
+        uint64_t *word = &seen[index / 64u], bit = UINT64_C(1) << (index % 64u);
+        if ((*word & bit) != 0 || (s->os_mask & os) == 0 || !value_ok(s, line, i)) {
             return false;
         }
-        seen[index] = true;
+        *word |= bit;
         required += (s->required_os & os) != 0;
         process_pid = process_pid || (m->scope == WEDR_LP_PROCESS && m->key_len == 3 &&
                                       memcmp(m->key, "pid", 3) == 0);
@@ -365,12 +395,14 @@ int wedr_line_check(const struct wedr_line *line, const char *stream, struct wed
 static void
 read_columns(struct wedr_schema_type *t, const struct wedr_line *line, struct wedr_line_info *ret)
 {
+    size_t index = t->slot_count;
     for (size_t i = 0; i < line->count; i++) {
         const struct wedr_lp_member *m = &line->m[i];
         if (m->scope != WEDR_LP_PROCESS && m->scope != WEDR_LP_RAW) {
             continue;
         }
-        const struct wedr_schema_slot *s = wedr_schema_find(t, m->scope, m->key, m->key_len);
+        const struct wedr_schema_slot *s = next_slot(t, index, m);
+        index = s != NULL ? (size_t)(s - t->slot) : index;
         if (s != NULL && s->column != WEDR_SCHEMA_NO_COLUMN) {
             ret->column[s->column] = m;
         }

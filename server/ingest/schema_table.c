@@ -27,7 +27,7 @@ wedr_schema_find(struct wedr_schema_type *t, uint8_t scope, const char *key, siz
             return NULL;
         }
         struct wedr_schema_slot *s = &t->slot[i - 1u];
-        if (s->scope == scope && s->key_len == len && memcmp(s->key, key, len) == 0) {
+        if (s->scope == scope && s->key_len == len && wedr_schema_same(s->key, key, len)) {
             return s;
         }
     }

@@ -5,12 +5,15 @@
  */
 #pragma once
 
+#include "core/base/endian.h"
 #include "ingest/line_schema.h"
+#include <stdatomic.h>
 
 #define WEDR_SCHEMA_SLOTS_MAX 256u   /* keys of one type, with their _hex, _cut and _code forms */
 #define WEDR_SCHEMA_TABLE_SIZE 1024u /* open addressing, at most a quarter full */
 #define WEDR_SCHEMA_KEY_MAX 64u
 #define WEDR_SCHEMA_NO_COLUMN 0xFFu
+#define WEDR_SCHEMA_NEAR 64u
 
 enum wedr_value_rule {
     WEDR_RULE_ANY,
@@ -36,6 +39,9 @@ struct wedr_schema_slot {
 
 struct wedr_schema_type {
     const struct wedr_type_info *type;
+    /* What stood behind a slot when it was met last, as slot index; the entry behind the last slot
+     * is the first key's. A guess that every line checks: writers keep their order. */
+    _Atomic uint16_t follower[WEDR_SCHEMA_SLOTS_MAX + 1u];
     uint32_t slot_count;
     uint32_t required_linux, required_windows;
     struct wedr_schema_slot slot[WEDR_SCHEMA_SLOTS_MAX];
@@ -44,9 +50,26 @@ struct wedr_schema_type {
 
 struct wedr_schema_table {
     size_t type_count;
-    bool broken;
+    _Atomic uint8_t near[WEDR_SCHEMA_NEAR]; /* by length of the name: the type met last, a guess */
     struct wedr_schema_type type[];
 };
+
+/* memcmp() == 0, without a call, for the short texts that keys are. */
+static inline bool wedr_schema_same(const char *a, const char *b, size_t len)
+{
+    if (len < 4) {
+        return len == 0 || (a[0] == b[0] && a[len / 2] == b[len / 2] && a[len - 1] == b[len - 1]);
+    }
+    if (len < 8) {
+        return wedr_le32(a) == wedr_le32(b) && wedr_le32(a + len - 4) == wedr_le32(b + len - 4);
+    }
+    for (size_t i = 0; i + 8 < len; i += 8) {
+        if (wedr_le64(a + i) != wedr_le64(b + i)) {
+            return false;
+        }
+    }
+    return wedr_le64(a + len - 8) == wedr_le64(b + len - 8);
+}
 
 /* Made on first use; the same for all threads. NULL when out of memory. */
 struct wedr_schema_table *wedr_schema_get(void);
