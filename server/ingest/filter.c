@@ -16,7 +16,7 @@
 #define SET_START 16384u
 #define SET_MAX (1u << 23)
 #define WORD_MIN 3u
-#define SHORT_MAX 16u   /* bytes of a key that the memory of known keys can hold */
+#define SHORT_MAX 16u /* bytes of a key that the memory of known keys can hold */
 #define SHORT_SLOTS 256u
 
 /* What a byte of a value is to the words in it. A letter or digit is in both kinds of word. */

@@ -22,7 +22,7 @@ struct work {
     struct wedr_prepared *p;
     struct wedr_errinfo *ei;
     char *raw;
-    size_t raw_len;
+    size_t raw_len, longest;
     struct wedr_line_parser *parser;
     struct wedr_columns_writer *columns; /* NULL when tiny */
     struct wedr_filter_builder *filter;  /* NULL when tiny */
@@ -50,9 +50,9 @@ static int check_identity(struct work *w)
 }
 
 /* Counts lines and finds the longest. The text must end with a newline. */
-static int measure_lines(struct work *w, size_t *ret_longest)
+static int measure_lines(struct work *w)
 {
-    size_t lines = 0, longest = 0;
+    size_t lines = 0;
     const char *s = w->raw, *end = w->raw + w->raw_len;
     while (s < end) {
         const char *nl = memchr(s, '\n', (size_t)(end - s));
@@ -60,7 +60,7 @@ static int measure_lines(struct work *w, size_t *ret_longest)
             return wedr_fail(w->ei, WEDR_E_FORMAT, "the last line has no newline");
         }
         size_t len = (size_t)(nl - s) + 1;
-        longest = len > longest ? len : longest;
+        w->longest = len > w->longest ? len : w->longest;
         lines++;
         s = nl + 1;
     }
@@ -68,19 +68,17 @@ static int measure_lines(struct work *w, size_t *ret_longest)
         return wedr_fail(w->ei, WEDR_E_RANGE, "%zu lines, the identity says %u", lines,
                          w->b->id.count);
     }
-    *ret_longest = longest > WEDR_LINE_MAX ? WEDR_LINE_MAX : longest;
     return WEDR_OK;
 }
 
 static int begin(struct work *w)
 {
     struct wedr_prepared *p = w->p;
-    size_t longest = 0;
     int rc = wedr_unpack(w->b->z, w->b->z_len, WEDR_BATCH_RAW_ACCEPT, &w->raw, &w->raw_len);
     if (rc != WEDR_OK) {
         return wedr_fail(w->ei, rc, "body is not one whole zstd frame within the limits");
     }
-    rc = measure_lines(w, &longest);
+    rc = measure_lines(w);
     if (rc != WEDR_OK) {
         return rc;
     }
@@ -88,7 +86,7 @@ static int begin(struct work *w)
     p->tiny = w->b->id.count < WEDR_BLOCK_LINES_MIN;
     p->bitmap_len = (w->b->id.count + 7u) / 8u;
     p->bitmap = wedr_alloc(p->bitmap_len, 1);
-    w->parser = wedr_line_parser_new(longest);
+    w->parser = wedr_line_parser_new(w->longest > WEDR_LINE_MAX ? WEDR_LINE_MAX : w->longest);
     w->columns = p->tiny ? NULL : wedr_columns_writer_new(w->b->id.first_seq);
     w->filter = p->tiny ? NULL : wedr_filter_builder_new();
     if (p->bitmap == NULL || w->parser == NULL ||
@@ -217,11 +215,11 @@ static int finish(struct work *w)
         p->bitmap_len = 0;
     }
     if (!p->tiny) {
-        char *scratch = wedr_alloc(w->raw_len + WEDR_LINE_PADDING, 1);
+        char *scratch = wedr_alloc(w->longest + WEDR_LINE_PADDING, 1);
         if (scratch == NULL) {
             return WEDR_E_NOMEM;
         }
-        p->canonical = wedr_text_canonical(w->raw, w->raw_len, w->b->id.count, scratch) != 0;
+        p->canonical = wedr_text_canonical(w->raw, w->raw_len, scratch) != 0;
         wedr_free(scratch);
         int rc = wedr_columns_finish(w->columns, &p->col);
         rc = rc == WEDR_OK ? wedr_filter_finish(w->filter, &p->bloom, &p->ngram) : rc;

@@ -58,6 +58,6 @@ void wedr_line_parser_free(struct wedr_line_parser *p);
 WEDR_MUST_USE int
 wedr_line_parse(struct wedr_line_parser *p, const char *s, size_t len, struct wedr_line *ret_line);
 /* True when the text (any number of lines) has no blank between tokens and only the escapes that
- * our own writer makes, so that a value has one spelling. out: scratch of len bytes +
- * WEDR_LINE_PADDING. lines: newlines in it. */
-int wedr_text_canonical(const char *s, size_t len, size_t lines, char *out);
+ * our own writer makes, so that a value has one spelling. out: scratch of the longest line
+ * + WEDR_LINE_PADDING; both can be read for WEDR_LINE_PADDING bytes behind. */
+int wedr_text_canonical(const char *s, size_t len, char *out);

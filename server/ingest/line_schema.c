@@ -148,7 +148,8 @@ static int env_find(const struct wedr_lp_member *m, int from)
 {
     for (int n = 0; n < ENV_COUNT; n++) {
         int i = from + n < ENV_COUNT ? from + n : from + n - ENV_COUNT;
-        if (m->key_len == env_keys[i].len && wedr_schema_same(m->key, env_keys[i].key, m->key_len)) {
+        if (m->key_len == env_keys[i].len &&
+            wedr_schema_same(m->key, env_keys[i].key, m->key_len)) {
             return i;
         }
     }
@@ -247,8 +248,7 @@ static struct wedr_schema_type *table_of(struct wedr_schema_table *schema,
                                          const struct wedr_lp_member *m)
 {
     _Atomic uint8_t *near = &schema->near[m->s_len % WEDR_SCHEMA_NEAR];
-    struct wedr_schema_type *t =
-        &schema->type[atomic_load_explicit(near, memory_order_relaxed)];
+    struct wedr_schema_type *t = &schema->type[atomic_load_explicit(near, memory_order_relaxed)];
     const struct wedr_type_info *info = t->type;
     if (strlen(info->event_type) != m->s_len || memcmp(info->event_type, m->s, m->s_len) != 0) {
         info = wedr_type_by_name(m->s, m->s_len);

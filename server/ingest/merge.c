@@ -167,8 +167,7 @@ int wedr_merge_finish(struct wedr_merge *m, int level, struct wedr_merged *ret)
     /* The search for needs readable bytes behind the text. */
     rc = rc == WEDR_OK && !wedr_buf_reserve(&m->raw, WEDR_LINE_PADDING) ? WEDR_E_NOMEM : rc;
     if (rc == WEDR_OK) {
-        r->canonical =
-            wedr_text_canonical((const char *)m->raw.p, m->raw.len, r->lines, scratch) != 0;
+        r->canonical = wedr_text_canonical((const char *)m->raw.p, m->raw.len, scratch) != 0;
         rc = wedr_columns_finish(m->columns, &r->col);
     }
     rc = rc == WEDR_OK ? wedr_filter_finish(m->filter, &r->bloom, &r->ngram) : rc;

@@ -16,10 +16,11 @@
 
 static int unpack_known(const void *z, size_t z_len, size_t size, char **ret, size_t *ret_len)
 {
-    char *out = wedr_alloc(size + WEDR_LINE_PADDING, 1);
+    char *out = wedr_realloc(NULL, size + WEDR_LINE_PADDING, 1);
     if (out == NULL) {
         return WEDR_E_NOMEM;
     }
+    memset(out + size, 0, WEDR_LINE_PADDING);
     size_t n = ZSTD_decompress(out, size, z, z_len);
     if (ZSTD_isError(n) || n != size) {
         wedr_free(out);
@@ -38,7 +39,7 @@ unpack_stream(ZSTD_DCtx *ctx, const void *z, size_t z_len, size_t max, char **re
 {
     ZSTD_inBuffer in = {z, z_len, 0};
     size_t cap = max < FIRST_CHUNK ? max : FIRST_CHUNK;
-    char *out = wedr_alloc(cap + WEDR_LINE_PADDING, 1);
+    char *out = wedr_realloc(NULL, cap + WEDR_LINE_PADDING, 1);
     size_t len = 0, left = 1;
     int rc = out == NULL ? WEDR_E_NOMEM : WEDR_OK;
     while (rc == WEDR_OK && left != 0) {
