@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "admin/admin.h"
+#include "admin/commands.h"
 #include "admin/data.h"
 #include "admin/meta.h"
 #include "admin/people.h"
@@ -24,6 +25,7 @@ static const struct wedr_route_table tables[] = {
     {wedr_tail_routes, &wedr_tail_route_count},
     {wedr_tree_routes, &wedr_tree_route_count},
     {wedr_ledger_routes, &wedr_ledger_route_count},
+    {wedr_command_routes, &wedr_command_route_count},
 };
 
 int wedr_admin_routes(struct wedr_route **ret, size_t *ret_count)

@@ -6,6 +6,7 @@
 #include "core/util/log.h"
 #include "fleet/fleet.h"
 #include "wedr/plat/time.h"
+#include <stdio.h>
 #include <string.h>
 
 static void refuse_peer(struct wedr_server *s, struct wedr_request *rq, int status, const char *why)
@@ -28,6 +29,9 @@ void wedr_api_authenticate(struct wedr_server *s, struct wedr_request *rq)
                     "the client certificate is not valid: unknown issuer, out of its time, or not "
                     "for clients");
         return;
+    }
+    if (!rq->path_id[0]) { /* a path without {id}: whoever the certificate names */
+        (void)snprintf(rq->path_id, sizeof(rq->path_id), "%.36s", p->common_name);
     }
     if (strcmp(p->common_name, rq->path_id) != 0) {
         refuse_peer(s, rq, 403, "the client certificate belongs to another agent");
@@ -82,10 +86,12 @@ static void put_text(struct wedr_json *j, const char *key, const char *s)
     wedr_json_str(j, s, strlen(s));
 }
 
-static void put_rules_key(struct wedr_json *j, const struct wedr_server *s)
+static void put_keys(struct wedr_json *j, const struct wedr_server *s)
 {
     wedr_json_key(j, "rules_key");
     wedr_json_hex(j, s->d.rules_public, sizeof(s->d.rules_public));
+    wedr_json_key(j, "command_key");
+    wedr_json_hex(j, s->d.command_public, sizeof(s->d.command_public));
 }
 
 static void answer_enrolled(struct wedr_server *s,
@@ -100,7 +106,7 @@ static void answer_enrolled(struct wedr_server *s,
     put_text(&j, "agent_id", id);
     put_text(&j, "cert_pem", cert_pem);
     put_text(&j, "ca_pem", wedr_ca_pem(s->d.ca));
-    put_rules_key(&j, s);
+    put_keys(&j, s);
     wedr_json_key(&j, "checkin_interval_seconds");
     wedr_json_u64(&j, s->d.cfg->checkin_interval_s);
     wedr_json_obj_end(&j);
@@ -227,7 +233,7 @@ void wedr_api_renew(void *arg, struct wedr_request *rq)
         wedr_json_init(&j, mem, sizeof(mem));
         wedr_json_obj_begin(&j);
         put_text(&j, "cert_pem", (const char *)cert_pem.p);
-        put_rules_key(&j, s);
+        put_keys(&j, s);
         wedr_json_obj_end(&j);
         wedr_buf_add(&rq->answer, mem, wedr_json_len(&j));
         wedr_answer_json(rq, 200);
@@ -244,7 +250,7 @@ void wedr_api_heartbeat(void *arg, struct wedr_request *rq)
 {
     struct wedr_server *s = arg;
     struct wedr_errinfo ei = {""};
-    char mem[512];
+    char mem[WEDR_HEARTBEAT_ANSWER_MAX];
     struct wedr_json j;
     struct wedr_fleet_heartbeat *hb = wedr_alloc(1, sizeof(*hb));
     wedr_api_adopt_certificate(s, rq);
@@ -277,6 +283,11 @@ void wedr_api_heartbeat(void *arg, struct wedr_request *rq)
     wedr_json_key(&j, "next_checkin_seconds");
     wedr_json_u64(&j, s->d.cfg->checkin_interval_s);
     wedr_api_rules_offer(s, rq, &j);
+    err = wedr_api_commands_offer(s, rq->agent.agent_id, rq->agent.sign_public, now, &j);
+    if (err != WEDR_OK) { /* they wait for the next one */
+        wedr_log(ERROR, "command.not_offered", WEDR_STR("agent", rq->agent.agent_id),
+                 WEDR_ERR(err));
+    }
     wedr_json_obj_end(&j);
     wedr_buf_add(&rq->answer, mem, wedr_json_len(&j));
     wedr_answer_json(rq, 200);

@@ -47,6 +47,8 @@ struct wedr_server_deps {
     struct wedr_ca *ca;                         /* borrowed */
     struct wedr_detect *detect;                 /* borrowed; NULL: nothing is detected */
     uint8_t rules_public[WEDR_SIGN_PUBLIC_LEN]; /* of the key that signs bundles */
+    /* Of the key that signs commands; both halves. Whoever fills this in wipes it. */
+    uint8_t command_public[WEDR_SIGN_PUBLIC_LEN], command_secret[WEDR_SIGN_SECRET_LEN];
 };
 
 /* Listens and serves. ret_address ("127.0.0.1:8443") has room for 64 bytes. */

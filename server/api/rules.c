@@ -118,4 +118,6 @@ void wedr_api_rules_offer(struct wedr_server *s, const struct wedr_request *rq, 
     wedr_json_key(j, "size");
     wedr_json_u64(j, row.size);
     wedr_json_obj_end(j);
+    wedr_json_key(j, "current_profile_version");
+    wedr_json_u64(j, row.serial);
 }

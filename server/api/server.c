@@ -6,6 +6,7 @@
 #include "core/base/err.h"
 #include "core/util/alloc.h"
 #include "core/util/log.h"
+#include "fleet/control.h"
 #include "fleet/fleet.h"
 #include "wedr/plat/net.h"
 #include "wedr/plat/proc.h"
@@ -79,6 +80,28 @@ const struct wedr_route wedr_agent_routes[] = {
      .auth = WEDR_ROUTE_AGENT,
      .lane = WEDR_RUN_CONTROL,
      .run = wedr_api_rules},
+    {.method = "POST",
+     .pattern = "/api/v1/agents/{id}/commands/{command}/ack",
+     .auth = WEDR_ROUTE_AGENT,
+     .lane = WEDR_RUN_CONTROL,
+     .body_max = WEDR_FLEET_BODY_MAX,
+     .run = wedr_api_command_ack},
+    {.method = "GET",
+     .pattern = "/api/v1/agents/{id}/profile",
+     .auth = WEDR_ROUTE_AGENT,
+     .lane = WEDR_RUN_CONTROL,
+     .run = wedr_api_profile},
+    {.method = "GET",
+     .pattern = "/api/v1/profiles/{profile}/template",
+     .auth = WEDR_ROUTE_AGENT,
+     .lane = WEDR_RUN_CONTROL,
+     .run = wedr_api_template},
+    {.method = "POST",
+     .pattern = "/api/v1/agents/{id}/alerts",
+     .auth = WEDR_ROUTE_AGENT,
+     .lane = WEDR_RUN_CONTROL,
+     .body_max = WEDR_FLEET_ALERTS_BODY_MAX,
+     .run = wedr_api_alerts},
     {.method = "POST",
      .pattern = "/api/v1/agents/{id}/logs",
      .auth = WEDR_ROUTE_AGENT,
@@ -350,8 +373,9 @@ void wedr_server_stop(struct wedr_server *s, uint32_t grace_ms)
     wedr_fs_close(s->listener);
     wedr_limit_free(s->enroll_limit);
     wedr_api_rules_fini(s);
+    wedr_api_profile_fini(s);
     wedr_free(s->routes);
     wedr_static_free(s->files);
     wedr_admin_stop(s);
-    wedr_free(s);
+    wedr_free_secret(s, sizeof(*s));
 }

@@ -22,6 +22,13 @@ struct wedr_cached_bundle {
     uint64_t used;
 };
 
+/* A profile's template as it was first asked for after a publishing; profile.c. */
+struct wedr_cached_template {
+    char sha256[65]; /* of the bundle that was published with it */
+    struct wedr_shared *bytes;
+    uint64_t used;
+};
+
 /* What the interface for people keeps in memory; admin/auth.c. */
 struct wedr_people_live {
     struct wedr_mutex *lock; /* of what follows */
@@ -53,6 +60,7 @@ struct wedr_server {
      * makes it stricter. */
     _Atomic uint64_t agent_bytes[WEDR_AGENT_SLOTS];
     struct wedr_cached_bundle bundles[WEDR_BUNDLES_CACHED]; /* of the control thread */
+    struct wedr_cached_template templates[WEDR_BUNDLES_CACHED];
     uint64_t bundle_clock;
 };
 
@@ -74,6 +82,21 @@ void wedr_api_rules_offer(struct wedr_server *s,
                           const struct wedr_request *rq,
                           struct wedr_json *j);
 void wedr_api_rules_fini(struct wedr_server *s);
+/* commands.c: what people want an agent to do. */
+#define WEDR_HEARTBEAT_ANSWER_MAX 16384u
+/* Adds "pending_commands" to an answer, each signed; what is in it counts as sent. */
+WEDR_MUST_USE int wedr_api_commands_offer(struct wedr_server *s,
+                                          const char *agent_id,
+                                          const uint8_t sign_public[WEDR_SIGN_PUBLIC_LEN],
+                                          int64_t now_us,
+                                          struct wedr_json *j);
+void wedr_api_command_ack(void *arg, struct wedr_request *rq);
+/* profile.c */
+void wedr_api_profile(void *arg, struct wedr_request *rq);
+void wedr_api_template(void *arg, struct wedr_request *rq);
+void wedr_api_profile_fini(struct wedr_server *s);
+/* alerts.c */
+void wedr_api_alerts(void *arg, struct wedr_request *rq);
 /* logs.c */
 void wedr_api_logs_begin(void *arg, struct wedr_request *rq);
 void wedr_api_logs(void *arg, struct wedr_request *rq);

@@ -12,7 +12,8 @@
 #define KEY_TRIES 1000
 #define RULES_TRIES 6000
 #define LOCK_WAIT_MS 10u
-#define FILE_NAME "rules.key"
+#define RULES_FILE "rules.key"
+#define COMMAND_FILE "command.key"
 
 static int lock_file(wedr_handle dir, const char *name, int tries, wedr_handle *ret_lock)
 {
@@ -53,6 +54,7 @@ static int check_pair(const uint8_t secret[WEDR_SIGN_SECRET_LEN], uint8_t pub[WE
 }
 
 static int load_or_make(wedr_handle dir,
+                        const char *name,
                         uint8_t secret[WEDR_SIGN_SECRET_LEN],
                         uint8_t pub[WEDR_SIGN_PUBLIC_LEN],
                         struct wedr_errinfo *ei)
@@ -60,13 +62,13 @@ static int load_or_make(wedr_handle dir,
     wedr_handle f = WEDR_HANDLE_NONE;
     struct wedr_fs_stat st;
     size_t n = 0;
-    int err = wedr_fs_open_at(dir, FILE_NAME, WEDR_FS_READ, 0, &f);
+    int err = wedr_fs_open_at(dir, name, WEDR_FS_READ, 0, &f);
     if (err == WEDR_E_NOENT) {
         wedr_sign_keypair(pub, secret);
-        return wedr_fs_replace_at(dir, FILE_NAME, secret, WEDR_SIGN_SECRET_LEN, 0600);
+        return wedr_fs_replace_at(dir, name, secret, WEDR_SIGN_SECRET_LEN, 0600);
     }
     if (err == WEDR_OK) {
-        err = wedr_secret_file_check(f, FILE_NAME, ei);
+        err = wedr_secret_file_check(f, name, ei);
     }
     err = err == WEDR_OK ? wedr_fs_stat(f, &st) : err;
     err = err == WEDR_OK ? wedr_fs_pread(f, secret, WEDR_SIGN_SECRET_LEN, 0, &n) : err;
@@ -77,10 +79,11 @@ static int load_or_make(wedr_handle dir,
     return err;
 }
 
-int wedr_rules_key_open(const char *data_dir,
-                        uint8_t ret_secret[WEDR_SIGN_SECRET_LEN],
-                        uint8_t ret_public[WEDR_SIGN_PUBLIC_LEN],
-                        struct wedr_errinfo *ei)
+static int open_key(const char *data_dir,
+                    const char *name,
+                    uint8_t ret_secret[WEDR_SIGN_SECRET_LEN],
+                    uint8_t ret_public[WEDR_SIGN_PUBLIC_LEN],
+                    struct wedr_errinfo *ei)
 {
     char path[1024] = "";
     struct wedr_errinfo why = {""};
@@ -88,7 +91,7 @@ int wedr_rules_key_open(const char *data_dir,
     uint8_t secret[WEDR_SIGN_SECRET_LEN], pub[WEDR_SIGN_PUBLIC_LEN];
     int err = open_folder(data_dir, path, sizeof(path), &dir);
     err = err == WEDR_OK ? lock_file(dir, "lock", KEY_TRIES, &lock) : err;
-    err = err == WEDR_OK ? load_or_make(dir, secret, pub, &why) : err;
+    err = err == WEDR_OK ? load_or_make(dir, name, secret, pub, &why) : err;
     wedr_fs_close(lock);
     wedr_fs_close(dir);
     if (err == WEDR_OK) {
@@ -100,7 +103,23 @@ int wedr_rules_key_open(const char *data_dir,
         return err;
     }
     return why.text[0] ? wedr_fail(ei, err, "%s/%s", path, why.text)
-                       : wedr_fail(ei, err, "%s/" FILE_NAME ": %s", path, wedr_err_text(err));
+                       : wedr_fail(ei, err, "%s/%s: %s", path, name, wedr_err_text(err));
+}
+
+int wedr_rules_key_open(const char *data_dir,
+                        uint8_t ret_secret[WEDR_SIGN_SECRET_LEN],
+                        uint8_t ret_public[WEDR_SIGN_PUBLIC_LEN],
+                        struct wedr_errinfo *ei)
+{
+    return open_key(data_dir, RULES_FILE, ret_secret, ret_public, ei);
+}
+
+int wedr_command_key_open(const char *data_dir,
+                          uint8_t ret_secret[WEDR_SIGN_SECRET_LEN],
+                          uint8_t ret_public[WEDR_SIGN_PUBLIC_LEN],
+                          struct wedr_errinfo *ei)
+{
+    return open_key(data_dir, COMMAND_FILE, ret_secret, ret_public, ei);
 }
 
 int wedr_rules_lock(const char *data_dir, wedr_handle *ret_lock, struct wedr_errinfo *ei)

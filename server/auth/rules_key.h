@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * server/auth/rules_key.h — the Ed25519 key that signs rule bundles: made at first use,
- * <data>/pki/rules.key (0600, 64 bytes: seed and public key). Agents learn the public key when they
- * enrol. Any thread.
+ * server/auth/rules_key.h — the Ed25519 keys that sign rule bundles and commands: made at first
+ * use, <data>/pki/rules.key and command.key (0600, 64 bytes: seed and public key). Agents learn the
+ * public keys when they enrol. Any thread.
  */
 #pragma once
 
@@ -19,6 +19,12 @@ WEDR_MUST_USE int wedr_rules_key_open(const char *data_dir,
                                       uint8_t ret_secret[WEDR_SIGN_SECRET_LEN],
                                       uint8_t ret_public[WEDR_SIGN_PUBLIC_LEN],
                                       struct wedr_errinfo *ei);
+
+/* The same for the key that signs commands to agents. */
+WEDR_MUST_USE int wedr_command_key_open(const char *data_dir,
+                                        uint8_t ret_secret[WEDR_SIGN_SECRET_LEN],
+                                        uint8_t ret_public[WEDR_SIGN_PUBLIC_LEN],
+                                        struct wedr_errinfo *ei);
 
 /* Rules are read, compiled and stored by several programs; whoever changes or publishes them holds
  * this lock from before it reads until it has stored. Waits up to a minute: WEDR_E_BUSY. Closing

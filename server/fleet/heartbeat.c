@@ -143,6 +143,14 @@ static int check_rest(const json_t *o, struct wedr_errinfo *ei)
     if (metrics && !json_is_object(metrics)) {
         return wedr_fail(ei, WEDR_E_FORMAT, "\"metrics\" must be an object");
     }
+    const json_t *boot = json_object_get(o, "boot_id");
+    const json_t *commands = json_object_get(o, "commands");
+    if (boot && json_string_length(boot) != (size_t)2 * WEDR_BOOT_ID_LEN) {
+        return wedr_fail(ei, WEDR_E_FORMAT, "\"boot_id\" must be 32 hex digits");
+    }
+    if (commands && (!json_is_array(commands) || json_array_size(commands) > LIST_MAX)) {
+        return wedr_fail(ei, WEDR_E_FORMAT, "\"commands\" must be a list of at most %u", LIST_MAX);
+    }
     int err = check_rules(json_object_get(o, "rules"), ei);
     if (err == WEDR_OK) {
         err = check_list(o, "modules_loaded", "id", "version", ei);
@@ -155,10 +163,10 @@ int wedr_fleet_heartbeat_parse(const void *body,
                                struct wedr_fleet_heartbeat *ret,
                                struct wedr_errinfo *ei)
 {
-    static const char *const keys[] = {
-        "status",         "agent_version", "last_rule_version", "profile_version",
-        "modules_loaded", "rule_errors",   "metrics",           "health",
-        "streams",        "rules"};
+    static const char *const keys[] = {"status",          "agent_version",  "last_rule_version",
+                                       "profile_version", "modules_loaded", "rule_errors",
+                                       "metrics",         "health",         "streams",
+                                       "rules",           "boot_id",        "commands"};
     json_t *o = len <= WEDR_FLEET_BODY_MAX ? wedr_fleet_load(body, len, DEPTH_MAX, ei) : NULL;
     if (!o) {
         return WEDR_E_FORMAT;

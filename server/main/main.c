@@ -203,6 +203,16 @@ static int first_admin(const char *data, struct wedr_state *state)
     return err;
 }
 
+static int open_keys(const char *data,
+                     struct wedr_server_deps *d,
+                     uint8_t ret_rules_secret[WEDR_SIGN_SECRET_LEN],
+                     struct wedr_errinfo *ei)
+{
+    int err = wedr_rules_key_open(data, ret_rules_secret, d->rules_public, ei);
+    return err == WEDR_OK ? wedr_command_key_open(data, d->command_secret, d->command_public, ei)
+                          : err;
+}
+
 static int cmd_serve(const struct wedr_server_args *a)
 {
     static struct wedr_server_cfg cfg;
@@ -229,7 +239,7 @@ static int cmd_serve(const struct wedr_server_args *a)
         err = wedr_ca_open(a->data, &d.ca, &ei);
     }
     if (err == WEDR_OK) {
-        err = wedr_rules_key_open(a->data, secret, d.rules_public, &ei);
+        err = open_keys(a->data, &d, secret, &ei);
     }
     if (err == WEDR_OK) {
         err = d.state_ops->open(a->data, &d.state, &ei);
@@ -261,6 +271,7 @@ static int cmd_serve(const struct wedr_server_args *a)
     if (d.state) {
         d.state_ops->close(d.state);
     }
+    wedr_wipe(d.command_secret, sizeof(d.command_secret));
     wedr_ca_close(d.ca);
     wedr_fs_close(stop);
     return code;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * server/store/state.h — state of the server: agents, enrolment tokens, heartbeats; rules
- * (state_rules.h), what they found (state_detect.h), what people make of it (state_triage.h).
+ * (state_rules.h), what they found (state_detect.h), what people make of it (state_triage.h), what
+ * they tell agents to do (state_command.h).
  * Backends: SQLite (state.db, versioned migrations); PostgreSQL later. Thread-safe: calls are
  * serialised inside; each is durable when it returns.
  */
@@ -9,6 +10,7 @@
 
 #include "core/base/attr.h"
 #include "core/util/errinfo.h"
+#include "store/state_command.h"
 #include "store/state_detect.h"
 #include "store/state_people.h"
 #include "store/state_rules.h"
@@ -44,6 +46,7 @@ struct wedr_state_ops {
     const struct wedr_state_detect_ops *detect;
     const struct wedr_state_people_ops *people;
     const struct wedr_state_triage_ops *triage;
+    const struct wedr_state_command_ops *command;
     int (*open)(const char *data_dir, struct wedr_state **ret, struct wedr_errinfo *ei);
     void (*close)(struct wedr_state *s);
     /* Stores only a keyed hash of the token text. Its agents get the group "default". */

@@ -85,7 +85,7 @@ struct wedr_detect_step {
     const struct wedr_process_row *processes;
     size_t process_count;
     int64_t now_us;
-    int64_t cursor;
+    int64_t cursor; /* < 0: stays as it is */
     /* Set by apply. */
     uint64_t alerts_new, alerts_again, alerts_dropped, processes_dropped;
     uint64_t alert_bytes_dropped, evidence_cut; /* cut: lines that were not kept */

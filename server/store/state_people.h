@@ -32,7 +32,7 @@ struct wedr_state;
 struct wedr_audit {
     int64_t ts_us;
     const char *actor;      /* user name; "" unknown */
-    const char *actor_kind; /* "user", "token", "command", "server" */
+    const char *actor_kind; /* "user", "token", "command", "server", "agent" */
     const char *address;    /* "" none */
     const char *action;     /* "user.create": what, then what was done */
     const char *object;     /* "user:7" */

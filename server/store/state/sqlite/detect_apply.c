@@ -405,7 +405,7 @@ static int apply(struct work *w)
     for (size_t i = 0; err == WEDR_OK && i < w->step->process_count; i++) {
         err = put_process(w, &w->step->processes[i]);
     }
-    if (err == WEDR_OK) {
+    if (err == WEDR_OK && w->step->cursor >= 0) {
         err = wedr_state_run(w->s->writer, NULL,
                              "INSERT INTO cursor(name,position) VALUES('detect',?1) ON "
                              "CONFLICT(name) DO UPDATE SET position=?1",

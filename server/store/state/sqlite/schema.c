@@ -129,6 +129,15 @@ static const char *const migrations[] = {
     "ALTER TABLE agent ADD COLUMN address TEXT NOT NULL DEFAULT '';"
     "ALTER TABLE agent ADD COLUMN version INTEGER NOT NULL DEFAULT 1;"
     "CREATE INDEX agent_group ON agent(endpoint_group);",
+    /* 7: commands to agents (state: enum wedr_command_state) */
+    "CREATE TABLE command(row INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE,"
+    " agent_id TEXT NOT NULL REFERENCES agent(agent_id) ON DELETE CASCADE, type TEXT NOT NULL,"
+    " payload TEXT NOT NULL, created_by TEXT NOT NULL, state INTEGER NOT NULL DEFAULT 0,"
+    " counter INTEGER NOT NULL, created_us INTEGER NOT NULL, expires_us INTEGER NOT NULL,"
+    " sent_us INTEGER NOT NULL DEFAULT 0, done_us INTEGER NOT NULL DEFAULT 0, result TEXT,"
+    " UNIQUE(agent_id, counter));"
+    "CREATE INDEX command_open ON command(agent_id, counter) WHERE state<2;"
+    "CREATE INDEX command_agent ON command(agent_id, row);",
 };
 
 static int read_version(sqlite3 *db, int *ret)

@@ -7,6 +7,7 @@
 #include "core/base/err.h"
 #include "core/util/alloc.h"
 #include "core/util/obj.h"
+#include "store/state/sqlite/command.h"
 #include "store/state/sqlite/db.h"
 #include "store/state/sqlite/detect.h"
 #include "store/state/sqlite/people.h"
@@ -452,6 +453,7 @@ const struct wedr_state_ops wedr_state_sqlite = {
     .detect = &wedr_state_detect_sqlite,
     .people = &wedr_state_people_sqlite,
     .triage = &wedr_state_triage_sqlite,
+    .command = &wedr_state_command_sqlite,
     .open = state_open,
     .close = state_close,
     .token_add = state_token_add,
