@@ -215,9 +215,10 @@ static void change_of_user_has_both_sides(void **state)
     assert_int_equal(rec_uint(v, "old_uid"), 0);
     (void)close(ends[3]);
     assert_int_equal(waitpid(pid, NULL, 0), pid);
-    size_t n = rig_count(&s->rig, WEDR_EV_CREDENTIAL_CHANGE, pid);
-    v = rig_wait(&s->rig, WEDR_EV_CREDENTIAL_CHANGE, pid, n - 1);
-    assert_non_null(v);
+    if (rec_uint(v, "uid") == 0) {
+        v = rig_wait(&s->rig, WEDR_EV_CREDENTIAL_CHANGE, pid, 1);
+        assert_non_null(v);
+    }
     assert_int_equal(rec_uint(v, "uid"), 65534);
 }
 

@@ -58,8 +58,31 @@ struct io_link {
     int old_dfd, new_dfd, flags;
     struct filename *oldpath, *newpath;
 };
+/* The same from 7.0 on: the pointer got a coat, its first and only member. */
+struct delayed_filename {
+    struct filename *__incomplete_filename;
+};
+struct io_open___delayed {
+    struct delayed_filename filename;
+};
+struct io_rename___delayed {
+    struct delayed_filename oldpath, newpath;
+};
+struct io_unlink___delayed {
+    struct delayed_filename filename;
+};
+struct io_link___delayed {
+    struct delayed_filename oldpath, newpath;
+};
 
 #pragma clang attribute pop
+
+/* The address of the kernel's copy of a name that a request bears in `field`. */
+#define NAME_IN(kind, request, field)                                                             \
+    ((u64)(bpf_core_type_exists(struct delayed_filename)                                          \
+               ? BPF_CORE_READ((struct kind##___delayed *)(request), field.__incomplete_filename, \
+                               name)                                                              \
+               : BPF_CORE_READ((struct kind *)(request), field, name)))
 
 SEC("tp_btf/io_uring_create")
 int BPF_PROG(wedr_uring_new, int fd, void *ring, u32 entries, u32 completions, u32 flags)
@@ -89,7 +112,7 @@ static __always_inline bool open_asked(struct named *n, u64 request)
     n->op = create ? WEDR_FILE_OP_CREATE : WEDR_FILE_OP_WRITE;
     n->follow = !(flags & O_NOFOLLOW) && !create;
     n->dirfd = BPF_CORE_READ(o, dfd);
-    n->name = (u64)BPF_CORE_READ(o, filename, name);
+    n->name = NAME_IN(io_open, request, filename);
     n->detail = flags;
     return flags & (O_WRONLY | O_RDWR | O_CREAT | O_TRUNC);
 }
@@ -99,9 +122,9 @@ static __always_inline void rename_asked(struct named *n, u64 request)
     struct io_rename *r = (struct io_rename *)request;
     n->op = WEDR_FILE_OP_RENAME;
     n->dirfd = BPF_CORE_READ(r, new_dfd);
-    n->name = (u64)BPF_CORE_READ(r, newpath, name);
+    n->name = NAME_IN(io_rename, request, newpath);
     n->origin_dirfd = BPF_CORE_READ(r, old_dfd);
-    n->origin = (u64)BPF_CORE_READ(r, oldpath, name);
+    n->origin = NAME_IN(io_rename, request, oldpath);
 }
 
 static __always_inline bool unlink_asked(struct named *n, u64 request)
@@ -109,7 +132,7 @@ static __always_inline bool unlink_asked(struct named *n, u64 request)
     struct io_unlink *u = (struct io_unlink *)request;
     n->op = WEDR_FILE_OP_DELETE;
     n->dirfd = BPF_CORE_READ(u, dfd);
-    n->name = (u64)BPF_CORE_READ(u, filename, name);
+    n->name = NAME_IN(io_unlink, request, filename);
     return !(BPF_CORE_READ(u, flags) & AT_REMOVEDIR);
 }
 
@@ -120,9 +143,9 @@ static __always_inline void link_asked(struct named *n, u64 request, u32 op)
     n->op = op;
     n->follow = (u32)((BPF_CORE_READ(l, flags) & AT_SYMLINK_FOLLOW) != 0) << ORIGIN;
     n->dirfd = BPF_CORE_READ(l, new_dfd);
-    n->name = (u64)BPF_CORE_READ(l, newpath, name);
+    n->name = NAME_IN(io_link, request, newpath);
     n->origin_dirfd = BPF_CORE_READ(l, old_dfd);
-    n->origin = (u64)BPF_CORE_READ(l, oldpath, name);
+    n->origin = NAME_IN(io_link, request, oldpath);
 }
 
 /* False for requests that are not about files, or change none. */
