@@ -5,6 +5,7 @@
 #include "core/util/alloc.h"
 #include "core/util/log.h"
 #include "logfile.h"
+#include "wedr/plat/proc.h"
 #include "wedr/plat/svc.h"
 #include "wedr/plat/time.h"
 #include <stdio.h>
@@ -319,6 +320,7 @@ static void clean_up(struct holder *h)
 
 int wedr_holder_run(const struct wedr_run_args *args, struct wedr_errinfo *ei)
 {
+    wedr_heap_frugal(); /* the children inherit it */
     struct holder *h = (struct holder *)wedr_alloc(1, sizeof(*h));
     if (!h) {
         (void)wedr_fail(ei, WEDR_E_NOMEM, "out of memory");

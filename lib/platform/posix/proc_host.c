@@ -13,6 +13,10 @@
 
 #ifdef __GLIBC__
 int malloc_trim(size_t pad); /* <malloc.h> names what tools/banned.h forbids */
+int mallopt(int param, int value);
+#    define MALLOPT_MMAP_THRESHOLD (-3)
+#    define MALLOPT_ARENA_MAX (-8)
+#    define LARGE_BYTES (128 << 10)
 #endif
 
 /* The beginning of a small text file; "" and false when it cannot be read. */
@@ -98,6 +102,16 @@ int wedr_host_info(struct wedr_host *ret)
         *ret = h;
     }
     return err;
+}
+
+void wedr_heap_frugal(void)
+{
+#ifdef __GLIBC__
+    /* Set, it stays: otherwise the first large block that is freed raises it, and from then on such
+     * blocks leave holes in the heap, and zeroed tables are written page by page. */
+    (void)mallopt(MALLOPT_MMAP_THRESHOLD, LARGE_BYTES);
+    (void)mallopt(MALLOPT_ARENA_MAX, 1);
+#endif
 }
 
 void wedr_heap_trim(void)

@@ -4,6 +4,7 @@
 #include "core/base/err.h"
 #include "core/util/alloc.h"
 #include "enrich/packages_i.h"
+#include "wedr/plat/proc.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -184,6 +185,7 @@ static int read_database(struct wedr_packages *p, int (*read)(const char *, stru
     }
     index_drop(&p->x);
     p->x = x;
+    wedr_heap_trim();
     return WEDR_OK;
 }
 

@@ -5,7 +5,8 @@
 #include "core/util/alloc.h"
 #include <string.h>
 
-#define CHUNK_SIZE ((size_t)64 << 10)
+#define CHUNK_FIRST ((size_t)1 << 10)
+#define CHUNK_LAST ((size_t)64 << 10)
 
 struct wedr_pool_chunk {
     struct wedr_pool_chunk *next;
@@ -42,12 +43,24 @@ void wedr_pool_release(struct wedr_pool *pool, void *p, size_t size)
     }
 }
 
+/* Each chunk has twice the room of the one before: small objects, of which there are many, stay
+ * small. */
+static size_t chunk_room(const struct wedr_pool_chunk *before, size_t size)
+{
+    size_t room = before ? 2 * before->size : CHUNK_FIRST;
+    while (room < size) {
+        room *= 2;
+    }
+    return room < CHUNK_LAST ? room : CHUNK_LAST;
+}
+
 void *wedr_pool_block(struct wedr_pool *pool, size_t size, size_t align)
 {
     struct wedr_pool_chunk *c = pool->chunks;
     size_t at = c ? (c->used + align - 1) & ~(align - 1) : 0;
     if (!c || at > c->size || size > c->size - at) {
-        size_t room = size > CHUNK_SIZE / 4 ? size : CHUNK_SIZE;
+        bool own = size > CHUNK_LAST / 4;
+        size_t room = own ? size : chunk_room(c, size);
         size_t all = sizeof(*c) + room;
         if (room > SIZE_MAX / 2) {
             return NULL;
@@ -58,7 +71,7 @@ void *wedr_pool_block(struct wedr_pool *pool, size_t size, size_t align)
         }
         memset(fresh, 0, all);
         fresh->size = room;
-        if (c && room != CHUNK_SIZE) { /* a big one of its own: the open chunk stays the first */
+        if (c && own) { /* a big one of its own: the open chunk stays the first */
             fresh->next = c->next;
             c->next = fresh;
         } else {
