@@ -107,10 +107,11 @@ int wedr_host_info(struct wedr_host *ret)
 void wedr_heap_frugal(void)
 {
 #ifdef __GLIBC__
-    /* Set, it stays: otherwise the first large block that is freed raises it, and from then on such
-     * blocks leave holes in the heap, and zeroed tables are written page by page. */
-    (void)mallopt(MALLOPT_MMAP_THRESHOLD, LARGE_BYTES);
-    (void)mallopt(MALLOPT_ARENA_MAX, 1);
+    /* No thread yet. Set, it stays: otherwise the first large block that is freed raises it, and
+     * from then on such blocks leave holes in the heap, and zeroed tables are written page by page.
+     */
+    (void)mallopt(MALLOPT_MMAP_THRESHOLD, LARGE_BYTES); /* NOLINT(concurrency-mt-unsafe) */
+    (void)mallopt(MALLOPT_ARENA_MAX, 1);                /* NOLINT(concurrency-mt-unsafe) */
 #endif
 }
 
