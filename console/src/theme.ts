@@ -8,6 +8,7 @@ const wasabi: MantineColorsTuple = [
 /** Mantine's part of the look; `styles.css` has ours. No scroll lock: it would make a <style> at run time. */
 export const theme = createTheme({
   primaryColor: 'wasabi',
+  respectReducedMotion: true,
   primaryShade: { light: 6, dark: 6 },
   colors: {
     wasabi,

@@ -171,7 +171,8 @@ void wedr_out_raw(struct wedr_out *o, const char *json, size_t len)
     wedr_buf_add(o->b, json, len);
 }
 
-/* The parser reads objects, so the value is put into one. */
+/* The parser reads objects: any other value is put into one. An object is read as it came, for in
+ * another one a line of the longest or deepest kind would be too long or too deep. */
 bool wedr_out_valid(struct wedr_out *o, const char *json, size_t len)
 {
     static const char head[] = "{\"v\":";
@@ -179,16 +180,18 @@ bool wedr_out_valid(struct wedr_out *o, const char *json, size_t len)
     if (!o->parser) {
         o->parser = wedr_line_parser_new(PARSER_FIRST);
     }
-    size_t all = sizeof(head) + len;
+    size_t before = len && json[0] == '{' ? 0 : sizeof(head) - 1;
+    size_t all = before ? before + len + 1 : len;
     char *text = o->parser ? wedr_alloc(all + WEDR_LINE_PADDING, 1) : NULL;
     bool good = false;
     if (text) {
-        memcpy(text, head, sizeof(head) - 1);
-        memcpy(text + sizeof(head) - 1, json, len);
-        text[all - 1] = '}';
+        memcpy(text, head, before);
+        memcpy(text + before, json, len);
+        text[all - 1] = '}'; /* where an object ends with it, or it is none */
+        good = (before || json[len - 1] == '}') &&
+               wedr_line_parse(o->parser, text, all, &line) == WEDR_OK;
         /* One member at the top: the text cannot have closed the object and opened more. */
-        good = wedr_line_parse(o->parser, text, all, &line) == WEDR_OK;
-        for (size_t i = 1; good && i < line.count; i++) {
+        for (size_t i = 1; before && good && i < line.count; i++) {
             good = line.m[i].scope != WEDR_LP_TOP;
         }
     }

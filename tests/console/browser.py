@@ -36,7 +36,7 @@ class Person:
         self.browser, self.server, self.away, self.trouble = browser, server, away, []
         self.context = browser.chromium.new_context(
             viewport={"width": 1440, "height": 900}, ignore_https_errors=True, accept_downloads=True,
-            color_scheme="dark" if dark else "light", permissions=["clipboard-read", "clipboard-write"])
+            color_scheme="dark" if dark else "light", reduced_motion="reduce", permissions=["clipboard-read", "clipboard-write"])
         self.context.set_default_timeout(10000 * lab.SLOW)
         self.page = self.context.new_page()
         self.page.on("console", self.on_console)
@@ -69,6 +69,14 @@ class Person:
 
     def go(self, path="/"):
         self.page.goto(self.server.url + path)
+
+    def visit(self, path):
+        """As a link of the console would, without loading the page anew."""
+        self.page.evaluate("path => { history.pushState(null, '', path); dispatchEvent(new PopStateEvent('popstate')) }", path)
+
+    def keys(self, *names):
+        for name in names:
+            self.page.keyboard.press(name)
 
     def field(self, label):
         """The one input with this label, required or not."""
@@ -116,12 +124,14 @@ class Person:
     def rows(self, label):
         return self.page.get_by_role("table", name=label).locator(".tbody [role=row]")
 
-    def axe(self):
-        """Findings of axe-core that are serious or critical, as text."""
-        with open(AXE, encoding="utf-8") as f:
-            self.page.evaluate(f.read() + ";undefined")
-        found = self.page.evaluate("""async () => (await axe.run(document, {resultTypes: ['violations']})).violations
+    def axe(self, *rules):
+        """Findings of axe-core that are serious or critical, as text; of these rules alone if some are given."""
+        if not self.page.evaluate("'axe' in window"):
+            with open(AXE, encoding="utf-8") as f:
+                self.page.evaluate(f.read() + ";undefined")
+        found = self.page.evaluate("""async rules => (await axe.run(document, {resultTypes: ['violations'],
+            ...(rules.length ? {runOnly: rules} : {})})).violations
             .filter(v => v.impact === 'serious' || v.impact === 'critical')
             .map(v => v.id + ': ' + v.help + ' ' + v.nodes.slice(0, 4).map(n => n.target.join(' ') + ' ' +
-                 (n.any[0] ? n.any[0].message : '')).join(' | '))""")
+                 (n.any[0] ? n.any[0].message : '')).join(' | '))""", list(rules))
         return found

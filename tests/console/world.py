@@ -5,6 +5,7 @@ import hashlib
 import hmac
 import json
 import os
+import random
 import struct
 import sys
 import time
@@ -18,6 +19,15 @@ BIDI = "invoice\u202efdp.exe"
 MARKUP = "<img src=x onerror=document.title='owned'><script>document.title='owned'</script>"
 CONTROLS = "bash -c \x1b[2J\x07 a\tb\u200bc\u2028d"
 LONG = "long " + "A" * 5000 + " end-of-it"
+HEALTH = {"db": ["the spool is 82 % full"]}
+HOOKS = ("tp_btf/sched_process_exec tp_btf/sched_process_fork tp_btf/sched_process_exit tp/syscalls/sys_exit_openat "
+         "tp/syscalls/sys_exit_connect tp/syscalls/sys_exit_accept4 fentry/tcp_close fentry/security_file_open "
+         "fentry/do_init_module fentry/ptrace_attach").split()
+METRICS = {"engine": {"source": "ebpf", "events": 184220, "memory_bytes": 9175040},
+           "spool": {"sealed": 412, "acked": 411, "waiting": 1, "bytes": 91204, "bytes_max": 268435456, "evicted": 0, "corrupt": 0},
+           "shipper": {"sent": 412, "retried": 2, "poison": 0, "bytes": 6120448},
+           "sensor": {"hooks_live": 10, "hooks_missing": 1, "missing": "lsm/bprm_check_security", "governor": "full", "cpu_permille": 4},
+           "rules": {"rules": 214, "matched": 9, "alerts": 4, "suppressed": 5}, "core_restarts": 0, "uptime_ms": 86210334}
 HOSTILE = [MARKUP, BIDI, CONTROLS, LONG, "=HYPERLINK(\"http://x\")", "${7*7}{{7*7}}"]
 
 
@@ -88,12 +98,46 @@ def send(peer, stream, first, lines):
     return answer
 
 
+def sensor_state(seq, at):
+    raw = {"source": "ebpf", "level": "degraded", "reason": "lsm/bprm_check_security: the kernel has no BPF LSM", "hooks_live": HOOKS,
+           "hooks_missing": ["lsm/bprm_check_security: the kernel has no BPF LSM"]}
+    return line("SensorState", "sensor_state", seq, at, raw, source="agent", module="agent")
+
+
 def totp(secret, at=None):
     """The code of an authenticator app (RFC 6238)."""
     key = base64.b32decode(secret + "=" * (-len(secret) % 8))
     digest = hmac.new(key, struct.pack(">Q", int((at or time.time()) // 30)), hashlib.sha1).digest()
     at = digest[-1] & 15
     return "%06d" % ((struct.unpack(">I", digest[at:at + 4])[0] & 0x7FFFFFFF) % 1000000)
+
+
+def sign_in(server, name, password, **more):
+    """A session as a program has it: its cookie and CSRF token."""
+    body = json.dumps({"username": name, "password": password, **more})
+    answer = Client(server).request("POST", "/api/v1/session", body, {"Content-Type": "application/json"})
+    assert answer.status == 200, answer
+    return answer.headers["set-cookie"].split(";")[0], answer.json["csrf"]
+
+
+def change(server, session, method, path, body=None):
+    """What a signed-in program changes; the answer, which must be a good one."""
+    headers = {"Cookie": session[0], "X-CSRF-Token": session[1]}
+    if body is not None:
+        headers["Content-Type"] = "application/json"
+    answer = Client(server).request(method, "/api/v1" + path, json.dumps(body) if body is not None else None, headers)
+    assert 200 <= answer.status < 300, answer
+    return answer
+
+
+def settle(server, name, once):
+    """Changes a one-time password to PASSWORD, without a browser."""
+    change(server, sign_in(server, name, once), "POST", "/account/password", {"current": once, "new": PASSWORD})
+
+
+def first_password(server):
+    with open(os.path.join(server.data, "first-password"), encoding="ascii") as f:
+        return f.read().strip()
 
 
 class World:
@@ -109,8 +153,7 @@ class World:
         self.lab.__exit__(None, None, None)
 
     def first_password(self):
-        with open(os.path.join(self.server.data, "first-password"), encoding="ascii") as f:
-            return f.read().strip()
+        return first_password(self.server)
 
     def user(self, name, role):
         """A new user's one-time password."""
@@ -120,7 +163,7 @@ class World:
         p = Peer(self.server, self.lab.folder, name)
         answer = p.enroll(hostname=hostname)
         assert answer.status == 201, answer
-        p.heartbeat(health=["the spool is 82 % full"])
+        p.heartbeat(health=HEALTH.get(name, []), status="degraded" if name in HEALTH else "healthy", metrics=METRICS)
         self.next[p.id] = {}
         return p
 
@@ -131,9 +174,55 @@ class World:
         send(peer, stream, first, lines)
         self.next[peer.id][stream] = first + len(lines)
 
+    def archive(self, count):
+        """A new endpoint with so many events of one kind."""
+        peer, at, left = self.peer("archive", "archive-1"), now_us() - 3_000_000_000, count
+        like = json.dumps(ended(7070707, at, 300, 0x300, "worker"), separators=(",", ":"))
+        before, rest = like.split(stamp(at))
+        head, tail = rest.split("7070707")
+        while left:
+            first, n = self.next[peer.id].get("kernel.critical", 1), min(left, 10_000)
+            body = zstd("".join("%s%s%s%d%s\n" % (before, stamp(at + 29_000 * i), head, first + i, tail)
+                                for i in range(n)).encode())
+            answer = peer.post(first, n, body=body, stream="kernel.critical")
+            assert answer.status == 202 and answer.json["skipped"] == 0, answer
+            self.next[peer.id]["kernel.critical"] = first + n
+            left -= n
+        return peer
+
+    def a_day(self):
+        """What a quiet server does in a day: the same every time, so that pictures are."""
+        rng, at = random.Random(7), now_us() - 86_000_000_000
+        jobs = (("/usr/sbin/cron", "CRON -f", "root"), ("/usr/bin/apt-get", "apt-get -qq update", "root"),
+                ("/usr/sbin/logrotate", "logrotate /etc/logrotate.conf", "root"), ("/usr/bin/php8.2", "php -q /srv/app/queue.php", "www-data"),
+                ("/usr/bin/rsync", "rsync -a /srv/app/ backup:/srv/app/", "backup"), ("/usr/bin/ssh", "ssh -T git@git.example.net", "deploy"))
+        times = sorted(int(rng.random() * 85_000_000_000) for _ in range(2600))
+        times = [t for t in times if rng.random() < 0.35 + 0.65 * abs((t / 3_600_000_000 % 24) - 12) / 12]
+
+        def processes(seq):
+            out = []
+            for i, t in enumerate(times):
+                path, command, user = jobs[rng.randrange(len(jobs))]
+                key = 0x9000 + i
+                out.append(create(seq + 2 * i, at + t, 2000 + i, path, command, key, 0x1, user=user))
+                out.append(ended(seq + 2 * i + 1, at + t + rng.randrange(900_000), 2000 + i, key, path.rsplit("/", 1)[1]))
+            return out
+
+        def traffic(seq):
+            names = ("deb.example.org", "git.example.net", "api.example.com", "time.example.org")
+            out = []
+            for i, t in enumerate(times):
+                out.append(dns(seq + 2 * i, at + t + 2000, 2000 + i, 0x9000 + i, names[rng.randrange(4)]))
+                out.append(connect(seq + 2 * i + 1, at + t + 9000, 2000 + i, 0x9000 + i, "198.51.100.%d" % rng.randrange(1, 9), 443))
+            return out
+        self.send(self.web, "kernel.critical", processes)
+        self.send(self.web, "kernel.bulk", traffic)
+
     def fill(self):
         at = now_us() - 600_000_000
         self.web, self.db = self.peer("web", "web-1"), self.peer("db", MARKUP[:60] + BIDI)
+        self.a_day()
+        self.send(self.web, "agent", lambda s: [sensor_state(s, at - 1_000_000)])
 
         def tree(seq):
             return [create(seq, at, 100, "/usr/sbin/nginx", "nginx -g daemon off;", 0x100, 0x1),
@@ -146,9 +235,6 @@ class World:
                                                       dns(s + 1, at + 3100, 102, 0x102, "evil.example.net")])
         self.send(self.db, "kernel.critical", lambda s: [
             create(s + i, at + i, 200 + i, "/usr/bin/evil", text, 0x200 + i, 0x1) for i, text in enumerate(HOSTILE)])
-        for _ in range(3):
-            self.send(self.web, "kernel.critical",
-                      lambda s: [ended(s + i, at + 20000 + i * 100000, 300, 0x300, "worker") for i in range(1000)])
         self.add_alerts()
 
     def add_alerts(self):

@@ -72,12 +72,16 @@ export interface Answer<T> {
 
 let csrf = '';
 let onExpired: () => void = () => undefined;
+let onForbidden: () => void = () => undefined;
 
 export function setCsrf(value: string): void {
   csrf = value;
 }
 export function setExpiredHandler(fn: () => void): void {
   onExpired = fn;
+}
+export function setForbiddenHandler(fn: () => void): void {
+  onForbidden = fn;
 }
 
 // Whether the server is there.
@@ -216,6 +220,8 @@ async function send(method: Method, path: string, rq: Plain): Promise<Response> 
     const p = await problemOf(r);
     if (p.status === 401 && !rq.keepSession) {
       onExpired();
+    } else if (p.status === 403 && !rq.keepSession) {
+      onForbidden();
     }
     throw p;
   }

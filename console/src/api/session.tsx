@@ -2,7 +2,7 @@
 // Who is signed in, and what they may do. Rights here only hide what the server would refuse anyway.
 import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { createContext, useCallback, useContext, useEffect, useMemo, type ReactNode } from 'react';
-import { Problem, call, setCsrf, setExpiredHandler } from './client';
+import { Problem, call, setCsrf, setExpiredHandler, setForbiddenHandler } from './client';
 import type { Role, Session } from './schema';
 
 const RANK: Record<Role, number> = { viewer: 0, analyst: 1, responder: 2, admin: 3 };
@@ -23,6 +23,7 @@ interface Held {
 
 const Context = createContext<SessionState | null>(null);
 const KEY = ['session'];
+const FORBIDDEN_AGAIN_MS = 5000;
 
 async function load(): Promise<Held> {
   try {
@@ -44,6 +45,14 @@ export function SessionProvider({ children }: { children: ReactNode }) {
   useEffect(() => {
     setExpiredHandler(() => {
       client.setQueryData<Held>(KEY, (old) => ({ session: null, expired: old?.session != null || old?.expired === true }));
+    });
+    // Rights changed under way: another role, or a second factor that everybody needs from now on. The session says which.
+    let asked = -Infinity;
+    setForbiddenHandler(() => {
+      if (performance.now() - asked > FORBIDDEN_AGAIN_MS) {
+        asked = performance.now();
+        load().then((held) => client.setQueryData<Held>(KEY, held), () => undefined);
+      }
     });
   }, [client]);
 

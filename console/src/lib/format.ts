@@ -8,8 +8,9 @@ const compact = new Intl.NumberFormat('en', { notation: 'compact', maximumFracti
 export function num(n: number | string | null | undefined): string {
   return n === null || n === undefined || n === '' ? '–' : count.format(Number(n));
 }
+/** Exact as long as that is short. */
 export function short(n: number | null | undefined): string {
-  return n === null || n === undefined ? '–' : compact.format(n);
+  return n === null || n === undefined ? '–' : n < 100_000 ? count.format(n) : compact.format(n);
 }
 export function bytes(n: number | null | undefined): string {
   if (n === null || n === undefined) {
@@ -91,6 +92,12 @@ export const RANGES = [
   { value: '30d', label: '30 days', ms: 30 * 86400e3 },
   { value: 'all', label: 'All time', ms: 0 },
 ] as const;
+
+/** The time around a moment, for the address of a hunt. */
+export function around(ts: string, ms: number): { from: string; to: string } {
+  const t = Date.parse(ts);
+  return Number.isNaN(t) ? { from: '', to: '' } : { from: micros(t - ms), to: micros(t + ms) };
+}
 
 export function micros(t: number): string {
   return new Date(t).toISOString().replace('Z', '000Z');

@@ -43,6 +43,30 @@ export function useNow(everyMs = 15_000): number {
 
 export type StreamStatus = 'connecting' | 'live' | 'waiting' | 'off';
 
+/** Whether keys pressed there are text. */
+export function typing(target: EventTarget | null): boolean {
+  return target instanceof HTMLElement && (target.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(target.tagName));
+}
+
+/** Single keys of a view; never while somebody types or something lies over it. */
+export function useKeys(keys: Record<string, (() => void) | undefined>): void {
+  const latest = useRef(keys);
+  latest.current = keys;
+  useEffect(() => {
+    const on = (e: KeyboardEvent) => {
+      const run = latest.current[e.key];
+      if (!run || e.ctrlKey || e.metaKey || e.altKey || e.defaultPrevented || typing(e.composedPath()[0] ?? null) ||
+        document.querySelector('[role=dialog],[role=menu]')) {
+        return;
+      }
+      e.preventDefault();
+      run();
+    };
+    window.addEventListener('keydown', on);
+    return () => window.removeEventListener('keydown', on);
+  }, []);
+}
+
 /** Whether somebody can see this page. */
 export function useVisible(): boolean {
   const [visible, setVisible] = useState(() => document.visibilityState !== 'hidden');

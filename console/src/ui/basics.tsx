@@ -116,7 +116,7 @@ export function Empty({ title, children }: { title: string; children?: ReactNode
 export function Time({ at, fraction = true }: { at: string | null | undefined; fraction?: boolean }) {
   const utc = useUtc();
   return (
-    <time className="num nowrap" dateTime={at ?? undefined}>
+    <time className="num nowrap" dateTime={at ?? undefined} title={at ? `${stamp(at, !utc)} ${utc ? 'local time' : 'UTC'}, ${ago(at)}` : undefined}>
       {stamp(at, utc, fraction)}
     </time>
   );

@@ -41,6 +41,7 @@ export function EventsChart({
         barProps={{
           isAnimationActive: false,
           radius: [2, 2, 0, 0],
+          maxBarSize: 44,
           cursor: onPick ? 'pointer' : undefined,
           onClick: onPick ? (d: unknown) => onPick((d as { payload?: Bucket }).payload?.ts ?? '') : undefined,
         }}

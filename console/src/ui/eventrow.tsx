@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a stored event says in one line, and all of it in a drawer.
 import { Drawer, Tabs } from '@mantine/core';
+import { useQuery } from '@tanstack/react-query';
 import { Link } from 'react-router-dom';
+import { get } from '../api/client';
 import type { Event as StoredEvent } from '../api/schema';
+import { around } from '../lib/format';
 import { textOf } from '../lib/hostile';
-import { Copy, Time } from './basics';
+import { Copy, ErrorBox, Time } from './basics';
 import { Pivot, Raw } from './raw';
 
 type Obj = Record<string, unknown>;
@@ -30,6 +33,11 @@ export const hostOf = (e: StoredEvent): string => textOf(e._hostname);
 export const timeOf = (e: StoredEvent): string => textOf(e.ts);
 export const typeOf = (e: StoredEvent): string => textOf(e.event_type);
 export const keyOf = (e: StoredEvent): string => textOf(proc(e, 'key') ?? raw(e, 'process_key'));
+
+/** Two minutes before and after, on one endpoint. */
+export function huntAround(endpoint: string, ts: string): string {
+  return `/hunt?${new URLSearchParams({ endpoint, ...around(ts, 120_000) }).toString()}`;
+}
 
 export function processName(e: StoredEvent): string {
   const path = textOf(proc(e, 'path') ?? raw(e, 'image_path'));
@@ -99,6 +107,22 @@ export function columnOf(path: string, columns: Set<string>): string | null {
   return columns.has(name) ? name : null;
 }
 
+const TOLD_TWICE = new Set(['pid', 'parent_pid', 'process_key', 'parent_key', 'image_path', 'command_line', 'user', 'uid', 'comm']);
+const PIPELINE = /^(_|(module|source|kind|event_version|seq|drop_count|trunc_count|stream|epoch)$)/;
+
+/** Its fields: what happened, the process, then how it came here; values that the line says twice once. */
+function ordered(event: unknown): Field[] {
+  const all = leaves(event);
+  const known = new Map(all.map((f) => [f.path, textOf(f.value)]));
+  const twice = (path: string): boolean => {
+    const name = path.slice(4);
+    const own = { parent_pid: 'ppid', process_key: 'key', image_path: 'path', comm: 'name' }[name] ?? name;
+    return path.startsWith('raw.') && TOLD_TWICE.has(name) && known.get(path) === known.get(`process.${own}`);
+  };
+  const rank = (path: string): number => (PIPELINE.test(path) ? 3 : path.startsWith('process.') ? 1 : path.startsWith('raw.') ? 2 : 0);
+  return all.filter((f) => !twice(f.path)).sort((a, b) => rank(a.path) - rank(b.path));
+}
+
 export function EventFields({
   event,
   columns,
@@ -110,7 +134,7 @@ export function EventFields({
 }) {
   return (
     <dl className="facts">
-      {leaves(event).map(({ path, value }) => {
+      {ordered(event).map(({ path, value }) => {
         const column = columnOf(path, columns);
         return (
           <div key={path} style={{ display: 'contents' }}>
@@ -126,7 +150,7 @@ export function EventFields({
 }
 
 export function EventDrawer({
-  event,
+  event: given,
   close,
   columns,
   onFilter,
@@ -136,6 +160,15 @@ export function EventDrawer({
   columns: Set<string>;
   onFilter?: (column: string, value: string) => void;
 }) {
+  // The stream names a large event and leaves it out; here somebody wants to see it.
+  const whole = useQuery({
+    queryKey: ['event', given?._id],
+    queryFn: ({ signal }) => get('/events/{id}', { path: { id: given?._id ?? '' }, signal }),
+    enabled: given?._too_large === true,
+    staleTime: Infinity,
+    gcTime: 0,
+  });
+  const event = given?._too_large ? (whole.data ?? given) : given;
   const key = event ? keyOf(event) : '';
   const agent = event ? agentOf(event) : '';
   return (
@@ -151,6 +184,7 @@ export function EventDrawer({
     >
       {event && (
         <div className="stack">
+          <ErrorBox error={whole.error} />
           <div className="filters">
             <Time at={timeOf(event)} />
             {agent && (
@@ -161,6 +195,11 @@ export function EventDrawer({
             {key && agent && (
               <Link to={`/endpoints/${encodeURIComponent(agent)}/processes/${encodeURIComponent(key)}`}>
                 Process tree
+              </Link>
+            )}
+            {agent && (
+              <Link to={huntAround(agent, timeOf(event))} onClick={close}>
+                Around it
               </Link>
             )}
             <Copy text={JSON.stringify(event, null, 2)} label="Copy as JSON" />

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Every value of an endpoint goes through one of these.
 import { Menu } from '@mantine/core';
-import { IconCopy, IconFilter, IconSearch } from '@tabler/icons-react';
+import { IconCopy, IconFilter, IconFilterOff, IconSearch } from '@tabler/icons-react';
 import { useMemo, useState } from 'react';
 import { useNavigate } from 'react-router-dom';
 import { cutAt, flat, pieces, textOf } from '../lib/hostile';
@@ -93,6 +93,11 @@ export function Pivot({
           {onFilter && (
             <Menu.Item leftSection={<IconFilter size={14} />} onClick={() => onFilter(column, text)}>
               Filter for this value
+            </Menu.Item>
+          )}
+          {onFilter && (
+            <Menu.Item leftSection={<IconFilterOff size={14} />} onClick={() => onFilter(`${column}.not`, text)}>
+              Leave this value out
             </Menu.Item>
           )}
           <Menu.Item

@@ -12,6 +12,7 @@ import { Link, NavLink, useLocation, useNavigate } from 'react-router-dom';
 import { get, probeNow } from '../api/client';
 import { useMay, useSession, useSessionState } from '../api/session';
 import { setUtc, short, useUtc } from '../lib/format';
+import { typing } from '../lib/hooks';
 import { LiveAlerts } from './live';
 
 export function useOnline(): boolean {
@@ -83,7 +84,7 @@ const JUMPS: Record<string, [string, string]> = {
   r: ['/rules', 'Rules'],
 };
 
-/** "g" and a letter goes somewhere, "/" to the first filter, "?" shows these. Never while somebody types. */
+/** "g" and a letter goes somewhere, "/" to the first filter, "j" into the table, "?" shows these. Never while somebody types. */
 function useShortcuts(help: () => void): void {
   const navigate = useNavigate();
   const jump = useRef(0);
@@ -92,7 +93,11 @@ function useShortcuts(help: () => void): void {
   useEffect(() => {
     const onKey = (e: KeyboardEvent) => {
       const target = e.composedPath()[0] as HTMLElement;
-      if (e.ctrlKey || e.metaKey || e.altKey || target.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(target.tagName)) {
+      if (e.key === 'Escape' && /^(INPUT|TEXTAREA)$/.test(target.tagName) && target.getAttribute('aria-expanded') !== 'true' &&
+        !target.closest('[role=dialog]')) {
+        target.blur(); // single keys mean something again
+      }
+      if (e.ctrlKey || e.metaKey || e.altKey || typing(target)) {
         return;
       }
       if (e.key === 'g') {
@@ -107,8 +112,15 @@ function useShortcuts(help: () => void): void {
         }
       } else if (Date.now() - jump.current < 1500 && JUMPS[e.key]) {
         e.preventDefault();
+        e.stopImmediatePropagation();
         navigate(JUMPS[e.key]?.[0] ?? '/');
         jump.current = 0;
+      } else if ((e.key === 'j' || e.key === 'ArrowDown') && !target.closest('[role=table],[role=log],[role=dialog],[role=menu]')) {
+        const row = document.querySelector<HTMLElement>('[role=table] .tbody [role=row][tabindex="0"]');
+        if (row) {
+          e.preventDefault();
+          row.focus();
+        }
       }
     };
     window.addEventListener('keydown', onKey);
@@ -120,9 +132,14 @@ function Help({ opened, close }: { opened: boolean; close: () => void }) {
   const keys: [string, string][] = [
     ...Object.entries(JUMPS).map(([k, [, name]]): [string, string] => [`g ${k}`, `Go to ${name}`]),
     ['/', 'To the first filter'],
-    ['j k ↑ ↓', 'Move in a table'],
+    ['j k ↑ ↓', 'Into a table, and up and down in it'],
     ['Enter', 'Open the row'],
-    ['Esc', 'Close what is open'],
+    ['x', 'Choose the row; with Shift all between'],
+    ['m', 'An alert: assign it to me'],
+    ['s', 'An alert: its state'],
+    ['c', 'An alert: write a comment'],
+    ['n p', 'The next and the previous alert of the list'],
+    ['Esc', 'Close what is open, leave a field'],
     ['Ctrl Enter', 'Run the query in the SQL editor'],
     ['?', 'This list'],
   ];
@@ -196,6 +213,7 @@ function UserMenu({ help }: { help: () => void }) {
 
 export function Shell({ children }: { children: ReactNode }) {
   const admin = useMay('admin');
+  const utc = useUtc();
   const [help, setHelp] = useState(false);
   const main = useRef<HTMLElement>(null);
   const { pathname } = useLocation();
@@ -242,11 +260,16 @@ export function Shell({ children }: { children: ReactNode }) {
             </>
           )}
         </nav>
-        {data?.version && (
-          <div className="head label">
-            <IconShieldCheck size={12} aria-hidden="true" /> Server {data.version}
-          </div>
-        )}
+        <div className="head label under">
+          <button type="button" className="plain" onClick={() => setUtc(!utc)} title={utc ? 'Show local time' : 'Show UTC'}>
+            <IconClock size={12} aria-hidden="true" /> Times in {utc ? 'UTC' : 'local time'}
+          </button>
+          {data?.version && (
+            <span>
+              <IconShieldCheck size={12} aria-hidden="true" /> Server {data.version}
+            </span>
+          )}
+        </div>
         <UserMenu help={() => setHelp(true)} />
       </aside>
       <main id="main" className="main" ref={main} tabIndex={-1}>

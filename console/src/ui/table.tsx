@@ -85,6 +85,11 @@ export function DataTable<T>(p: TableProps<T>) {
     } else if (e.key === 'Enter' && row && p.open && e.target instanceof HTMLElement && e.target.dataset.index) {
       e.preventDefault();
       p.open(row.original);
+    } else if (e.key.toLowerCase() === 'x' && e.target instanceof HTMLElement && e.target.dataset.index) {
+      // As a click on the row's box, with Shift for all between.
+      e.target
+        .querySelector('input[type=checkbox]')
+        ?.dispatchEvent(new MouseEvent('click', { bubbles: true, cancelable: true, shiftKey: e.shiftKey }));
     }
   };
 

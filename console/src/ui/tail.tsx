@@ -86,9 +86,9 @@ export function Tail({ endpoint, types, columns }: { endpoint?: string; types: s
             <div className="line gap" key={l.n}>{l.gap} skipped: more came than can be shown. They are stored.</div>
           ) : (
             <div className="line" key={l.n}>
-              <Time at={timeOf(l.event)} />
+              <Time at={timeOf(l.event) || String(l.event._received ?? '')} />
               <button type="button" className="plain link" onClick={() => setChosen(l.event)}>
-                {typeOf(l.event).slice(0, 40) || 'event'}
+                {l.event._too_large ? 'an event too large to be streamed' : typeOf(l.event).slice(0, 40) || 'event'}
               </button>
               <RawCell value={processName(l.event)} />
               <span className="dim">

@@ -1,18 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
-import { Button, Select, TagsInput, Textarea } from '@mantine/core';
-import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
-import { useState } from 'react';
-import { Link, useParams } from 'react-router-dom';
-import { Problem, call, type Answer, type Sent } from '../api/client';
+import { ActionIcon, Button, Select, TagsInput, Textarea } from '@mantine/core';
+import { IconChevronDown, IconChevronUp } from '@tabler/icons-react';
+import { useMutation, useQuery, useQueryClient, type InfiniteData } from '@tanstack/react-query';
+import { useRef, useState } from 'react';
+import { Link, useNavigate, useParams } from 'react-router-dom';
+import { Problem, call, get, type Got, type Answer, type Sent } from '../api/client';
 import { useMay, useSession } from '../api/session';
 import type { AlertDetail, AlertState, Comment, Event as StoredEvent, Resolution } from '../api/schema';
 import { useColumns } from '../lib/columns';
 import { num, plural } from '../lib/format';
 import { textOf } from '../lib/hostile';
+import { useKeys } from '../lib/hooks';
 import { Ago, Confirm, Copy, Empty, ErrorBox, Page, Panel, SeverityTag, StateTag, Time, Waiting } from '../ui/basics';
-import { EventFields, processName, summary, timeOf, typeOf } from '../ui/eventrow';
+import { EventFields, huntAround, processName, summary, timeOf, typeOf } from '../ui/eventrow';
 import { Pivot, Raw, RawCell } from '../ui/raw';
 import { RESOLUTIONS } from './alerts';
+
+const RELATED = 6;
 
 function Triage({ answer }: { answer: Answer<AlertDetail> }) {
   const a = answer.data;
@@ -28,6 +32,11 @@ function Triage({ answer }: { answer: Answer<AlertDetail> }) {
     },
   });
   const conflict = save.error instanceof Problem && save.error.status === 412;
+  const state = useRef<HTMLInputElement>(null);
+  useKeys({
+    m: a.assignee === user.username || save.isPending ? undefined : () => save.mutate({ assignee: user.username }),
+    s: () => state.current?.focus(),
+  });
   return (
     <div className="body stack">
       {conflict ? (
@@ -38,7 +47,7 @@ function Triage({ answer }: { answer: Answer<AlertDetail> }) {
       ) : (
         <ErrorBox error={save.error} />
       )}
-      <Select label="State" value={a.state} allowDeselect={false} disabled={save.isPending}
+      <Select ref={state} label="State" value={a.state} allowDeselect={false} disabled={save.isPending}
         data={[{ value: 'new', label: 'New' }, { value: 'in_progress', label: 'In progress' }, { value: 'closed', label: 'Closed' }]}
         onChange={(v) => v && v !== a.state && save.mutate(v === 'closed' ? { state: 'closed', resolution: a.resolution ?? 'true_positive' } : { state: v as AlertState })} />
       {a.state === 'closed' && (
@@ -46,13 +55,16 @@ function Triage({ answer }: { answer: Answer<AlertDetail> }) {
           onChange={(v) => v && save.mutate({ resolution: v as Resolution })} />
       )}
       {a.state !== 'closed' && (
-        <div className="filters" style={{ gap: 5 }}>
-          {RESOLUTIONS.map((r) => (
-            <Button key={r.value} variant="default" size="compact-xs" disabled={save.isPending}
-              onClick={() => save.mutate({ state: 'closed', resolution: r.value })}>
-              {r.label}
-            </Button>
-          ))}
+        <div role="group" aria-label="Close as">
+          <div className="dim">Close as</div>
+          <div className="filters" style={{ gap: 5, marginTop: 3 }}>
+            {RESOLUTIONS.map((r) => (
+              <Button key={r.value} variant="default" size="compact-xs" disabled={save.isPending}
+                onClick={() => save.mutate({ state: 'closed', resolution: r.value })}>
+                {r.label}
+              </Button>
+            ))}
+          </div>
         </div>
       )}
       <div>
@@ -83,6 +95,8 @@ function Comments({ alert, may }: { alert: AlertDetail; may: boolean }) {
       void again();
     },
   });
+  const box = useRef<HTMLTextAreaElement>(null);
+  useKeys({ c: may ? () => box.current?.focus() : undefined });
   const comments = alert.comments ?? [];
   return (
     <>
@@ -101,7 +115,7 @@ function Comments({ alert, may }: { alert: AlertDetail; may: boolean }) {
       {!comments.length && !may && <Empty title="No comments" />}
       {may && (
         <form className="body stack" onSubmit={(e) => { e.preventDefault(); if (text.trim()) { add.mutate(); } }}>
-          <Textarea aria-label="Comment" placeholder="What you found, for the next one who looks" value={text} autosize minRows={2} maxRows={12}
+          <Textarea ref={box} aria-label="Comment" placeholder="What you found, for the next one who looks" value={text} autosize minRows={2} maxRows={12}
             maxLength={10_000} onChange={(e) => setText(e.currentTarget.value)}
             onKeyDown={(e) => { if (e.key === 'Enter' && (e.ctrlKey || e.metaKey) && text.trim()) { add.mutate(); } }} />
           <ErrorBox error={add.error} />
@@ -187,6 +201,74 @@ function Ancestry({ alert }: { alert: AlertDetail }) {
   );
 }
 
+/** Tactics and techniques first, as people say them: "attack.t1059.004" is T1059.004. */
+function RuleTags({ tags }: { tags: string[] }) {
+  const say = (t: string) => (/^attack\.[tsg]\d/i.test(t) ? t.slice(7).toUpperCase() : t.replace(/^attack\./i, '').replace(/[_-]/g, ' '));
+  const ranked = [...tags].sort((a, b) => Number(!a.startsWith('attack.')) - Number(!b.startsWith('attack.')));
+  return (
+    <span className="filters" style={{ gap: 5 }}>
+      {ranked.slice(0, 40).map((t) => <span className={/^attack\.t\d/i.test(t) ? 'tag violet' : 'tag'} key={t} title={t}><RawCell value={say(t)} /></span>)}
+    </span>
+  );
+}
+
+/** What else the same endpoint was noticed for: one alert is a story only together with its neighbours. */
+function Related({ alert }: { alert: AlertDetail }) {
+  const q = useQuery({
+    queryKey: ['alerts', 'related', alert.endpoint_id],
+    queryFn: ({ signal }) => get('/alerts', { query: { endpoint: alert.endpoint_id, limit: RELATED + 1 }, signal }),
+  });
+  const others = (q.data?.items ?? []).filter((o) => o.id !== alert.id).slice(0, RELATED);
+  return (
+    <Panel title="Also on this endpoint" more={<Link to={`/alerts?endpoint=${encodeURIComponent(alert.endpoint_id)}`}>All</Link>}>
+      <ErrorBox error={q.error} />
+      {q.data && !others.length && <Empty title="No other alert" />}
+      {others.length > 0 && (
+        <table className="small">
+          <tbody>
+            {others.map((o) => (
+              <tr key={o.id}>
+                <td style={{ width: 70 }}><SeverityTag severity={o.severity} /></td>
+                <td>
+                  <Link to={`/alerts/${o.id}`}><Raw value={o.rule_title || o.rule_id} most={80} /></Link>
+                  {o.process_key !== null && o.process_key === alert.process_key && <span className="dim"> same process</span>}
+                </td>
+                <td className="right dim nowrap">{o.state === 'closed' ? 'closed' : <Ago at={o.ts} />}</td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      )}
+    </Panel>
+  );
+}
+
+/** The neighbours in the list that was looked at last. */
+function useNeighbours(id: string): { before?: string; after?: string } {
+  const client = useQueryClient();
+  const lists = client.getQueryCache().findAll({ queryKey: ['alerts', 'list'] });
+  const newest = lists.sort((a, b) => b.state.dataUpdatedAt - a.state.dataUpdatedAt)[0];
+  const ids = (newest?.state.data as InfiniteData<Got<'/alerts'>> | undefined)?.pages.flatMap((p) => p.items.map((a) => a.id)) ?? [];
+  const at = ids.indexOf(id);
+  return at < 0 ? {} : { before: ids[at - 1], after: ids[at + 1] };
+}
+
+function Neighbours({ id }: { id: string }) {
+  const navigate = useNavigate();
+  const { before, after } = useNeighbours(id);
+  const go = (to?: string) => (to ? () => navigate(`/alerts/${encodeURIComponent(to)}`) : undefined);
+  useKeys({ n: go(after), p: go(before) });
+  if (!before && !after) {
+    return null;
+  }
+  return (
+    <>
+      <ActionIcon aria-label="Previous alert" title="Previous alert of the list (p)" disabled={!before} onClick={go(before)}><IconChevronUp size={17} /></ActionIcon>
+      <ActionIcon aria-label="Next alert" title="Next alert of the list (n)" disabled={!after} onClick={go(after)}><IconChevronDown size={17} /></ActionIcon>
+    </>
+  );
+}
+
 export default function AlertView() {
   const { id = '' } = useParams();
   const analyst = useMay('analyst');
@@ -208,6 +290,8 @@ export default function AlertView() {
       actions={
         <>
           {a.process_key && <Link to={`/endpoints/${encodeURIComponent(a.endpoint_id)}/processes/${encodeURIComponent(a.process_key)}`}>Process tree and timeline</Link>}
+          <Link to={huntAround(a.endpoint_id, a.ts)}>Events around it</Link>
+          <Neighbours id={a.id} />
           <Copy text={JSON.stringify(a, null, 2)} label="Copy alert as JSON" />
         </>
       }>
@@ -215,7 +299,7 @@ export default function AlertView() {
         <SeverityTag severity={a.severity} />
         <StateTag state={a.state} />
         {a.resolution && <span className="tag">{RESOLUTIONS.find((r) => r.value === a.resolution)?.label ?? a.resolution}</span>}
-        <Time at={a.ts} />
+        <span><Time at={a.ts} /> <span className="dim"><Ago at={a.ts} /></span></span>
         <Link to={`/endpoints/${encodeURIComponent(a.endpoint_id)}`}><RawCell value={a.hostname || a.endpoint_id} /></Link>
         {a.suppressed > 0 && <span className="dim">and {plural(a.suppressed, 'more match', 'more matches')} of the same, held back</span>}
       </div>
@@ -230,6 +314,7 @@ export default function AlertView() {
               <dt>User</dt><dd><Pivot column="user" value={a.user} /></dd>
               <dt>PID</dt><dd><Pivot column="pid" value={a.pid} /></dd>
               <dt>Rule</dt><dd><Raw value={a.rule_id} mono /> <Link to={`/alerts?${new URLSearchParams({ rule: a.rule_id }).toString()}`}>all of this rule</Link></dd>
+              {(a.rule_tags ?? []).length > 0 && (<><dt>Technique</dt><dd><RuleTags tags={a.rule_tags ?? []} /></dd></>)}
               <dt>Counted by</dt><dd><Raw value={a.entity} mono /></dd>
               <dt>Found by</dt><dd><Raw value={a.origin} /> <span className="dim">{plural(a.match_count, 'event')}</span></dd>
               <dt>Received</dt><dd><Time at={a.received} /></dd>
@@ -261,6 +346,7 @@ export default function AlertView() {
             )}
           </Panel>
           <Panel title={`Comments ${a.comments_count ? num(a.comments_count) : ''}`}><Comments alert={a} may={analyst} /></Panel>
+          <Related alert={a} />
         </div>
       </div>
     </Page>

@@ -74,7 +74,7 @@ function columnsFor(analyst: boolean, chosen: Set<string>, toggle: (id: string, 
         <Link to={`/alerts/${c.row.original.id}`}><RawCell value={c.row.original.rule_title || c.row.original.rule_id} /></Link>
       ) },
     { header: 'Endpoint', id: 'hostname', size: 120, cell: (c) => <RawCell value={c.row.original.hostname} /> },
-    { header: 'Command line', id: 'command_line', size: 200, cell: (c) => <RawCell value={c.row.original.command_line ?? c.row.original.image_path} mono /> },
+    { header: 'Command line', id: 'command_line', size: 200, meta: { grow: true }, cell: (c) => <RawCell value={c.row.original.command_line ?? c.row.original.image_path} mono /> },
     { header: 'User', id: 'user', size: 86, cell: (c) => <RawCell value={c.row.original.user} /> },
     { header: 'State', id: 'state', size: 110, cell: (c) => <StateTag state={c.row.original.state} /> },
     { header: 'Assignee', id: 'assignee', size: 88, cell: (c) => <RawCell value={c.row.original.assignee} /> },

@@ -2,19 +2,21 @@
 import { Button, Modal, Tabs, TextInput, Textarea } from '@mantine/core';
 import { notifications } from '@mantine/notifications';
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
-import { useState } from 'react';
+import { Suspense, lazy, useState } from 'react';
 import { Link, useParams } from 'react-router-dom';
 import { Problem, call, get, type Answer } from '../api/client';
 import { useMay } from '../api/session';
 import type { EndpointDetail } from '../api/schema';
 import { useColumns } from '../lib/columns';
-import { num } from '../lib/format';
+import { micros, num } from '../lib/format';
 import { useFilters } from '../lib/hooks';
 import { leaves } from '../ui/eventrow';
-import { Ago, Confirm, Copy, Empty, ErrorBox, Page, Panel, StatusTag, Time, Waiting } from '../ui/basics';
+import { Ago, Confirm, Copy, Empty, ErrorBox, Page, Panel, SeverityTag, StatusTag, Time, Waiting } from '../ui/basics';
 import { LedgerSum, LedgerTable } from '../ui/ledger';
 import { Raw, RawCell } from '../ui/raw';
 import { Tail } from '../ui/tail';
+
+const EventsChart = lazy(() => import('../ui/charts').then((m) => ({ default: m.EventsChart })));
 
 function Hooks({ endpoint }: { endpoint: EndpointDetail }) {
   const s = endpoint.sensor;
@@ -51,7 +53,9 @@ function Hooks({ endpoint }: { endpoint: EndpointDetail }) {
 
 function Summary({ e }: { e: EndpointDetail }) {
   return (
-    <div className="grid two">
+    <div className="grid">
+    <Lately id={e.id} />
+    <div className="grid two" style={{ alignItems: 'start' }}>
       <Panel title="Endpoint">
         <dl className="facts body">
           <dt>Id</dt>
@@ -96,6 +100,52 @@ function Summary({ e }: { e: EndpointDetail }) {
         ) : (
           <Empty title="No figures" />
         )}
+      </Panel>
+    </div>
+    </div>
+  );
+}
+
+/** Whether it is quiet here or not: its events of a day and its newest alerts. */
+function Lately({ id }: { id: string }) {
+  const [since] = useState(() => micros(Date.now() - 86400e3));
+  const histogram = useQuery({
+    queryKey: ['histogram', 'endpoint', id],
+    queryFn: ({ signal }) => get('/events/histogram', { query: { endpoint: id, from: since }, signal }),
+    refetchInterval: 60_000,
+  });
+  const alerts = useQuery({
+    queryKey: ['alerts', 'endpoint', id],
+    queryFn: ({ signal }) => get('/alerts', { query: { endpoint: id, state: 'new,in_progress', limit: 6 }, signal }),
+  });
+  return (
+    <div className="grid two">
+      <Panel title="Events, 24 hours" more={<Link to={`/hunt?endpoint=${id}&range=24h`}>Hunt</Link>}>
+        <ErrorBox error={histogram.error} />
+        <div className="body">
+          <Suspense fallback={<div style={{ height: 120 }} />}>
+            {histogram.data ? <EventsChart buckets={histogram.data.buckets} height={120} /> : <div style={{ height: 120 }} />}
+          </Suspense>
+        </div>
+      </Panel>
+      <Panel title="Open alerts" more={<Link to={`/alerts?endpoint=${id}&state=new,in_progress`}>All</Link>}>
+        <ErrorBox error={alerts.error} />
+        {alerts.isPending && <div className="body"><Waiting rows={3} /></div>}
+        {alerts.data && (alerts.data.items.length ? (
+          <table className="small">
+            <tbody>
+              {alerts.data.items.map((a) => (
+                <tr key={a.id}>
+                  <td style={{ width: 76 }}><SeverityTag severity={a.severity} /></td>
+                  <td><Link to={`/alerts/${a.id}`}><Raw value={a.rule_title || a.rule_id} most={100} /></Link></td>
+                  <td className="right dim"><Ago at={a.ts} /></td>
+                </tr>
+              ))}
+            </tbody>
+          </table>
+        ) : (
+          <Empty title="None" />
+        ))}
       </Panel>
     </div>
   );

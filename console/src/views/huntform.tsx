@@ -4,7 +4,7 @@ import { Button, Pill, Select, TextInput } from '@mantine/core';
 import { useInfiniteQuery, useQuery } from '@tanstack/react-query';
 import { Suspense, lazy, useEffect, useMemo, useState } from 'react';
 import { Link } from 'react-router-dom';
-import { get } from '../api/client';
+import { get, type Got } from '../api/client';
 import type { Event as StoredEvent } from '../api/schema';
 import { useColumns } from '../lib/columns';
 import { micros, num } from '../lib/format';
@@ -21,6 +21,7 @@ import type { Exported } from './hunt';
 const EventsChart = lazy(() => import('../ui/charts').then((m) => ({ default: m.EventsChart })));
 const OWN = new Set(['mode', 'range', 'from', 'to', 'sql', 'open']);
 const PAGE = 1000;
+const PAGES_MOST = 10;
 
 const columns: Column<StoredEvent>[] = [
   { header: 'Time', id: 'ts', size: 190, cell: (c) => <Time at={timeOf(c.row.original)} /> },
@@ -37,12 +38,29 @@ const columns: Column<StoredEvent>[] = [
   { header: 'What', id: 'what', size: 480, meta: { grow: true }, cell: (c) => <RawCell value={summary(c.row.original)} mono /> },
 ];
 
+/** The suffixes of a column's parameter, and what they say. */
+const HOW = [
+  { value: '', label: 'is' },
+  { value: '.not', label: 'is not' },
+  { value: '.like', label: 'is like' },
+  { value: '.min', label: 'at least' },
+  { value: '.max', label: 'at most' },
+];
+const SIGNS: Record<string, string> = { '': '=', '.not': '≠', '.like': '~', '.min': '≥', '.max': '≤' };
+
+/** "pid.not" as "pid ≠". */
+function sayFilter(name: string): string {
+  const how = HOW.find((h) => h.value !== '' && name.endsWith(h.value))?.value ?? '';
+  return `${name.slice(0, name.length - how.length)} ${SIGNS[how]}`;
+}
+
 function AddFilter({ names, add }: { names: string[]; add: (column: string, value: string) => void }) {
   const [column, setColumn] = useState<string | null>(null);
+  const [how, setHow] = useState('');
   const [value, setValue] = useState('');
   const submit = () => {
     if (column && value) {
-      add(column, value);
+      add(column + how, value);
       setColumn(null);
       setValue('');
     }
@@ -50,7 +68,8 @@ function AddFilter({ names, add }: { names: string[]; add: (column: string, valu
   return (
     <>
       <Select aria-label="Column" placeholder="Column" searchable clearable w={130} data={names} value={column} onChange={setColumn} />
-      <TextInput aria-label="Value of the column" placeholder="is exactly" w={140} value={value} disabled={!column}
+      <Select aria-label="How the column compares" w={92} data={HOW} value={how} allowDeselect={false} disabled={!column} onChange={(v) => setHow(v ?? '')} />
+      <TextInput aria-label="Value of the column" placeholder={how === '.like' ? '/usr/*' : 'value'} w={120} value={value} disabled={!column}
         onChange={(e) => setValue(e.currentTarget.value)} onKeyDown={(e) => e.key === 'Enter' && submit()} />
       <Button variant="default" onClick={submit} disabled={!column || !value}>Add</Button>
     </>
@@ -81,9 +100,19 @@ export function FormHunt({ onAsked }: { onAsked: (w: Exported) => void }) {
 
   const events = useInfiniteQuery({
     queryKey: ['hunt', query],
-    queryFn: ({ pageParam, signal }) => get('/events', { query: { ...query, limit: PAGE, cursor: pageParam }, signal }),
-    initialPageParam: '',
-    getNextPageParam: (p) => p.next ?? undefined,
+    queryFn: async ({ pageParam, signal }) => {
+      const items: StoredEvent[] = [];
+      let next: string | null = pageParam.cursor;
+      for (let i = 0; i < pageParam.pages && next !== null; i++) {
+        const page: Got<'/events'> = await get('/events', { query: { ...query, limit: PAGE, cursor: next }, signal });
+        items.push(...page.items);
+        next = page.next;
+      }
+      return { items, next };
+    },
+    initialPageParam: { cursor: '', pages: 1 },
+    // Who reads on wants more: the more is there, the more is fetched at once, and the fewer times the table is made anew.
+    getNextPageParam: (p, all) => (p.next ? { cursor: p.next, pages: Math.min(PAGES_MOST, all.length) } : undefined),
     staleTime: Infinity,
   });
   const histogram = useQuery({
@@ -121,7 +150,7 @@ export function FormHunt({ onAsked }: { onAsked: (w: Exported) => void }) {
           {extra.map(([k, v]) => (
             <Pill key={k} withRemoveButton onRemove={() => change({ [k]: null })}
               removeButtonProps={{ 'aria-label': `Remove the filter ${k}`, 'aria-hidden': false, tabIndex: 0 }}>
-              {k} = {flat(v, 80)}
+              {sayFilter(k)} {flat(v, 80)}
             </Pill>
           ))}
           <button type="button" className="plain link" onClick={() => change(Object.fromEntries(extra.map(([k]) => [k, null])))}>

@@ -4,6 +4,7 @@ import { notifications } from '@mantine/notifications';
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useEffect, useState } from 'react';
 import { Problem, call } from '../api/client';
+import { useSessionState } from '../api/session';
 import type { Settings, SettingsChange } from '../api/schema';
 import { ErrorBox, Page, Panel, Waiting } from '../ui/basics';
 
@@ -11,6 +12,7 @@ const GIB = 1024 ** 3;
 
 export default function SettingsView() {
   const client = useQueryClient();
+  const { reload } = useSessionState();
   const q = useQuery({ queryKey: ['settings'], queryFn: ({ signal }) => call('GET', '/settings', { signal }), staleTime: Infinity });
   const [form, setForm] = useState<Settings | null>(null);
   useEffect(() => setForm(q.data ? { ...q.data.data } : null), [q.data]);
@@ -22,6 +24,7 @@ export default function SettingsView() {
     onSuccess: (answer) => {
       client.setQueryData(['settings'], answer);
       notifications.show({ message: 'Settings saved.' });
+      void reload(); // a second factor for everybody is one for who asked for it
     },
   });
   if (!form || !q.data) {
@@ -43,7 +46,7 @@ export default function SettingsView() {
         </Panel>
         <Panel title="Signing in">
           <div className="body stack">
-            <Switch label="Everybody needs two-factor sign-in" description="Who has none sets it up at the next sign-in" checked={form.require_totp}
+            <Switch label="Everybody needs two-factor sign-in" description="Who has none has to set it up before anything else, now" checked={form.require_totp}
               onChange={(e) => setForm({ ...form, require_totp: e.currentTarget.checked })} />
             {number('session_hours', 'Hours until a session ends', 'Whatever somebody does in it', 1, 720)}
             {number('session_idle_minutes', 'Minutes without a request until it ends', 'A page that stays open asks now and then', 1, 10080)}

@@ -12,6 +12,7 @@
 #include "admin/export_csv.h"
 #include "admin/out.h"
 #include "core/util/buf.h"
+#include "wedr/wire/batch.h"
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -81,7 +82,36 @@ static void stored_json_is_checked_before_it_is_passed_on(void **state)
     assert_string_equal(stored("1,\"x\":2"), "[null]"); /* would add a member to the answer */
     assert_string_equal(stored("1},{\"x\":2"), "[null]");
     assert_string_equal(stored("\"\xff\""), "[null]");
+    assert_string_equal(stored("{},{}"), "[null]");
+    assert_string_equal(stored("{\"a\":1} {}"), "[null]");
+    assert_string_equal(stored("{"), "[null]");
     assert_string_equal(stored(""), "[null]");
+}
+
+/* What was taken in is given out: the longest line and the deepest one, too. */
+static void a_stored_object_may_be_as_long_and_as_deep_as_a_line(void **state)
+{
+    (void)state;
+    static char text[WEDR_LINE_MAX]; /* a line of that many bytes with its newline */
+    static const char head[] = "{\"a\":\"", foot[] = "\"}";
+    struct wedr_buf b;
+    struct wedr_out o;
+    wedr_buf_init(&b, 64);
+    wedr_out_init(&o, &b);
+    memset(text, 'x', sizeof(text));
+    memcpy(text, head, sizeof(head) - 1);
+    memcpy(text + sizeof(text) - sizeof(foot), foot, sizeof(foot) - 1);
+    assert_true(wedr_out_valid(&o, text, sizeof(text) - 1));
+    size_t n = 0;
+    for (unsigned i = 1; i < WEDR_LINE_DEPTH_MAX; i++) {
+        memcpy(text + n, "{\"a\":", 5);
+        n += 5;
+    }
+    memcpy(text + n, "{}", 2);
+    memset(text + n + 2, '}', WEDR_LINE_DEPTH_MAX - 1);
+    assert_true(wedr_out_valid(&o, text, n + 2 + WEDR_LINE_DEPTH_MAX - 1));
+    wedr_out_fini(&o);
+    wedr_buf_fini(&b);
 }
 
 static void cursors_come_back_and_forged_ones_do_not(void **state)
@@ -204,6 +234,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(values_become_json),
         cmocka_unit_test(stored_json_is_checked_before_it_is_passed_on),
+        cmocka_unit_test(a_stored_object_may_be_as_long_and_as_deep_as_a_line),
         cmocka_unit_test(cursors_come_back_and_forged_ones_do_not),
         cmocka_unit_test(an_event_id_has_one_spelling),
         cmocka_unit_test(formulas_are_cells_of_text),

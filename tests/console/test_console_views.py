@@ -1,0 +1,395 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What people see and do in the views of the console, in Debian's Chromium, against a real server."""
+import csv
+import json
+import re
+import time
+from urllib.parse import parse_qs, urlencode, urlsplit
+
+import world as w
+import lab
+from stage import api, browser, picture, world
+
+
+def test_views_are_free_of_serious_accessibility_findings_and_of_errors():
+    server = world().server
+    found = {}
+    with browser().person(server) as p:
+        p.sign_in("admin")
+        for name, path, ready in views(world()):
+            p.visit(path)
+            ready(p)
+            picture(p, name)
+            bad = p.axe()
+            p.page.emulate_media(color_scheme="dark")
+            picture(p, name + "-dark")
+            bad += p.axe("color-contrast")  # all else is the same page
+            p.page.emulate_media(color_scheme="light")
+            if bad:
+                found[name] = bad
+    assert not found, json.dumps(found, indent=1)
+
+
+def views(made):
+    """(name, path, what to wait for) of each view."""
+    def text(t):
+        return lambda p: p.page.get_by_text(t).first.wait_for()
+
+    def row(label):
+        return lambda p: p.rows(label).first.wait_for()
+
+    def sql(p):
+        row_of = "SELECT event_type, count(*) AS n FROM events GROUP BY 1"
+        p.visit("/")
+        p.visit("/hunt?mode=sql&sql=" + row_of.replace(" ", "+"))
+        p.button("Run").click()
+        p.rows("Rows").first.wait_for()
+
+    def live(p):
+        p.page.locator("[role=status]").get_by_text("live", exact=True).wait_for()
+        at = w.now_us()
+        made.send(made.web, "kernel.bulk", lambda s: [
+            w.dns(s, at, 102, 0x102, "evil.example.net"), w.connect(s + 1, at + 900, 102, 0x102, "203.0.113.9", 443)])
+        p.page.get_by_role("log").get_by_text("port 443").first.wait_for()
+    alert = made.server.one("SELECT id FROM alerts WHERE rule_title = 'Download piped into a shell'")["id"]
+    key = "/endpoints/%s/processes/%016x" % (made.web.id, 0x101)
+    return [("overview", "/", text("Newest alerts")), ("alerts", "/alerts", row("Alerts")),
+            ("alert", "/alerts/%s" % alert, text("Why the rule matched")), ("hunt", "/hunt?range=all", row("Events")),
+            ("hunt-sql", "/hunt?mode=sql", sql), ("endpoints", "/endpoints", row("Endpoints")),
+            ("endpoint", "/endpoints/" + made.web.id, text("Last heartbeat")),
+            ("endpoint-ledger", "/endpoints/%s?tab=ledger" % made.web.id, row("Ledger")),
+            ("endpoint-live", "/endpoints/%s?tab=live" % made.web.id, live),
+            ("process", key, row("Timeline")), ("telemetry", "/integrity", row("Ledger")), ("rules", "/rules", row("Rules")),
+            ("users", "/users", row("Users")), ("enrolment", "/enrolment", text("tokens")), ("tokens", "/tokens", text("tokens")),
+            ("audit", "/audit", row("Audit log")), ("settings", "/settings", text("Signing in")),
+            ("account", "/account", text("this one"))]
+
+
+def test_a_hunt_by_form_filters_opens_pivots_and_exports():
+    with browser().person(world().server) as p:
+        p.sign_in("ana")
+        p.go("/hunt?range=all")
+        p.rows("Events").first.wait_for()
+        p.choose("Type of event", "dns_query")
+        p.page.get_by_text("evil.example.net").first.wait_for()
+        assert {r.split("\n")[2] for r in p.rows("Events").all_inner_texts()} == {"dns_query"}
+        p.rows("Events").first.click()
+        drawer = p.page.get_by_role("dialog")
+        drawer.get_by_text("raw.query_name").wait_for()
+        drawer.get_by_role("button", name="evil.example.net").click()
+        p.page.get_by_role("menuitem", name="Filter for this value").click()
+        p.page.get_by_text("dns_name = evil.example.net").wait_for()
+        assert "dns_name=evil.example.net" in p.page.url
+        p.button("Export").click()
+        with p.page.expect_download() as got:
+            p.page.get_by_role("menuitem", name="NDJSON, whole events").click()
+        with open(got.value.path(), encoding="utf-8") as f:
+            lines = [json.loads(x) for x in f if x.strip()]
+        assert lines and {x["raw"]["query_name"] for x in lines} == {"evil.example.net"}, lines
+        p.page.go_back()
+        p.page.get_by_text("dns_name = evil.example.net").wait_for(state="detached")
+
+
+def test_a_hundred_thousand_rows_scroll_to_the_end_in_a_small_document_and_bounded_memory():
+    made = world()
+    archive = made.archive(100_000)
+    with browser().person(made.server) as p:
+        p.sign_in("vic", path="/hunt?range=all&type=process_terminate&endpoint=" + archive.id)
+        p.rows("Events").first.wait_for()
+        devtools = p.context.new_cdp_session(p.page)
+
+        def heap():
+            devtools.send("HeapProfiler.collectGarbage")
+            return devtools.send("Runtime.getHeapUsage")["usedSize"] / 2**20
+
+        def listed():
+            return int(p.page.locator(".foot span").first.inner_text().split(" ")[0].replace(",", ""))
+        before, rows = heap(), listed()
+        p.rows("Events").first.focus()
+        while rows < 100_000:
+            p.keys("End")
+            p.page.wait_for_function("n => Number(document.querySelector('.foot span').textContent.split(' ')[0].replace(/,/g, '')) > n",
+                                     arg=rows)
+            rows = listed()
+        p.keys("End")
+        p.page.wait_for_function("() => Number(document.activeElement?.dataset.index) === 99999")
+        assert rows == 100_000 and p.rows("Events").count() < 100
+        nodes, grown = p.page.evaluate("document.querySelectorAll('*').length"), heap() - before
+        print("-- 100,000 rows: %d elements in the document, %.0f MiB more heap" % (nodes, grown))
+        assert nodes < 3000 and grown < 500, (nodes, grown)
+        p.keys("Enter")
+        p.page.get_by_role("dialog").wait_for()
+        p.keys("Escape")
+        p.page.get_by_role("dialog").wait_for(state="detached")
+        p.keys("Home")
+        p.page.wait_for_function("() => document.activeElement?.dataset.index === '0'")
+
+
+def test_a_line_of_a_mebibyte_is_cut_shown_whole_when_asked_for_and_stalls_nothing():
+    made = world()
+    peer, size = made.peer("mebi", "mebi-1"), 0
+    with browser().person(made.server) as p:
+        p.sign_in("vic", path="/endpoints/%s?tab=live" % peer.id)
+        p.page.locator("[role=status]").get_by_text("live", exact=True).wait_for()
+
+        def make(seq):
+            nonlocal size
+            line = w.create(seq, w.now_us(), 500, "/usr/bin/long", "", 0x500, 0x1)
+            size = 1024 * 1024 - len(json.dumps(line, separators=(",", ":"))) - 1
+            line["raw"]["command_line"] = "A" * (size - 10) + "end-of-all"
+            return [line]
+        made.send(peer, "kernel.critical", make)
+        p.page.get_by_role("log").get_by_text("an event too large to be streamed").click()
+        p.page.get_by_role("dialog").get_by_role("button", name="Show all %s characters" % format(size, ",")).first.wait_for()
+        p.keys("Escape")
+        p.visit("/hunt?range=all&endpoint=" + peer.id)
+        assert len(p.rows("Events").first.inner_text()) < 1000
+        p.rows("Events").first.click()
+        drawer = p.page.get_by_role("dialog")
+        drawer.get_by_role("button", name="Show all %s characters" % format(size, ",")).first.click()
+        drawer.get_by_text("end-of-all").first.wait_for()
+        drawer.get_by_role("tab", name="JSON").click()
+        drawer.get_by_role("button", name=re.compile("^Show all 1,0")).wait_for()
+        p.keys("Escape")
+        drawer.wait_for(state="detached")
+
+
+def test_an_export_as_csv_holds_every_row_and_no_formula():
+    made = world()
+    with browser().person(made.server) as p:
+        p.sign_in("ana", path="/hunt?range=all&type=process_create&endpoint=" + made.db.id)
+        p.rows("Events").first.wait_for()
+        p.button("Export").click()
+        with p.page.expect_download() as got:
+            p.page.get_by_role("menuitem", name="CSV, for spreadsheets").click()
+        assert got.value.suggested_filename.endswith(".csv"), got.value.suggested_filename
+        with open(got.value.path(), encoding="utf-8", newline="") as f:
+            rows = list(csv.DictReader(f))
+    lines = [r["command_line"] for r in rows]
+    assert sorted(lines) == sorted("'" + h if h.startswith("=") else h for h in w.HOSTILE), lines
+    cells = [c for r in rows for c in r.values() if c]
+    assert not [c for c in cells if re.match(r"[=+@\t\r\n-]", c) and not re.fullmatch(r"-?\d+", c)], cells
+
+
+def test_a_bar_of_the_histogram_leads_into_its_time():
+    made = world()
+    with browser().person(made.server) as p:
+        p.sign_in("ana", path="/hunt?range=24h&type=process_terminate")
+        bars = p.page.locator(".recharts-bar-rectangle path")
+        bars.first.wait_for()
+        tall = max(range(bars.count()), key=lambda i: (bars.nth(i).bounding_box() or {"height": 0})["height"])
+        bars.nth(tall).click()
+        p.page.wait_for_url(re.compile(r"[?&]from=.*&to="))
+        asked = parse_qs(urlsplit(p.page.url).query)
+        assert "range" not in asked and asked["type"] == ["process_terminate"], asked
+        there = api(made, "/events/histogram?" + urlencode({k: asked[k][0] for k in ("from", "to", "type")}))
+        count = sum(b["count"] for b in there["buckets"])
+        assert count > 0, there
+        p.page.get_by_text(re.compile(r"^(1,000 of )?%s events" % format(count, ","))).wait_for()
+        p.page.go_back()
+        p.page.wait_for_url(re.compile("range=24h"))
+
+
+def test_sql_answers_completes_and_says_where_it_is_wrong():
+    with browser().person(world().server) as p:
+        p.sign_in("ana", path="/hunt?mode=sql")
+        editor = p.page.locator(".cm-content")
+        editor.click()
+        p.page.keyboard.press("Control+a")
+        p.page.keyboard.type("SELECT process_na")
+        p.page.locator(".cm-tooltip-autocomplete").get_by_text("process_name").wait_for()
+        p.page.keyboard.press("Escape")
+        p.page.keyboard.press("Control+a")
+        p.page.keyboard.type("SELECT command_line FROM events WHERE pid = 101")
+        p.page.keyboard.press("Control+Enter")
+        p.rows("Rows").get_by_text("sh -c curl").first.wait_for()
+        editor.click()
+        p.page.keyboard.press("Control+a")
+        p.page.keyboard.type("SELECT 1 FORM events x y")
+        p.page.keyboard.press("Control+Enter")
+        p.page.get_by_role("alert").get_by_text("syntax error").wait_for()
+    with browser().person(world().server) as p:
+        p.sign_in("vic", path="/hunt?mode=sql&range=all")
+        p.rows("Events").first.wait_for()
+        assert p.page.get_by_text("SQL", exact=True).count() == 0 and p.button("Export").count() == 0
+
+
+def test_hostile_values_are_shown_as_text_with_what_they_hide():
+    made = world()
+    with browser().person(made.server) as p:
+        p.sign_in("ana", path="/hunt?range=all&endpoint=" + made.db.id)
+        p.rows("Events").first.wait_for()
+        cells = "\n".join(p.rows("Events").all_inner_texts())
+        assert w.MARKUP in cells and "U+202E" in cells and "\u202e" not in cells, cells
+        p.rows("Events").filter(has_text="long AAAA").click()
+        drawer = p.page.get_by_role("dialog")
+        assert "end-of-it" not in drawer.inner_text()
+        drawer.get_by_role("button", name=re.compile("Show all 5,0")).first.click()
+        drawer.get_by_text("end-of-it").first.wait_for()
+        p.go("/hunt?range=all&type=process_create&pid=103")
+        p.rows("Events").first.wait_for()
+        row = p.rows("Events").first.inner_text()
+        for spelled in ("\\e", "\\a", "\\t", "U+200B", "U+2028"):
+            assert spelled in row, (spelled, row)
+        p.go("/endpoints/" + made.db.id)
+        p.heading(re.compile("<img src=x"))
+        p.go("/alerts")
+        p.rows("Alerts").filter(has_text="<script>").get_by_role("link").first.click()
+        p.page.get_by_text("Why the rule matched").wait_for()
+        assert "owned" not in p.page.title()
+        assert p.page.locator("main img, main script").count() == 0
+
+
+def test_alerts_are_triaged_one_by_one_and_in_bulk():
+    made = world()
+    with browser().person(made.server) as p:
+        p.sign_in("ana", path="/alerts?q=Reverse")
+        p.rows("Alerts").first.get_by_role("link").click()
+        p.button("Assign to me").click()
+        p.page.locator("strong").get_by_text("ana", exact=True).wait_for()
+        p.choose("State", "In progress")
+        p.page.locator("main").get_by_text("in progress", exact=True).wait_for()
+        p.field("Comment").fill("Checked: " + w.MARKUP)
+        p.button("Comment").click()
+        p.page.locator(".comment").get_by_text("Checked: <img").wait_for()
+        p.page.get_by_role("textbox", name="Tags").fill("seen")
+        p.page.keyboard.press("Enter")
+        p.button("Benign").click()
+        p.page.locator("main .tag").get_by_text("closed", exact=True).wait_for()
+        row = api(made, "/alerts?q=Reverse")["items"][0]
+        assert (row["state"], row["resolution"], row["assignee"]) == ("closed", "benign", "ana"), row
+        assert "seen" in row["tags"] and row["comments_count"] == 1, row
+        p.page.locator(".comment").get_by_role("button", name="Delete").click()
+        p.page.get_by_role("dialog").get_by_role("button", name="Delete").click()
+        p.page.locator(".comment").get_by_text("Checked: <img").wait_for(state="detached")
+        p.go("/alerts?severity=low")
+        p.rows("Alerts").first.get_by_role("checkbox").click()
+        p.button("Close as…").click()
+        p.page.get_by_role("menuitem", name="False positive").click()
+        p.page.get_by_text("1 alert changed.").wait_for()
+        p.rows("Alerts").first.get_by_text("closed").wait_for()
+    with browser().person(made.server) as p:
+        p.sign_in("vic", path="/alerts")
+        p.rows("Alerts").first.wait_for()
+        assert p.page.get_by_role("checkbox").count() == 0
+        p.rows("Alerts").first.get_by_role("link").click()
+        p.heading("Triage")
+        assert p.button("Comment").count() == 0 and p.button("Assign to me").count() == 0
+
+
+def test_two_people_at_one_alert_do_not_overwrite_each_other():
+    with browser().person(world().server) as a, browser().person(world().server) as b:
+        for p, name in ((a, "ana"), (b, "admin")):
+            p.sign_in(name, path="/alerts?q=Download")
+            p.rows("Alerts").first.get_by_role("link").click()
+            p.heading("Triage")
+        a.choose("State", "In progress")
+        a.page.locator("main").get_by_text("in progress", exact=True).wait_for()
+        b.button("False positive").click()
+        b.page.get_by_text("Somebody changed this alert meanwhile").wait_for()
+        b.button("Show what is there now").click()
+        b.page.locator("main").get_by_text("in progress", exact=True).wait_for()
+        b.page.get_by_text("Somebody changed this alert meanwhile").wait_for(state="detached")
+
+
+def test_new_events_and_alerts_come_by_themselves():
+    made = world()
+    with browser().person(made.server) as p:
+        p.sign_in("vic", path="/endpoints/%s?tab=live" % made.web.id)
+        p.page.locator("[role=status]").get_by_text("live", exact=True).wait_for()
+        made.send(made.web, "kernel.bulk", lambda s: [w.dns(s, w.now_us(), 102, 0x102, "fresh.example.net")])
+        p.page.get_by_role("log").get_by_text("fresh.example.net").wait_for()
+        p.go("/alerts")
+        p.page.get_by_text("live", exact=True).wait_for()
+        made.send(made.web, "alert", lambda s: [
+            w.alert(s, w.now_us(), 77, "Came while looking", "high", "x", "/bin/x", 0x101, 101)])
+        made.alerts += 1
+        begin = time.monotonic()  # the server has it and said so
+        p.rows("Alerts").get_by_text("Came while looking").wait_for(timeout=15000 * lab.SLOW)
+        print("-- an alert that the server took was in the list %.0f ms later, by itself" % ((time.monotonic() - begin) * 1000))
+
+
+def test_a_process_has_its_tree_and_its_timeline():
+    made = world()
+    with browser().person(made.server) as p:
+        p.sign_in("vic", path="/alerts?q=Download")
+        p.rows("Alerts").first.get_by_role("link").click()
+        p.page.get_by_role("link", name="Process tree and timeline").click()
+        here = p.page.locator(".tree .node.here")
+        here.wait_for()
+        assert here.inner_text().startswith("sh"), here.inner_text()
+        p.page.locator(".tree").get_by_role("link", name="nginx").wait_for()
+        p.page.locator(".tree").get_by_role("link", name="curl").click()
+        p.heading(re.compile("curl"))
+        for kind in ("process_create", "network_connect", "dns_query", "process_terminate"):
+            p.rows("Timeline").get_by_text(kind).first.wait_for()
+
+
+def test_the_ledger_adds_up_on_screen():
+    made = world()
+    with browser().person(made.server) as p:
+        p.sign_in("vic", path="/integrity")
+        p.rows("Ledger").first.wait_for()
+        p.page.get_by_text("every record accounted for").wait_for()
+        produced = made.server.one("SELECT SUM(produced) AS n FROM ledger")["n"]
+        assert "%s produced" % format(produced, ",") in p.page.locator("main").inner_text()
+
+
+def test_everything_is_reached_with_the_keyboard():
+    with browser().person(world().server) as p:
+        p.sign_in("vic")
+        p.heading("Overview")
+        p.page.reload()
+        p.heading("Overview")
+        p.page.keyboard.press("Tab")
+        assert p.page.evaluate("document.activeElement.textContent") == "Skip to content"
+        p.page.keyboard.press("Enter")
+        assert p.page.evaluate("document.activeElement.id") == "main"
+        p.page.keyboard.press("?")
+        p.page.get_by_role("dialog").get_by_text("Go to Alerts").wait_for()
+        p.page.keyboard.press("Escape")
+        p.page.get_by_role("dialog").wait_for(state="detached")
+        p.page.keyboard.press("g")
+        p.page.keyboard.press("a")
+        p.heading("Alerts")
+        p.page.keyboard.press("/")
+        p.page.keyboard.type("Reverse")
+        p.page.keyboard.press("Enter")
+        p.page.wait_for_url("**/alerts?q=Reverse")
+
+
+def test_an_alert_is_triaged_with_the_keyboard_alone():
+    made = world()
+    made.send(made.web, "alert", lambda s: [
+        w.alert(s + i, w.now_us() + i, 90 + i, "Keys %d" % i, "medium", "keys", "/bin/keys", 0x101, 101) for i in range(3)])
+    made.alerts += 3
+    with browser().person(made.server) as p:
+        p.sign_in("ana")
+        p.heading("Overview")
+        p.keys("g", "a")
+        p.heading("Alerts")
+        p.keys("/", *"Keys ", "Enter")
+        p.page.wait_for_url("**/alerts?q=Keys*")
+        p.rows("Alerts").filter(has_text="Keys 2").wait_for()
+        p.keys("Escape", "j", "j", "x", "k", "x")
+        p.page.get_by_text("2 alerts chosen").wait_for()
+        p.keys("x", "j", "x", "k", "Enter")
+        p.heading("Keys 2")
+        p.keys("n")
+        p.heading("Keys 1")
+        p.keys("p")
+        p.heading("Keys 2")
+        p.keys("m")
+        p.page.locator("strong").get_by_text("ana", exact=True).wait_for()
+        p.keys("c")
+        p.page.keyboard.type("seen at night")
+        p.keys("Control+Enter")
+        p.page.locator(".comment").get_by_text("seen at night").wait_for()
+        p.keys("Escape", "s", "ArrowDown", "ArrowDown", "ArrowDown", "Enter")
+        p.page.locator("main .tag").get_by_text("closed", exact=True).wait_for()
+    row = api(made, "/alerts?q=Keys%202")["items"][0]
+    assert (row["state"], row["assignee"], row["comments_count"]) == ("closed", "ana", 1), row
+
+
+if __name__ == "__main__":
+    lab.main()
