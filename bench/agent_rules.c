@@ -135,6 +135,17 @@ open_bundle(struct agent_rules *r, const struct wedr_buf *b, const uint8_t publi
     return err;
 }
 
+/* What the tap works out at the first event of each type. */
+static void ask_all(struct wedr_tap *tap)
+{
+    size_t count;
+    const struct wedr_type_info *types = wedr_types(&count);
+    for (size_t i = 0; i < count; i++) {
+        (void)wedr_tap_wants(tap, WEDR_OS_LINUX, types[i].code);
+        (void)wedr_tap_wants(tap, WEDR_OS_WINDOWS, types[i].code);
+    }
+}
+
 struct agent_rules *
 agent_rules_open(const char *path, uint32_t parts, const struct wedr_encoder *enc)
 {
@@ -147,6 +158,9 @@ agent_rules_open(const char *path, uint32_t parts, const struct wedr_encoder *en
     wedr_buf_fini(&b);
     double begin = cpu_ms();
     err = err < 0 ? err : wedr_tap_new(enc, r->map, &r->tap);
+    if (err == WEDR_OK) {
+        ask_all(r->tap);
+    }
     if (r) {
         r->info.tap_ms = cpu_ms() - begin;
     }

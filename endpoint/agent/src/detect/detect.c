@@ -436,7 +436,8 @@ void wedr_detect_stats(const struct wedr_detect *d, struct wedr_detect_stats *re
     }
     ret->serial = d->rules->info.serial;
     ret->rules = d->rules->rules;
-    ret->memory = d->rules->memory + (d->leaving ? d->leaving->memory : 0);
+    ret->memory = wedr_detect_rules_memory(d->rules) +
+                  (d->leaving ? wedr_detect_rules_memory(d->leaving) : 0);
     if (d->rules->correlate) {
         wedr_correlate_stats(d->rules->correlate, &c);
         ret->windows = c.windows;

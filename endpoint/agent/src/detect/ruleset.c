@@ -59,10 +59,15 @@ int wedr_detect_rules_new_take(struct wedr_ruleset *rs,
         return wedr_fail(ei, err, "cannot make the rules ready: %s", wedr_err_text(err));
     }
     wedr_engine_info(r->engine, &counts);
-    r->memory = counts.total_bytes + wedr_field_map_memory(map) + wedr_tap_memory(r->tap) +
-                wedr_matcher_memory(r->matcher) + wedr_rule_event_memory(r->event);
+    r->memory = counts.total_bytes + wedr_field_map_memory(map) + wedr_matcher_memory(r->matcher) +
+                wedr_rule_event_memory(r->event);
     *ret = r;
     return WEDR_OK;
+}
+
+size_t wedr_detect_rules_memory(const struct wedr_detect_rules *r)
+{
+    return r->memory + (r->tap ? wedr_tap_memory(r->tap) : 0);
 }
 
 void wedr_detect_rules_rest(struct wedr_detect_rules *r)

@@ -34,7 +34,7 @@ struct wedr_detect_rules {
     struct wedr_detect_held *held; /* by rule */
     uint32_t holding;              /* rules that hold something back */
     size_t matched_count;
-    size_t memory; /* bytes of all of it, without the windows */
+    size_t memory; /* bytes of all of it, without the windows and the tap */
 };
 
 /* Takes rs and map, also when it fails. */
@@ -44,6 +44,8 @@ WEDR_MUST_USE int wedr_detect_rules_new_take(struct wedr_ruleset *rs,
                                              const struct wedr_detect_bundle *info,
                                              struct wedr_detect_rules **ret,
                                              struct wedr_errinfo *ei);
+/* Bytes by now, without the windows. */
+size_t wedr_detect_rules_memory(const struct wedr_detect_rules *r);
 /* Gives back what only matching needs: names and counts stay. */
 void wedr_detect_rules_rest(struct wedr_detect_rules *r);
 void wedr_detect_rules_free(struct wedr_detect_rules *r); /* NULL is allowed */

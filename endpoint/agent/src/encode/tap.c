@@ -13,16 +13,18 @@
 
 /* A type on a system. */
 struct tap_form {
-    const struct wedr_program *program;
     struct wedr_form *form;       /* NULL: lines are read as JSON */
     uint16_t keys[WEDR_NOTE_IDS]; /* note -> key of the form; NO_KEY: no rule asks for it */
 };
 
+static const struct tap_form unwanted; /* no rule asks for such lines */
+static const struct tap_form as_json;  /* forms cannot say it, or there was no memory for one */
+
+/* Made at the first line of its type: a host has few of them. */
 struct wedr_tap {
+    const struct wedr_encoder *enc;
     const struct wedr_field_map *map;
-    struct tap_form *forms;
-    size_t count;
-    uint8_t index[2][CODE_LIMIT]; /* [os - 1][type] -> 1 + index in forms, 0: no rule wants it */
+    const struct tap_form *forms[2][CODE_LIMIT]; /* [os - 1][type]; NULL: no such line yet */
 };
 
 /* The keys of one type's lines, in their order. */
@@ -125,115 +127,121 @@ static bool has_json(const struct wedr_program *p)
     return false;
 }
 
-/* *ret_wanted false: no rule asks for such lines. */
+/* WEDR_E_NOMEM, WEDR_E_BUG; WEDR_E_LIMIT, WEDR_E_INVAL: a map that forms cannot say. */
 static int form_new(const struct wedr_field_map *map,
                     const struct wedr_program *p,
                     uint8_t os,
-                    struct tap_form *to,
-                    bool *ret_wanted)
+                    struct tap_form *to)
 {
     struct key_list *l = wedr_alloc(1, sizeof(*l));
     if (!l) {
         return WEDR_E_NOMEM;
     }
     l->to = to;
-    to->program = p;
     memset(to->keys, 0xFF, sizeof(to->keys));
     int err = list_keys(l, p, os);
     err = err != WEDR_OK ? err : wedr_form_new(map, l->keys, l->count, &to->form);
     wedr_free(l);
-    if (err == WEDR_E_LIMIT || err == WEDR_E_INVAL) {
-        *ret_wanted = true; /* a map that forms cannot say */
-        return WEDR_OK;
-    }
-    if (err != WEDR_OK) {
-        return err;
-    }
-    *ret_wanted = wedr_form_wanted(to->form);
-    for (size_t i = 0; i < WEDR_NOTE_IDS; i++) {
+    for (size_t i = 0; err == WEDR_OK && i < WEDR_NOTE_IDS; i++) {
         if (to->keys[i] != NO_KEY && !wedr_form_wants(to->form, to->keys[i])) {
             to->keys[i] = NO_KEY;
         }
     }
-    return WEDR_OK;
+    return err;
+}
+
+static void form_free(const struct tap_form *f)
+{
+    if (f && f != &unwanted && f != &as_json) {
+        wedr_form_free(f->form);
+        wedr_free((void *)(uintptr_t)f);
+    }
+}
+
+/* WEDR_E_BUG: the encoder has keys that cannot be listed. */
+static int make_form(const struct wedr_tap *t,
+                     const struct wedr_program *p,
+                     uint8_t os,
+                     const struct tap_form **ret)
+{
+    if (!p || has_json(p)) {
+        *ret = &unwanted;
+        return WEDR_OK;
+    }
+    struct tap_form *f = wedr_alloc(1, sizeof(*f));
+    int err = f ? form_new(t->map, p, os, f) : WEDR_E_NOMEM;
+    if (err == WEDR_OK && wedr_form_wanted(f->form)) {
+        *ret = f;
+        return WEDR_OK;
+    }
+    form_free(f);
+    if (err != WEDR_E_BUG) {
+        *ret = err == WEDR_OK ? &unwanted : &as_json;
+    }
+    return err == WEDR_E_BUG ? err : WEDR_OK;
+}
+
+static int form_of(struct wedr_tap *t, uint8_t os, uint16_t type, const struct tap_form **ret_form)
+{
+    const struct tap_form **f = &t->forms[os - 1][type];
+    int err = *f ? WEDR_OK : make_form(t, wedr_encoder_program(t->enc, os, type), os, f);
+    *ret_form = *f;
+    return err;
 }
 
 int wedr_tap_new(const struct wedr_encoder *enc,
                  const struct wedr_field_map *map,
                  struct wedr_tap **ret_tap)
 {
-    size_t count = 0;
-    const struct wedr_type_info *types = wedr_types(&count);
     struct wedr_tap *t = wedr_alloc(1, sizeof(*t));
-    if (!t || !(t->forms = wedr_alloc(2 * count, sizeof(*t->forms)))) {
-        wedr_tap_free(t);
+    if (!t) {
         return WEDR_E_NOMEM;
     }
+    t->enc = enc;
     t->map = map;
-    int err = WEDR_OK;
-    for (unsigned os = WEDR_OS_WINDOWS; os <= WEDR_OS_LINUX; os++) {
-        for (size_t i = 0; err == WEDR_OK && i < count; i++) {
-            const struct wedr_program *p = wedr_encoder_program(enc, (uint8_t)os, types[i].code);
-            struct tap_form *to = &t->forms[t->count];
-            bool wanted;
-            if (!p || has_json(p)) {
-                continue;
-            }
-            err = form_new(map, p, (uint8_t)os, to, &wanted);
-            if (err == WEDR_OK && wanted) {
-                t->index[os - 1][types[i].code] = (uint8_t)++t->count;
-            } else {
-                wedr_form_free(to->form);
-                memset(to, 0, sizeof(*to));
-            }
-        }
-    }
-    if (err != WEDR_OK) {
-        wedr_tap_free(t);
-        return err;
-    }
     *ret_tap = t;
     return WEDR_OK;
 }
 
 void wedr_tap_free(struct wedr_tap *t)
 {
-    if (t) {
-        for (size_t i = 0; t->forms && i < t->count; i++) {
-            wedr_form_free(t->forms[i].form);
-        }
-        wedr_free(t->forms);
-        wedr_free(t);
+    for (unsigned i = 0; t && i < 2 * CODE_LIMIT; i++) {
+        form_free(t->forms[i / CODE_LIMIT][i % CODE_LIMIT]);
     }
+    wedr_free(t);
 }
 
 size_t wedr_tap_memory(const struct wedr_tap *t)
 {
-    size_t n = sizeof(*t) + t->count * sizeof(*t->forms);
-    for (size_t i = 0; i < t->count; i++) {
-        n += t->forms[i].form ? wedr_form_memory(t->forms[i].form) : 0;
+    size_t n = sizeof(*t);
+    for (unsigned i = 0; i < 2 * CODE_LIMIT; i++) {
+        const struct tap_form *f = t->forms[i / CODE_LIMIT][i % CODE_LIMIT];
+        n += f && f->form ? sizeof(*f) + wedr_form_memory(f->form) : 0;
     }
     return n;
 }
 
-bool wedr_tap_wants(const struct wedr_tap *t, uint8_t os, uint16_t type)
+bool wedr_tap_wants(struct wedr_tap *t, uint8_t os, uint16_t type)
 {
+    const struct tap_form *f;
     return os >= WEDR_OS_WINDOWS && os <= WEDR_OS_LINUX && type < CODE_LIMIT &&
-           t->index[os - 1][type] != 0;
+           (form_of(t, os, type, &f) != WEDR_OK || f != &unwanted); /* fill says what is wrong */
 }
 
-static const struct tap_form *form_of(const struct wedr_tap *t, const struct wedr_program *p)
+/* The form of the lines that a program of the encoder writes. */
+static int
+form_of_program(struct wedr_tap *t, const struct wedr_program *p, const struct tap_form **ret_form)
 {
-    for (unsigned os = 0; p && os < 2; os++) {
-        uint8_t index = t->index[os][p->type->code];
-        if (index != 0 && t->forms[index - 1].program == p) {
-            return &t->forms[index - 1];
+    for (uint8_t os = WEDR_OS_WINDOWS; p && os <= WEDR_OS_LINUX; os++) {
+        if (wedr_encoder_program(t->enc, os, p->type->code) == p) {
+            return form_of(t, os, p->type->code, ret_form);
         }
     }
-    return NULL;
+    *ret_form = &unwanted;
+    return WEDR_OK;
 }
 
-int wedr_tap_fill(const struct wedr_tap *t,
+int wedr_tap_fill(struct wedr_tap *t,
                   const struct wedr_encoder *enc,
                   const char *line,
                   size_t len,
@@ -245,14 +253,15 @@ int wedr_tap_fill(const struct wedr_tap *t,
     size_t notes;
     size_t count = 0;
     const struct wedr_note *n = wedr_encoder_notes(enc, &program, &notes);
-    const struct tap_form *f = form_of(t, program);
+    const struct tap_form *f;
+    int err = form_of_program(t, program, &f);
     *ret_any = false;
-    if (!f) {
+    if (err != WEDR_OK || f == &unwanted) {
         wedr_rule_event_clear(ev);
-        return WEDR_OK;
+        return err;
     }
-    if (!f->form) {
-        int err = wedr_rule_event_read_json(ev, t->map, line, len, NULL);
+    if (f == &as_json) {
+        err = wedr_rule_event_read_json(ev, t->map, line, len, NULL);
         *ret_any = err == WEDR_OK;
         return err;
     }

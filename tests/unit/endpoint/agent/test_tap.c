@@ -180,7 +180,6 @@ static void side_init(struct side *s, bool dense, bool any)
     wedr_pipeline_free(p);
     assert_int_equal(wedr_encoder_new(&s->enc), WEDR_OK);
     assert_int_equal(wedr_tap_new(s->enc, s->map, &s->tap), WEDR_OK);
-    assert_true(wedr_tap_memory(s->tap) > sizeof(void *));
     s->m = wedr_matcher_new(s->e);
     s->read = wedr_rule_event_new(rs, NULL);
     s->tapped = wedr_rule_event_new(rs, NULL);
@@ -482,24 +481,71 @@ static void without_rules_nothing_is_wanted(void **state)
     wedr_ruleset_free(rs);
 }
 
+static void ask_all(struct wedr_tap *tap)
+{
+    size_t count;
+    const struct wedr_type_info *types = wedr_types(&count);
+    for (size_t i = 0; i < count; i++) {
+        (void)wedr_tap_wants(tap, WEDR_OS_LINUX, types[i].code);
+        (void)wedr_tap_wants(tap, WEDR_OS_WINDOWS, types[i].code);
+    }
+}
+
+static void a_type_costs_memory_from_its_first_event_on(void **state)
+{
+    (void)state;
+    struct side s;
+    seed = 5;
+    side_init(&s, true, true);
+    size_t none = wedr_tap_memory(s.tap);
+    assert_true(wedr_tap_wants(s.tap, WEDR_OS_LINUX, WEDR_EV_PROCESS_CREATE));
+    size_t one = wedr_tap_memory(s.tap);
+    assert_true(wedr_tap_wants(s.tap, WEDR_OS_LINUX, WEDR_EV_PROCESS_CREATE));
+    assert_int_equal(wedr_tap_memory(s.tap), one);
+    ask_all(s.tap);
+    assert_true(none < one && 10 * (one - none) < wedr_tap_memory(s.tap));
+    side_fini(&s);
+}
+
 static void every_allocation_may_fail(void **state)
 {
     (void)state;
     struct side s;
-    struct wedr_tap *tap;
+    struct wedr_tap *tap = NULL;
     seed = 5;
     side_init(&s, false, true);
-    int r = WEDR_E_NOMEM;
-    for (size_t n = 1; r != WEDR_OK; n++) {
+    ask_all(s.tap);
+    for (size_t n = 1, calls = n; calls >= n; n++) {
         (void)wedr_alloc_fail_nth(n);
-        r = wedr_tap_new(s.enc, s.map, &tap);
-        (void)wedr_alloc_fail_nth(0);
-        assert_true(r == WEDR_OK || r == WEDR_E_NOMEM);
+        int r = wedr_tap_new(s.enc, s.map, &tap);
+        assert_int_equal(r, n == 1 ? WEDR_E_NOMEM : WEDR_OK);
+        if (r == WEDR_OK) {
+            ask_all(tap);
+        }
+        calls = wedr_alloc_fail_nth(0);
+        if (calls < n) { /* none failed */
+            assert_int_equal(wedr_tap_memory(tap), wedr_tap_memory(s.tap));
+        }
+        wedr_tap_free(r == WEDR_OK ? tap : NULL);
         assert_true(n < 100000);
     }
-    assert_int_equal(wedr_tap_memory(tap), wedr_tap_memory(s.tap));
-    wedr_tap_free(tap);
     side_fini(&s);
+}
+
+/* The first, the fifth and so on of the allocations that a type needs: the line is read as JSON. */
+static void without_memory_for_a_form_rules_see_the_same(void **state)
+{
+    (void)state;
+    for (size_t n = 1; n < 200; n += 4) {
+        struct side s;
+        seed = 77;
+        side_init(&s, true, true);
+        (void)wedr_alloc_fail_nth(n);
+        assert_true(wedr_tap_wants(s.tap, WEDR_OS_LINUX, WEDR_EV_PROCESS_CREATE));
+        (void)wedr_alloc_fail_nth(0);
+        assert_true(compare(&s, 1) > 0);
+        side_fini(&s);
+    }
 }
 
 static int group(void **state)
@@ -515,7 +561,9 @@ int main(void)
         cmocka_unit_test(every_type_gives_what_the_reader_of_json_gives),
         cmocka_unit_test(what_few_rules_ask_for_is_there_and_types_without_rules_are_left_alone),
         cmocka_unit_test(without_rules_nothing_is_wanted),
+        cmocka_unit_test(a_type_costs_memory_from_its_first_event_on),
         cmocka_unit_test(every_allocation_may_fail),
+        cmocka_unit_test(without_memory_for_a_form_rules_see_the_same),
     };
     return cmocka_run_group_tests(tests, group, NULL);
 }
