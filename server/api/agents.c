@@ -282,6 +282,8 @@ void wedr_api_heartbeat(void *arg, struct wedr_request *rq)
     wedr_json_time_us(&j, now);
     wedr_json_key(&j, "next_checkin_seconds");
     wedr_json_u64(&j, s->d.cfg->checkin_interval_s);
+    wedr_json_key(&j, "command_poll_seconds");
+    wedr_json_u64(&j, s->d.cfg->command_poll_s);
     wedr_api_rules_offer(s, rq, &j);
     err = wedr_api_commands_offer(s, rq->agent.agent_id, rq->agent.sign_public, now, &j);
     if (err != WEDR_OK) { /* they wait for the next one */

@@ -28,7 +28,7 @@ struct wedr_server_cfg {
     uint64_t query_threads, signins_per_minute, signins_total_per_minute;
     uint64_t workers, inflight_bytes, agent_inflight_bytes, commit_batches, commit_bytes,
         commit_wait_us;
-    uint64_t checkin_interval_s, sql_time_limit_ms, hunt_time_limit_ms;
+    uint64_t checkin_interval_s, command_poll_s, sql_time_limit_ms, hunt_time_limit_ms;
     char log_level[8];
     struct wedr_events_settings events;
 };

@@ -66,6 +66,26 @@ int wedr_api_commands_offer(struct wedr_server *s,
     return err;
 }
 
+void wedr_api_commands(void *arg, struct wedr_request *rq)
+{
+    struct wedr_server *s = arg;
+    char mem[WEDR_HEARTBEAT_ANSWER_MAX];
+    struct wedr_json j;
+    wedr_api_adopt_certificate(s, rq);
+    wedr_json_init(&j, mem, sizeof(mem));
+    wedr_json_obj_begin(&j);
+    int err = wedr_api_commands_offer(s, rq->agent.agent_id, rq->agent.sign_public,
+                                      wedr_time_utc_us(), &j);
+    wedr_json_obj_end(&j);
+    if (err == WEDR_OK) {
+        wedr_buf_add(&rq->answer, mem, wedr_json_len(&j));
+        wedr_answer_json(rq, 200);
+    } else {
+        rq->retry_after_s = 5;
+        wedr_answer_problem(rq, 503, "the commands could not be read: %s", wedr_err_text(err));
+    }
+}
+
 static void answer_ack(struct wedr_server *s,
                        struct wedr_request *rq,
                        const char *id,

@@ -90,6 +90,8 @@ WEDR_MUST_USE int wedr_api_commands_offer(struct wedr_server *s,
                                           const uint8_t sign_public[WEDR_SIGN_PUBLIC_LEN],
                                           int64_t now_us,
                                           struct wedr_json *j);
+/* The same without a heartbeat. */
+void wedr_api_commands(void *arg, struct wedr_request *rq);
 void wedr_api_command_ack(void *arg, struct wedr_request *rq);
 /* profile.c */
 void wedr_api_profile(void *arg, struct wedr_request *rq);

@@ -103,18 +103,18 @@ static int check_answer(struct answer *a)
     return err;
 }
 
-/* The key that rule bundles are checked with. It comes here alone, in a process that lives for this
- * one answer: a net process that somebody took over later cannot put another one in its place. */
-static int take_rules_key(const struct wedr_http_response *r, struct wedr_msg_enrolled *m)
+/* A key that bundles or commands are checked with. It comes here alone, in a process that lives for
+ * this one answer: a net process that somebody took over later cannot put another one in its place.
+ */
+static int take_key(const struct wedr_http_response *r, const char *name, char ret[65])
 {
     uint8_t key[WEDR_SIGN_PUBLIC_LEN];
-    int err = wedr_json_take_string(r->body, r->body_len, "rules_key", m->rules_key,
-                                    sizeof(m->rules_key));
+    int err = wedr_json_take_string(r->body, r->body_len, name, ret, 65);
     if (err == WEDR_E_NOENT) {
-        m->rules_key[0] = 0; /* a server that has no rules */
+        ret[0] = 0; /* a server that signs no such thing */
         return WEDR_OK;
     }
-    return err == WEDR_OK ? wedr_unhex(m->rules_key, strlen(m->rules_key), key, sizeof(key)) : err;
+    return err == WEDR_OK ? wedr_unhex(ret, strlen(ret), key, sizeof(key)) : err;
 }
 
 static void on_answer(void *arg, const struct wedr_http_response *r)
@@ -139,7 +139,10 @@ static void on_answer(void *arg, const struct wedr_http_response *r)
                                     sizeof(m->cert_pem));
     }
     if (err == WEDR_OK) {
-        err = take_rules_key(r, m);
+        err = take_key(r, "rules_key", m->rules_key);
+    }
+    if (err == WEDR_OK) {
+        err = take_key(r, "command_key", m->command_key);
     }
     if (err == WEDR_OK && a->x->renewal) {
         wedr_msg_put_text(m->agent_id, sizeof(m->agent_id), a->x->identity.agent_id);
@@ -294,6 +297,9 @@ static int store(struct exchange *x,
         if (err == WEDR_OK && m->rules_key[0]) {
             err = wedr_identity_replace(dir, "rules_key", m->rules_key, strlen(m->rules_key));
         }
+        if (err == WEDR_OK && m->command_key[0]) {
+            err = wedr_identity_replace(dir, "command_key", m->command_key, strlen(m->command_key));
+        }
         return err;
     }
     if (was_enrolled) {
@@ -310,7 +316,8 @@ static int store(struct exchange *x,
                                     .tls_key = (const char *)x->key.p,
                                     .tls_crt = m->cert_pem,
                                     .ca_pem = m->ca_pem,
-                                    .rules_key = m->rules_key};
+                                    .rules_key = m->rules_key,
+                                    .command_key = m->command_key};
     memcpy(f.sign_secret, x->sign_secret, sizeof(f.sign_secret));
     int err = wedr_identity_store(dir, &f, ei);
     wedr_wipe(f.sign_secret, sizeof(f.sign_secret));

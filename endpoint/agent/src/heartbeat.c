@@ -158,6 +158,24 @@ static void put_sensor(struct wedr_json *j, const struct wedr_msg_holder_state *
     wedr_json_obj_end(j);
 }
 
+/* What this agent takes; nothing without a key to check it with. */
+static void put_commands(struct wedr_json *j, const struct wedr_msg_holder_state *h)
+{
+    static const uint16_t types[] = {WEDR_COMMAND_KILL_PROCESS, WEDR_COMMAND_UPDATE_RULES};
+    if (!h) {
+        return;
+    }
+    wedr_json_key(j, "boot_id");
+    wedr_json_hex(j, h->boot_id, sizeof(h->boot_id));
+    wedr_json_key(j, "commands");
+    wedr_json_arr_begin(j);
+    for (size_t i = 0; h->commands && i < WEDR_ARRAY_COUNT(types); i++) {
+        const char *name = wedr_command_type_name(types[i]);
+        (void)wedr_json_str(j, name, strlen(name));
+    }
+    wedr_json_arr_end(j);
+}
+
 /* True when something is wrong. */
 static bool put_health(struct wedr_json *j, const struct wedr_heartbeat *hb)
 {
@@ -202,6 +220,7 @@ int wedr_heartbeat_write(const struct wedr_heartbeat *hb, char *text, size_t cap
     if (hb->holder) {
         put_rules(&j, hb);
     }
+    put_commands(&j, hb->holder);
     put_streams(&j, hb->core);
     wedr_json_key(&j, "metrics");
     wedr_json_obj_begin(&j);

@@ -9,7 +9,6 @@
 #include "wedr/plat/pki.h"
 #include "wedr/plat/sandbox.h"
 #include "wedr/plat/time.h"
-#include "wedr/wire/schema.h"
 #include <stdio.h>
 #include <string.h>
 
@@ -328,52 +327,6 @@ static void on_gap_done(struct holder *h, const struct wedr_peer_msg *m)
     }
 }
 
-static struct wedr_kill_policy kill_policy(const struct holder *h)
-{
-    return (struct wedr_kill_policy){
-        .allowed = holder_rules_kill_allowed(h),
-        .replay = h->args->source == WEDR_SOURCE_REPLAY,
-        .protected_pids = {h->args->pid, h->core.proc ? wedr_child_pid(h->core.proc) : 0,
-                           h->net.proc ? wedr_child_pid(h->net.proc) : 0,
-                           h->facts.proc ? wedr_child_pid(h->facts.proc) : 0}};
-}
-
-static void on_kill(struct holder *h, const struct wedr_msg_kill *m)
-{
-    struct wedr_kill_policy policy = kill_policy(h);
-    int err = wedr_kills_ask(&h->kills, m, &policy);
-    if (err != WEDR_OK) {
-        struct wedr_msg_kill_result r;
-        wedr_kills_refuse(m, err, &r);
-        holder_send(h, &h->core, &r, NULL, 0);
-    }
-    wedr_log(WARN, "holder.kill_asked", WEDR_U64("pid", m->pid), WEDR_STR("alert", m->alert_id),
-             WEDR_U64("allowed", policy.allowed), WEDR_ERR(err));
-}
-
-void holder_kills_tick(struct holder *h)
-{
-    struct wedr_msg_kill_result r;
-    struct wedr_kill_policy policy = kill_policy(h);
-    size_t slot;
-    wedr_kills_tick(&h->kills, &policy);
-    while (h->core.ready && wedr_kills_next(&h->kills, &slot, &r) == WEDR_OK) {
-        int err = wedr_peer_send(h->core.c, &r, NULL, 0);
-        if (err == WEDR_E_AGAIN) {
-            return; /* a core that is busy gets its answers later */
-        }
-        if (err != WEDR_OK) {
-            holder_child_down(h, &h->core, "does not read its messages");
-            return; /* the next one gets them */
-        }
-        wedr_log(WARN, "holder.kill_answered", WEDR_U64("pid", r.pid),
-                 WEDR_STR("result", wedr_label_text(WEDR_KIND_RESPONSE_RESULT, r.result)),
-                 WEDR_STR("detail", r.detail));
-        wedr_kills_taken(&h->kills, slot);
-        wedr_kills_tick(&h->kills, &policy); /* what waited for the place */
-    }
-}
-
 static void core_message(struct holder *h, const struct wedr_peer_msg *m)
 {
     switch (m->type) {
@@ -415,7 +368,7 @@ static void core_message(struct holder *h, const struct wedr_peer_msg *m)
         on_rules_result(h, m);
         break;
     case WEDR_MSG_T_KILL:
-        on_kill(h, (const struct wedr_msg_kill *)(const void *)m->u.bytes);
+        holder_kill_asked(h, (const struct wedr_msg_kill *)(const void *)m->u.bytes);
         break;
     case WEDR_MSG_T_CORE_FINISHED:
         if (h->args->source != WEDR_SOURCE_REPLAY) { /* only a file ends by itself */
@@ -540,6 +493,7 @@ static void net_message(struct holder *h, const struct wedr_peer_msg *m)
         h->next_state_ms = 0;
         send_keys(h);
         holder_rules_net_ready(h);
+        holder_command_load(h);
         break;
     case WEDR_MSG_T_NET_STATS:
         memcpy(&h->net_stats, m->u.bytes, sizeof(h->net_stats));
@@ -559,6 +513,9 @@ static void net_message(struct holder *h, const struct wedr_peer_msg *m)
         break;
     case WEDR_MSG_T_RULES_FETCHED:
         holder_rules_fetched(h, (const struct wedr_msg_rules_fetched *)(const void *)m->u.bytes);
+        break;
+    case WEDR_MSG_T_COMMAND:
+        holder_command(h, (const struct wedr_msg_command *)(const void *)m->u.bytes);
         break;
     default:
         break;

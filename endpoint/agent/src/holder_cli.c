@@ -102,6 +102,7 @@ void holder_state_fill(struct holder *h, struct wedr_msg_holder_state *m)
         say(m, server_trouble(h));
     }
     holder_rules_state(h, m);
+    holder_command_state(h, m);
     holder_policy_state(h, m);
     if (m->settings_error[0]) {
         char text[WEDR_MSG_TEXT_MAX];

@@ -5,10 +5,12 @@
  *   holder_source.c    sensor, gaps, memory      holder_cli.c       status socket, counters, health
  *   holder_facts.c     the process that reads executables
  *   holder_rules.c     bundles                   holder_kill.c      what rules want ended
+ *   holder_kills.c     who asks for it           holder_command.c   what the server wants done
  *   holder_policy.c    what the sensor records
  */
 #pragma once
 
+#include "command_check.h"
 #include "config.h"
 #include "core/util/backoff.h"
 #include "core_main.h"
@@ -75,6 +77,20 @@ struct holder_policy {
     char error[WEDR_MSG_TEXT_MAX]; /* why what was asked for does not hold */
 };
 
+#define HOLDER_COMMANDS_KEPT 16u /* answers that are given again when the server asks again */
+
+struct holder_commands {
+    struct wedr_command_gate gate;
+    struct holder_command_answer {
+        uint64_t counter; /* 0: free */
+        bool waiting;     /* for the end of a process */
+        struct wedr_msg_command_result m;
+    } answer[HOLDER_COMMANDS_KEPT];
+    size_t next;        /* place of the next answer: the oldest goes */
+    uint64_t second_ms; /* the messages of one second are counted */
+    uint32_t count;
+};
+
 enum stop_phase { STOP_NO, STOP_SOURCE, STOP_CORE, STOP_SHIPPING, STOP_DONE };
 
 struct holder {
@@ -105,6 +121,7 @@ struct holder {
     char missing[64];
     struct holder_rules rules;
     struct wedr_kills kills;
+    struct holder_commands commands;
     struct holder_policy policy;
 
     struct wedr_sensor *sensor, *old;
@@ -135,8 +152,6 @@ struct holder {
 /* holder_children.c */
 void holder_children_init(struct holder *h);
 void holder_children_tick(struct holder *h, uint64_t now);
-/* Hands answers of kills to core, as soon as there is one. */
-void holder_kills_tick(struct holder *h);
 void holder_on_core(struct holder *h);
 void holder_on_net(struct holder *h);
 void holder_child_down(struct holder *h, struct holder_child *c, const char *why);
@@ -166,6 +181,19 @@ void holder_rules_fetched(struct holder *h, const struct wedr_msg_rules_fetched 
 void holder_rules_close(struct holder *h);
 bool holder_rules_kill_allowed(const struct holder *h);
 void holder_rules_state(const struct holder *h, struct wedr_msg_holder_state *m);
+
+/* holder_kills.c */
+struct wedr_kill_policy holder_kill_policy(const struct holder *h);
+void holder_kill_asked(struct holder *h, const struct wedr_msg_kill *m); /* by core */
+/* Hands answers of kills to who asked, as soon as there is one. */
+void holder_kills_tick(struct holder *h);
+
+/* holder_command.c */
+/* Key and counter of this enrolment; for each net process that begins. */
+void holder_command_load(struct holder *h);
+void holder_command(struct holder *h, const struct wedr_msg_command *m);
+void holder_command_tick(struct holder *h);
+void holder_command_state(const struct holder *h, struct wedr_msg_holder_state *m);
 
 /* holder_policy.c */
 /* Puts the policy in force into the sensor, if there is one. */

@@ -89,13 +89,13 @@ static bool is_known(const struct wedr_kills *k, uint64_t process_key)
 {
     for (size_t i = 0; i < WEDR_KILLS_MAX; i++) {
         const struct wedr_kill_slot *s = &k->slot[i];
-        if (s->used && !s->answered && s->result.process_key == process_key) {
+        if (s->used && !s->answered && !s->command && s->result.process_key == process_key) {
             return true;
         }
     }
     for (size_t i = 0; i < k->waiting_count; i++) {
         size_t at = (k->first_waiting + i) % WEDR_KILLS_WAITING_MAX;
-        if (k->waiting[at].m.process_key == process_key) {
+        if (!k->waiting[at].command && k->waiting[at].m.process_key == process_key) {
             return true;
         }
     }
@@ -128,13 +128,14 @@ static void start(struct wedr_kills *k,
 {
     memset(s, 0, sizeof(*s));
     s->used = true;
+    s->command = w->command;
     s->since_us = w->since_us;
     s->deadline_ms = wedr_time_mono_ms() + WEDR_KILL_DEADLINE_MS;
     s->target.handle = WEDR_HANDLE_NONE;
     begin_result(&w->m, &s->result);
-    if (!policy->allowed) {
+    if (!s->command && !policy->allowed) {
         answer(k, s, WEDR_RESPONSE_RESULT_REFUSED_BY_POLICY, "the rules' policy does not allow it");
-    } else if (policy->replay) {
+    } else if (!s->command && policy->replay) {
         answer(k, s, WEDR_RESPONSE_RESULT_REFUSED_BY_POLICY, "the event is a recorded one");
     } else if (is_protected_pid(w->m.pid, policy)) {
         answer(k, s, WEDR_RESPONSE_RESULT_PROTECTED, "a process that is never ended");
@@ -153,22 +154,35 @@ static void start_waiting(struct wedr_kills *k, const struct wedr_kill_policy *p
     }
 }
 
-int wedr_kills_ask(struct wedr_kills *k,
-                   const struct wedr_msg_kill *m,
-                   const struct wedr_kill_policy *policy)
+static int ask(struct wedr_kills *k,
+               const struct wedr_msg_kill *m,
+               const struct wedr_kill_policy *policy,
+               bool command)
 {
-    if (is_known(k, m->process_key)) {
-        return WEDR_OK;
-    }
     if (k->waiting_count == WEDR_KILLS_WAITING_MAX) {
         return WEDR_E_FULL;
     }
     size_t at = (k->first_waiting + k->waiting_count++) % WEDR_KILLS_WAITING_MAX;
     k->waiting[at].since_us = wedr_time_mono_ms() * 1000;
+    k->waiting[at].command = command;
     k->waiting[at].m = *m;
     k->asked++;
     start_waiting(k, policy);
     return WEDR_OK;
+}
+
+int wedr_kills_ask(struct wedr_kills *k,
+                   const struct wedr_msg_kill *m,
+                   const struct wedr_kill_policy *policy)
+{
+    return is_known(k, m->process_key) ? WEDR_OK : ask(k, m, policy, false);
+}
+
+int wedr_kills_command(struct wedr_kills *k,
+                       const struct wedr_msg_kill *m,
+                       const struct wedr_kill_policy *policy)
+{
+    return ask(k, m, policy, true);
 }
 
 void wedr_kills_refuse(const struct wedr_msg_kill *m, int err, struct wedr_msg_kill_result *ret)
@@ -204,16 +218,31 @@ void wedr_kills_wait(const struct wedr_kills *k, struct wedr_wait *w)
     }
 }
 
-int wedr_kills_next(const struct wedr_kills *k, size_t *ret_slot, struct wedr_msg_kill_result *ret)
+static int next_answer(const struct wedr_kills *k,
+                       bool command,
+                       size_t *ret_slot,
+                       struct wedr_msg_kill_result *ret)
 {
     for (size_t i = 0; i < WEDR_KILLS_MAX; i++) {
-        if (k->slot[i].used && k->slot[i].answered) {
+        if (k->slot[i].used && k->slot[i].answered && k->slot[i].command == command) {
             *ret_slot = i;
             *ret = k->slot[i].result;
             return WEDR_OK;
         }
     }
     return WEDR_E_NOENT;
+}
+
+int wedr_kills_next(const struct wedr_kills *k, size_t *ret_slot, struct wedr_msg_kill_result *ret)
+{
+    return next_answer(k, false, ret_slot, ret);
+}
+
+int wedr_kills_next_command(const struct wedr_kills *k,
+                            size_t *ret_slot,
+                            struct wedr_msg_kill_result *ret)
+{
+    return next_answer(k, true, ret_slot, ret);
 }
 
 void wedr_kills_taken(struct wedr_kills *k, size_t slot)

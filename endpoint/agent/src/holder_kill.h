@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * endpoint/agent/src/holder_kill.h — ends processes that rules want ended. Core asks; what it says
- * is not believed: the policy is that of the verified bundle, the process is looked up here, by
- * its number and by the key that only it has. Bounded, never waits. One thread.
+ * endpoint/agent/src/holder_kill.h — ends processes that rules or commands want ended. Core asks
+ * for rules; what it says is not believed: the policy is that of the verified bundle, the process
+ * is looked up here, by its number and by the key that only it has. A command's signature stands
+ * for the policy. What is protected is never ended. Bounded, never waits. One thread.
  */
 #pragma once
 
@@ -28,13 +29,14 @@ struct wedr_kill_policy {
 };
 
 struct wedr_kill_slot {
-    bool used, answered;
+    bool used, answered, command;
     uint64_t since_us, deadline_ms;
     struct wedr_target target;
     struct wedr_msg_kill_result result;
 };
 struct wedr_kill_waiting {
     uint64_t since_us;
+    bool command;
     struct wedr_msg_kill m;
 };
 struct wedr_kills {
@@ -52,6 +54,11 @@ void wedr_kills_fini(struct wedr_kills *k);
 WEDR_MUST_USE int wedr_kills_ask(struct wedr_kills *k,
                                  const struct wedr_msg_kill *m,
                                  const struct wedr_kill_policy *policy);
+/* The same by a command that was verified: whatever the bundle says, also where events are recorded
+ * ones, and with an answer of its own also when the process is under way already. */
+WEDR_MUST_USE int wedr_kills_command(struct wedr_kills *k,
+                                     const struct wedr_msg_kill *m,
+                                     const struct wedr_kill_policy *policy);
 /* The answer to a request that was not taken. */
 void wedr_kills_refuse(const struct wedr_msg_kill *m, int err, struct wedr_msg_kill_result *ret);
 /* Looks which targets have ended or are overdue, and begins what waits where there is room: under
@@ -59,7 +66,11 @@ void wedr_kills_refuse(const struct wedr_msg_kill *m, int err, struct wedr_msg_k
 void wedr_kills_tick(struct wedr_kills *k, const struct wedr_kill_policy *policy);
 /* Fills w (WEDR_KILLS_MAX entries) with what to wait for. */
 void wedr_kills_wait(const struct wedr_kills *k, struct wedr_wait *w);
-/* The next answer, WEDR_E_NOENT when there is none; it stays until it is taken. */
+/* The next answer to core, WEDR_E_NOENT when there is none; it stays until it is taken. */
 WEDR_MUST_USE int
 wedr_kills_next(const struct wedr_kills *k, size_t *ret_slot, struct wedr_msg_kill_result *ret);
+/* The same to a command. */
+WEDR_MUST_USE int wedr_kills_next_command(const struct wedr_kills *k,
+                                          size_t *ret_slot,
+                                          struct wedr_msg_kill_result *ret);
 void wedr_kills_taken(struct wedr_kills *k, size_t slot);

@@ -224,6 +224,7 @@ int wedr_identity_store(const char *state_dir,
                  {"server_url", f->server_url, strlen(f->server_url)},
                  {"sign.key", f->sign_secret, WEDR_SIGN_SECRET_LEN},
                  {"rules_key", f->rules_key, f->rules_key ? strlen(f->rules_key) : 0},
+                 {"command_key", f->command_key, f->command_key ? strlen(f->command_key) : 0},
                  {"agent_id", f->agent_id, strlen(f->agent_id)}};
     for (size_t i = 0; err == WEDR_OK && i < WEDR_ARRAY_COUNT(files); i++) {
         if (files[i].len == 0) {
@@ -238,9 +239,9 @@ int wedr_identity_store(const char *state_dir,
 
 int wedr_identity_remove(const char *state_dir)
 {
-    static const char *const names[] = {"agent_id",   "tls.key",     "tls.crt",   "ca.pem",
-                                        "server_url", "sign.key",    "rules_key", "rules.bundle",
-                                        "rules.new",  "rules.serial"};
+    static const char *const names[] = {
+        "agent_id",  "tls.key",      "tls.crt",   "ca.pem",       "server_url",  "sign.key",
+        "rules_key", "rules.bundle", "rules.new", "rules.serial", "command_key", "command.counter"};
     wedr_handle dir = WEDR_HANDLE_NONE;
     int err = open_identity_dir(state_dir, &dir);
     for (size_t i = 0; err == WEDR_OK && i < WEDR_ARRAY_COUNT(names); i++) {

@@ -27,7 +27,8 @@ struct wedr_identity {
 /* Texts for wedr_identity_store; NUL-terminated. */
 struct wedr_identity_files {
     const char *agent_id, *server_url, *tls_key, *tls_crt, *ca_pem;
-    const char *rules_key; /* 64 hex digits; NULL or "": the server signs no rules */
+    const char *rules_key;   /* 64 hex digits; NULL or "": the server signs no rules */
+    const char *command_key; /* the same for commands */
     uint8_t sign_secret[WEDR_SIGN_SECRET_LEN];
 };
 

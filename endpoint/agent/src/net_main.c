@@ -6,6 +6,7 @@
 #include "core/util/obj.h"
 #include "core/util/sha256.h"
 #include "heartbeat.h"
+#include "net_command.h"
 #include "net_rules.h"
 #include "peer.h"
 #include "ship.h"
@@ -29,6 +30,7 @@ struct net {
     struct wedr_http *http;
     struct wedr_ship *ship;
     struct wedr_net_rules rules;
+    struct wedr_net_commands commands;
     struct wedr_buf pem[KEYS]; /* key, certificate, CA */
     struct wedr_msg_core_stats core_stats;
     struct wedr_msg_holder_state holder_state;
@@ -79,6 +81,7 @@ static void make_http(struct net *n, bool new_core)
     n->heartbeat_busy = false;
     n->renew_busy = false;
     wedr_net_rules_reset(&n->rules);
+    wedr_net_commands_reset(&n->commands);
     if (new_core) {
         wedr_ship_reset(n->ship);
     } else {
@@ -179,6 +182,7 @@ static void on_heartbeat(void *arg, const struct wedr_http_response *r)
                               : "the server refused the heartbeat");
     if (ok) {
         wedr_heartbeat_rules(r->body, r->body_len, &n->rules.offer);
+        wedr_net_commands_heartbeat(&n->commands, r->body, r->body_len);
         n->heartbeat_ms =
             next_s > 0 ? next_s * 1000u : (uint32_t)n->args->cfg.heartbeat_interval_secs * 1000u;
     }
@@ -306,6 +310,10 @@ static int on_holder(struct net *n, struct wedr_peer_msg *m)
         m->handle_count = 0;
         wedr_net_rules_file_take(&n->rules, m->handles[0]);
         return WEDR_OK;
+    case WEDR_MSG_T_COMMAND_RESULT:
+        wedr_net_commands_result(&n->commands,
+                                 (const struct wedr_msg_command_result *)(const void *)m->u.bytes);
+        return WEDR_OK;
     case WEDR_MSG_T_RENEWED:
         return WEDR_OK; /* the new files follow as NET_KEYS */
     case WEDR_MSG_T_NET_STOP:
@@ -398,6 +406,15 @@ static int loop(struct net *n)
         if (n->http && n->have_holder_state) {
             wedr_net_rules_run(&n->rules, n->http, &n->holder_state);
         }
+        uint32_t wait = n->next_stats_ms > now ? (uint32_t)(n->next_stats_ms - now) : 0;
+        if (n->http) {
+            wait = wedr_net_commands_run(&n->commands, n->http, now, wait);
+        }
+        if (n->commands.want_rules) { /* the answer names the newest ones */
+            n->commands.want_rules = false;
+            n->rules.not_before_ms = n->next_heartbeat_ms = 0;
+            wait = 0;
+        }
         if (n->http && !n->renew_busy && now >= n->next_renew_ms && renewal_due(n)) {
             renew(n);
         }
@@ -405,7 +422,6 @@ static int loop(struct net *n)
             {wedr_ipc_handle(n->holder), WEDR_WAIT_READ, 0},
             {n->core ? wedr_ipc_handle(n->core) : WEDR_HANDLE_NONE, WEDR_WAIT_READ, 0}};
         size_t ready = 0;
-        uint32_t wait = n->next_stats_ms > now ? (uint32_t)(n->next_stats_ms - now) : 0;
         if (n->next_heartbeat_ms > now && n->next_heartbeat_ms - now < wait) {
             wait = (uint32_t)(n->next_heartbeat_ms - now);
         }
@@ -439,6 +455,7 @@ int wedr_net_main(void *arg, struct wedr_ipc *channel)
                    args.agent_id);
     (void)snprintf(n.renew_path, sizeof(n.renew_path), "/api/v1/agents/%s/renew", args.agent_id);
     wedr_net_rules_init(&n.rules, channel, args.agent_id);
+    wedr_net_commands_init(&n.commands, channel, args.agent_id);
     n.ship = wedr_ship_new(args.agent_id, (uint32_t)args.cfg.max_backoff_secs * 1000u,
                            on_batch_done, &n);
     if (err != WEDR_OK || !n.ship) {

@@ -98,6 +98,20 @@ int wedr_unhex(const char *hex, size_t hex_len, void *ret, size_t n)
     return WEDR_OK;
 }
 
+int wedr_unbase64(const char *text, size_t text_len, void *ret, size_t cap, size_t *ret_len)
+{
+    size_t n = 0;
+    const char *end = NULL;
+    start_sodium();
+    if (sodium_base642bin(ret, cap, text, text_len, NULL, &n, &end,
+                          sodium_base64_VARIANT_ORIGINAL) != 0 ||
+        end != text + text_len) {
+        return WEDR_E_FORMAT;
+    }
+    *ret_len = n;
+    return WEDR_OK;
+}
+
 int wedr_fingerprint_parse(const char *text, char ret_hex[WEDR_SHA256_HEX + 1])
 {
     char hex[WEDR_SHA256_HEX];

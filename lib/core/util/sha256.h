@@ -24,6 +24,9 @@ void wedr_sha256(const void *p, size_t n, uint8_t ret_digest[WEDR_SHA256_LEN]);
 void wedr_hex(const void *p, size_t n, char *ret_hex);
 /* Exactly 2 * n hex digits, either case, into n bytes. WEDR_E_FORMAT otherwise; ret untouched. */
 WEDR_MUST_USE int wedr_unhex(const char *hex, size_t hex_len, void *ret, size_t n);
+/* Base64 with padding, of at most cap bytes, into ret. WEDR_E_FORMAT otherwise. */
+WEDR_MUST_USE int
+wedr_unbase64(const char *text, size_t text_len, void *ret, size_t cap, size_t *ret_len);
 /* A digest as a person copies it: 64 hex digits, either case, also with colons between the bytes,
  * into lower case without. WEDR_E_FORMAT. */
 WEDR_MUST_USE int wedr_fingerprint_parse(const char *text, char ret_hex[WEDR_SHA256_HEX + 1]);

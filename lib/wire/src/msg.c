@@ -139,7 +139,7 @@ static bool holder_state_ok(const uint8_t *p)
            text_ok(m.rules_error, sizeof(m.rules_error)) && m.rules_fetch <= 1 &&
            m.kill_allowed <= 1 && m.governor <= WEDR_MSG_GOVERNOR_NO_BULK &&
            text_ok(m.hooks_missing_names, sizeof(m.hooks_missing_names)) &&
-           text_ok(m.settings_error, sizeof(m.settings_error));
+           text_ok(m.settings_error, sizeof(m.settings_error)) && m.commands <= 1;
 }
 
 static bool status_texts_ok(const uint8_t *p, size_t core_at, size_t net_at, size_t holder_at)
@@ -182,7 +182,8 @@ static bool status_ok(const uint8_t *p)
 static bool enrolled_ok(const uint8_t *p)
 {
     return TEXT_AT(enrolled, text) && TEXT_AT(enrolled, agent_id) && TEXT_AT(enrolled, cert_pem) &&
-           TEXT_AT(enrolled, ca_pem) && TEXT_AT(enrolled, rules_key);
+           TEXT_AT(enrolled, ca_pem) && TEXT_AT(enrolled, rules_key) &&
+           TEXT_AT(enrolled, command_key);
 }
 
 static bool rules_ok(const uint8_t *p)
@@ -215,6 +216,21 @@ static bool kill_result_ok(const uint8_t *p)
            m.result <= WEDR_RESPONSE_RESULT_FAILED;
 }
 
+static bool command_ok(const uint8_t *p)
+{
+    struct wedr_msg_command m;
+    memcpy(&m, p, sizeof(m));
+    return m.len <= WEDR_COMMAND_MAX;
+}
+
+static bool command_result_ok(const uint8_t *p)
+{
+    struct wedr_msg_command_result m;
+    memcpy(&m, p, sizeof(m));
+    return TEXT_AT(command_result, detail) && m.outcome >= WEDR_MSG_COMMAND_DONE &&
+           m.outcome <= WEDR_MSG_COMMAND_FAILED && m.response <= WEDR_RESPONSE_RESULT_FAILED;
+}
+
 static bool exe_facts_ok(const uint8_t *p)
 {
     struct wedr_msg_exe_facts m;
@@ -231,10 +247,14 @@ static bool options_ok(const uint8_t *p)
     return TEXT_AT(options, text) && m.block_len <= WEDR_MSG_OPTIONS_MAX;
 }
 
-/* Of the messages from and to facts. */
-static bool facts_content_ok(uint16_t type, const uint8_t *p)
+/* Of the messages from and to facts, and about commands. */
+static bool more_content_ok(uint16_t type, const uint8_t *p)
 {
     switch (type) {
+    case WEDR_MSG_T_COMMAND:
+        return command_ok(p);
+    case WEDR_MSG_T_COMMAND_RESULT:
+        return command_result_ok(p);
     case WEDR_MSG_T_FACTS_STATS:
         return facts_stats_ok(p);
     case WEDR_MSG_T_EXE_ASK:
@@ -311,7 +331,7 @@ static bool content_ok(uint16_t type, const uint8_t *p)
     case WEDR_MSG_T_ENROLLED:
         return enrolled_ok(p);
     default:
-        return facts_content_ok(type, p);
+        return more_content_ok(type, p);
     }
 }
 

@@ -57,6 +57,9 @@ static void make(const struct row *r)
     case WEDR_MSG_T_KILL_RESULT:
         mem[offsetof(struct wedr_msg_kill_result, result)] = WEDR_RESPONSE_RESULT_DONE;
         break;
+    case WEDR_MSG_T_COMMAND_RESULT:
+        mem[offsetof(struct wedr_msg_command_result, outcome)] = WEDR_MSG_COMMAND_DONE;
+        break;
     case WEDR_MSG_T_EXE_FACTS:
         mem[offsetof(struct wedr_msg_exe_facts, result)] = WEDR_MSG_EXE_KNOWN;
         break;
@@ -188,6 +191,8 @@ static void text_without_an_end_is_refused(void **state)
     FILL(ENROLLED, HELPER_TO_PARENT, enrolled, cert_pem);
     FILL(ENROLLED, HELPER_TO_PARENT, enrolled, ca_pem);
     FILL(ENROLLED, HELPER_TO_PARENT, enrolled, rules_key);
+    FILL(ENROLLED, HELPER_TO_PARENT, enrolled, command_key);
+    FILL(COMMAND_RESULT, HOLDER_TO_NET, command_result, detail);
     FILL(OPTIONS, HELPER_TO_PARENT, options, text);
     FILL(FACTS_READY, FACTS_TO_HOLDER, text, text);
     FILL(EXE_ASK, CORE_TO_FACTS, exe_ask, path);

@@ -9,6 +9,7 @@
 
 #include "core/base/attr.h"
 #include "wedr/wire/batch.h"
+#include "wedr/wire/command.h"
 #include <stdint.h>
 
 #define WEDR_MSG_VERSION 1u
@@ -345,6 +346,33 @@ struct WEDR_PACKED wedr_msg_holder_state {
     uint32_t cpu_permille; /* of one core, all processes of the agent, a mean of some seconds */
     char hooks_missing_names[WEDR_MSG_NAMES_MAX]; /* separated by blanks, cut when long */
     char settings_error[WEDR_MSG_TEXT_MAX];       /* why the settings asked for do not hold, "" */
+    /* Commands. */
+    uint8_t commands; /* 1: there is a key to check them with */
+    uint8_t boot_id[WEDR_BOOT_ID_LEN];
+};
+/* COMMAND: net to holder, as the server sent it; the holder verifies it. */
+struct WEDR_PACKED wedr_msg_command {
+    struct wedr_msg_header h;
+    uint8_t id[WEDR_COMMAND_ID_LEN]; /* tells answers apart; not believed */
+    uint16_t len;
+    uint8_t signature[WEDR_BATCH_SIG_LEN];
+    uint8_t bytes[WEDR_COMMAND_MAX];
+};
+enum wedr_msg_command_outcome {
+    WEDR_MSG_COMMAND_DONE = 1,
+    WEDR_MSG_COMMAND_REFUSED = 2, /* nothing was done */
+    WEDR_MSG_COMMAND_FAILED = 3
+};
+/* COMMAND_RESULT: holder to net. */
+struct WEDR_PACKED wedr_msg_command_result {
+    struct wedr_msg_header h;
+    uint8_t id[WEDR_COMMAND_ID_LEN]; /* of the question */
+    uint16_t type;                   /* enum wedr_command_type; 0: it was not read */
+    uint8_t outcome;                 /* enum wedr_msg_command_outcome */
+    uint16_t response;               /* enum wedr_response_result of a kill; 0: none */
+    uint32_t pid;                    /* of a kill, as the next two; 0 otherwise */
+    uint64_t process_key, duration_us;
+    char detail[WEDR_MSG_TEXT_MAX];
 };
 /* CERT: net to holder, a renewed certificate. Text, NUL-terminated. */
 struct WEDR_PACKED wedr_msg_pem {
@@ -399,62 +427,65 @@ struct WEDR_PACKED wedr_msg_enrolled {
     char agent_id[WEDR_AGENT_ID_TEXT];
     char cert_pem[WEDR_MSG_PEM_MAX];
     char ca_pem[WEDR_MSG_PEM_MAX];
-    char rules_key[65]; /* 64 hex digits, "" when the server has none */
+    char rules_key[65];   /* 64 hex digits, "" when the server has none */
+    char command_key[65]; /* the same */
 };
 
 /* X(direction, NAME, code, structure, handles) */
-#define WEDR_MSG_LIST(X)                                    \
-    X(HOLDER_TO_CORE, SOURCE_EBPF, 101, source_ebpf, 3)     \
-    X(HOLDER_TO_CORE, SOURCE_REPLAY, 102, source_replay, 1) \
-    X(HOLDER_TO_CORE, SOURCE_END, 103, text, 0)             \
-    X(HOLDER_TO_CORE, GAP, 104, gap, 0)                     \
-    X(HOLDER_TO_CORE, CORE_PEER, 105, empty, 1)             \
-    X(HOLDER_TO_CORE, SIGNED, 106, signed, 0)               \
-    X(HOLDER_TO_CORE, CORE_STOP, 107, text, 0)              \
-    X(HOLDER_TO_CORE, RULES, 108, rules, 1)                 \
-    X(HOLDER_TO_CORE, KILL_RESULT, 109, kill_result, 0)     \
-    X(HOLDER_TO_CORE, CORE_FACTS, 110, empty, 1)            \
-    X(HOLDER_TO_CORE, SENSOR_STATE, 111, sensor_state, 0)   \
-    X(CORE_TO_HOLDER, CORE_READY, 201, text, 0)             \
-    X(CORE_TO_HOLDER, SIGN, 202, sign, 0)                   \
-    X(CORE_TO_HOLDER, CORE_STATS, 203, core_stats, 0)       \
-    X(CORE_TO_HOLDER, CORE_LOG, 204, log, 0)                \
-    X(CORE_TO_HOLDER, SOURCE_STARTED, 205, result, 0)       \
-    X(CORE_TO_HOLDER, SOURCE_ENDED, 206, result, 0)         \
-    X(CORE_TO_HOLDER, GAP_DONE, 207, gap, 0)                \
-    X(CORE_TO_HOLDER, CORE_STOPPED, 208, result, 0)         \
-    X(CORE_TO_HOLDER, CORE_FINISHED, 209, empty, 0)         \
-    X(CORE_TO_HOLDER, NET_GONE, 210, result, 0)             \
-    X(CORE_TO_HOLDER, RULES_RESULT, 211, rules_result, 0)   \
-    X(CORE_TO_HOLDER, KILL, 212, kill, 0)                   \
-    X(HOLDER_TO_NET, NET_KEYS, 301, empty, 3)               \
-    X(HOLDER_TO_NET, NET_PEER, 302, empty, 1)               \
-    X(HOLDER_TO_NET, HOLDER_STATE, 303, holder_state, 0)    \
-    X(HOLDER_TO_NET, RENEWED, 304, result, 0)               \
-    X(HOLDER_TO_NET, NET_STOP, 305, empty, 0)               \
-    X(HOLDER_TO_NET, NET_FILE, 306, empty, 1)               \
-    X(NET_TO_HOLDER, NET_READY, 401, text, 0)               \
-    X(NET_TO_HOLDER, NET_STATS, 402, net_stats, 0)          \
-    X(NET_TO_HOLDER, NET_LOG, 403, log, 0)                  \
-    X(NET_TO_HOLDER, CERT, 404, pem, 0)                     \
-    X(NET_TO_HOLDER, RULES_FETCHED, 405, rules_fetched, 0)  \
-    X(CORE_TO_NET, BATCH, 501, signed, 1)                   \
-    X(CORE_TO_NET, STATS_FOR_NET, 502, core_stats, 0)       \
-    X(NET_TO_CORE, OUTCOME, 601, batch_outcome, 0)          \
-    X(CLI_TO_HOLDER, CLI_STATUS, 701, empty, 0)             \
-    X(CLI_TO_HOLDER, CLI_STOP, 702, cli_stop, 0)            \
-    X(HOLDER_TO_CLI, STATUS, 801, status, 0)                \
-    X(HOLDER_TO_CLI, STOPPING, 802, result, 0)              \
-    X(HELPER_TO_PARENT, OPTIONS, 901, options, 0)           \
-    X(HELPER_TO_PARENT, CHECKED, 902, result, 0)            \
-    X(HELPER_TO_PARENT, ENROLLED, 903, enrolled, 0)         \
-    X(HOLDER_TO_FACTS, FACTS_PEER, 1001, empty, 1)          \
-    X(FACTS_TO_HOLDER, FACTS_READY, 1101, text, 0)          \
-    X(FACTS_TO_HOLDER, FACTS_STATS, 1102, facts_stats, 0)   \
-    X(FACTS_TO_HOLDER, FACTS_LOG, 1103, log, 0)             \
-    X(CORE_TO_FACTS, EXE_ASK, 1201, exe_ask, 0)             \
-    X(CORE_TO_FACTS, NAME_ASK, 1202, name_ask, 0)           \
-    X(FACTS_TO_CORE, EXE_FACTS, 1301, exe_facts, 0)         \
+#define WEDR_MSG_LIST(X)                                     \
+    X(HOLDER_TO_CORE, SOURCE_EBPF, 101, source_ebpf, 3)      \
+    X(HOLDER_TO_CORE, SOURCE_REPLAY, 102, source_replay, 1)  \
+    X(HOLDER_TO_CORE, SOURCE_END, 103, text, 0)              \
+    X(HOLDER_TO_CORE, GAP, 104, gap, 0)                      \
+    X(HOLDER_TO_CORE, CORE_PEER, 105, empty, 1)              \
+    X(HOLDER_TO_CORE, SIGNED, 106, signed, 0)                \
+    X(HOLDER_TO_CORE, CORE_STOP, 107, text, 0)               \
+    X(HOLDER_TO_CORE, RULES, 108, rules, 1)                  \
+    X(HOLDER_TO_CORE, KILL_RESULT, 109, kill_result, 0)      \
+    X(HOLDER_TO_CORE, CORE_FACTS, 110, empty, 1)             \
+    X(HOLDER_TO_CORE, SENSOR_STATE, 111, sensor_state, 0)    \
+    X(CORE_TO_HOLDER, CORE_READY, 201, text, 0)              \
+    X(CORE_TO_HOLDER, SIGN, 202, sign, 0)                    \
+    X(CORE_TO_HOLDER, CORE_STATS, 203, core_stats, 0)        \
+    X(CORE_TO_HOLDER, CORE_LOG, 204, log, 0)                 \
+    X(CORE_TO_HOLDER, SOURCE_STARTED, 205, result, 0)        \
+    X(CORE_TO_HOLDER, SOURCE_ENDED, 206, result, 0)          \
+    X(CORE_TO_HOLDER, GAP_DONE, 207, gap, 0)                 \
+    X(CORE_TO_HOLDER, CORE_STOPPED, 208, result, 0)          \
+    X(CORE_TO_HOLDER, CORE_FINISHED, 209, empty, 0)          \
+    X(CORE_TO_HOLDER, NET_GONE, 210, result, 0)              \
+    X(CORE_TO_HOLDER, RULES_RESULT, 211, rules_result, 0)    \
+    X(CORE_TO_HOLDER, KILL, 212, kill, 0)                    \
+    X(HOLDER_TO_NET, NET_KEYS, 301, empty, 3)                \
+    X(HOLDER_TO_NET, NET_PEER, 302, empty, 1)                \
+    X(HOLDER_TO_NET, HOLDER_STATE, 303, holder_state, 0)     \
+    X(HOLDER_TO_NET, RENEWED, 304, result, 0)                \
+    X(HOLDER_TO_NET, NET_STOP, 305, empty, 0)                \
+    X(HOLDER_TO_NET, NET_FILE, 306, empty, 1)                \
+    X(HOLDER_TO_NET, COMMAND_RESULT, 307, command_result, 0) \
+    X(NET_TO_HOLDER, NET_READY, 401, text, 0)                \
+    X(NET_TO_HOLDER, NET_STATS, 402, net_stats, 0)           \
+    X(NET_TO_HOLDER, NET_LOG, 403, log, 0)                   \
+    X(NET_TO_HOLDER, CERT, 404, pem, 0)                      \
+    X(NET_TO_HOLDER, RULES_FETCHED, 405, rules_fetched, 0)   \
+    X(NET_TO_HOLDER, COMMAND, 406, command, 0)               \
+    X(CORE_TO_NET, BATCH, 501, signed, 1)                    \
+    X(CORE_TO_NET, STATS_FOR_NET, 502, core_stats, 0)        \
+    X(NET_TO_CORE, OUTCOME, 601, batch_outcome, 0)           \
+    X(CLI_TO_HOLDER, CLI_STATUS, 701, empty, 0)              \
+    X(CLI_TO_HOLDER, CLI_STOP, 702, cli_stop, 0)             \
+    X(HOLDER_TO_CLI, STATUS, 801, status, 0)                 \
+    X(HOLDER_TO_CLI, STOPPING, 802, result, 0)               \
+    X(HELPER_TO_PARENT, OPTIONS, 901, options, 0)            \
+    X(HELPER_TO_PARENT, CHECKED, 902, result, 0)             \
+    X(HELPER_TO_PARENT, ENROLLED, 903, enrolled, 0)          \
+    X(HOLDER_TO_FACTS, FACTS_PEER, 1001, empty, 1)           \
+    X(FACTS_TO_HOLDER, FACTS_READY, 1101, text, 0)           \
+    X(FACTS_TO_HOLDER, FACTS_STATS, 1102, facts_stats, 0)    \
+    X(FACTS_TO_HOLDER, FACTS_LOG, 1103, log, 0)              \
+    X(CORE_TO_FACTS, EXE_ASK, 1201, exe_ask, 0)              \
+    X(CORE_TO_FACTS, NAME_ASK, 1202, name_ask, 0)            \
+    X(FACTS_TO_CORE, EXE_FACTS, 1301, exe_facts, 0)          \
     X(FACTS_TO_CORE, NAME, 1302, name, 0)
 
 enum wedr_msg_type {

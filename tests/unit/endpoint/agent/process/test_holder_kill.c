@@ -248,6 +248,73 @@ static int tear_down(void **state)
 
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, set_up, tear_down)
 
+/* A verified command: the bundle's policy is not asked, what is protected is. */
+static void a_command_needs_no_policy_and_respects_what_is_protected(void **state)
+{
+    static const struct wedr_kill_policy recorded = {.allowed = false, .replay = true};
+    struct wedr_msg_kill_result r;
+    uint64_t key = 0;
+    size_t slot = 0;
+    pid_t pid = victim(&key);
+    (void)state;
+    wedr_kills_init(&kills);
+    struct wedr_msg_kill m = request(1, key);
+    assert_int_equal(wedr_kills_command(&kills, &m, &recorded), WEDR_OK);
+    assert_int_equal(wedr_kills_next_command(&kills, &slot, &r), WEDR_OK);
+    assert_int_equal(r.result, WEDR_RESPONSE_RESULT_PROTECTED);
+    wedr_kills_taken(&kills, slot);
+    m = request((uint32_t)pid, key);
+    struct wedr_kill_policy own = recorded;
+    own.protected_pids[2] = (uint32_t)pid;
+    assert_int_equal(wedr_kills_command(&kills, &m, &own), WEDR_OK);
+    assert_int_equal(wedr_kills_next_command(&kills, &slot, &r), WEDR_OK);
+    assert_int_equal(r.result, WEDR_RESPONSE_RESULT_PROTECTED);
+    wedr_kills_taken(&kills, slot);
+    assert_true(lives(pid));
+    assert_int_equal(wedr_kills_command(&kills, &m, &recorded), WEDR_OK);
+    int err = WEDR_E_NOENT;
+    for (int i = 0; i < 1000 && err == WEDR_E_NOENT; i++) {
+        wedr_kills_tick(&kills, &recorded);
+        assert_int_equal(wedr_kills_next(&kills, &slot, &r), WEDR_E_NOENT); /* not core's */
+        err = wedr_kills_next_command(&kills, &slot, &r);
+        wedr_time_sleep_ms(5);
+    }
+    assert_int_equal(err, WEDR_OK);
+    assert_int_equal(r.result, WEDR_RESPONSE_RESULT_DONE);
+    wedr_kills_fini(&kills);
+    end(pid);
+}
+
+/* Core's request for a process that a command is ending still gets its own answer. */
+static void a_rule_and_a_command_for_one_process_both_get_an_answer(void **state)
+{
+    struct wedr_msg_kill_result r;
+    uint64_t key = 0;
+    size_t slot = 0;
+    unsigned got = 0;
+    pid_t pid = victim(&key);
+    (void)state;
+    wedr_kills_init(&kills);
+    struct wedr_msg_kill m = request((uint32_t)pid, key);
+    assert_int_equal(wedr_kills_command(&kills, &m, &yes), WEDR_OK);
+    assert_int_equal(wedr_kills_ask(&kills, &m, &yes), WEDR_OK);
+    for (int i = 0; i < 1000 && got != 3; i++) {
+        wedr_kills_tick(&kills, &yes);
+        if (wedr_kills_next(&kills, &slot, &r) == WEDR_OK) {
+            wedr_kills_taken(&kills, slot);
+            got |= 1;
+        }
+        if (wedr_kills_next_command(&kills, &slot, &r) == WEDR_OK) {
+            wedr_kills_taken(&kills, slot);
+            got |= 2;
+        }
+        wedr_time_sleep_ms(5);
+    }
+    assert_int_equal(got, 3);
+    wedr_kills_fini(&kills);
+    end(pid);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -258,6 +325,8 @@ int main(void)
         TEST(forty_processes_asked_for_at_once_all_end),
         TEST(what_does_not_fit_waits_for_its_turn_and_obeys_the_policy_of_then),
         TEST(more_than_may_wait_is_refused_and_nothing_happens),
+        cmocka_unit_test(a_command_needs_no_policy_and_respects_what_is_protected),
+        cmocka_unit_test(a_rule_and_a_command_for_one_process_both_get_an_answer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
