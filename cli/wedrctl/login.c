@@ -180,32 +180,38 @@ int wedr_ctl_login(struct wedr_ctl *c)
     return code;
 }
 
-/* With the token itself where the server lets it end itself, else with the password. */
-static int revoke_own(struct wedr_ctl *c)
+/* A server before /token: with the password. */
+static int revoke_in_session(struct wedr_ctl *c)
 {
     struct wedr_ctl_session s = {.password = ""};
     struct wedr_buf path;
     json_t *session = NULL;
+    token_path(&path, c->context.token_id);
+    wedr_wipe(c->context.token, sizeof(c->context.token));
+    int code = wedr_ctl_session_begin(c, &s, &session);
+    if (code == WEDR_CTL_DONE) {
+        code = wedr_ctl_session_ask(c, &s, "DELETE", (const char *)path.p, NULL, NULL);
+        wedr_ctl_session_end(c, &s);
+    }
+    json_decref(session);
+    wedr_buf_fini(&path);
+    return code;
+}
+
+/* With the token itself. */
+static int revoke_own(struct wedr_ctl *c)
+{
     if (!c->context.token_id[0]) {
         return wedr_ctl_say(WEDR_CTL_DONE,
                             "the token was made elsewhere: it is forgotten, not revoked");
     }
-    token_path(&path, c->context.token_id);
-    struct wedr_ctl_ask ask = {
-        .method = "DELETE", .path = (const char *)path.p, .quiet_status = 403};
+    struct wedr_ctl_ask ask = {.method = "DELETE", .path = "/token", .quiet_status = 404};
     int code = wedr_ctl_ask(c, &ask, NULL);
-    if (code != WEDR_CTL_DONE && ask.status == 403) {
-        wedr_wipe(c->context.token, sizeof(c->context.token));
-        code = wedr_ctl_session_begin(c, &s, &session);
-        if (code == WEDR_CTL_DONE) {
-            code = wedr_ctl_session_ask(c, &s, "DELETE", (const char *)path.p, NULL, NULL);
-            wedr_ctl_session_end(c, &s);
-        }
+    if (code != WEDR_CTL_DONE && ask.status == 404) {
+        code = revoke_in_session(c);
     }
-    json_decref(session);
     json_decref(ask.problem);
-    wedr_buf_fini(&path);
-    return ask.status == 401 ? WEDR_CTL_DONE : code;
+    return ask.status == 401 ? WEDR_CTL_DONE : code; /* it is revoked already */
 }
 
 /* Address, fingerprint and user stay for the next time. */

@@ -152,10 +152,12 @@ static bool csrf_fits(const struct wedr_request *rq)
 
 static void refuse_need(struct wedr_request *rq)
 {
-    static const char *const needs[] = {"a session", "a session", "read",
-                                        "triage",    "respond",   "admin"};
+    static const char *const needs[] = {"a session", "a session", "read",        "triage",
+                                        "respond",   "admin",     "an API token"};
     const struct wedr_person *p = rq->person;
-    if (rq->route->need <= WEDR_NEED_SELF && p->token_id) {
+    if (rq->route->need == WEDR_NEED_TOKEN) {
+        wedr_answer_problem(rq, 403, "this needs an API token, not a session");
+    } else if (rq->route->need <= WEDR_NEED_SELF && p->token_id) {
         wedr_answer_problem(rq, 403, "this needs a session, not an API token");
     } else if (p->must_change_password) {
         wedr_answer_problem(rq, 403, "change the password first");

@@ -150,6 +150,18 @@ static void run_remove(void *arg, struct wedr_request *rq)
     }
 }
 
+/* The one that asks: whoever has it may put it out of the world, also who found it. */
+static void run_revoke(void *arg, struct wedr_request *rq)
+{
+    struct wedr_server *s = arg;
+    char object[WEDR_AUDIT_OBJECT_MAX];
+    int64_t id = rq->person->token_id;
+    struct wedr_audit who =
+        wedr_admin_who(rq, "token.delete", wedr_admin_object(object, "token", id), "by itself");
+    wedr_admin_answer_done(
+        rq, s->d.state_ops->people->token_remove(s->d.state, id, rq->person->user_id, &who));
+}
+
 static json_t *enrollment_json(const struct wedr_enrollment_row *t)
 {
     return json_pack("{s:o, s:I, s:o, s:o, s:s, s:s}", "id", wedr_admin_json_id(t->id), "uses_left",
@@ -280,6 +292,7 @@ const struct wedr_route wedr_token_routes[] = {
     ROUTE("GET", "tokens", 0, "limit cursor", run_list, "listTokens", WEDR_NEED_SELF),
     ROUTE("POST", "tokens", WEDR_ADMIN_BODY_MAX, NULL, run_create, "createToken", WEDR_NEED_SELF),
     ROUTE("DELETE", "tokens/{id}", 0, NULL, run_remove, "deleteToken", WEDR_NEED_SELF),
+    ROUTE("DELETE", "token", 0, NULL, run_revoke, "revokeToken", WEDR_NEED_TOKEN),
     ROUTE("GET",
           "enrollment-tokens",
           0,

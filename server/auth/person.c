@@ -38,6 +38,8 @@ bool wedr_person_may(const struct wedr_person *p, enum wedr_need need)
         return p->session_id != 0;
     case WEDR_NEED_SELF:
         return p->session_id != 0 && !p->must_change_password && !p->must_set_totp;
+    case WEDR_NEED_TOKEN:
+        return p->token_id != 0;
     case WEDR_NEED_READ:
     case WEDR_NEED_TRIAGE:
     case WEDR_NEED_RESPOND:

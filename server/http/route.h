@@ -24,6 +24,7 @@ enum wedr_need {
     WEDR_NEED_TRIAGE,
     WEDR_NEED_RESPOND,
     WEDR_NEED_ADMIN,
+    WEDR_NEED_TOKEN, /* an API token, whatever its scopes and its owner's duties; no session */
 };
 
 /* Where it runs: at once on the listener's thread (must not block), among control work (state

@@ -251,7 +251,8 @@ static bool is_passing(const char *name)
 {
     return name[0] == '.' || ends_with(name, "-wal") || ends_with(name, "-shm") ||
            ends_with(name, "-journal") || strcmp(name, "listen") == 0 ||
-           strcmp(name, "LOCK") == 0 || strcmp(name, WEDR_EVENTS_KEEP_LOCK) == 0 ||
+           strcmp(name, "LOCK") == 0 || strcmp(name, "totp.key") == 0 ||
+           /* who has a backup cannot make codes */ strcmp(name, WEDR_EVENTS_KEEP_LOCK) == 0 ||
            strcmp(name, WEDR_BACKUP_MANIFEST) == 0 || strstr(name, ".db.damaged") ||
            strstr(name, ".db.salvaged");
 }

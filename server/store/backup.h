@@ -16,7 +16,8 @@ struct wedr_backup_sums {
     uint64_t files, bytes;
 };
 
-/* data -> to, which must be missing or empty and becomes a folder of the caller alone (0700). Files
+/* All but totp.key, with which secrets of second factors are sealed in state.db.
+ * data -> to, which must be missing or empty and becomes a folder of the caller alone (0700). Files
  * keep their modes; databases are copied as of one moment each, in an order that fits: the state
  * before the events that it has read, each day before the older ones, and no day is deleted
  * meanwhile. Everything is synced, and each database's pages are checked. WEDR_E_EXIST: to is not

@@ -113,11 +113,11 @@ def ask(person, method, path, op, object_id="999999", query="", whole=False):
 
 def allowed(op, kind, may, session):
     need = op["x-wedr-need"]
-    return need == "none" or (session if need in ("session", "self") else need in may)
+    return need == "none" or (session if need in ("session", "self") else not session if need == "token" else need in may)
 
 
 # What ends the asker's own session or needs real words is asked last, or not as such.
-LAST = ("signOut", "endOtherSessions")
+LAST = ("signOut", "endOtherSessions", "revokeToken")
 
 
 def order(operations):
@@ -135,6 +135,8 @@ def check_matrix(w, person, may, session, name):
             continue
         if refused == allowed(op, name, may, session) or status >= 500:
             wrong.append((name, method, path, op["x-wedr-need"], status))
+        if op["operationId"] == "revokeToken" and not session:
+            assert ask(person, method, path, op) == 401, "it is revoked"
         if op["operationId"] == "signOut" and session:
             assert ask(person, "GET", "/session", w.doc["paths"]["/session"]["get"]) == 401
     assert not wrong, wrong

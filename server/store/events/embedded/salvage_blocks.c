@@ -8,8 +8,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#define IDS_WITHOUT_COUNT 1000000 /* looked for when the table does not say how many it had */
-#define MISSES_MAX 100000         /* behind the last row that was found */
+/* Looked for when the table does not say how many it had. */
+#define IDS_WITHOUT_COUNT 1000000
+#define IDS_A_PAGE 128    /* there is no smaller row */
+#define MISSES_MAX 100000 /* behind the last row that was found */
 
 /* Numbers of arrival are given out by the writer. The batches were seen when they first came. */
 static int64_t next_arrival(struct wedr_events *s)
@@ -210,7 +212,11 @@ static int take_place(struct wedr_salvage *w, int64_t id, bool tiny, bool *ret_f
  * dead. */
 static int take_table(struct wedr_salvage *w, bool tiny)
 {
-    int64_t last = IDS_WITHOUT_COUNT;
+    int64_t last = IDS_WITHOUT_COUNT, pages = 0;
+    if (wedr_sqlite_int(w->from, "PRAGMA page_count", &pages) == WEDR_OK &&
+        pages * IDS_A_PAGE + MISSES_MAX < last) {
+        last = pages * IDS_A_PAGE + MISSES_MAX; /* others were merged away */
+    }
     bool known = wedr_sqlite_int(w->from,
                                  tiny ? "SELECT coalesce(max(id), 0) FROM tiny"
                                       : "SELECT coalesce(max(id), 0) FROM blk",

@@ -14,6 +14,7 @@
 
 #define WEDR_STATE_MAGIC 0x57535154u
 #define WEDR_TOKEN_KEY_LEN 32u
+#define WEDR_TOTP_KEY_LEN 32u
 
 struct wedr_state_counts; /* detect.h */
 struct wedr_state_triage; /* triage.h */
@@ -30,6 +31,7 @@ struct wedr_state {
     uint64_t kept[2];                      /* alerts and responses of all agents */
     uint64_t kept_bytes, kept_agent_bytes; /* of alerts: of all agents, of one */
     uint8_t token_key[WEDR_TOKEN_KEY_LEN];
+    uint8_t totp_key[WEDR_TOTP_KEY_LEN];
 };
 
 /* WEDR_E_* of an SQLite result; WEDR_OK for OK, ROW and DONE. */

@@ -2,6 +2,7 @@
 #include "store/state/sqlite/people.h"
 #include "core/base/err.h"
 #include "core/util/obj.h"
+#include "store/state/sqlite/totp_box.h"
 #include <inttypes.h>
 #include <sodium.h>
 #include <stdio.h>
@@ -45,17 +46,25 @@ int wedr_state_change(struct wedr_state *s,
     return wedr_state_end(s, err);
 }
 
-static bool read_secret(sqlite3_stmt *st, int at, uint8_t ret[WEDR_TOTP_SECRET_LEN])
+/* One that cannot be opened is still a second factor: a sign-in needs it, and no code fits it. */
+static bool read_secret(const struct wedr_state *s,
+                        sqlite3_stmt *st,
+                        int at,
+                        int64_t user_id,
+                        uint8_t ret[WEDR_TOTP_SECRET_LEN])
 {
-    const void *p = sqlite3_column_blob(st, at);
-    if (!p || sqlite3_column_bytes(st, at) != (int)WEDR_TOTP_SECRET_LEN) {
+    if (sqlite3_column_type(st, at) == SQLITE_NULL) {
         return false;
     }
-    memcpy(ret, p, WEDR_TOTP_SECRET_LEN);
+    const void *p = sqlite3_column_blob(st, at);
+    (void)wedr_totp_unseal(s, user_id, p, (size_t)sqlite3_column_bytes(st, at), ret);
     return true;
 }
 
-void wedr_state_read_user(sqlite3_stmt *st, int at, struct wedr_user_row *ret)
+void wedr_state_read_user(const struct wedr_state *s,
+                          sqlite3_stmt *st,
+                          int at,
+                          struct wedr_user_row *ret)
 {
     memset(ret, 0, sizeof(*ret));
     ret->id = sqlite3_column_int64(st, at);
@@ -67,8 +76,8 @@ void wedr_state_read_user(sqlite3_stmt *st, int at, struct wedr_user_row *ret)
     ret->disabled = sqlite3_column_int(st, at + 5) != 0;
     wedr_state_text(st, at + 6, ret->password, sizeof(ret->password));
     ret->must_change_password = sqlite3_column_int(st, at + 7) != 0;
-    ret->totp = read_secret(st, at + 8, ret->totp_secret);
-    ret->totp_is_pending = read_secret(st, at + 9, ret->totp_pending);
+    ret->totp = read_secret(s, st, at + 8, ret->id, ret->totp_secret);
+    ret->totp_is_pending = read_secret(s, st, at + 9, ret->id, ret->totp_pending);
     ret->totp_step = sqlite3_column_int64(st, at + 10);
     ret->created_us = sqlite3_column_int64(st, at + 11);
     ret->last_seen_us = sqlite3_column_int64(st, at + 12);
@@ -97,7 +106,7 @@ static int one_user(struct wedr_state *s, sqlite3_stmt *st, int err, struct wedr
         err = rc == SQLITE_DONE ? WEDR_E_NOENT : wedr_state_error(rc);
     }
     if (err == WEDR_OK) {
-        wedr_state_read_user(st, 0, ret);
+        wedr_state_read_user(s, st, 0, ret);
         read_lock_out(s, ret);
     }
     return wedr_state_read_end(s, st, err);
@@ -131,7 +140,7 @@ user_each(struct wedr_state *s, int64_t after, uint32_t limit, wedr_user_fn *fn,
         "ii", after, (int64_t)limit);
     while (wedr_state_row(st, &err)) {
         struct wedr_user_row u;
-        wedr_state_read_user(st, 0, &u);
+        wedr_state_read_user(s, st, 0, &u);
         read_lock_out(s, &u);
         err = fn(ctx, &u);
         sodium_memzero(&u, sizeof(u));
@@ -295,9 +304,13 @@ static int user_password(struct wedr_state *s,
 
 static int totp_begin(struct wedr_state *s, int64_t id, const uint8_t secret[WEDR_TOTP_SECRET_LEN])
 {
-    struct wedr_state_bytes b = {secret, WEDR_TOTP_SECRET_LEN};
-    return wedr_state_change(s, NULL, true, "UPDATE user SET totp_pending=?2 WHERE id=?1", "ib", id,
-                             b);
+    uint8_t box[WEDR_TOTP_BOX_LEN];
+    struct wedr_state_bytes b = {box, sizeof(box)};
+    int err = wedr_totp_seal(s, id, secret, box);
+    return err == WEDR_OK
+               ? wedr_state_change(s, NULL, true, "UPDATE user SET totp_pending=?2 WHERE id=?1",
+                                   "ib", id, b)
+               : err;
 }
 
 /* In a write transaction. */

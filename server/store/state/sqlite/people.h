@@ -31,7 +31,10 @@ WEDR_MUST_USE int wedr_state_change(struct wedr_state *s,
     "u.id,u.username,u.display_name,u.role,u.groups,u.disabled,u.password,u.must_change,u.totp," \
     "u.totp_pending,u.totp_step,u.created_us,u.last_seen_us"
 #define WEDR_USER_COLUMN_COUNT 13
-void wedr_state_read_user(sqlite3_stmt *st, int at, struct wedr_user_row *ret);
+void wedr_state_read_user(const struct wedr_state *s,
+                          sqlite3_stmt *st,
+                          int at,
+                          struct wedr_user_row *ret);
 
 /* people_signin.c */
 int wedr_people_signin_charge(struct wedr_state *s,

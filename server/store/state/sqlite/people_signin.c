@@ -167,7 +167,7 @@ int wedr_people_session_get(struct wedr_state *s,
         err = rc == SQLITE_DONE ? WEDR_E_AUTH : wedr_state_error(rc);
     }
     if (err == WEDR_OK) {
-        wedr_state_read_user(st, 0, ret_user);
+        wedr_state_read_user(s, st, 0, ret_user);
         read_session(st, WEDR_USER_COLUMN_COUNT, ret);
     }
     return wedr_state_read_end(s, st, err);
@@ -299,7 +299,7 @@ int wedr_people_token_get(struct wedr_state *s,
         err = rc == SQLITE_DONE ? WEDR_E_AUTH : wedr_state_error(rc);
     }
     if (err == WEDR_OK) {
-        wedr_state_read_user(st, 0, ret_user);
+        wedr_state_read_user(s, st, 0, ret_user);
         read_token(st, WEDR_USER_COLUMN_COUNT, ret);
     }
     return wedr_state_read_end(s, st, err);

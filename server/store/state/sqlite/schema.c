@@ -138,6 +138,10 @@ static const char *const migrations[] = {
     " UNIQUE(agent_id, counter));"
     "CREATE INDEX command_open ON command(agent_id, counter) WHERE state<2;"
     "CREATE INDEX command_agent ON command(agent_id, row);",
+    /* 8: severity of the gravest rule of a source, '' before it was compiled. Secrets of second
+     * factors are sealed (totp_box.h seals the old ones): an older release would take them for none
+     * and ask for no code */
+    "ALTER TABLE rule ADD COLUMN severity TEXT NOT NULL DEFAULT '';",
 };
 
 static int read_version(sqlite3 *db, int *ret)

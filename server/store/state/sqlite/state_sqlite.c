@@ -13,6 +13,7 @@
 #include "store/state/sqlite/people.h"
 #include "store/state/sqlite/rules.h"
 #include "store/state/sqlite/schema.h"
+#include "store/state/sqlite/totp_box.h"
 #include "store/state/sqlite/triage.h"
 #include "wedr/plat/fs.h"
 #include "wedr/plat/time.h"
@@ -127,16 +128,33 @@ static int open_db(const char *path, sqlite3 **ret, struct wedr_errinfo *ei)
     return WEDR_OK;
 }
 
-/* Another process may make the key at the same moment: the file appears whole, and only once. */
-static int
-load_token_key(const char *data_dir, uint8_t key[WEDR_TOKEN_KEY_LEN], struct wedr_errinfo *ei)
+/* A key that lies beside the database; made when it is missing. In the folder's lock. */
+static int load_key(wedr_handle dir, const char *name, uint8_t key[32])
 {
-    wedr_handle dir = WEDR_HANDLE_NONE, f = WEDR_HANDLE_NONE, lock = WEDR_HANDLE_NONE;
+    wedr_handle f = WEDR_HANDLE_NONE;
+    struct wedr_fs_stat st = {0};
     size_t n = 0;
+    int err = wedr_fs_open_at(dir, name, WEDR_FS_READ, 0, &f);
+    if (err == WEDR_E_NOENT) {
+        randombytes_buf(key, 32);
+        return wedr_fs_replace_at(dir, name, key, 32, 0600);
+    }
+    err = err == WEDR_OK ? wedr_fs_stat(f, &st) : err;
+    err = err == WEDR_OK && (!st.regular || (st.mode & 077u)) ? WEDR_E_PERM : err;
+    err = err == WEDR_OK ? wedr_fs_pread(f, key, 32, 0, &n) : err;
+    wedr_fs_close(f);
+    return err == WEDR_OK && n != 32 ? WEDR_E_CORRUPT : err;
+}
+
+/* Another process may make the keys at the same moment: a file appears whole, and only once. */
+static int load_keys(const char *data_dir, struct wedr_state *s, struct wedr_errinfo *ei)
+{
+    wedr_handle dir = WEDR_HANDLE_NONE, lock = WEDR_HANDLE_NONE;
+    const char *name = "token.lock";
     int err = wedr_fs_open_dir(data_dir, &dir);
     if (err == WEDR_OK) {
-        err = wedr_fs_open_at(dir, "token.lock", WEDR_FS_READ | WEDR_FS_WRITE | WEDR_FS_CREATE,
-                              0600, &lock);
+        err =
+            wedr_fs_open_at(dir, name, WEDR_FS_READ | WEDR_FS_WRITE | WEDR_FS_CREATE, 0600, &lock);
     }
     for (int i = 0; err == WEDR_OK && i < 1000; i++) {
         err = wedr_fs_lock(lock);
@@ -146,25 +164,20 @@ load_token_key(const char *data_dir, uint8_t key[WEDR_TOKEN_KEY_LEN], struct wed
         wedr_time_sleep_ms(10);
         err = i == 999 ? WEDR_E_BUSY : WEDR_OK;
     }
-    if (err != WEDR_OK) {
-        goto out;
-    }
-    err = wedr_fs_open_at(dir, "token.key", WEDR_FS_READ, 0, &f);
-    if (err == WEDR_E_NOENT) {
-        randombytes_buf(key, WEDR_TOKEN_KEY_LEN);
-        err = wedr_fs_replace_at(dir, "token.key", key, WEDR_TOKEN_KEY_LEN, 0600);
-        goto out;
+    if (err == WEDR_OK) {
+        name = "token.key";
+        err = load_key(dir, name, s->token_key);
     }
     if (err == WEDR_OK) {
-        err = wedr_fs_pread(f, key, WEDR_TOKEN_KEY_LEN, 0, &n);
-        err = err == WEDR_OK && n != WEDR_TOKEN_KEY_LEN ? WEDR_E_CORRUPT : err;
+        name = "totp.key";
+        err = load_key(dir, name, s->totp_key);
     }
-out:
-    wedr_fs_close(f);
     wedr_fs_close(lock);
     wedr_fs_close(dir);
-    return err == WEDR_OK ? err
-                          : wedr_fail(ei, err, "%s/token.key: %s", data_dir, wedr_err_text(err));
+    return err == WEDR_OK
+               ? err
+               : wedr_fail(ei, err, "%s/%s: %s%s", data_dir, name, wedr_err_text(err),
+                           err == WEDR_E_PERM ? " (it must be a file of mode 0600)" : "");
 }
 
 static int prepare_all(struct wedr_state *s, struct wedr_errinfo *ei)
@@ -224,13 +237,16 @@ static int state_open(const char *data_dir, struct wedr_state **ret, struct wedr
     s->agents = wedr_alloc(1, sizeof(*s->agents));
     int err = s->write_lock && s->read_lock && s->agents ? WEDR_OK : WEDR_E_NOMEM;
     if (err == WEDR_OK) {
-        err = load_token_key(data_dir, s->token_key, ei);
+        err = load_keys(data_dir, s, ei);
     }
     if (err == WEDR_OK) {
         err = open_db(path, &s->writer, ei);
     }
     if (err == WEDR_OK) {
         err = wedr_state_migrate(s->writer, ei);
+    }
+    if (err == WEDR_OK) {
+        err = wedr_totp_seal_old(s, ei);
     }
     if (err == WEDR_OK) {
         err = open_db(path, &s->reader, ei);

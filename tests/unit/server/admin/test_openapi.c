@@ -38,7 +38,8 @@ static int tear_down(void **state)
 
 static const char *need_name(const struct wedr_route *r)
 {
-    static const char *const names[] = {"session", "self", "read", "triage", "respond", "admin"};
+    static const char *const names[] = {"session", "self",  "read", "triage",
+                                        "respond", "admin", "token"};
     return r->auth == WEDR_ROUTE_OPEN ? "none" : names[r->need];
 }
 

@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #define OPS (&wedr_state_sqlite)
 #define ID "01234567-89ab-4cde-8f01-23456789abcd"
@@ -227,6 +228,7 @@ static void put_file(const char *name, const void *p, size_t n)
     assert_non_null(f);
     assert_int_equal(fwrite(p, 1, n, f), n);
     assert_int_equal(fclose(f), 0);
+    assert_int_equal(chmod(path, 0600), 0);
 }
 
 static void a_database_of_version_1_opens_with_all_it_held(void **state)

@@ -196,6 +196,101 @@ static void steps_and_recovery_codes_are_used_once(void **state)
     STATE_OPS->close(s);
 }
 
+static void exec_state(const char *sql)
+{
+    char path[96];
+    sqlite3 *db = NULL;
+    (void)snprintf(path, sizeof(path), "%s/state.db", state_folder);
+    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
+    sqlite3_close(db);
+}
+
+/* Whether one of the files of the database holds the text. */
+static bool state_holds(const char *text)
+{
+    static const char *const names[] = {"state.db", "state.db-wal"};
+    bool found = false;
+    for (size_t i = 0; i < 2; i++) {
+        char path[96];
+        static char all[4 << 20];
+        (void)snprintf(path, sizeof(path), "%s/%s", state_folder, names[i]);
+        FILE *f = fopen(path, "rbe");
+        size_t n = f ? fread(all, 1, sizeof(all), f) : 0;
+        for (size_t at = 0; at + strlen(text) <= n && !found; at++) {
+            found = memcmp(all + at, text, strlen(text)) == 0;
+        }
+        if (f) {
+            (void)fclose(f);
+        }
+    }
+    return found;
+}
+
+#define SECRET "SeCrEt-of-20-bytes.."
+
+static void second_factors_lie_sealed_and_only_for_their_user(void **state)
+{
+    const uint8_t *secret = (const uint8_t *)SECRET;
+    char codes[WEDR_RECOVERY_CODES][16] = {"A"}, key[96];
+    struct wedr_user_row u;
+    (void)state;
+    for (unsigned i = 0; i < WEDR_RECOVERY_CODES; i++) {
+        (void)snprintf(codes[i], sizeof(codes[i]), "CODE%u", i);
+    }
+    struct wedr_state *s = state_open();
+    int64_t boss = add_user(s, "boss", WEDR_ROLE_ADMIN),
+            other = add_user(s, "other", WEDR_ROLE_VIEWER);
+    assert_int_equal(OPS->totp_begin(s, boss, secret), WEDR_OK);
+    assert_int_equal(OPS->user_get(s, boss, &u), WEDR_OK);
+    assert_memory_equal(u.totp_pending, secret, WEDR_TOTP_SECRET_LEN);
+    assert_int_equal(OPS->totp_confirm(s, boss, 5, (const char(*)[16])codes, &who), WEDR_OK);
+    assert_int_equal(OPS->user_get(s, boss, &u), WEDR_OK);
+    assert_memory_equal(u.totp_secret, secret, WEDR_TOTP_SECRET_LEN);
+    STATE_OPS->close(s);
+    assert_false(state_holds(SECRET));
+    /* Moved to another user it opens nothing, and is still a second factor. */
+    exec_state("UPDATE user SET totp=(SELECT totp FROM user WHERE username='boss') WHERE "
+               "username='other'");
+    s = state_open();
+    assert_int_equal(OPS->user_get(s, other, &u), WEDR_OK);
+    assert_true(u.totp && memcmp(u.totp_secret, secret, WEDR_TOTP_SECRET_LEN) != 0);
+    STATE_OPS->close(s);
+    /* The database alone, as from a backup: nobody signs in without a code, no code fits. */
+    (void)snprintf(key, sizeof(key), "%s/totp.key", state_folder);
+    assert_int_equal(remove(key), 0);
+    s = state_open();
+    assert_int_equal(OPS->user_get(s, boss, &u), WEDR_OK);
+    uint8_t first[WEDR_TOTP_SECRET_LEN], none[WEDR_TOTP_SECRET_LEN] = {0};
+    memcpy(first, u.totp_secret, sizeof(first));
+    assert_int_equal(OPS->user_get(s, boss, &u), WEDR_OK);
+    assert_true(u.totp && memcmp(u.totp_secret, secret, sizeof(first)) != 0 &&
+                memcmp(u.totp_secret, none, sizeof(none)) != 0 &&
+                memcmp(u.totp_secret, first, sizeof(first)) != 0);
+    assert_int_equal(OPS->recovery_use(s, boss, "CODE3"), WEDR_OK); /* that way in is left */
+    STATE_OPS->close(s);
+}
+
+static void second_factors_of_an_older_release_are_sealed_at_the_start(void **state)
+{
+    struct wedr_user_row u;
+    (void)state;
+    struct wedr_state *s = state_open();
+    int64_t id = add_user(s, "boss", WEDR_ROLE_ADMIN);
+    STATE_OPS->close(s);
+    exec_state("UPDATE user SET totp=CAST('" SECRET "' AS BLOB), totp_pending=CAST('" SECRET
+               "' AS BLOB);"
+               "ALTER TABLE rule DROP COLUMN severity; PRAGMA user_version=7");
+    assert_true(state_holds(SECRET));
+    s = state_open();
+    assert_false(state_holds(SECRET));
+    assert_int_equal(OPS->user_get(s, id, &u), WEDR_OK);
+    assert_true(u.totp && u.totp_is_pending);
+    assert_memory_equal(u.totp_secret, SECRET, WEDR_TOTP_SECRET_LEN);
+    assert_memory_equal(u.totp_pending, SECRET, WEDR_TOTP_SECRET_LEN);
+    STATE_OPS->close(s);
+}
+
 static int count_tokens(void *ctx, const struct wedr_token_row *t)
 {
     (void)t;
@@ -357,6 +452,8 @@ int main(void)
         TEST(many_at_once_get_as_many_looks_as_one_after_the_other),
         TEST(a_session_ends_by_idleness_age_and_order),
         TEST(steps_and_recovery_codes_are_used_once),
+        TEST(second_factors_lie_sealed_and_only_for_their_user),
+        TEST(second_factors_of_an_older_release_are_sealed_at_the_start),
         TEST(tokens_have_owners_ends_and_a_limit),
         TEST(settings_change_one_version_after_the_other),
         TEST(an_audit_line_cannot_borrow_from_its_neighbour),

@@ -68,6 +68,7 @@ static void init(struct lab *l)
     (void)snprintf(path, sizeof(path), "%s/pki", l->f.dir);
     assert_int_equal(mkdir(path, 0700), 0);
     write_file(path, "ca.key", "secret\n", 0600);
+    write_file(l->f.dir, "totp.key", "not in a backup\n", 0600);
     write_file(path, "ca.pem", "public\n", 0644);
     write_file(l->f.dir, "listen", "127.0.0.1:1\n", 0644);
 }
