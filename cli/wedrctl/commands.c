@@ -66,6 +66,18 @@ const struct wedr_ctl_command wedr_ctl_commands[] = {
      "What each producer made, what is stored, what was lost and why.", wedr_ctl_ledger},
     {"gaps", "", 0, 0, PAGES, "Times in which an endpoint had no producer, the newest first.",
      wedr_ctl_gaps},
+    {"command send", "ENDPOINT TYPE [PID PROCESS-KEY]", 2, 4, CHANGE,
+     "Tell an endpoint to do something: kill_process with the process, or update_rules. What "
+     "became of it is what command show says.",
+     wedr_ctl_command_send},
+    {"command list", "", 0, 0, PAGES | B(ENDPOINT) | B(STATE),
+     "What endpoints were told to do, the newest first. --state: pending, sent, success, failed, "
+     "expired or cancelled.",
+     wedr_ctl_command_list},
+    {"command show", "COMMAND", 1, 1, TABLE, "One command with its result, by id.",
+     wedr_ctl_command_show},
+    {"command cancel", "COMMAND...", 1, WEDR_CTL_WORDS_MAX, SERVER,
+     "Withdraw commands that were not sent yet.", wedr_ctl_command_cancel},
     {"token list", "", 0, 0, PAGES | SESSION, "API tokens; asks for the password.",
      wedr_ctl_token_list},
     {"token create", "NAME", 1, 1, CHANGE | SESSION | B(DAYS) | B(SCOPE),

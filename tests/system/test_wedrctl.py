@@ -370,6 +370,34 @@ def test_endpoints_are_listed_moved_and_revoked():
         assert fleet.peer.post(6, 1).status == 403
 
 
+def test_commands_are_sent_listed_shown_and_cancelled():
+    with House() as h:
+        need(h, "/endpoints/{id}/commands", "/commands", "/commands/{id}")
+        fleet, ctl = Fleet(h), signed_in(h)
+        takes = {"boot_id": "00112233445566778899aabbccddeeff", "commands": ["kill_process", "update_rules"]}
+        assert fleet.peer.heartbeat(**takes).status == 200
+        sent = ctl.one("command", "send", "web-1", "kill_process", "4242", "0123456789abcdef")
+        assert sent["state"] == "pending" and sent["payload"]["pid"] == 4242
+        other = ctl.one("command", "send", fleet.peer.id, "update_rules")
+        assert [c["id"] for c in ctl.rows("command")] == [other["id"], sent["id"]]
+        ctl("command", "cancel", other["id"])
+        ctl("command", "cancel", other["id"], code=1)
+        assert [c["id"] for c in ctl.rows("command", "list", "--state", "cancelled", "--endpoint", "web-1")] == [other["id"]]
+        item = fleet.peer.heartbeat(**takes).json["pending_commands"][0]
+        ack = {"status": "failed", "result": {"result": "refused", "detail": EVIL}}
+        assert fleet.peer.client().request("POST", fleet.peer.path("commands/%s/ack" % item["id"]), json.dumps(ack)).status == 204
+        card = ctl("command", "show", sent["id"])
+        assert "refused" in card and "\x1b" not in card and "\u202e" not in card, card
+        assert "\x1b" not in ctl("command") and ctl.one("command", "show", sent["id"])["result"]["detail"] == EVIL
+        ctl("command", "send", "web-1", "kill_process", "4242", code=2)
+        ctl("command", "send", "web-1", "kill_process", "x", "0123456789abcdef", code=2)
+        assert "run_shell" in ctl("command", "send", "web-1", "run_shell", code=1)
+        ctl("command", "show", "nothing", code=1)
+        analyst = signed_in(h, "analyst", "anna", None)
+        assert analyst.one("command", "show", sent["id"])["state"] == "failed"
+        analyst("command", "send", "web-1", "update_rules", code=4)
+
+
 def test_alerts_are_triaged():
     with House() as h:
         need(h, "/alerts", "/alerts/{id}", "/alerts/bulk", "/alerts/{id}/comments")
