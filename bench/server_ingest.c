@@ -1,326 +1,332 @@
 /* SPDX-License-Identifier: Apache-2.0
- * bench/server_ingest.c — durable ingest over mutual TLS. Enrols itself, prebuilds signed batches
- * of process starts and exits, sends them over several connections and divides the events
- * acknowledged (202, so durable) by the server's CPU time. Prints JSON. bench/server_ingest.py
- * starts a server and runs it.
+ * bench/server_ingest.c — load for the server's way of taking events in, over mutual TLS. Enrols
+ * agents, makes and signs every request before the clock runs, opens a connection for each agent
+ * and keeps it, sends, and divides the server's CPU time, thread by thread, by what was answered
+ * with 202. A refused batch (429, 503) is sent again after the time that the server named. Prints
+ * one JSON object. bench/server_ingest.py starts servers and runs it.
  *
- * usage: bench_server_ingest URL CA_PEM_FILE TOKEN SERVER_PID BATCHES EVENTS CONNECTIONS */
+ * usage: bench_server_ingest URL CA_PEM_FILE TOKEN SERVER_PID AGENTS BATCHES EVENTS RATE
+ * BATCHES of EVENTS events of each agent, the first before the clock runs; RATE batches a second of
+ * all agents together, whether answered or not; 0: each agent's next when the last was answered. */
 #include "core/base/err.h"
 #include "core/util/alloc.h"
-#include "core/util/json.h"
-#include "core/util/sha256.h"
-#include "wedr/plat/http.h"
-#include "wedr/plat/pki.h"
+#include "load_conn.h"
+#include "wedr/plat/fs.h"
 #include "wedr/plat/proc.h"
 #include "wedr/plat/time.h"
-#include "wedr/wire/batch.h"
-#include "wedr/wire/schema.h"
+#include <dirent.h>
 #include <inttypes.h>
-#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <zstd.h>
+#include <sys/epoll.h>
+#include <time.h>
 
-#define HEADERS 12u
-#define LINE_CAP 8192u
-#define TEXT_CAP 160u
+#define HANDSHAKES 32u /* at a time */
+#define EVENTS_AT_ONCE 256
+#define RETRY_SCAN_NS 5000000u
+#define RSS_EVERY_NS 100000000u
+#define THREAD_KINDS 24u
 
-struct batch {
-    struct wedr_batch_id id;
-    char text[HEADERS][TEXT_CAP];
-    void *z;
-    size_t z_len;
+struct head {
+    char *p;
+    size_t len;
+};
+
+struct thread_time {
+    char name[32];
+    uint64_t ns;
+};
+
+/* The server at a moment. */
+struct look {
+    uint64_t cpu_us, rss, at_ns;
+    clock_t own;
+    struct thread_time threads[THREAD_KINDS];
 };
 
 struct bench {
-    struct wedr_http *http;
-    char agent_id[WEDR_AGENT_ID_TEXT];
-    uint8_t agent_raw[WEDR_AGENT_ID_LEN];
-    uint8_t sign_public[WEDR_SIGN_PUBLIC_LEN], sign_secret[WEDR_SIGN_SECRET_LEN];
-    struct batch *batches;
-    size_t batch_count, events, raw_bytes, z_bytes;
-    size_t sent, acked, again, failed;
-    uint64_t latency_us[1u << 16];
+    uint32_t pid;
+    unsigned port;
+    SSL_CTX *tls;
+    int epoll;
+    size_t agents, batches;
+    uint32_t events;
+    double rate;
+    struct load_agent *agent;
+    struct load_body *body;
+    struct head *head; /* [agent * batches + n] */
+    struct load_conn *conn;
+    size_t connecting, to_open;
+    size_t issued, acked, refused, unsaid, failed, lost, retrying; /* unsaid: without Retry-After */
+    uint64_t start_ns, scanned_ns, rss_ns, rss_peak;
+    uint32_t *latency_us;
+    size_t latencies;
 };
 
-struct flight {
-    struct bench *b;
-    size_t index;
-    uint64_t begin_ns;
-    bool busy;
-};
-
-static void die(const char *what, const char *why)
+static void look_at_threads(uint32_t pid, struct look *l)
 {
-    (void)fprintf(stderr, "bench_server_ingest: %s: %s\n", what, why);
-    exit(1);
-}
-
-static void put_value(struct wedr_json *j, const struct wedr_field_info *f, uint64_t seq)
-{
-    char text[96];
-    switch (f->kind) {
-    case WEDR_KIND_STR:
-    case WEDR_KIND_ARGV: {
-        int n = strcmp(f->name, "comm") == 0
-                    ? snprintf(text, sizeof(text), "tool%" PRIu64, seq % 37)
-                    : snprintf(text, sizeof(text),
-                               "/usr/bin/tool%" PRIu64 " --job %" PRIx64 " --in /srv/data/%" PRIu64,
-                               seq % 37, seq * 2654435761u, seq % 50021);
-        wedr_json_str(j, text, (size_t)n);
-        return;
-    }
-    case WEDR_KIND_KEY:
-        wedr_json_hex64(j, seq * 0x9e3779b97f4a7c15u | 1);
-        return;
-    case WEDR_KIND_BOOL:
-        wedr_json_bool(j, false);
-        return;
-    case WEDR_KIND_U8:
-        wedr_json_u64(j, seq & 0x7f);
-        return;
-    default:
-        wedr_json_u64(j, f->kind == WEDR_KIND_U32 && f->name[0] == 'p' ? 1000 + seq % 30000
-                                                                       : f->offset_linux & 0xfffu);
-        return;
-    }
-}
-
-/* One line with every required field of the type, as the agent writes it. */
-static size_t put_line(char *mem, const struct wedr_type_info *t, uint64_t seq)
-{
-    struct wedr_json j;
-    wedr_json_init(&j, mem, LINE_CAP);
-    wedr_json_obj_begin(&j);
-    wedr_json_key(&j, "ts");
-    wedr_json_time_us(&j, 1800000000000000 + (int64_t)seq * 37);
-    wedr_json_key(&j, "module");
-    wedr_json_str(&j, t->module, strlen(t->module));
-    wedr_json_key(&j, "event_type");
-    wedr_json_str(&j, t->event_type, strlen(t->event_type));
-    for (int process = 1; process >= 0; process--) {
-        wedr_json_key(&j, process ? "process" : "raw");
-        wedr_json_obj_begin(&j);
-        for (size_t i = 0; i < t->field_count; i++) {
-            const struct wedr_field_info *f = &t->fields[i];
-            const char *key = process ? f->process_key : f->name;
-            bool wanted = f->required || strcmp(f->name, "command_line") == 0;
-            if (wanted && !f->derived && (f->os_mask & WEDR_OSM_LINUX) && key[0]) {
-                wedr_json_key(&j, key);
-                put_value(&j, f, seq);
+    char path[300], name[32];
+    (void)snprintf(path, sizeof(path), "/proc/%u/task", pid);
+    DIR *d = opendir(path);
+    for (struct dirent *e; d && (e = readdir(d)) != NULL;) {
+        unsigned long long ns = 0;
+        (void)snprintf(path, sizeof(path), "/proc/%u/task/%.20s/comm", pid, e->d_name);
+        FILE *f = fopen(path, "re");
+        bool good = f && fscanf(f, "%31[^\n]", name) == 1;
+        good = f && fclose(f) == 0 && good;
+        (void)snprintf(path, sizeof(path), "/proc/%u/task/%.20s/schedstat", pid, e->d_name);
+        f = fopen(path, "re");
+        good = f && fscanf(f, "%llu", &ns) == 1 && good;
+        good = f && fclose(f) == 0 && good;
+        for (size_t i = 0; good && i < THREAD_KINDS; i++) {
+            struct thread_time *t = &l->threads[i];
+            if (!t->name[0] || strcmp(t->name, name) == 0) {
+                memcpy(t->name, name, sizeof(name));
+                t->ns += ns;
+                break;
             }
         }
-        wedr_json_obj_end(&j);
     }
-    wedr_json_key(&j, "source");
-    wedr_json_str(&j, "kernel", 6);
-    wedr_json_key(&j, "kind");
-    wedr_json_str(&j, t->kind, strlen(t->kind));
-    wedr_json_key(&j, "event_version");
-    wedr_json_u64(&j, WEDR_WIRE_VERSION);
-    wedr_json_key(&j, "seq");
-    wedr_json_u64(&j, seq);
-    wedr_json_obj_end(&j);
-    size_t n = wedr_json_len(&j);
-    if (j.overflow || n == LINE_CAP) {
-        die("line", "too long");
+    if (d) {
+        (void)closedir(d);
     }
-    mem[n] = '\n';
-    return n + 1;
 }
 
-static void put_headers(struct bench *b, struct batch *x)
+static struct look look(const struct bench *b)
 {
-    uint8_t text[WEDR_BATCH_SIGNED_LEN], sig[WEDR_SIGN_LEN];
-    wedr_batch_signed_bytes(b->agent_raw, &x->id, text);
-    wedr_sign(b->sign_secret, text, sizeof(text), sig);
-    (void)snprintf(x->text[0], TEXT_CAP, "%016" PRIx64, x->id.epoch);
-    wedr_hex(x->id.boot_id, sizeof(x->id.boot_id), x->text[1]);
-    (void)snprintf(x->text[2], TEXT_CAP, "%s", x->id.stream);
-    (void)snprintf(x->text[3], TEXT_CAP, "%" PRIu64, x->id.first_seq);
-    (void)snprintf(x->text[4], TEXT_CAP, "%" PRIu64, x->id.last_seq);
-    (void)snprintf(x->text[5], TEXT_CAP, "%" PRIu32, x->id.count);
-    (void)snprintf(x->text[6], TEXT_CAP, "%" PRIu64, x->id.produced);
-    (void)snprintf(x->text[7], TEXT_CAP, "%" PRIu64, x->id.lost);
-    wedr_hex(x->id.sha256, sizeof(x->id.sha256), x->text[8]);
-    wedr_hex(sig, sizeof(sig), x->text[9]);
-    (void)snprintf(x->text[10], TEXT_CAP, "zstd");
-    (void)snprintf(x->text[11], TEXT_CAP, "application/x-ndjson");
+    struct wedr_proc_usage u;
+    struct look l = {.at_ns = wedr_time_mono_ns(), .own = clock()};
+    if (wedr_proc_usage(b->pid, &u) != WEDR_OK) {
+        bench_die("server", "it is gone");
+    }
+    l.cpu_us = u.cpu_us;
+    l.rss = u.rss_bytes;
+    look_at_threads(b->pid, &l);
+    return l;
 }
 
-static void build_batches(struct bench *b)
+static void watch_rss(struct bench *b, uint64_t now)
 {
-    char *raw = wedr_alloc(b->events, LINE_CAP);
-    const struct wedr_type_info *types[2] = {wedr_type_by_name("process_create", 14),
-                                             wedr_type_by_name("process_terminate", 17)};
-    b->batches = wedr_alloc(b->batch_count, sizeof(*b->batches));
-    if (!raw || !b->batches || !types[0] || !types[1]) {
-        die("batches", "out of memory");
+    struct wedr_proc_usage u;
+    if (now - b->rss_ns >= RSS_EVERY_NS && wedr_proc_usage(b->pid, &u) == WEDR_OK) {
+        b->rss_ns = now;
+        b->rss_peak = u.rss_bytes > b->rss_peak ? u.rss_bytes : b->rss_peak;
     }
-    for (size_t i = 0; i < b->batch_count; i++) {
-        struct batch *x = &b->batches[i];
-        size_t n = 0;
-        x->id = (struct wedr_batch_id){
-            .epoch = 0x5eed, .first_seq = i * b->events + 1, .count = (uint32_t)b->events};
-        x->id.last_seq = x->id.produced = (i + 1) * b->events;
-        memset(x->id.boot_id, 0xb0, sizeof(x->id.boot_id));
-        (void)snprintf(x->id.stream, sizeof(x->id.stream), "kernel.critical");
-        for (size_t k = 0; k < b->events; k++) {
-            n += put_line(raw + n, types[k % 2], x->id.first_seq + k);
-        }
-        size_t cap = ZSTD_compressBound(n);
-        x->z = wedr_alloc(1, cap);
-        x->z_len = x->z ? ZSTD_compress(x->z, cap, raw, n, 3) : 0;
-        if (x->z_len == 0 || ZSTD_isError(x->z_len)) {
-            die("batches", "cannot compress");
-        }
-        wedr_sha256(x->z, x->z_len, x->id.sha256);
-        put_headers(b, x);
-        b->raw_bytes += n;
-        b->z_bytes += x->z_len;
-    }
-    wedr_free(raw);
 }
 
-static void on_answer(void *arg, const struct wedr_http_response *r)
+static void open_conn(struct bench *b, struct load_conn *c)
 {
-    struct flight *f = arg;
-    struct bench *b = f->b;
-    f->busy = false;
-    if (r->status == 202) {
-        b->latency_us[b->acked % WEDR_ARRAY_COUNT(b->latency_us)] =
-            (wedr_time_mono_ns() - f->begin_ns) / 1000;
+    load_conn_open(c, b->tls, b->port);
+    struct epoll_event e = {.events = EPOLLIN | EPOLLOUT | EPOLLET, .data.ptr = c};
+    if (epoll_ctl(b->epoll, EPOLL_CTL_ADD, c->fd, &e) != 0) {
+        bench_die("epoll", "cannot add a connection");
+    }
+    b->connecting++;
+}
+
+/* When the batch that c sends next was to be sent. */
+static uint64_t due_of(const struct bench *b, const struct load_conn *c)
+{
+    double n = (double)((c->next - 1) * b->agents + (size_t)(c - b->conn));
+    return b->start_ns + (uint64_t)(n * 1e9 / b->rate);
+}
+
+static void answered(struct bench *b, struct load_conn *c);
+
+static void step(struct bench *b, struct load_conn *c)
+{
+    bool was_connecting = c->state == LOAD_CONNECTING;
+    if (load_conn_step(c)) {
+        b->connecting -= was_connecting;
+        answered(b, c);
+    }
+}
+
+static void send_next(struct bench *b, struct load_conn *c)
+{
+    uint64_t now = wedr_time_mono_ns();
+    if (c->state != LOAD_IDLE || c->owed == 0 || c->retry_ns > now) {
+        return;
+    }
+    const struct head *h = &b->head[(size_t)(c - b->conn) * b->batches + c->next];
+    if (c->retry_ns) {
+        c->retry_ns = 0;
+        b->retrying--;
+    }
+    c->owed--;
+    c->due_ns = c->next > 0 && b->rate > 0 ? due_of(b, c) : now;
+    load_conn_send(c, h->p, h->len, &b->body[c->next]);
+    step(b, c);
+}
+
+/* An answer, an open connection or a lost one. */
+static void answered(struct bench *b, struct load_conn *c)
+{
+    bool sent = c->head != NULL;
+    c->head = NULL;
+    if (sent && c->status == 202) {
+        b->latency_us[b->latencies++] = (uint32_t)((wedr_time_mono_ns() - c->due_ns) / 1000);
         b->acked++;
-    } else if (r->status == 429 || r->status == 503) {
-        b->again++;
-    } else {
-        (void)fprintf(stderr, "status %d err %s %.*s\n", r->status, wedr_err_name(r->err),
-                      (int)r->body_len, r->body ? (const char *)r->body : "");
+        c->next++;
+    } else if (sent && (c->status == 429 || c->status == 503)) {
+        b->refused++;
+        b->unsaid += c->retry_after_s == 0;
+        c->retry_ns = wedr_time_mono_ns() + c->retry_after_s * 1000000000u;
+        b->retrying++;
+        c->owed++;
+    } else if (sent && c->status) {
+        (void)fprintf(stderr, "status %d %.300s\n", c->status, c->in);
         b->failed++;
+        c->next++;
+    } else if (c->state == LOAD_CLOSED) {
+        b->lost++;
+        c->owed += sent;
+    }
+    if (c->state == LOAD_CLOSED) {
+        open_conn(b, c);
+    }
+    send_next(b, c);
+}
+
+static void issue_due(struct bench *b, size_t total, uint64_t now)
+{
+    while (b->issued < total &&
+           (uint64_t)((double)b->issued * 1e9 / b->rate) + b->start_ns <= now) {
+        struct load_conn *c = &b->conn[b->issued % b->agents];
+        b->issued++;
+        c->owed++;
+        send_next(b, c);
     }
 }
 
-static void send_batch(struct bench *b, struct flight *f, size_t index)
+static void scan_retries(struct bench *b, uint64_t now)
 {
-    static const char *const names[HEADERS] = {
-        WEDR_HDR_EPOCH,    WEDR_HDR_BOOT_ID,   WEDR_HDR_STREAM,    WEDR_HDR_FIRST_SEQ,
-        WEDR_HDR_LAST_SEQ, WEDR_HDR_COUNT,     WEDR_HDR_PRODUCED,  WEDR_HDR_LOST,
-        WEDR_HDR_SHA256,   WEDR_HDR_SIGNATURE, "Content-Encoding", "Content-Type"};
-    struct wedr_http_header h[HEADERS];
-    char path[96];
-    struct batch *x = &b->batches[index];
-    for (size_t i = 0; i < HEADERS; i++) {
-        h[i] = (struct wedr_http_header){names[i], x->text[i]};
-    }
-    (void)snprintf(path, sizeof(path), "/api/v1/agents/%s/logs", b->agent_id);
-    struct wedr_http_request rq = {.method = "POST",
-                                   .path = path,
-                                   .headers = h,
-                                   .header_count = HEADERS,
-                                   .body = x->z,
-                                   .body_len = x->z_len,
-                                   .response_max = 65536};
-    *f = (struct flight){.b = b, .index = index, .begin_ns = wedr_time_mono_ns(), .busy = true};
-    if (wedr_http_start(b->http, &rq, on_answer, f) != WEDR_OK) {
-        die("send", "cannot start a request");
+    if (b->retrying && now - b->scanned_ns >= RETRY_SCAN_NS) {
+        b->scanned_ns = now;
+        for (size_t i = 0; i < b->agents; i++) {
+            if (b->conn[i].retry_ns) {
+                send_next(b, &b->conn[i]);
+            }
+        }
     }
 }
 
-struct enrolled {
-    char *agent_id, *cert_pem;
-};
-
-static void on_enrolled(void *arg, const struct wedr_http_response *r)
+/* Until `answers` are there. */
+static void drive(struct bench *b, size_t total, size_t answers)
 {
-    struct enrolled *e = arg;
-    json_t *o = r->status == 201 ? json_loadb((const char *)r->body, r->body_len, 0, NULL) : NULL;
-    if (!o) {
-        die("enrolment", r->error_text ? r->error_text : "refused");
+    struct epoll_event ready[EVENTS_AT_ONCE];
+    while (b->acked + b->failed < answers) {
+        uint64_t now = wedr_time_mono_ns();
+        while (b->to_open < b->agents && b->connecting < HANDSHAKES) {
+            open_conn(b, &b->conn[b->to_open++]);
+        }
+        issue_due(b, total, now);
+        scan_retries(b, now);
+        watch_rss(b, now);
+        int n = epoll_wait(b->epoll, ready, EVENTS_AT_ONCE, 1);
+        for (int i = 0; i < n; i++) {
+            step(b, ready[i].data.ptr);
+        }
     }
-    const char *id = json_string_value(json_object_get(o, "agent_id"));
-    const char *cert = json_string_value(json_object_get(o, "cert_pem"));
-    e->agent_id = wedr_strndup(id, strlen(id));
-    e->cert_pem = wedr_strndup(cert, strlen(cert));
-    json_decref(o);
 }
 
-/* ret_http speaks with the new certificate. */
-static void enroll(struct bench *b, const char *url, const char *ca_pem, const char *token)
+static void *room(size_t count, size_t size)
 {
-    struct wedr_buf key, csr_pem, csr_der;
-    struct wedr_errinfo ei = {""};
-    struct enrolled e = {NULL, NULL};
-    uint8_t sig[WEDR_SIGN_LEN];
-    char public_hex[65], sig_hex[129];
-    struct wedr_http *plain = NULL;
-    struct wedr_http_cfg cfg = {.base_url = url,
-                                .ca_pem = ca_pem,
-                                .connect_timeout_ms = 10000,
-                                .total_timeout_ms = 60000,
-                                .user_agent = "bench"};
-    wedr_buf_init(&key, 65536);
-    wedr_buf_init(&csr_pem, 65536);
-    wedr_buf_init(&csr_der, 65536);
-    if (wedr_pki_key_new(&key, &ei) != WEDR_OK ||
-        wedr_pki_csr_new((const char *)key.p, key.len, "bench", &csr_pem, &csr_der, &ei) !=
-            WEDR_OK ||
-        wedr_http_new(&cfg, &plain, &ei) != WEDR_OK) {
-        die("enrolment", ei.text);
+    void *p = wedr_alloc(count, size);
+    if (!p) {
+        bench_die("memory", "there is too little");
     }
-    wedr_sign_keypair(b->sign_public, b->sign_secret);
-    wedr_sign(b->sign_secret, csr_der.p, csr_der.len, sig);
-    wedr_hex(b->sign_public, sizeof(b->sign_public), public_hex);
-    wedr_hex(sig, sizeof(sig), sig_hex);
-    json_t *body =
-        json_pack("{ssssssssss s{ssssss}}", "enrollment_token", token, "agent_version", "0.1.0",
-                  "csr_pem", (const char *)csr_pem.p, "batch_key", public_hex, "batch_key_proof",
-                  sig_hex, "host", "hostname", "bench", "os", "linux", "os_version", "Debian 12");
-    char *text = body ? json_dumps(body, JSON_COMPACT) : NULL;
-    struct wedr_http_request rq = {.method = "POST",
-                                   .path = "/api/v1/agents/enroll",
-                                   .body = text,
-                                   .body_len = text ? strlen(text) : 0,
-                                   .response_max = 65536};
-    if (!text || wedr_http_once(plain, &rq, on_enrolled, &e) != WEDR_OK || !e.agent_id ||
-        !e.cert_pem) {
-        die("enrolment", "no answer");
+    return p;
+}
+
+static void prepare(struct bench *b)
+{
+    b->body = room(b->batches, sizeof(*b->body));
+    b->head = room(b->agents * b->batches, sizeof(*b->head));
+    b->conn = room(b->agents, sizeof(*b->conn));
+    b->latency_us = room(b->agents * b->batches, sizeof(*b->latency_us));
+    for (size_t n = 0; n < b->batches; n++) {
+        load_body_make(&b->body[n], n * b->events + 1, b->events);
     }
-    (void)snprintf(b->agent_id, sizeof(b->agent_id), "%s", e.agent_id);
-    char hex[33];
-    (void)snprintf(hex, sizeof(hex), "%.8s%.4s%.4s%.4s%.12s", e.agent_id, e.agent_id + 9,
-                   e.agent_id + 14, e.agent_id + 19, e.agent_id + 24);
-    if (wedr_unhex(hex, 32, b->agent_raw, sizeof(b->agent_raw)) != WEDR_OK) {
-        die("enrolment", "bad agent id");
+    for (size_t i = 0; i < b->agents; i++) {
+        b->conn[i] = (struct load_conn){.fd = -1, .agent = &b->agent[i], .owed = 1};
+        for (size_t n = 0; n < b->batches; n++) {
+            struct head *h = &b->head[i * b->batches + n];
+            const char *p = load_head(&b->agent[i], &b->body[n], &h->len);
+            h->p = wedr_strndup(p, h->len);
+            if (!h->p) {
+                bench_die("memory", "there is too little");
+            }
+        }
     }
-    cfg.cert_pem = e.cert_pem;
-    cfg.key_pem = (const char *)key.p;
-    if (wedr_http_new(&cfg, &b->http, &ei) != WEDR_OK) {
-        die("enrolment", ei.text);
+    b->epoll = epoll_create1(EPOLL_CLOEXEC);
+    if (b->epoll < 0) {
+        bench_die("epoll", "cannot be made");
     }
-    wedr_http_free(plain);
 }
 
 static int compare(const void *a, const void *b)
 {
-    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
     return x < y ? -1 : x > y;
 }
 
-static void run(struct bench *b, size_t connections)
+static void print_threads(const struct look *from, const struct look *to)
 {
-    struct flight flights[8];
-    memset(flights, 0, sizeof(flights));
-    while (b->acked + b->failed + b->again < b->batch_count) {
-        for (size_t i = 0; i < connections && b->sent < b->batch_count; i++) {
-            if (!flights[i].busy) {
-                send_batch(b, &flights[i], b->sent++);
+    const char *comma = "";
+    (void)printf("\"threads_s\":{");
+    for (size_t i = 0; i < THREAD_KINDS && to->threads[i].name[0]; i++) {
+        uint64_t before = 0;
+        for (size_t k = 0; k < THREAD_KINDS; k++) {
+            if (strcmp(from->threads[k].name, to->threads[i].name) == 0) {
+                before = from->threads[k].ns;
             }
         }
-        if (wedr_http_wait(b->http, NULL, 0, 1000) != WEDR_OK) {
-            die("send", "the client failed");
-        }
+        (void)printf("%s\"%s\":%.4f", comma, to->threads[i].name,
+                     (double)(to->threads[i].ns - before) / 1e9);
+        comma = ",";
     }
+    (void)printf("},");
+}
+
+static double own_seconds(const struct look *from, const struct look *to)
+{
+    return (double)(to->own - from->own) / CLOCKS_PER_SEC;
+}
+
+static void report(struct bench *b, const struct look at[3], size_t first_refused)
+{
+    size_t in_force = 0, raw = 0, z = 0;
+    for (size_t i = 0; i < b->agents; i++) {
+        in_force += b->conn[i].state == LOAD_IDLE;
+    }
+    for (size_t n = 0; n < b->batches; n++) {
+        raw += b->body[n].raw_len;
+        z += b->body[n].z_len;
+    }
+    qsort(b->latency_us, b->latencies, sizeof(*b->latency_us), compare);
+    size_t n = b->latencies;
+    double all = (double)b->batches * b->events;
+    (void)printf("{\"agents\":%zu,\"batches\":%zu,\"events\":%zu,\"refused\":%zu,\"unsaid\":%zu,"
+                 "\"failed\":%zu,\"lost_connections\":%zu,\"open_connections\":%zu,",
+                 b->agents, n, n * b->events, b->refused - first_refused, b->unsaid, b->failed,
+                 b->lost, in_force);
+    (void)printf("\"connect_s\":%.3f,\"connect_server_cpu_s\":%.3f,\"connect_client_cpu_s\":%.3f,",
+                 (double)(at[1].at_ns - at[0].at_ns) / 1e9,
+                 (double)(at[1].cpu_us - at[0].cpu_us) / 1e6, own_seconds(&at[0], &at[1]));
+    (void)printf("\"wall_s\":%.3f,\"server_cpu_s\":%.3f,\"client_cpu_s\":%.3f,",
+                 (double)(at[2].at_ns - at[1].at_ns) / 1e9,
+                 (double)(at[2].cpu_us - at[1].cpu_us) / 1e6, own_seconds(&at[1], &at[2]));
+    print_threads(&at[1], &at[2]);
+    (void)printf("\"bytes_per_event_raw\":%.1f,\"bytes_per_event_zstd\":%.1f,", (double)raw / all,
+                 (double)z / all);
+    (void)printf("\"latency_p50_us\":%u,\"latency_p99_us\":%u,\"latency_max_us\":%u,",
+                 n ? b->latency_us[n / 2] : 0, n ? b->latency_us[n * 99 / 100] : 0,
+                 n ? b->latency_us[n - 1] : 0);
+    (void)printf("\"rss_start\":%" PRIu64 ",\"rss_connected\":%" PRIu64 ",\"rss_peak\":%" PRIu64
+                 ",\"rss_end\":%" PRIu64 "}\n",
+                 at[0].rss, at[1].rss, b->rss_peak, at[2].rss);
 }
 
 static char *read_text(const char *path)
@@ -330,7 +336,7 @@ static char *read_text(const char *path)
     wedr_buf_init(&buf, 65536);
     if (wedr_fs_open(path, WEDR_FS_READ, 0, &f) != WEDR_OK ||
         wedr_fs_read_all(f, &buf) != WEDR_OK) {
-        die(path, "cannot be read");
+        bench_die(path, "cannot be read");
     }
     wedr_fs_close(f);
     return (char *)buf.p;
@@ -339,42 +345,41 @@ static char *read_text(const char *path)
 int main(int argc, char **argv)
 {
     static struct bench b;
-    struct wedr_proc_usage before, after;
-    if (argc != 8) {
-        die("usage", "URL CA_PEM_FILE TOKEN SERVER_PID BATCHES EVENTS CONNECTIONS");
+    struct look at[3];
+    const char *port = argc == 9 ? strrchr(argv[1], ':') : NULL;
+    if (!port) {
+        bench_die("usage", "URL CA_PEM_FILE TOKEN SERVER_PID AGENTS BATCHES EVENTS RATE");
     }
-    uint32_t pid = (uint32_t)strtoul(argv[4], NULL, 10);
-    size_t connections = strtoul(argv[7], NULL, 10);
-    b.batch_count = strtoul(argv[5], NULL, 10);
-    b.events = strtoul(argv[6], NULL, 10);
-    if (connections < 1 || connections > 8 || b.events < 1 || b.events > 4000 ||
-        b.batch_count < 1) {
-        die("usage", "1..8 connections, 1..4000 events");
+    b.port = (unsigned)strtoul(port + 1, NULL, 10);
+    b.pid = (uint32_t)strtoul(argv[4], NULL, 10);
+    b.agents = strtoul(argv[5], NULL, 10);
+    b.batches = strtoul(argv[6], NULL, 10);
+    b.events = (uint32_t)strtoul(argv[7], NULL, 10);
+    b.rate = strtod(argv[8], NULL);
+    if (b.agents < 1 || b.batches < 2 || b.events < 1 || b.events > 4000 || b.rate < 0) {
+        bench_die("usage", "1 agent, 2 batches, 1 .. 4000 events at least");
     }
-    enroll(&b, argv[1], read_text(argv[2]), argv[3]);
-    build_batches(&b);
-    if (wedr_proc_usage(pid, &before) != WEDR_OK) {
-        die("server", "no such process");
+    char *ca = read_text(argv[2]);
+    b.agent = room(b.agents, sizeof(*b.agent));
+    b.tls = load_tls(ca);
+    load_enroll(argv[1], ca, argv[3], b.agent, b.agents);
+    prepare(&b);
+    at[0] = look(&b);
+    drive(&b, 0, b.agents);
+    size_t total = b.agents * (b.batches - 1), first_refused = b.refused;
+    at[1] = look(&b);
+    b.latencies = 0;
+    b.rss_peak = at[1].rss;
+    b.start_ns = at[1].at_ns;
+    if (b.rate <= 0) {
+        for (size_t i = 0; i < b.agents; i++) {
+            b.conn[i].owed += b.batches - 1;
+            send_next(&b, &b.conn[i]);
+        }
+        b.issued = total;
     }
-    uint64_t begin = wedr_time_mono_ns();
-    run(&b, connections);
-    double wall = (double)(wedr_time_mono_ns() - begin) / 1e9;
-    if (wedr_proc_usage(pid, &after) != WEDR_OK) {
-        die("server", "it ended");
-    }
-    double cpu = (double)(after.cpu_us - before.cpu_us) / 1e6;
-    double events = (double)(b.acked * b.events), total = (double)(b.batch_count * b.events);
-    size_t n = b.acked < WEDR_ARRAY_COUNT(b.latency_us) ? b.acked : WEDR_ARRAY_COUNT(b.latency_us);
-    qsort(b.latency_us, n, sizeof(b.latency_us[0]), compare);
-    (void)printf(
-        "{\"events\":%.0f,\"batches\":%zu,\"retry\":%zu,\"failed\":%zu,\"connections\":%zu,\"wall_"
-        "s\":%.3f,"
-        "\"server_cpu_s\":%.3f,\"events_per_s\":%.0f,\"events_per_server_core_s\":%.0f,"
-        "\"bytes_per_event_raw\":%.1f,\"bytes_per_event_zstd\":%.1f,\"latency_p50_us\":%" PRIu64
-        ",\"latency_p99_us\":%" PRIu64 ",\"server_rss_bytes\":%" PRIu64 "}\n",
-        events, b.acked, b.again, b.failed, connections, wall, cpu, events / wall,
-        cpu > 0 ? events / cpu : 0, (double)b.raw_bytes / total, (double)b.z_bytes / total,
-        n ? b.latency_us[n / 2] : 0, n ? b.latency_us[n * 99 / 100] : 0, after.rss_bytes);
-    wedr_http_free(b.http);
-    return b.failed || b.acked == 0 ? 1 : 0;
+    drive(&b, total, b.agents + total);
+    at[2] = look(&b);
+    report(&b, at, first_refused);
+    return b.failed || b.unsaid ? 1 : 0;
 }
