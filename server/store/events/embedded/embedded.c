@@ -226,9 +226,10 @@ static int note_range(struct wedr_events *s, const struct wedr_prepared *p, int3
 }
 
 /* One batch inside the open transactions. The day's handle is looked up again: decide() may have
- * opened others. */
+ * opened others; the day's own stays open, for it is in a transaction. */
 static int commit_one(struct wedr_events *s,
                       int32_t day,
+                      struct wedr_statements *kept,
                       const struct wedr_prepared *p,
                       int64_t *arrival,
                       enum wedr_commit_outcome *outcome,
@@ -243,7 +244,7 @@ static int commit_one(struct wedr_events *s,
     if (*outcome == WEDR_COMMIT_CONFLICT) {
         return wedr_tamper_insert(d->db, p);
     }
-    rc = wedr_block_insert(d->db, p, ++*arrival);
+    rc = wedr_blocks_insert(kept, p, ++*arrival);
     return rc == WEDR_OK ? note_range(s, p, day) : rc;
 }
 
@@ -329,11 +330,13 @@ static int run_group(struct wedr_events *s,
         return rc;
     }
     sqlite3 *db = d->db;
+    struct wedr_statements kept = {.db = db};
     rc = wedr_sqlite_exec(db, "BEGIN IMMEDIATE");
     rc = rc == WEDR_OK ? wedr_sqlite_exec(s->mem, "BEGIN") : rc;
     for (size_t i = 0; rc == WEDR_OK && i < count; i++) {
-        rc = commit_one(s, day, c[i].p, &arrival, &outcomes[i], ei);
+        rc = commit_one(s, day, &kept, c[i].p, &arrival, &outcomes[i], ei);
     }
+    wedr_statements_fini(&kept);
     rc = rc == WEDR_OK && arrival != s->arrival ? write_arrival(db, arrival) : rc;
     rc = rc == WEDR_OK ? wedr_sqlite_exec(db, "COMMIT") : rc;
     rc = rc == WEDR_OK ? wedr_sqlite_exec(s->mem, "COMMIT") : rc;

@@ -85,6 +85,17 @@ wedr_sqlite_copy(sqlite3 *from, const char *select, sqlite3 *to, const char *ins
  * line for a fact. */
 #define WEDR_ARRIVAL_STEP 65536
 WEDR_MUST_USE int wedr_block_insert(sqlite3 *db, const struct wedr_prepared *p, int64_t number);
+/* The statements of many such inserts into db, each prepared when it is first needed. Begins with
+ * db alone set; does not outlive the transaction. */
+#define WEDR_STATEMENTS_MAX 12u
+struct wedr_statements {
+    sqlite3 *db;
+    const char *sql[WEDR_STATEMENTS_MAX];
+    sqlite3_stmt *st[WEDR_STATEMENTS_MAX];
+};
+WEDR_MUST_USE int
+wedr_blocks_insert(struct wedr_statements *s, const struct wedr_prepared *p, int64_t number);
+void wedr_statements_fini(struct wedr_statements *s);
 /* Writes down which seqs the batches of a day hold, for a loss record that names them after the day
  * is dropped. Inside the caller's transaction. */
 WEDR_MUST_USE int wedr_runs_copy(sqlite3 *day, sqlite3 *catalog);
