@@ -137,6 +137,16 @@ static int put_alerts(struct ask *a, struct wedr_out *o)
     return err;
 }
 
+/* Reports count from the begin of their stream: what rose behind ?1. A hostile one cannot make the
+ * sum overflow. */
+static const char reported_losses[] =
+    "SELECT coalesce(sum(rose),0) FROM (SELECT max(0, max(iif(received_at>=?1,n,0))-"
+    "max(iif(received_at<?1,n,0))) AS rose FROM (SELECT agent_id, received_at,"
+    " json_extract(raw,'$.raw.epoch') AS epoch, json_extract(raw,'$.raw.stream') AS stream,"
+    " json_extract(raw,'$.raw.reason') AS reason,"
+    " min(coalesce(CAST(json_extract(raw,'$.raw.lost') AS INTEGER),0),1000000000000) AS n"
+    " FROM events WHERE event_type='telemetry_loss') GROUP BY agent_id,epoch,stream,reason)";
+
 static int put_events(struct ask *a, struct wedr_out *o)
 {
     struct hours h = {.count = {0}};
@@ -144,10 +154,9 @@ static int put_events(struct ask *a, struct wedr_out *o)
     a->from.i = h.first = (wedr_time_utc_us() / HOUR_US - HOURS) * HOUR_US;
     int err =
         query(a, "SELECT hour, sum(count) FROM event_counts(3600, ?1) GROUP BY hour", add_hour, &h);
-    if (err ==
-        WEDR_OK) { /* cumulative counts of streams that were alive: the loss tables know no time */
-        err = query(a, "SELECT coalesce(sum(lost),0) FROM ledger WHERE state<>'closed'",
-                    take_number, &lost);
+    if (err == WEDR_OK) {
+        a->from.i = wedr_time_utc_us() - HOURS * HOUR_US;
+        err = query(a, reported_losses, take_number, &lost);
     }
     wedr_out_key(o, "events_24h");
     wedr_out_arr_begin(o);

@@ -89,13 +89,17 @@ int wedr_publish_builtin(const struct wedr_publish *p, struct wedr_errinfo *ei)
     }
     err = remove_gone(p, &s, &changed);
     err = err == WEDR_OK ? add_changed(&s, &changed) : err;
+    bool unknown = false; /* an older release did not write down how grave they are */
+    for (size_t i = 0; i < s.count; i++) {
+        unknown = unknown || (s.v[i].builtin && s.v[i].enabled && !s.v[i].severity[0]);
+    }
     if (err == WEDR_OK && changed) {
         err = store_changed(p, &s, ei);
     }
     wedr_sources_fini(&s);
     if (err == WEDR_OK && !changed) {
         err = p->ops->rules->bundle_newest(p->state, WEDR_PROFILE_DEFAULT, "linux", &row, NULL);
-        changed = err == WEDR_E_NOENT;
+        changed = err == WEDR_E_NOENT || unknown;
         err = changed ? WEDR_OK : err;
     }
     return err == WEDR_OK && changed ? wedr_publish(p, &refused, ei) : err;

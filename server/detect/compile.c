@@ -167,6 +167,7 @@ static int look_at_rules(struct compiler *c)
         if (!e) {
             continue;
         }
+        e->severity_is = r->severity > e->severity_is ? r->severity : e->severity_is;
         bool off = (r->flags & WEDR_RULE_DISABLED) != 0 && strcmp(e->language, "ioc") != 0;
         if (e->rule_count++ == 0 || ((r->flags & WEDR_RULE_HIDDEN) == 0 && !e->title)) {
             e->first_rule = i;
@@ -194,6 +195,7 @@ static int compile(struct compiler *c)
     for (size_t i = 0; i < c->s->count; i++) {
         struct wedr_source *e = &c->s->v[i];
         e->problems = e->rule_count = 0;
+        e->severity_is = 0;
         e->first_rule = WEDR_IR_NONE;
     }
     err = err == WEDR_OK ? add_language(c, wedr_source_language("x.yml")) : err;

@@ -161,6 +161,20 @@ static int store_all(const struct work *w)
     return err;
 }
 
+/* What people see of a rule without compiling it. */
+static int store_severities(const struct wedr_publish *p, const struct wedr_sources *s)
+{
+    int err = WEDR_OK;
+    for (size_t i = 0; err == WEDR_OK && i < s->count; i++) {
+        const struct wedr_source *e = &s->v[i];
+        const char *is = e->rule_count ? wedr_severity_name(e->severity_is) : "none";
+        if (e->enabled && is && strcmp(is, e->severity) != 0) {
+            err = p->ops->rules->severity(p->state, e->id, is);
+        }
+    }
+    return err;
+}
+
 static void work_fini(struct work *w)
 {
     for (size_t i = 0; i < w->made_count; i++) {
@@ -195,6 +209,7 @@ int wedr_publish(const struct wedr_publish *p, uint32_t *ret_refused, struct wed
         w.map = map;
         err = make_all(&w);
         err = err == WEDR_OK ? store_all(&w) : err;
+        err = err == WEDR_OK ? store_severities(p, &sources) : err;
     }
     *ret_refused = refused;
     wedr_field_map_free(map);

@@ -3,6 +3,7 @@
 #include "core/base/err.h"
 #include "core/util/alloc.h"
 #include "detect/lists.h"
+#include <stdio.h>
 #include <string.h>
 
 static bool ends_with(const char *s, const char *end)
@@ -134,6 +135,7 @@ static int add_stored(void *ctx, const struct wedr_stored_rule *r)
     e->enabled = r->enabled;
     e->builtin = r->builtin;
     e->version = r->version;
+    (void)snprintf(e->severity, sizeof(e->severity), "%s", r->severity);
     e->id = wedr_strndup(r->id, strlen(r->id));
     e->name = wedr_strndup(r->source, strlen(r->source));
     int err = e->id && e->name ? set_text(s, e, r->text, r->text_len) : WEDR_E_NOMEM;

@@ -23,6 +23,8 @@ struct wedr_source {
     bool enabled; /* a disabled one is not compiled; other files may include it */
     bool builtin, fresh;
     uint32_t version;
+    char severity[16];   /* as stored */
+    uint8_t severity_is; /* after compiling: enum wedr_severity of the gravest rule */
     /* After compiling. */
     uint32_t rule_count, first_rule; /* in the ruleset; hidden ones too */
     uint32_t problems;               /* that refuse something in it */

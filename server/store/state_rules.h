@@ -40,6 +40,8 @@ struct wedr_stored_rule {
     uint32_t version;   /* 1, 2, 3 ... */
     bool enabled, builtin;
     int64_t updated_us;
+    const char *severity; /* of the gravest rule in it, "none" without one; "" before it was
+                           * compiled. put leaves it */
 };
 /* Anything but 0 ends the walk and is returned. */
 typedef int wedr_stored_rule_fn(void *ctx, const struct wedr_stored_rule *rule);
@@ -88,6 +90,7 @@ struct wedr_state_rules_ops {
     /* WEDR_E_NOENT. Its versions stay. */
     int (*remove)(struct wedr_state *s, const char *id);
     int (*enable)(struct wedr_state *s, const char *id, bool on);
+    int (*severity)(struct wedr_state *s, const char *id, const char *severity);
 
     /* A list by name: what a placeholder of rules stands for, one entry per line. */
     int (*list_put)(

@@ -326,6 +326,32 @@ def test_the_ledger_and_its_gaps_are_lists():
         assert ok(t.admin.get("/rules?limit=2"))["next"] and t.admin.get("/rules?cursor=x").status == 400
         rules = pages(t.vic, "/rules", 200)
         assert len(rules) > 20 and all(r["alerts_7d"] == 0 and r["enabled"] in (True, False) for r in rules)
+        grave = ("informational", "low", "medium", "high", "critical")
+        assert all(r["severity"] in grave for r in rules if r["enabled"]), [r for r in rules if r["severity"] not in grave]
+        assert len({r["severity"] for r in rules}) > 2
+
+
+def report(epoch, lost, stream="kernel.critical", reason="evicted"):
+    """A line of the agent's: so many were lost since the stream began."""
+    return lambda seq: {"ts": "2026-11-24T00:00:00.%06dZ" % seq, "module": "agent", "event_type": "telemetry_loss",
+                        "raw": {"epoch": "%016x" % epoch, "lost": lost, "reason": reason, "stream": stream},
+                        "source": "agent", "kind": "TelemetryLoss", "event_version": 7, "seq": seq}
+
+
+def test_losses_of_the_overview_are_what_rose_in_the_last_day():
+    with Town() as t:
+        losses = lambda p: ok(p.get("/overview"))["losses_24h"]
+        assert losses(t.admin) == 0
+        t.send(t.red, [report(1, 5), report(1, 9), report(2, 100), report(1, 3, reason="ring_full")], "agent")
+        t.send(t.blue, [report(1, 40)], "agent")
+        assert losses(t.admin) == 9 + 100 + 3 + 40 and losses(t.ann) == 9 + 100 + 3
+        t.send(t.red, [report(2, 101)], "agent")
+        assert losses(t.ann) == 9 + 101 + 3
+        # What a stolen certificate reports is a number like others: everybody else's page goes on.
+        t.send(t.blue, [report(e, 2**53 - 1) for e in range(3, 1100)], "agent")
+        assert losses(t.admin) == 9 + 101 + 3 + 40 + 1097 * 10**12
+        for path in ("/ledger", "/endpoints/%s/ledger" % t.blue.id, "/coverage-gaps", "/endpoints"):
+            ok(t.admin.get(path))
 
 
 def test_a_process_has_ancestors_children_and_a_timeline():

@@ -217,6 +217,7 @@ const struct wedr_state_rules_ops wedr_state_rules_sqlite = {
     .each = wedr_state_rule_each,
     .remove = wedr_state_rule_remove,
     .enable = wedr_state_rule_enable,
+    .severity = wedr_state_rule_severity,
     .list_put = wedr_state_list_put,
     .list_remove = wedr_state_list_remove,
     .list_each = wedr_state_list_each,

@@ -121,7 +121,7 @@ int wedr_state_rule_put(struct wedr_state *s,
 
 #define RULE_COLUMNS(text)                                                          \
     "SELECT r.id, r.language, r.title, r.source, v.version, r.enabled, r.builtin, " \
-    "v.time_us, v.author, " text " FROM rule r JOIN rule_version v ON v.id=r.id "
+    "v.time_us, v.author, " text ", r.severity FROM rule r JOIN rule_version v ON v.id=r.id "
 
 static const char *column(sqlite3_stmt *st, int i)
 {
@@ -141,6 +141,7 @@ static int give_rule(sqlite3_stmt *st, bool with_text, wedr_stored_rule_fn *fn, 
         .builtin = sqlite3_column_int(st, 6) != 0,
         .updated_us = sqlite3_column_int64(st, 7),
         .author = column(st, 8),
+        .severity = column(st, 10),
     };
     if (with_text) {
         r.text = sqlite3_column_blob(st, 9);
@@ -203,6 +204,18 @@ int wedr_state_rule_remove(struct wedr_state *s, const char *id)
 int wedr_state_rule_enable(struct wedr_state *s, const char *id, bool on)
 {
     return hit_one(s, "UPDATE rule SET enabled=?2 WHERE id=?1", id, on ? 1 : 0);
+}
+
+int wedr_state_rule_severity(struct wedr_state *s, const char *id, const char *severity)
+{
+    int n = 0;
+    WEDR_OBJ_CHECK(s, WEDR_STATE_MAGIC);
+    int err = wedr_state_begin(s);
+    err = err == WEDR_OK ? wedr_state_run(s->writer, &n, "UPDATE rule SET severity=?2 WHERE id=?1",
+                                          "tt", id, severity)
+                         : err;
+    err = err == WEDR_OK && n == 0 ? WEDR_E_NOENT : err;
+    return wedr_state_end(s, err);
 }
 
 int wedr_state_list_put(

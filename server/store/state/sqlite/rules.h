@@ -15,6 +15,7 @@ int wedr_state_rule_get(
     struct wedr_state *s, const char *id, uint32_t version, wedr_stored_rule_fn *fn, void *ctx);
 int wedr_state_rule_each(struct wedr_state *s, bool with_text, wedr_stored_rule_fn *fn, void *ctx);
 int wedr_state_rule_remove(struct wedr_state *s, const char *id);
+int wedr_state_rule_severity(struct wedr_state *s, const char *id, const char *severity);
 int wedr_state_rule_enable(struct wedr_state *s, const char *id, bool on);
 int wedr_state_list_put(
     struct wedr_state *s, const char *name, const char *text, size_t len, int64_t now_us);

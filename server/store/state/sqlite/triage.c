@@ -150,9 +150,10 @@ static int rules(struct wedr_state *s,
                            "r.updated_us,(SELECT count(*) FROM alert a WHERE a.rule_id=r.id");
     wedr_question_number(&q, " AND a.ts>=", alerts_since_us);
     wedr_question_alert_scope(&q, scope);
-    wedr_question_add(&q, "),(SELECT a.severity FROM alert a WHERE a.rule_id=r.id");
+    wedr_question_add(&q, "),coalesce(nullif(nullif(r.severity,''),'none'),(SELECT a.severity FROM"
+                          " alert a WHERE a.rule_id=r.id");
     wedr_question_alert_scope(&q, scope);
-    wedr_question_add(&q, " ORDER BY a.ts DESC LIMIT 1) FROM rule r WHERE 1");
+    wedr_question_add(&q, " ORDER BY a.ts DESC LIMIT 1)) FROM rule r WHERE 1");
     if (behind) {
         wedr_question_text(&q, " AND r.id>", behind);
     }

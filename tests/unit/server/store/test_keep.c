@@ -331,9 +331,33 @@ static void the_thread_works_by_itself_and_ends(void **state)
     fx_fini(&f);
 }
 
+/* Whoever fills the disk cannot have the last days deleted; what goes for it is expired. */
+static void the_oldest_days_go_for_free_space_but_not_the_last_ones(void **state)
+{
+    (void)state;
+    struct fx f;
+    init(&f);
+    for (int i = 0; i < 6; i++) {
+        assert_int_equal(fx_forks(&f, 1 + (uint64_t)i * SMALL, SMALL, NOW_US + i * DAY_US),
+                         WEDR_COMMIT_STORED);
+    }
+    f.s->settings.retention_free_bytes = 1; /* there is room */
+    f.s->settings.retention_floor_days = 2;
+    wedr_keep_round(f.s, NOW_US + 5 * DAY_US);
+    assert_int_equal(fx_int(&f, "SELECT count(*) FROM events"), 6 * SMALL);
+    f.s->settings.retention_free_bytes = UINT64_MAX - 1; /* there is none */
+    wedr_keep_round(f.s, NOW_US + 5 * DAY_US);
+    assert_int_equal(fx_int(&f, "SELECT count(*) FROM events"), 3 * SMALL);
+    assert_int_equal(fx_int(&f, "SELECT sum(expired) FROM ledger"), 3 * SMALL);
+    assert_int_equal(fx_int(&f, "SELECT min(seq) FROM events"), 3 * SMALL + 1);
+    assert_clean(&f);
+    fx_fini(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_oldest_days_go_for_free_space_but_not_the_last_ones),
         cmocka_unit_test(small_batches_become_blocks_and_nothing_else_changes),
         cmocka_unit_test(holes_rejected_lines_and_losses_stay_exact),
         cmocka_unit_test(a_reader_that_follows_commits_sees_each_line_once),
