@@ -71,9 +71,7 @@ const struct wedr_ctl_command wedr_ctl_commands[] = {
      "became of it is what command show says.",
      wedr_ctl_command_send},
     {"command list", "", 0, 0, PAGES | B(ENDPOINT) | B(STATE),
-     "What endpoints were told to do, the newest first. --state: pending, sent, success, failed, "
-     "expired or cancelled.",
-     wedr_ctl_command_list},
+     "What endpoints were told to do, the newest first.", wedr_ctl_command_list},
     {"command show", "COMMAND", 1, 1, TABLE, "One command with its result, by id.",
      wedr_ctl_command_show},
     {"command cancel", "COMMAND...", 1, WEDR_CTL_WORDS_MAX, SERVER,
