@@ -4,6 +4,7 @@
 #include "core/base/err.h"
 #include "core/util/log.h"
 #include "core/util/sha256.h"
+#include "wedr/plat/thread.h"
 #include "wedr/plat/time.h"
 #include <string.h>
 
@@ -104,6 +105,38 @@ static void warn_of_unknown(const char *pin_name, const char *const *names, size
     }
 }
 
+struct opening {
+    const struct wedr_sensor_cfg *cfg;
+    struct wedr_sensor *sensor;
+    struct wedr_sensor_opened *how;
+    struct wedr_errinfo *ei;
+    int err;
+};
+
+static void open_sensor(void *arg)
+{
+    struct opening *o = (struct opening *)arg;
+    o->err = wedr_sensor_open(o->cfg, &o->sensor, o->how, o->ei);
+}
+
+/* Loading takes thousands of small blocks for a moment. A thread has a heap of its own: this
+ * process's, which its children inherit, stays without the holes that they leave. */
+static int load_sensor(struct holder *h,
+                       const struct wedr_sensor_cfg *cfg,
+                       struct wedr_sensor_opened *how,
+                       struct wedr_errinfo *ei)
+{
+    struct opening o = {cfg, NULL, how, ei, WEDR_OK};
+    struct wedr_thread *t = NULL;
+    if (wedr_thread_new(&t, "load", open_sensor, &o) == WEDR_OK) {
+        wedr_thread_join(t);
+    } else {
+        open_sensor(&o);
+    }
+    h->sensor = o.err == WEDR_OK ? o.sensor : NULL;
+    return o.err;
+}
+
 static int open_live(struct holder *h, struct wedr_sensor_opened *how)
 {
     struct wedr_errinfo ei = {""};
@@ -114,12 +147,11 @@ static int open_live(struct holder *h, struct wedr_sensor_opened *how)
     int err = WEDR_E_UNSUP;
     h->sensor_trouble[0] = 0;
     if (!holder_watch_wanted(h)) {
-        err = wedr_sensor_open(&cfg, &h->sensor, how, &ei);
+        err = load_sensor(h, &cfg, how, &ei);
         if (err == WEDR_OK) {
             warn_of_unknown(h->pin_name, off, off_count);
             return WEDR_OK;
         }
-        h->sensor = NULL;
         wedr_msg_put_text(h->sensor_trouble, sizeof(h->sensor_trouble),
                           ei.text[0] ? ei.text : wedr_err_text(err));
     }

@@ -17,6 +17,7 @@ int mallopt(int param, int value);
 #    define MALLOPT_MMAP_THRESHOLD (-3)
 #    define MALLOPT_ARENA_MAX (-8)
 #    define LARGE_BYTES (128 << 10)
+#    define ARENAS 2 /* the main thread's, and one of whatever runs beside it */
 #endif
 
 /* The beginning of a small text file; "" and false when it cannot be read. */
@@ -111,7 +112,7 @@ void wedr_heap_frugal(void)
      * from then on such blocks leave holes in the heap, and zeroed tables are written page by page.
      */
     (void)mallopt(MALLOPT_MMAP_THRESHOLD, LARGE_BYTES); /* NOLINT(concurrency-mt-unsafe) */
-    (void)mallopt(MALLOPT_ARENA_MAX, 1);                /* NOLINT(concurrency-mt-unsafe) */
+    (void)mallopt(MALLOPT_ARENA_MAX, ARENAS);           /* NOLINT(concurrency-mt-unsafe) */
 #endif
 }
 

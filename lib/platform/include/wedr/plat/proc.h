@@ -42,7 +42,8 @@ struct wedr_host {
 WEDR_MUST_USE int wedr_host_info(struct wedr_host *ret);
 
 /* For a process that shall stay small rather than be quick at allocating: large blocks come from
- * the system and go back to it, threads share one heap. Called at the start; children inherit it.
+ * the system and go back to it, all threads but the first share one heap. Called at the start;
+ * children inherit it.
  */
 void wedr_heap_frugal(void);
 /* Gives memory that was freed back to the system, where the C library keeps it. After work that
