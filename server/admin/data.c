@@ -149,6 +149,9 @@ void wedr_data_query_failed(struct wedr_request *rq,
                             "the query took longer than it may: ask for less time or fewer "
                             "endpoints");
         return;
+    case WEDR_E_BUSY:
+        wedr_answer_problem(rq, 503, "%s", ei->text);
+        return;
     case WEDR_E_LIMIT:
         wedr_answer_problem(rq, 413, "the query needs more memory than it may have");
         return;

@@ -8,7 +8,7 @@
 #include <string.h>
 #include <zstd.h>
 
-#define BLOOM_VERSION 1u
+#define BLOOM_VERSION 2u /* 1: without texts by field */
 #define BLOOM_HEADER 8u
 #define BLOOM_BLOCK 32u  /* bytes: 8 words of 32 bits */
 #define NGRAM_VERSION 2u /* 1: without the envelope */
@@ -286,6 +286,34 @@ void wedr_filter_add_number(struct wedr_filter_builder *b, const char *field, ui
     set_add(&b->keys, wedr_filter_hash(text + at, sizeof(text) - at), &b->failed);
 }
 
+uint64_t wedr_filter_field_hash(const char *field, const char *s, size_t len)
+{
+    uint8_t text[WEDR_FILTER_FIELD_MAX];
+    size_t at = strlen(field);
+    if (at + 1 + len > sizeof(text)) {
+        return 0;
+    }
+    memcpy(text, field, at);
+    text[at++] = '=';
+    for (size_t i = 0; i < len; i++) {
+        uint8_t c = (uint8_t)s[i];
+        text[at++] = c >= 'A' && c <= 'Z' ? (uint8_t)(c + 32u) : c;
+    }
+    uint64_t h = wedr_filter_hash((const char *)text, at);
+    return h == 0 ? 1 : h;
+}
+
+void wedr_filter_add_field(struct wedr_filter_builder *b,
+                           const char *field,
+                           const char *s,
+                           size_t len)
+{
+    uint64_t h = wedr_filter_field_hash(field, s, len);
+    if (h != 0) {
+        set_add(&b->keys, h, &b->failed);
+    }
+}
+
 static uint32_t bloom_block_of(uint64_t hash, uint32_t blocks)
 {
     return (uint32_t)(((hash >> 32) * blocks) >> 32);
@@ -350,11 +378,22 @@ int wedr_filter_finish(struct wedr_filter_builder *b,
     return rc != WEDR_OK ? rc : write_ngram(b->ngram, ret_ngram);
 }
 
+static bool bloom_known(const uint8_t *p, size_t len)
+{
+    return len >= BLOOM_HEADER + BLOOM_BLOCK && p[0] != 0 && p[0] <= BLOOM_VERSION;
+}
+
+bool wedr_bloom_has_fields(const void *bloom, size_t len)
+{
+    const uint8_t *p = bloom;
+    return bloom_known(p, len) && p[0] >= 2;
+}
+
 bool wedr_bloom_may_contain(const void *bloom, size_t len, uint64_t hash)
 {
     const uint8_t *p = bloom;
     hash = hash == 0 ? 1 : hash;
-    if (len < BLOOM_HEADER + BLOOM_BLOCK || p[0] != BLOOM_VERSION) {
+    if (!bloom_known(p, len)) {
         return true;
     }
     uint32_t blocks = wedr_le32(p + 4);

@@ -29,6 +29,13 @@ void wedr_filter_add_value(struct wedr_filter_builder *b, const char *s, size_t 
 void wedr_filter_add_key(struct wedr_filter_builder *b, const char *s, size_t len);
 /* "pid=4823": numbers that are searched for by field. */
 void wedr_filter_add_number(struct wedr_filter_builder *b, const char *field, uint64_t v);
+/* "parent=<value>": texts that are searched for by field, where the value alone stands in too many
+ * blocks. In lower case. Nothing when the two are longer than WEDR_FILTER_FIELD_MAX. */
+#define WEDR_FILTER_FIELD_MAX 96u
+void wedr_filter_add_field(struct wedr_filter_builder *b,
+                           const char *field,
+                           const char *s,
+                           size_t len);
 /* Writes both filters. WEDR_E_NOMEM when memory ran out here or in any add. */
 WEDR_MUST_USE int wedr_filter_finish(struct wedr_filter_builder *b,
                                      struct wedr_buf *ret_bloom,
@@ -38,6 +45,11 @@ WEDR_MUST_USE int wedr_filter_finish(struct wedr_filter_builder *b,
 uint64_t wedr_filter_hash(const char *s, size_t len);
 /* False: the block does not have the key. True also when the bytes are no valid filter. */
 bool wedr_bloom_may_contain(const void *bloom, size_t len, uint64_t hash);
+/* True when the filter was made with the texts of wedr_filter_add_field: those of the life of a
+ * process, see wedr_row_add. */
+bool wedr_bloom_has_fields(const void *bloom, size_t len);
+/* Hash of such a text. s: any case. 0: too long to be in a filter. */
+uint64_t wedr_filter_field_hash(const char *field, const char *s, size_t len);
 /* True when the names and texts beside `process` and `raw` are in it, too (all but ts): a search in
  * whole lines may rely on it then. */
 bool wedr_ngram_has_envelope(const void *p, size_t len);

@@ -4,6 +4,7 @@
 #include "core/base/err.h"
 #include "core/util/alloc.h"
 #include "ingest/prepared.h"
+#include "wedr/wire/event.h"
 #include <string.h>
 #include <zstd.h>
 
@@ -37,6 +38,25 @@ static void add_to_filter(struct wedr_filter_builder *f, const struct wedr_line 
     }
 }
 
+bool wedr_filter_life_type(uint8_t code)
+{
+    return code == WEDR_EV_PROCESS_CREATE || code == WEDR_EV_PROCESS_FORK ||
+           code == WEDR_EV_PROCESS_TERMINATE;
+}
+
+/* A process stands in every block that it does something in: its tree is found by these. */
+static void add_life(struct wedr_filter_builder *f, const struct wedr_line_info *info)
+{
+    const struct wedr_lp_member *key = info->column[WEDR_COL_PROCESS_KEY],
+                                *parent = info->column[WEDR_COL_PARENT_KEY];
+    if (key != NULL && key->type == WEDR_LP_STR && wedr_filter_life_type(info->code)) {
+        wedr_filter_add_field(f, WEDR_FILTER_LIFE, key->s, key->s_len);
+    }
+    if (parent != NULL && parent->type == WEDR_LP_STR) {
+        wedr_filter_add_field(f, WEDR_FILTER_PARENT, parent->s, parent->s_len);
+    }
+}
+
 static int64_t int_column(const struct wedr_lp_member *m)
 {
     return m != NULL && m->type == WEDR_LP_INT && (int64_t)m->v >= 0 && m->v <= UINT32_MAX
@@ -66,6 +86,7 @@ void wedr_row_add(struct wedr_columns_writer *columns,
         row.name = text ? name->s : NULL;
         row.name_len = text ? name->s_len : 0;
         add_to_filter(filter, line);
+        add_life(filter, info);
         if (row.pid >= 0) {
             wedr_filter_add_number(filter, "pid", (uint64_t)row.pid);
         }

@@ -11,6 +11,12 @@
 
 #define WEDR_MERGE_RAW_MAX (8u << 20) /* text of one merged block */
 
+/* Fields of the token filter beside whole values: process_key of the events that begin or end a
+ * process, parent_key of all. */
+#define WEDR_FILTER_LIFE "life"
+#define WEDR_FILTER_PARENT "parent"
+bool wedr_filter_life_type(uint8_t code);
+
 struct wedr_merge;
 
 struct wedr_merged {

@@ -14,28 +14,36 @@
 #define FIRST_CHUNK (256u << 10)
 #define WINDOW_LOG_MAX 25 /* 32 MiB */
 
-static int unpack_known(const void *z, size_t z_len, size_t size, char **ret, size_t *ret_len)
+static int
+unpack_known(const void *z, size_t z_len, size_t size, struct wedr_room *room, size_t *ret_len)
 {
-    char *out = wedr_realloc(NULL, size + WEDR_LINE_PADDING, 1);
-    if (out == NULL) {
-        return WEDR_E_NOMEM;
+    if (room->p == NULL || room->cap < size + WEDR_LINE_PADDING) {
+        wedr_free(room->p);
+        room->cap = 0;
+        room->p = wedr_realloc(NULL, size + WEDR_LINE_PADDING, 1);
+        if (room->p == NULL) {
+            return WEDR_E_NOMEM;
+        }
+        room->cap = size + WEDR_LINE_PADDING;
     }
-    memset(out + size, 0, WEDR_LINE_PADDING);
-    size_t n = ZSTD_decompress(out, size, z, z_len);
+    size_t n = ZSTD_decompress(room->p, size, z, z_len);
     if (ZSTD_isError(n) || n != size) {
-        wedr_free(out);
         return ZSTD_isError(n) && ZSTD_getErrorCode(n) == ZSTD_error_dstSize_tooSmall
                    ? WEDR_E_FORMAT
                    : WEDR_E_CORRUPT;
     }
-    *ret = out;
+    memset(room->p + n, 0, WEDR_LINE_PADDING);
     *ret_len = n;
     return WEDR_OK;
 }
 
 /* The frame does not say its size: grows step by step up to max. */
-static int
-unpack_stream(ZSTD_DCtx *ctx, const void *z, size_t z_len, size_t max, char **ret, size_t *ret_len)
+static int unpack_stream(ZSTD_DCtx *ctx,
+                         const void *z,
+                         size_t z_len,
+                         size_t max,
+                         struct wedr_room *room,
+                         size_t *ret_len)
 {
     ZSTD_inBuffer in = {z, z_len, 0};
     size_t cap = max < FIRST_CHUNK ? max : FIRST_CHUNK;
@@ -64,12 +72,26 @@ unpack_stream(ZSTD_DCtx *ctx, const void *z, size_t z_len, size_t max, char **re
         return rc;
     }
     memset(out + len, 0, WEDR_LINE_PADDING);
-    *ret = out;
+    wedr_free(room->p);
+    *room = (struct wedr_room){out, cap + WEDR_LINE_PADDING};
     *ret_len = len;
     return WEDR_OK;
 }
 
 int wedr_unpack(const void *z, size_t z_len, size_t max, char **ret, size_t *ret_len)
+{
+    struct wedr_room room = {NULL, 0};
+    int rc = wedr_unpack_into(z, z_len, max, &room, ret_len);
+    if (rc == WEDR_OK) {
+        *ret = room.p;
+    } else {
+        wedr_free(room.p);
+    }
+    return rc;
+}
+
+int wedr_unpack_into(
+    const void *z, size_t z_len, size_t max, struct wedr_room *room, size_t *ret_len)
 {
     ZSTD_frameHeader fh;
     if (z_len < 4 || ZSTD_getFrameHeader(&fh, z, z_len) != 0 || fh.frameType != ZSTD_frame ||
@@ -84,7 +106,7 @@ int wedr_unpack(const void *z, size_t z_len, size_t max, char **ret, size_t *ret
         if (fh.frameContentSize > max) {
             return WEDR_E_LIMIT;
         }
-        return unpack_known(z, z_len, (size_t)fh.frameContentSize, ret, ret_len);
+        return unpack_known(z, z_len, (size_t)fh.frameContentSize, room, ret_len);
     }
     ZSTD_DCtx *ctx = ZSTD_createDCtx();
     if (ctx == NULL) {
@@ -92,7 +114,7 @@ int wedr_unpack(const void *z, size_t z_len, size_t max, char **ret, size_t *ret
     }
     int rc = WEDR_E_NOMEM;
     if (!ZSTD_isError(ZSTD_DCtx_setParameter(ctx, ZSTD_d_windowLogMax, WINDOW_LOG_MAX))) {
-        rc = unpack_stream(ctx, z, z_len, max, ret, ret_len);
+        rc = unpack_stream(ctx, z, z_len, max, room, ret_len);
     }
     ZSTD_freeDCtx(ctx);
     return rc;

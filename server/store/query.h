@@ -73,6 +73,8 @@ struct wedr_query_result {
  * WEDR_E_INVAL: no single SELECT, or a mistake in it (ei says which, ret where).
  * WEDR_E_PERM: something that may not be read or called. WEDR_E_TIMEOUT: took longer than it may.
  * WEDR_E_LIMIT: needs more memory than it may, or a value is too large. WEDR_E_CLOSED: cancelled.
- * WEDR_E_NOENT: no data folder. WEDR_E_NOMEM, WEDR_E_IO, WEDR_E_BUSY: ours, try later. */
+ * WEDR_E_NOENT: no data folder. WEDR_E_BUSY: what it was to read was merged longer ago than that
+ * stays readable, or a day's file was deleted or replaced, or a database is locked: ask again.
+ * WEDR_E_NOMEM, WEDR_E_IO: ours, try later. */
 WEDR_MUST_USE int
 wedr_query_run(const struct wedr_query *q, struct wedr_query_result *ret, struct wedr_errinfo *ei);

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#define SPARE_MAX (4u << 20)   /* larger texts are rare, their memory is given back */
 #define LINE_FIRST (64u << 10) /* the parser grows for longer lines */
 
 static void copy_text(sqlite3_stmt *st, int i, char *ret, size_t cap)
@@ -101,10 +102,23 @@ void wedr_block_move(struct wedr_block *b, struct wedr_sql *sql, struct wedr_sql
     b->day = day;
 }
 
+/* Fresh memory costs as much as unpacking into it. */
+static void keep_room(struct wedr_block *b)
+{
+    struct wedr_room *spare = &b->sql->spare;
+    if (b->sql->keeps_room && b->raw != NULL && b->raw_cap > spare->cap &&
+        b->raw_cap <= SPARE_MAX) {
+        wedr_free(spare->p);
+        *spare = (struct wedr_room){b->raw, b->raw_cap};
+        b->raw = NULL;
+    }
+}
+
 void wedr_block_shut(struct wedr_block *b)
 {
     if (b->sql != NULL) {
         b->sql->open_bytes -= b->counted;
+        keep_room(b);
     }
     wedr_columns_close(b->columns);
     wedr_line_parser_free(b->parser);
@@ -160,6 +174,24 @@ static int prepare_part(const struct wedr_block *b, enum wedr_part part, sqlite3
     return rc;
 }
 
+/* A part that is not there: damage, unless the block is not there either. Then it was merged away
+ * longer ago than such a one stays readable, and its lines are in a block that this query did not
+ * list. */
+static int why_missing(const struct wedr_block *b)
+{
+    sqlite3_stmt *st = NULL;
+    const char *sql = b->tiny ? "SELECT 1 FROM tiny WHERE id=?1" : "SELECT 1 FROM blk WHERE id=?1";
+    int rc = sqlite3_prepare_v2(b->db, sql, -1, &st, NULL);
+    if (rc == SQLITE_OK) {
+        sqlite3_bind_int64(st, 1, b->id);
+        rc = sqlite3_step(st);
+    }
+    sqlite3_finalize(st);
+    return rc == SQLITE_DONE  ? WEDR_E_BUSY
+           : rc == SQLITE_ROW ? WEDR_E_NOENT
+                              : wedr_sqlite_error(b->db, rc);
+}
+
 /* So that no statement stays open. */
 int wedr_block_part(struct wedr_block *b, enum wedr_part part, uint8_t **ret, size_t *ret_len)
 {
@@ -169,8 +201,10 @@ int wedr_block_part(struct wedr_block *b, enum wedr_part part, uint8_t **ret, si
         sqlite3_bind_int64(st, 1, b->id);
         rc = sqlite3_step(st);
     }
-    int err = rc == SQLITE_DONE ? WEDR_E_NOENT : wedr_sqlite_error(b->db, rc);
-    if (rc == SQLITE_ROW) {
+    int err = wedr_sqlite_error(b->db, rc);
+    if (rc == SQLITE_DONE) {
+        err = why_missing(b);
+    } else if (rc == SQLITE_ROW) {
         size_t len = (size_t)sqlite3_column_bytes(st, 0);
         const void *p = sqlite3_column_blob(st, 0);
         uint8_t *copy = wedr_alloc(len + 1, 1);
@@ -243,6 +277,16 @@ static int find_lines(struct wedr_block *b)
     return at == b->raw_len ? WEDR_OK : WEDR_E_CORRUPT;
 }
 
+static int unpack_lines(struct wedr_block *b, const uint8_t *z, size_t len)
+{
+    struct wedr_room room = b->sql->spare;
+    b->sql->spare = (struct wedr_room){NULL, 0};
+    int rc = wedr_unpack_into(z, len, WEDR_BATCH_RAW_ACCEPT, &room, &b->raw_len);
+    b->raw = room.p; /* on errors, too: freed with the block */
+    b->raw_cap = room.cap;
+    return rc;
+}
+
 bool wedr_block_need_lines(struct wedr_block *b)
 {
     uint8_t *z = NULL;
@@ -255,9 +299,9 @@ bool wedr_block_need_lines(struct wedr_block *b)
     }
     b->sql->blocks_opened++;
     int rc = wedr_block_part(b, b->tiny ? WEDR_PART_TINY : WEDR_PART_DATA, &z, &len);
-    rc = rc == WEDR_OK ? wedr_unpack(z, len, WEDR_BATCH_RAW_ACCEPT, &b->raw, &b->raw_len) : rc;
+    rc = rc == WEDR_OK ? unpack_lines(b, z, len) : rc;
     if (rc == WEDR_OK) {
-        b->counted = b->raw_len;
+        b->counted = b->raw_cap;
         b->sql->open_bytes += b->counted;
         rc = b->sql->open_bytes_max != 0 && b->sql->open_bytes > b->sql->open_bytes_max
                  ? WEDR_E_NOMEM

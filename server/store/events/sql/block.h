@@ -36,8 +36,8 @@ struct wedr_block {
     struct wedr_columns *columns;
     uint8_t *column_blob;
     char *raw;
-    size_t raw_len, counted; /* counted: in sql->open_bytes */
-    uint32_t *offset;        /* n + 1 */
+    size_t raw_cap, raw_len, counted; /* counted: in sql->open_bytes */
+    uint32_t *offset;                 /* n + 1 */
     struct wedr_line_parser *parser;
     uint32_t parsed_row; /* + 1 */
     int parsed_rc;
@@ -61,7 +61,8 @@ void wedr_block_from_meta(struct wedr_block *b,
 void wedr_block_move(struct wedr_block *b, struct wedr_sql *sql, struct wedr_sql_day *day);
 /* Frees what was opened, as if nothing had been yet. */
 void wedr_block_shut(struct wedr_block *b);
-/* Copies a part out of the database. WEDR_E_NOENT: the block has none. Free with wedr_free. */
+/* Copies a part out of the database. WEDR_E_NOENT: the block has none. WEDR_E_BUSY: the block was
+ * merged away and deleted since it was listed. Free with wedr_free. */
 WEDR_MUST_USE int
 wedr_block_part(struct wedr_block *b, enum wedr_part part, uint8_t **ret, size_t *ret_len);
 /* Opens the lines or the column part; false: it cannot be read, or there is none. */

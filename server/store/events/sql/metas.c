@@ -16,6 +16,7 @@ struct wedr_metas {
     struct wedr_block_meta *v;
     size_t count, cap;
     struct wedr_arena *texts;
+    _Atomic(struct wedr_kept_filter *) *kept; /* one for each block */
 };
 
 #define META_COLUMNS                                                                  \
@@ -29,6 +30,14 @@ struct wedr_metas {
 void wedr_metas_fini(struct wedr_metas *m)
 {
     if (m != NULL) {
+        for (size_t i = 0; m->kept != NULL && i < m->count; i++) {
+            struct wedr_kept_filter *f = atomic_load(&m->kept[i]);
+            if (f != NULL) {
+                wedr_free(f->p);
+                wedr_free(f);
+            }
+        }
+        wedr_free(m->kept);
         wedr_free(m->v);
         wedr_arena_free(m->texts);
         wedr_free(m);
@@ -146,6 +155,16 @@ static int read_day(struct wedr_sql *s, struct wedr_metas *m, sqlite3 *db)
     return err;
 }
 
+static int add_kept(struct wedr_metas *m)
+{
+    m->kept = wedr_alloc(m->count + 1, sizeof(m->kept[0]));
+    for (size_t i = 0; m->kept != NULL && i < m->count; i++) {
+        atomic_init(&m->kept[i], NULL);
+        m->v[i].kept = &m->kept[i];
+    }
+    return m->kept == NULL ? WEDR_E_NOMEM : WEDR_OK;
+}
+
 int wedr_metas(struct wedr_sql *s, size_t i, const struct wedr_block_meta **ret, size_t *ret_count)
 {
     struct wedr_sql_day *d = &s->days[i];
@@ -159,6 +178,7 @@ int wedr_metas(struct wedr_sql *s, size_t i, const struct wedr_block_meta **ret,
         struct wedr_metas *m = wedr_alloc(1, sizeof(*m));
         int err = m == NULL || (m->texts = wedr_arena_new(TEXTS_MAX)) == NULL ? WEDR_E_NOMEM
                                                                               : read_day(s, m, db);
+        err = err == WEDR_OK ? add_kept(m) : err;
         if (err != WEDR_OK) {
             wedr_metas_fini(m);
             if (wedr_sql_note(s, err)) {

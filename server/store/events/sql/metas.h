@@ -9,6 +9,13 @@
 #include "store/events/sql/sql.h"
 #include "wedr/wire/batch.h"
 
+/* A token filter that was read: a query that asks again and again, as one that walks up a process
+ * tree does, reads each once. */
+struct wedr_kept_filter {
+    uint8_t *p;
+    size_t len;
+};
+
 struct wedr_block_meta {
     int64_t id;
     int64_t t0, t1, seq0, seq1, received_at;
@@ -21,6 +28,8 @@ struct wedr_block_meta {
     bool tiny;
     bool canonical; /* text can be searched for as it stands */
     bool merged;    /* of several batches */
+    /* NULL until a thread of the query has put one there; then it stays. */
+    _Atomic(struct wedr_kept_filter *) *kept;
 };
 
 /* The blocks of day i that are in the caller's scope, by id. Read on first use, kept until the

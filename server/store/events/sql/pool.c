@@ -7,7 +7,10 @@
 #include <string.h>
 
 #define WORKERS_MAX 4u
-#define ALONE 4u      /* places before threads are worth their start */
+/* Threads are worth their start when so many blocks were unpacked or so many looked at. */
+#define ALONE_OPENED 2u
+#define ALONE_MAX 64u
+#define ALONE 4u      /* and never below so many */
 #define AHEAD_MAX 64u /* places that are scanned or wait for the reader */
 #define AHEAD_BYTES (64u << 20)
 #define WAIT_MS 100u
@@ -36,6 +39,8 @@ struct wedr_pool {
     size_t count;
     struct wedr_scan own; /* the reader's */
     size_t next;          /* place that the reader takes next */
+    uint64_t opened_before;
+    bool started; /* threads were tried */
     /* Below: under the mutex, once there are threads. */
     struct wedr_mutex *mutex;
     struct wedr_cond *work, *done;
@@ -61,6 +66,7 @@ int wedr_pool_new(struct wedr_sql *sql,
     p->ask = ask;
     p->list = list;
     p->count = count;
+    p->opened_before = sql->blocks_opened;
     int err = wedr_scan_init(&p->own, sql, ask);
     if (err != WEDR_OK) {
         wedr_pool_free(p);
@@ -120,6 +126,8 @@ static void scan_place(struct wedr_scan *w, const struct wedr_place *place, stru
     }
     if (wedr_sql_day_db(sql, place->day) != NULL) {
         wedr_scan_block(w, &sql->days[place->day], place->meta, &s->found);
+    } else if (sql->failed == WEDR_OK) {
+        sql->failed = WEDR_E_BUSY; /* the reader could open it: it is gone since */
     }
     s->bytes = s->found.block.counted;
     sql->open_bytes -= s->found.block.counted; /* counts for the reader from here on */
@@ -207,6 +215,15 @@ static int scan_alone(struct wedr_pool *p, size_t at, struct wedr_found *ret)
     return p->sql->failed;
 }
 
+/* True when the day's file is where it was. A thread opens a day by its name, later than the reader
+ * who listed its blocks: when the reader's file still has that name, so it had then. */
+static bool same_file(struct wedr_sql *sql, size_t day)
+{
+    int moved = 0;
+    int rc = sqlite3_file_control(sql->days[day].db, "main", SQLITE_FCNTL_HAS_MOVED, &moved);
+    return rc == SQLITE_OK && moved == 0;
+}
+
 static int take(struct wedr_pool *p, struct slot *s, size_t day, struct wedr_found *ret)
 {
     *ret = s->found;
@@ -225,6 +242,8 @@ static int take(struct wedr_pool *p, struct slot *s, size_t day, struct wedr_fou
     }
     if (s->failed != WEDR_OK) {
         (void)wedr_sql_note(p->sql, s->failed);
+    } else if (!same_file(p->sql, day)) {
+        (void)wedr_sql_note(p->sql, WEDR_E_BUSY);
     } else if (p->sql->open_bytes > p->sql->open_bytes_max) {
         (void)wedr_sql_note(p->sql, WEDR_E_NOMEM);
     }
@@ -257,7 +276,9 @@ int wedr_pool_next(struct wedr_pool *p, struct wedr_found *ret)
     if (wedr_sql_timed_out(p->sql)) {
         return WEDR_E_TIMEOUT;
     }
-    if (p->worker_count == 0 && p->next == ALONE && p->count - p->next > ALONE) {
+    if (!p->started && p->next >= ALONE && p->count - p->next > ALONE &&
+        (p->next >= ALONE_MAX || p->sql->blocks_opened - p->opened_before >= ALONE_OPENED)) {
+        p->started = true;
         start_workers(p);
     }
     size_t at = p->next;

@@ -3,13 +3,16 @@
 
 #include "core/base/err.h"
 #include "core/util/alloc.h"
+#include "ingest/merge.h"
+#include "store/events/sql/metas.h"
 #include "store/events/sql/test_value.h"
 #include <stdio.h>
 #include <string.h>
 
 #define GRAM 4u
-#define VALUES_MAX 64u  /* of one IN that are asked for */
-#define LOWER_MAX 4096u /* longer values are not asked for */
+#define VALUES_MAX 64u              /* of one IN that are asked for */
+#define KEPT_MAX ((size_t)96 << 20) /* of token filters that a query keeps */
+#define LOWER_MAX 4096u             /* longer values are not asked for */
 
 /* A text value of the line, which stands in the filters unless it is a number there. */
 static bool line_text(int column)
@@ -61,10 +64,28 @@ static uint64_t key_of(const struct wedr_test *t, size_t i)
     return wedr_filter_hash(text, len);
 }
 
-static bool bloom_allows(const struct wedr_test *t, const uint8_t *bloom, size_t len)
+/* The field that keys of a newer filter have before such a value; NULL: none. */
+static const char *field_of(const struct wedr_events_ask *a, const struct wedr_test *t)
 {
+    bool life = t->column == C_PROCESS_KEY;
+    for (unsigned code = 0; life && code < 256; code++) {
+        life = !a->code_ok[code] || wedr_events_type_text((uint8_t)code) == NULL ||
+               wedr_filter_life_type((uint8_t)code);
+    }
+    return life ? WEDR_FILTER_LIFE : t->column == C_PARENT_KEY ? WEDR_FILTER_PARENT : NULL;
+}
+
+static bool bloom_allows(const struct wedr_events_ask *a,
+                         const struct wedr_test *t,
+                         const uint8_t *bloom,
+                         size_t len)
+{
+    const char *field = wedr_bloom_has_fields(bloom, len) ? field_of(a, t) : NULL;
     for (size_t i = 0; i < t->count; i++) {
-        if (wedr_bloom_may_contain(bloom, len, key_of(t, i))) {
+        uint64_t hash = field == NULL ? 0
+                                      : wedr_filter_field_hash(field, (const char *)t->text[i].p,
+                                                               t->text[i].len);
+        if (wedr_bloom_may_contain(bloom, len, hash == 0 ? key_of(t, i) : hash)) {
             return true;
         }
     }
@@ -165,22 +186,49 @@ static bool ngram_allows(const struct wedr_test *t, const uint8_t bits[WEDR_NGRA
 
 /* --- Both. */
 
-static bool tokens_allow(const struct wedr_events_ask *a, struct wedr_block *b)
+/* The block's token filter: one that was kept, or *ret_own to be freed. False: there is none. */
+static bool
+find_filter(struct wedr_block *b, const struct wedr_block_meta *m, struct wedr_kept_filter *ret_own)
 {
-    uint8_t *bloom = NULL;
-    size_t len = 0;
-    bool allowed = true, tried = false;
+    struct wedr_kept_filter *kept = NULL, *none = NULL;
+    int err = wedr_block_part(b, WEDR_PART_FILTER, &ret_own->p, &ret_own->len);
+    atomic_size_t *sum = b->sql->keep_to;
+    if (err != WEDR_OK || sum == NULL || atomic_load(sum) + ret_own->len > KEPT_MAX) {
+        return err == WEDR_OK;
+    }
+    kept = wedr_alloc(1, sizeof(*kept));
+    if (kept != NULL) {
+        *kept = *ret_own;
+        if (atomic_compare_exchange_strong(m->kept, &none, kept)) {
+            atomic_fetch_add(sum, kept->len);
+            ret_own->p = NULL; /* the list's now */
+        } else {
+            wedr_free(kept);
+        }
+    }
+    return true;
+}
+
+static bool
+tokens_allow(const struct wedr_events_ask *a, struct wedr_block *b, const struct wedr_block_meta *m)
+{
+    struct wedr_kept_filter own = {NULL, 0};
+    const struct wedr_kept_filter *kept = atomic_load(m->kept);
+    bool allowed = true;
     for (size_t i = 0; allowed && i < a->count; i++) {
         if (!bloom_usable(&a->test[i])) {
             continue;
         }
-        if (!tried && wedr_block_part(b, WEDR_PART_FILTER, &bloom, &len) != WEDR_OK) {
-            return true;
+        if (kept == NULL && own.p == NULL) {
+            if (!find_filter(b, m, &own)) {
+                return true;
+            }
+            kept = atomic_load(m->kept);
         }
-        tried = true;
-        allowed = bloom_allows(&a->test[i], bloom, len);
+        const struct wedr_kept_filter *f = kept != NULL ? kept : &own;
+        allowed = bloom_allows(a, &a->test[i], f->p, f->len);
     }
-    wedr_free(bloom);
+    wedr_free(own.p);
     return allowed;
 }
 
@@ -206,7 +254,9 @@ static bool grams_allow(const struct wedr_events_ask *a, struct wedr_block *b, b
     return allowed;
 }
 
-bool wedr_prune_allows(const struct wedr_events_ask *a, struct wedr_block *b, bool canonical)
+bool wedr_prune_allows(const struct wedr_events_ask *a,
+                       struct wedr_block *b,
+                       const struct wedr_block_meta *m)
 {
-    return b->tiny || (tokens_allow(a, b) && grams_allow(a, b, canonical));
+    return b->tiny || (tokens_allow(a, b, m) && grams_allow(a, b, m->canonical));
 }

@@ -9,9 +9,12 @@
 #include "store/events/sql/block.h"
 #include "store/events/sql/plan.h"
 
-/* False: no line of the block can pass all tests. canonical: its text was found to have one
- * spelling. */
-bool wedr_prune_allows(const struct wedr_events_ask *a, struct wedr_block *b, bool canonical);
+struct wedr_block_meta;
+
+/* False: no line of the block, which m is of, can pass all tests. */
+bool wedr_prune_allows(const struct wedr_events_ask *a,
+                       struct wedr_block *b,
+                       const struct wedr_block_meta *m);
 /* The same for a 4-gram bitmap and a text, in lower case, that is looked for in whole lines as they
  * are stored (escapes and all). Exposed for tests. */
 bool wedr_prune_raw_allows(const uint8_t bits[WEDR_NGRAM_BYTES], const char *needle, size_t len);

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #define LIST_MAX (32u << 20)
+#define SCANS_KEEP 2u /* from this one on token filters are kept for the next */
 #define OPEN_SHARE 4u /* of the memory that blocks may take: more, and those not read are shut */
 
 struct wedr_rows {
@@ -90,6 +91,9 @@ int wedr_rows_new(struct wedr_sql *sql, const struct wedr_events_ask *ask, struc
     }
     r->sql = sql;
     r->ask = ask;
+    if (++sql->scans == SCANS_KEEP) {
+        sql->keep_to = &sql->kept;
+    }
     int err = ask->nothing ? WEDR_OK : list_blocks(r);
     if (err == WEDR_OK && ask->order != 0 && r->count > 1) {
         qsort(r->list, r->count, sizeof(*r->list), ask->order < 0 ? by_end : by_begin);

@@ -116,7 +116,6 @@ void wedr_scan_fini(struct wedr_scan *w)
     }
     wedr_line_parser_free(w->parser);
     wedr_free(w->mask);
-    wedr_free(w->lower);
     memset(w, 0, sizeof(*w));
 }
 
@@ -223,25 +222,10 @@ static uint32_t count_mask(const struct wedr_scan *w, const struct wedr_block *b
     return n;
 }
 
-static bool lower_text(struct wedr_scan *w, const struct wedr_block *b)
-{
-    if (w->lower_cap < b->raw_len + 1) {
-        char *p = wedr_realloc(w->lower, b->raw_len + 1, 1);
-        if (p == NULL) {
-            return false; /* the lines decide */
-        }
-        w->lower = p;
-        w->lower_cap = b->raw_len + 1;
-    }
-    memcpy(w->lower, b->raw, b->raw_len);
-    wedr_lower(w->lower, b->raw_len);
-    return true;
-}
-
 /* One search runs over the whole text, as far as lines are in question. */
 static void search(struct wedr_scan *w, struct wedr_block *b, const struct wedr_needle *n)
 {
-    const char *text = n->lower ? w->lower : b->raw;
+    const char *text = b->raw;
     const char *end = text + b->raw_len, *hit = text;
     bool first = true;
     for (uint32_t i = 0; i < b->n; i++) {
@@ -262,15 +246,13 @@ static void search_lines(struct wedr_scan *w, struct wedr_block *b, const struct
     for (uint32_t i = 0; i < b->n; i++) {
         const char *from = b->raw + b->offset[i], *to = b->raw + b->offset[i + 1] - 1;
         if (w->mask[i]) {
-            w->mask[i] = n->lower ? wedr_contains(from, (size_t)(to - from), n->p, n->len)
-                                  : wedr_needle_find(n, from, to) != NULL;
+            w->mask[i] = wedr_needle_find(n, from, to) != NULL;
         }
     }
 }
 
 static void by_text(struct wedr_scan *w, struct wedr_block *b, bool canonical)
 {
-    bool lower = false;
     for (size_t i = 0; i < w->needle_count; i++) {
         const struct wedr_scan_needle *s = &w->needle[i];
         if (s->canonical && !canonical) {
@@ -281,12 +263,7 @@ static void by_text(struct wedr_scan *w, struct wedr_block *b, bool canonical)
         }
         if (count_mask(w, b) < b->n / SPARSE) {
             search_lines(w, b, &s->n);
-            continue;
-        }
-        if (s->n.lower && !lower) {
-            lower = lower_text(w, b);
-        }
-        if (!s->n.lower || lower) {
+        } else {
             search(w, b, &s->n);
         }
     }
@@ -432,7 +409,8 @@ static void sort(const struct wedr_scan *w, struct wedr_found *f)
     }
 }
 
-/* What the reader will ask for is opened in this thread. */
+/* What the reader will ask for is opened in this thread; of an ordered query only what the order
+ * needs, because LIMIT leaves most blocks unread. */
 static void open_ahead(const struct wedr_scan *w, struct wedr_found *f)
 {
     const uint32_t line = ~((1u << C_PROCESS_KEY) - 1u) & ~(1u << C_PROCESS_NAME);
@@ -441,7 +419,7 @@ static void open_ahead(const struct wedr_scan *w, struct wedr_found *f)
     struct wedr_span s;
     int64_t v = 0;
     uint8_t code = 0;
-    if ((w->ask->used & line) != 0) {
+    if ((w->ask->used & line) != 0 && w->ask->order == 0) {
         (void)wedr_block_need_lines(b);
     }
     if (b->tiny) {
@@ -498,7 +476,7 @@ void wedr_scan_block(struct wedr_scan *w,
     struct wedr_block *b = &ret->block;
     memset(ret, 0, sizeof(*ret));
     wedr_block_from_meta(b, w->sql, day, m);
-    if (!wedr_prune_allows(w->ask, b, m->canonical)) {
+    if (!wedr_prune_allows(w->ask, b, m)) {
         return;
     }
     b->parser = w->parser;

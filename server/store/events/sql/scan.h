@@ -36,8 +36,6 @@ struct wedr_scan {
     size_t needle_count;
     uint8_t *mask; /* one byte a line: still in question */
     size_t mask_cap;
-    char *lower; /* the text in lower case */
-    size_t lower_cap;
 };
 
 /* WEDR_E_NOMEM. ask and sql outlive it. */

@@ -70,6 +70,9 @@ static int explain(struct wedr_sql *s, sqlite3 *db, int rc, struct wedr_errinfo 
         return wedr_fail(ei, WEDR_E_LIMIT, "the query needs more memory than it may have");
     case SQLITE_AUTH:
         return wedr_fail(ei, WEDR_E_PERM, "not allowed: %s", sqlite3_errmsg(db));
+    case SQLITE_BUSY:
+        return wedr_fail(ei, WEDR_E_BUSY,
+                         "events were merged or deleted while the query read them: ask again");
     case SQLITE_TOOBIG:
         return wedr_fail(ei, WEDR_E_LIMIT, "%s", sqlite3_errmsg(db));
     case SQLITE_ERROR:

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "core/util/errinfo.h"
+#include "ingest/unpack.h"
 #include "store/events/embedded/day_file.h"
 #include "store/events/sql/sql_memory.h"
 #include "store/query.h"
@@ -53,6 +54,12 @@ struct wedr_sql {
      * not: it is left out and logged. */
     int failed;
     size_t open_bytes, open_bytes_max; /* lines of blocks that cursors hold open */
+    uint32_t scans;                    /* of the table events that were begun */
+    atomic_size_t kept;                /* bytes of token filters in metas */
+    atomic_size_t
+        *keep_to;    /* `kept` of the query's own, also for its threads; NULL: none are kept */
+    bool keeps_room; /* wedr_sql_close will be called */
+    struct wedr_room spare; /* of the lines of a block that was shut, for the next */
     /* Work done: tests prove pruning with them. */
     uint64_t blocks_asked, lines_parsed, blocks_opened;
 };

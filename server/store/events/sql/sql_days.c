@@ -66,6 +66,7 @@ int wedr_sql_open(const char *data_dir,
     }
     (void)snprintf(ret->state_path, sizeof(ret->state_path), "%s/state.db", data_dir);
     (void)snprintf(catalog, sizeof(catalog), "%s/catalog.db", ret->dir);
+    ret->keeps_room = true;
     ret->open_bytes_max = OPEN_BYTES_MAX;
     ret->budget.max = HEAP_LIMIT;
     ret->started_ms = wedr_time_mono_ms();
@@ -106,6 +107,7 @@ void wedr_sql_close(struct wedr_sql *s)
         sqlite3_close(s->days[i].db);
     }
     wedr_free(s->days);
+    wedr_free(s->spare.p);
     wedr_free(s->scope);
     sqlite3_close(s->catalog);
     sqlite3_close(s->state);
@@ -126,6 +128,8 @@ int wedr_sql_clone(const struct wedr_sql *s, struct wedr_sql *ret)
     ret->day_count = s->day_count;
     ret->deadline_ms = s->deadline_ms;
     ret->cancel = s->cancel;
+    ret->keep_to = s->keep_to;
+    ret->keeps_room = true;
     ret->open_bytes_max = s->open_bytes_max;
     return WEDR_OK;
 }

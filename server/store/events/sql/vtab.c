@@ -95,6 +95,13 @@ static int result_of(int failed)
                                       : SQLITE_NOMEM;
 }
 
+/* A line that turns out not to be readable is no row, rather than one of NULLs. */
+static bool needs_lines(const struct cursor *c)
+{
+    const uint32_t own = ((1u << C_PROCESS_KEY) - 1u) | 1u << C_PROCESS_NAME;
+    return c->block->tiny || (c->ask.used & ~own) != 0;
+}
+
 static int next(sqlite3_vtab_cursor *base)
 {
     struct cursor *c = (struct cursor *)base;
@@ -105,6 +112,9 @@ static int next(sqlite3_vtab_cursor *base)
         }
     }
     int err = wedr_rows_next(c->rows, &c->block, &c->row, &c->day);
+    while (err == WEDR_OK && needs_lines(c) && !wedr_block_need_lines(c->block)) {
+        err = wedr_rows_next(c->rows, &c->block, &c->row, &c->day);
+    }
     if (err != WEDR_OK) {
         c->block = NULL;
     }

@@ -423,6 +423,51 @@ static void work_is_bounded_by_what_is_asked(void **state)
     fx_fini(&f);
 }
 
+static void expect_work(struct fx *f, const char *sql, uint64_t rows, uint64_t opened)
+{
+    struct wedr_query_result r;
+    struct wedr_query q = {.data_dir = f->dir, .sql = sql, .time_limit_ms = 60000};
+    assert_int_equal(wedr_query_run(&q, &r, NULL), WEDR_OK);
+    assert_int_equal(r.rows, rows);
+    assert_int_equal(r.blocks_opened, opened);
+}
+
+/* The keys of two processes stand in every block, as their children's parent or as their own. */
+static void a_process_tree_opens_the_blocks_where_lives_begin(void **state)
+{
+    (void)state;
+    static const char born[] = "SELECT seq FROM events WHERE process_key='00000000000abcde' AND "
+                               "event_type IN ('process_create','process_fork')",
+                      any[] = "SELECT seq FROM events WHERE process_key='00000000000abcde' AND "
+                              "event_type<>'process_terminate'",
+                      children[] = "SELECT seq FROM events WHERE parent_key='00000000000ACDED' "
+                                   "COLLATE NOCASE AND parent_key='00000000000acded'";
+    struct fx f;
+    fx_init(&f);
+    for (uint32_t k = 0; k < 5; k++) {
+        struct tb b;
+        tb_init(&b, "kernel.critical");
+        for (uint32_t i = 0; i < 600; i++) {
+            bool first = k == 3 && i == 100, second = k == 1 && i == 100;
+            tb_create(&b, 1 + k * 1000 + i, TB_T0 + i,
+                      first    ? 0xabcde
+                      : i == 5 ? 0xacded
+                               : 1 + i,
+                      second ? 0xacded : 0xabcde, "/usr/bin/tool", "-x");
+        }
+        assert_int_equal(fx_put(&f, &b), WEDR_COMMIT_STORED);
+    }
+    expect_work(&f, born, 1, 1);
+    expect_work(&f, any, 1, 5); /* not only of lives: the value may stand anywhere */
+    expect_work(&f, children, 1, 1);
+    fx_close(&f);
+    fx_tamper(&f, TB_T0, "UPDATE filt SET f=CAST(x'01'||substr(f,2) AS BLOB)"); /* an older store */
+    fx_open(&f);
+    expect_work(&f, born, 1, 5);
+    expect_work(&f, children, 1, 5);
+    fx_fini(&f);
+}
+
 /* A sort that is kept in memory, and others beside it that go on. */
 static void one_querys_memory_is_its_own_limit(void **state)
 {
@@ -458,6 +503,7 @@ int main(void)
         cmocka_unit_test(another_thread_ends_a_query),
         cmocka_unit_test(a_query_may_end_anywhere),
         cmocka_unit_test(work_is_bounded_by_what_is_asked),
+        cmocka_unit_test(a_process_tree_opens_the_blocks_where_lives_begin),
         cmocka_unit_test(one_querys_memory_is_its_own_limit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
