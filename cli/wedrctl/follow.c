@@ -40,9 +40,13 @@ static int on_event(void *arg, const char *event, const char *data, size_t len)
         return wedr_ctl_say(WEDR_CTL_FAILED, "%s sent an event that is no JSON", c->context.url);
     }
     if (strcmp(event, "lost") == 0) {
-        (void)wedr_ctl_say(0, "%lld not shown: %s",
-                           (long long)json_integer_value(json_object_get(j, "count")),
-                           wedr_ctl_text(j, "reason"));
+        const json_t *n = json_object_get(j, "count");
+        if (json_is_integer(n)) {
+            (void)wedr_ctl_say(0, "%lld not shown: more came than could be sent",
+                               (long long)json_integer_value(n));
+        } else {
+            (void)wedr_ctl_say(0, "a new stream: what came since the last one ended is not shown");
+        }
         json_decref(j);
         return 0;
     }

@@ -15,7 +15,6 @@
 #define WEDR_TAIL_BUFFER ((size_t)1 << 20)     /* bytes that may wait for a watcher */
 #define WEDR_TAIL_LINE_MAX ((size_t)256 << 10) /* larger events are named, not sent */
 #define WEDR_TAIL_PER_SECOND 2000u             /* events to one watcher */
-#define WEDR_TAIL_LIFE_MS 300000u              /* then it asks anew, and so do its rights */
 
 struct wedr_tail;
 
@@ -24,6 +23,7 @@ struct wedr_tail_cfg {
     const struct wedr_state_ops *state_ops;
     struct wedr_state *state;
     const struct wedr_events_ops *events_ops;
+    uint64_t life_ms; /* of a stream: then it asks anew, and so do its rights */
 };
 
 /* What somebody wants to see. */

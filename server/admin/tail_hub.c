@@ -25,6 +25,7 @@ struct wedr_tail {
     int64_t changed[CHANGED_MAX];
     size_t changed_count;
     uint64_t changed_lost;
+    uint64_t life_ms;
     /* Of the thread alone. */
     struct wedr_pump pump;
     size_t event_watchers, alert_watchers;
@@ -140,8 +141,9 @@ void wedr_tail_add_take(struct wedr_tail *t,
                         const struct wedr_tail_ask *ask,
                         struct wedr_answer_stream *st)
 {
-    static const char hello[] = "retry: 1000\n\n";
-    static const char again[] = "retry: 1000\n\nevent: lost\ndata: {\"count\":null}\n\n";
+    /* The id is for who reconnects before anything was told: it says that it was here. */
+    static const char hello[] = "retry: 1000\nid: 0\n\n";
+    static const char again[] = "retry: 1000\nid: 0\n\nevent: lost\ndata: {\"count\":null}\n\n";
     struct wedr_watcher *w = new_watcher(ask);
     if (w) {
         w->st = st;
@@ -245,7 +247,7 @@ static void look_after(struct wedr_tail *t)
         if (now - w->wrote_ms >= QUIET_MS) {
             (void)write_now(w, ":\n\n", 3, now);
         }
-        if (w->gone || wedr_stream_closed(w->st) || now - w->begun_ms >= WEDR_TAIL_LIFE_MS) {
+        if (w->gone || wedr_stream_closed(w->st) || now - w->begun_ms >= t->life_ms) {
             remove_watcher(t, i);
         }
     }
@@ -314,6 +316,7 @@ int wedr_tail_start(const struct wedr_tail_cfg *cfg, struct wedr_tail **ret)
         return WEDR_E_NOMEM;
     }
     t->pump.events_ops = cfg->events_ops;
+    t->life_ms = cfg->life_ms;
     t->pump.view.d.data_dir = cfg->data_dir;
     t->pump.view.d.state_ops = cfg->state_ops;
     t->pump.view.d.state = cfg->state;

@@ -310,7 +310,8 @@ int wedr_server_start(const struct wedr_server_deps *deps,
     if (err == WEDR_OK) {
         err = load_console(s, ei);
     }
-    struct wedr_tail_cfg tc = {deps->data_dir, deps->state_ops, deps->state, deps->events_ops};
+    struct wedr_tail_cfg tc = {deps->data_dir, deps->state_ops, deps->state, deps->events_ops,
+                               deps->cfg->stream_life_ms};
     err = err == WEDR_OK ? wedr_tail_start(&tc, &s->tail) : err;
     err = err == WEDR_OK ? wedr_exports_new(&s->exports) : err;
     if (err == WEDR_OK) {

@@ -526,6 +526,32 @@ def test_new_events_are_told_to_those_who_may_see_them():
         assert t.admin.get("/events/tail?endpoint=nope").status == 404
 
 
+def test_a_stream_ends_and_who_comes_back_is_told_that_something_may_be_missing():
+    with Town(people={"stream_life_ms": 1500}) as t:
+        for path in ("/events/tail", "/alerts/stream"):
+            w = Watch(t.vic, path)
+            greeting = w.r.read()  # until the server ends it, and properly: the last chunk is there
+            assert b"id: 0\n" in greeting and b"lost" not in greeting, greeting
+            w.close()
+            again = Watch(t.vic, path, {"Last-Event-ID": "0"})
+            assert again.next() == ("lost", {"count": None})
+            again.close()
+        again = Watch(t.vic, "/events/tail", {"Last-Event-ID": "0"})
+        assert again.next() == ("lost", {"count": None})
+        time.sleep(0.3)
+        t.send(t.red, [lambda s: create(s, 90, 1)])
+        assert again.next()[1]["process"]["pid"] == 90
+        # Who lost the right to look loses the stream with its end.
+        assert t.admin.request("DELETE", "/users/%s" % t.vic.user["id"]).status == 204
+        while again.r.readline():
+            pass
+        again.close()
+        c = t.vic.client.connection(timeout=30)
+        c.request("GET", BASE + "/events/tail", headers={"Cookie": "__Host-wedr_session=" + t.vic.cookie})
+        assert c.getresponse().status == 401
+        c.close()
+
+
 def test_a_slow_watcher_is_told_what_it_lost_and_holds_up_nobody():
     with Town() as t:
         slow = Watch(t.admin, "/events/tail")

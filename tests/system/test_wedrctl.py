@@ -469,4 +469,25 @@ def test_tail_shows_events_as_they_come():
             p.wait()
 
 
+def test_tail_goes_on_when_the_stream_ends_and_says_so():
+    with House(people={"stream_life_ms": 3000}) as h:
+        fleet, ctl = Fleet(h), signed_in(h)
+        p = follow(ctl, "tail", "--type", "process_create")
+        try:
+            said = p.stderr.readline()
+            assert "what came since the last one ended is not shown" in said, said
+            seq = 100
+
+            def seen():
+                nonlocal seq
+                fleet.send([process_line(seq, 7, "%016x" % seq, KEYS[0], "/bin/new", "new")])
+                seq += 1
+                ready = select.select([p.stdout], [], [], 0.3)[0]
+                return p.stdout.readline() if ready else None
+            assert json.loads(lab.wait_for("an event", 20, seen))["process"]["path"] == "/bin/new"
+        finally:
+            p.kill()
+            p.wait()
+
+
 lab.main()
