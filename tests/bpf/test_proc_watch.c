@@ -3,6 +3,7 @@
  * and the process connector, no BPF: runs on kernels too old for it, too. */
 #include "rig.h"
 
+#include "core/base/attr.h"
 #include "core/base/err.h"
 #include "core/util/alloc.h"
 #include "sensor/lib/proc/watch.h"
@@ -287,6 +288,30 @@ static void sequence_has_no_hole_that_is_not_counted(void **state)
                          wedr_sensor_count(&lane->lost[WEDR_LOSS_REASON_RING_FULL]));
 }
 
+/* What the profile refuses is tested with the profile (test_plat_sandbox). */
+static void watcher_keeps_two_capabilities_and_a_filter(void **state)
+{
+    static const char *const lines[] = {"CapInh:\t0000000000000000",
+                                        "CapPrm:\t0000000000080004",
+                                        "CapEff:\t0000000000080004",
+                                        "CapBnd:\t0000000000000000",
+                                        "CapAmb:\t0000000000000000",
+                                        "NoNewPrivs:\t1",
+                                        "Seccomp:\t2"};
+    struct stage *s = *state;
+    char path[64], text[8192];
+    (void)snprintf(path, sizeof path, "/proc/%u/status", wedr_watch_pid(s->watch));
+    FILE *f = fopen(path, "re");
+    assert_non_null(f);
+    text[fread(text, 1, sizeof text - 1, f)] = 0;
+    (void)fclose(f);
+    for (size_t i = 0; i < WEDR_ARRAY_COUNT(lines); i++) {
+        if (!strstr(text, lines[i])) {
+            fail_msg("%s\nlacks %s", text, lines[i]);
+        }
+    }
+}
+
 static void dead_watcher_is_noticed(void **state)
 {
     struct stage *s = *state;
@@ -315,6 +340,7 @@ int main(void)
         ON_STAGE(inventory_lists_what_lived_before),
         ON_STAGE(overrun_is_told_as_a_time_and_the_living_are_listed_again),
         ON_STAGE(sequence_has_no_hole_that_is_not_counted),
+        ON_STAGE(watcher_keeps_two_capabilities_and_a_filter),
         ON_STAGE(dead_watcher_is_noticed),
     };
     char why[256];

@@ -80,8 +80,14 @@ static int change_ids(uint32_t uid, uint32_t gid, bool keep, struct wedr_errinfo
     return WEDR_OK;
 }
 
-#define FACTS_CAPABILITIES (1u << CAP_DAC_READ_SEARCH | 1u << CAP_SYS_PTRACE)
+#define READER_CAPABILITIES (1u << CAP_DAC_READ_SEARCH | 1u << CAP_SYS_PTRACE)
 _Static_assert(CAP_DAC_READ_SEARCH < 32 && CAP_SYS_PTRACE < 32, "both in the first word");
+
+/* Profiles that read files of everybody. Landlock would hide other processes' from them. */
+static bool is_reader(enum wedr_sandbox_profile profile)
+{
+    return profile == WEDR_SANDBOX_FACTS || profile == WEDR_SANDBOX_WATCH;
+}
 
 /* Of `keep`, what is there. */
 static int drop_capabilities(uint32_t keep, struct wedr_errinfo *ei)
@@ -145,10 +151,10 @@ apply(const struct wedr_sandbox_cfg *cfg, int landlock, pid_t parent, struct wed
         err = drop_bounding_set(ei);
     }
     if (err == WEDR_OK) {
-        err = change_ids(cfg->uid, cfg->gid, cfg->profile == WEDR_SANDBOX_FACTS, ei);
+        err = change_ids(cfg->uid, cfg->gid, is_reader(cfg->profile), ei);
     }
     if (err == WEDR_OK) {
-        err = drop_capabilities(cfg->profile == WEDR_SANDBOX_FACTS ? FACTS_CAPABILITIES : 0, ei);
+        err = drop_capabilities(is_reader(cfg->profile) ? READER_CAPABILITIES : 0, ei);
     }
     if (err == WEDR_OK) {
         err = seal_process(parent, ei);
@@ -174,11 +180,10 @@ int wedr_sandbox_enter(const struct wedr_sandbox_cfg *cfg,
     }
     int err = enter_folder(cfg, &dir, ei);
     if (err == WEDR_OK) {
-        err = cfg->profile == WEDR_SANDBOX_FACTS
-                  ? WEDR_OK
-                  : wedr_landlock_build(cfg->profile, (int)dir, &landlock, ei);
+        err = is_reader(cfg->profile) ? WEDR_OK
+                                      : wedr_landlock_build(cfg->profile, (int)dir, &landlock, ei);
     }
-    if (err == WEDR_OK && landlock < 0 && cfg->profile != WEDR_SANDBOX_FACTS) {
+    if (err == WEDR_OK && landlock < 0 && !is_reader(cfg->profile)) {
         (void)snprintf(report.missing, sizeof(report.missing), "landlock");
     }
     if (err == WEDR_OK) {

@@ -109,6 +109,21 @@ static const int facts_calls[] = {
     SCMP_SYS(recvfrom),   SCMP_SYS(setsockopt), SCMP_SYS(getsockname), SCMP_SYS(getpeername),
 };
 
+/* WATCH: files for reading, fanotify's marks and the handles that its events name folders by. */
+static const int watch_calls[] = {
+    SCMP_SYS(statx),
+    SCMP_SYS(getdents64),
+    SCMP_SYS(statfs),
+    SCMP_SYS(fstatfs),
+    SCMP_SYS(readlink),
+    SCMP_SYS(readlinkat),
+    SCMP_SYS(recvfrom),
+    SCMP_SYS(stat),
+    SCMP_SYS(lstat),
+    SCMP_SYS(fanotify_mark),
+    SCMP_SYS(name_to_handle_at),
+};
+
 /* What the runtimes of AddressSanitizer and ThreadSanitizer call behind the program's back: probing
  * whether memory is mapped and finding their own binary for a report. Never in a product build. */
 static const int sanitizer_calls[] = {
@@ -217,7 +232,12 @@ static int allow_reading(scmp_filter_ctx f)
     if (e == 0) { /* its flags stand behind a pointer; callers then use openat */
         e = seccomp_rule_add(f, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(openat2), 0);
     }
-    e = e == 0 ? allow_socket(f, AF_UNIX, SOCK_STREAM) : e;
+    return e;
+}
+
+static int allow_local_services(scmp_filter_ctx f)
+{
+    int e = allow_socket(f, AF_UNIX, SOCK_STREAM);
     e = e == 0 ? allow_socket(f, AF_UNIX, SOCK_DGRAM) : e;
     if (e == 0) { /* name service modules are loaded */
         e = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 1,
@@ -231,7 +251,7 @@ static int add_profile(scmp_filter_ctx f, enum wedr_sandbox_profile profile)
     int e = allow_all(f, common_calls, WEDR_ARRAY_COUNT(common_calls));
     e = e == 0 ? allow_data_memory(f) : e;
     e = e == 0 ? allow_own_process(f) : e;
-    if (e == 0 && profile != WEDR_SANDBOX_PARSER) {
+    if (e == 0 && profile != WEDR_SANDBOX_PARSER && profile != WEDR_SANDBOX_WATCH) {
         e = allow_threads(f);
     }
     if (e == 0 && profile == WEDR_SANDBOX_CORE) {
@@ -239,6 +259,11 @@ static int add_profile(scmp_filter_ctx f, enum wedr_sandbox_profile profile)
     }
     if (e == 0 && profile == WEDR_SANDBOX_FACTS) {
         e = allow_all(f, facts_calls, WEDR_ARRAY_COUNT(facts_calls));
+        e = e == 0 ? allow_reading(f) : e;
+        e = e == 0 ? allow_local_services(f) : e;
+    }
+    if (e == 0 && profile == WEDR_SANDBOX_WATCH) {
+        e = allow_all(f, watch_calls, WEDR_ARRAY_COUNT(watch_calls));
         e = e == 0 ? allow_reading(f) : e;
     }
     if (e == 0 && profile == WEDR_SANDBOX_NET) {

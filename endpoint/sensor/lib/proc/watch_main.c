@@ -6,15 +6,12 @@
 #include "core/base/err.h"
 #include "core/util/alloc.h"
 #include "core/util/errinfo.h"
+#include "wedr/plat/sandbox.h"
 #include "wedr/plat/time.h"
 #include <dirent.h>
-#include <errno.h>
-#include <linux/capability.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #define SWEEP_MS 1000u
@@ -295,16 +292,6 @@ static void on_file(void *arg, const struct watch_file_event *e)
     watch_record_file(&w->records, p ? p : &stranger, e, wedr_time_boot_ns());
 }
 
-/* To read /proc of others, and nothing else. */
-static void drop_rights(void)
-{
-    struct __user_cap_header_struct head = {_LINUX_CAPABILITY_VERSION_3, 0};
-    struct __user_cap_data_struct data[2] = {{0}, {0}};
-    data[0].permitted = data[0].effective = 1u << CAP_SYS_PTRACE | 1u << CAP_DAC_READ_SEARCH;
-    (void)prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-    (void)syscall(SYS_capset, &head, data);
-}
-
 static int prepare(struct watcher *w, struct wedr_errinfo *ei)
 {
     int err = watch_table_new(&w->table);
@@ -321,7 +308,12 @@ static int prepare(struct watcher *w, struct wedr_errinfo *ei)
     } else {
         w->files = NULL; /* the opener's blind spots say so */
     }
-    drop_rights();
+    const struct wedr_sandbox_cfg sandbox = {.profile = WEDR_SANDBOX_WATCH};
+    struct wedr_sandbox_report report;
+    err = wedr_sandbox_enter(&sandbox, &report, ei);
+    if (err) {
+        return err;
+    }
     w->last_read_us = wedr_time_utc_us();
     list_all(w);
     return WEDR_OK;

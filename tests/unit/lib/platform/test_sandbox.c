@@ -325,6 +325,54 @@ static void facts_reads_any_file_and_writes_none(void **state)
     assert_int_equal(run(WEDR_SANDBOX_FACTS, do_stream_socket), EPERM);
 }
 
+static int do_make_thread(void)
+{
+    return result(syscall(SYS_clone, CLONE_VM | CLONE_SIGHAND | CLONE_THREAD, NULL, NULL, NULL, 0));
+}
+static int do_new_fanotify(void)
+{
+    return result(syscall(SYS_fanotify_init, 0, 0));
+}
+static int do_connector(void)
+{
+    return result(socket(AF_NETLINK, SOCK_DGRAM, NETLINK_CONNECTOR));
+}
+static int do_send(void)
+{
+    return result(sendto(0, "x", 1, 0, NULL, 0));
+}
+static int do_connect(void)
+{
+    return result(connect(0, NULL, 0));
+}
+static int do_remove(void)
+{
+    return result(unlinkat(AT_FDCWD, "/tmp/wedr-plat-none", 0));
+}
+
+static void watch_reads_what_processes_show_and_nothing_more(void **state)
+{
+    (void)state;
+    assert_int_equal(run(WEDR_SANDBOX_WATCH, do_open_passwd), 0);
+    assert_int_equal(run(WEDR_SANDBOX_WATCH, do_see_parent), 0);
+    if (is_root()) { /* with another user's ids */
+        assert_int_equal(run(WEDR_SANDBOX_WATCH, do_open_shadow), 0);
+    }
+    for (int keep = 0; keep < 2; keep++) {
+        struct wedr_sandbox_cfg cfg = config(WEDR_SANDBOX_WATCH, keep == 1);
+        assert_int_equal(run_cfg(&cfg, do_create_outside), EPERM);
+        assert_int_equal(run_cfg(&cfg, do_write_passwd), EPERM);
+        assert_int_equal(run_cfg(&cfg, do_write_memory), EPERM);
+        assert_int_equal(run_cfg(&cfg, do_remove), EPERM);
+        assert_int_equal(run_cfg(&cfg, do_make_thread), EPERM);
+        assert_int_equal(run_cfg(&cfg, do_new_fanotify), EPERM);
+        assert_int_equal(run_cfg(&cfg, do_connector), EPERM);
+        assert_int_equal(run_cfg(&cfg, do_stream_socket), EPERM);
+        assert_int_equal(run_cfg(&cfg, do_send), EPERM);
+        assert_int_equal(run_cfg(&cfg, do_connect), EPERM);
+    }
+}
+
 static void core_opens_nothing_outside_its_folder(void **state)
 {
     char link[128];
@@ -445,6 +493,7 @@ int main(void)
         cmocka_unit_test(no_profile_makes_code_or_anonymous_files),
         cmocka_unit_test(no_profile_opens_raw_or_local_sockets_or_listens),
         cmocka_unit_test(facts_reads_any_file_and_writes_none),
+        cmocka_unit_test(watch_reads_what_processes_show_and_nothing_more),
         cmocka_unit_test(core_opens_nothing_outside_its_folder),
         cmocka_unit_test(parser_opens_no_file_at_all),
         cmocka_unit_test(net_reads_name_service_files_and_nothing_else),

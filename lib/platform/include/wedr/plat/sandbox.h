@@ -20,6 +20,10 @@ enum wedr_sandbox_profile {
                            DAC_READ_SEARCH and SYS_PTRACE stay), asks local name services; writes
                            nothing, starts nothing, looks into no process, no network. Linux: no
                            landlock, which would hide other processes' files */
+    WEDR_SANDBOX_WATCH, /* the source without BPF: reads /proc of all (the same two capabilities
+                           stay), reads what its netlink and fanotify descriptors tell and marks
+                           folders with the latter; writes nothing that it has not open, starts
+                           nothing, no sockets, no threads. Linux: no landlock */
     WEDR_SANDBOX_NET /* TCP and UDP sockets for TLS and name resolution, read-only /etc name service
                         files and CA store; no exec, BPF, listening, other files. Linux: each is
                         allowed as the file it is now; one replaced by rename later
