@@ -8,11 +8,23 @@
 #define TEXT_MAX 8192u /* of one text of a process */
 #define BYTES_MAX ((uint64_t)32 << 20)
 
-#define ROW                                                                                \
-    "SELECT ts,event_type,process_key,parent_key,pid,ppid,process_path,command_line,user " \
-    "FROM events WHERE agent_id=?1 "
+#define TEXTS "process_path,command_line,user"
+#define ROW                                                                       \
+    "SELECT ts,event_type,process_key,parent_key,pid,ppid," TEXTS " FROM events " \
+    "WHERE agent_id=?1 "
 #define COLUMNS 9u
 #define STARTS "event_type IN ('process_create','process_fork')"
+#define LIVES "IN ('process_create','process_fork','process_terminate')"
+/* The process and what it comes from, in one question, which lists and reads the store's filters
+ * once. A circle ends with the level. */
+#define UP                                                                                     \
+    "WITH RECURSIVE up(level,ts,event_type,process_key,parent_key,pid,ppid," TEXTS ") AS ("    \
+    "SELECT 0,ts,event_type,process_key,parent_key,pid,ppid," TEXTS " FROM events "            \
+    "WHERE agent_id=?1 AND process_key=?2 AND event_type " LIVES " UNION "                     \
+    "SELECT level+1,e.ts,e.event_type,e.process_key,e.parent_key,e.pid,e.ppid,e.process_path," \
+    "e.command_line,e.user FROM up JOIN events e ON e.agent_id=?1 "                            \
+    "AND e.process_key=up.parent_key AND e.event_type " LIVES " WHERE level<32) "              \
+    "SELECT ts,event_type,process_key,parent_key,pid,ppid," TEXTS " FROM up LIMIT ?3"
 
 /* --- Out of the store. */
 
@@ -138,36 +150,78 @@ static int ask(struct wedr_tree *t, const char *sql, const char *key, struct tak
     return err == WEDR_E_FULL ? WEDR_OK : err;
 }
 
+static struct wedr_tree_process *look_up(const struct wedr_tree *t, const char *key)
+{
+    for (size_t i = 0; i < t->found_count; i++) {
+        if (strcmp(t->found[i].key, key) == 0) {
+            return &t->found[i];
+        }
+    }
+    return NULL;
+}
+
+/* Rows of one process become one entry. */
+static void add_found(struct wedr_tree *t, const struct taking *w)
+{
+    for (size_t i = 0; i < w->count; i++) {
+        struct wedr_tree_process *same = look_up(t, w->list[i].key);
+        if (same) {
+            merge(same, &w->list[i]);
+        } else if (t->found_count < WEDR_TREE_FOUND_MAX) {
+            t->found[t->found_count++] = w->list[i];
+        }
+    }
+}
+
+static int find_events(struct wedr_tree *t, const char *key)
+{
+    struct taking w = {.t = t, .max = WEDR_TREE_FOUND_MAX};
+    t->found_count = t->found_count < WEDR_TREE_FOUND_MAX / 2 ? t->found_count : 0;
+    t->found =
+        t->found ? t->found : wedr_arena_alloc(t->arena, WEDR_TREE_FOUND_MAX * sizeof(*t->found));
+    w.list = wedr_arena_alloc(t->arena, w.max * sizeof(*w.list));
+    if (!t->found || !w.list) {
+        return WEDR_E_NOMEM;
+    }
+    int err = ask(t, UP, key, &w);
+    if (err == WEDR_OK && w.count == 0) { /* it began before there was a sensor */
+        err = ask(t, ROW "AND process_key=?2 LIMIT min(?3,1)", key, &w);
+    }
+    add_found(t, &w);
+    return err;
+}
+
 int wedr_tree_find(struct wedr_tree *t, const char *key, struct wedr_tree_process *ret)
 {
-    struct wedr_tree_process list[16];
-    struct taking w = {t, list, 0, 1};
+    struct wedr_tree_process known;
+    struct taking w = {t, &known, 0, 1};
     int err = t->s->d.state_ops->triage->process(t->s->d.state, t->agent_id, key, take_info, &w);
-    if (err == WEDR_OK && list[0].started_us >= 0) {
-        *ret = list[0];
+    if (err == WEDR_OK && known.started_us >= 0) {
+        *ret = known;
         return WEDR_OK;
     }
     if (err != WEDR_OK && err != WEDR_E_NOENT) {
         return err;
     }
-    w.max = WEDR_ARRAY_COUNT(list);
-    err = ask(t,
-              ROW "AND process_key=?2 AND event_type IN ('process_create','process_fork',"
-                  "'process_terminate') LIMIT ?3",
-              key, &w);
-    if (err == WEDR_OK && w.count == 0) { /* it began before there was a sensor */
-        err = ask(t, ROW "AND process_key=?2 LIMIT min(?3,1)", key, &w);
+    const struct wedr_tree_process *found = look_up(t, key);
+    if (!found) {
+        err = find_events(t, key);
+        if (err != WEDR_OK) {
+            return err;
+        }
+        found = look_up(t, key);
     }
-    if (err != WEDR_OK) {
-        return err;
+    if (!found) {
+        if (w.count) {
+            *ret = known;
+        }
+        return w.count ? WEDR_OK : WEDR_E_NOENT;
     }
-    for (size_t i = 1; i < w.count; i++) {
-        merge(&list[0], &list[i]);
-    }
+    *ret = *found;
     if (w.count) {
-        *ret = list[0];
+        merge(ret, &known);
     }
-    return w.count ? WEDR_OK : WEDR_E_NOENT;
+    return WEDR_OK;
 }
 
 static int by_key(const void *a, const void *b)

@@ -17,10 +17,16 @@ struct wedr_tree_process {
     bool from_create; /* the texts are of a process_create: a fork says less */
 };
 
+#define WEDR_TREE_FOUND_MAX 256u
+
 struct wedr_tree {
     struct wedr_server *s;
     const char *agent_id;
     struct wedr_arena *arena; /* texts */
+    /* What the events said of processes that were asked for and of their ancestors: one question
+     * finds them all. Zeroed at first; in the arena. */
+    struct wedr_tree_process *found;
+    size_t found_count;
 };
 
 /* WEDR_E_NOENT: neither an event nor the store knows it. */

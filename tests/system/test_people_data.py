@@ -359,6 +359,8 @@ def test_a_process_has_ancestors_children_and_a_timeline():
         made = [lambda s: create(s, 1, 0, "/sbin/init"), lambda s: create(s, 50, 1, "/usr/sbin/sshd"),
                 lambda s: create(s, 60, 50, "/bin/bash", "<b>")]
         made += [lambda s, i=i: create(s, 100 + i, 60, "/bin/ls") for i in range(12)]
+        made += [lambda s, i=i: create(s, 1000 + i, 999 + i, "/bin/deep") for i in range(40)]
+        made += [lambda s, i=i: create(s, 2000 + i, 2000 + (i + 1) % 3, "/bin/circle") for i in range(3)]
         made += [lambda s, i=i: ended(s, 100 + i) for i in range(12)] + [lambda s: ended(s, 60)]
         t.send(t.red, made)
         path = "/endpoints/%s/processes/%016x" % (t.red.id, 60)
@@ -397,6 +399,10 @@ def test_a_process_has_ancestors_children_and_a_timeline():
             p.pop("ended")
         assert again["children"] == tree["children"], (again, tree)
         assert again["process"] == tree["process"], (again["process"], tree["process"])
+        assert [p["pid"] for p in again["ancestors"]] == [50, 1], again
+        ancestors = lambda pid: [p["pid"] for p in ok(t.vic.get("/endpoints/%s/processes/%016x" % (t.red.id, pid)))["ancestors"]]
+        assert ancestors(1039) == list(range(1038, 1006, -1)), "no more than 32"
+        assert ancestors(2000) == [2001, 2002], "a circle ends where it closes"
 
 
 def test_sql_has_limits_and_says_where_it_is_wrong():
