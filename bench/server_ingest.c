@@ -16,6 +16,7 @@
 #include "wedr/plat/time.h"
 #include <dirent.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -350,6 +351,7 @@ int main(int argc, char **argv)
     if (!port) {
         bench_die("usage", "URL CA_PEM_FILE TOKEN SERVER_PID AGENTS BATCHES EVENTS RATE");
     }
+    (void)signal(SIGPIPE, SIG_IGN); /* a refused request's connection may be closed under it */
     b.port = (unsigned)strtoul(port + 1, NULL, 10);
     b.pid = (uint32_t)strtoul(argv[4], NULL, 10);
     b.agents = strtoul(argv[5], NULL, 10);

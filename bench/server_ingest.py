@@ -21,7 +21,7 @@ import lab  # noqa: E402
 from server_client import Client, metrics  # noqa: E402
 from server_ingest_attack import Attack  # noqa: E402
 
-MANY = {"http": {"connections_max": 20000, "connections_per_address": 20000}, 
+MANY = {"http": {"connections_max": 20000, "connections_per_address": 20000},
         "auth": {"enrolments_per_minute": 1000000, "enroll_attempts_per_minute": 1000000}}
 UNITS_OF_RSS = 1 << 20
 

@@ -6,13 +6,22 @@
 #include "http/http.h"
 #include <gnutls/gnutls.h>
 
+struct MHD_Connection;
 struct wedr_conns;
+struct wedr_park;
 
 struct wedr_conn {
     struct wedr_conn *prev, *next;
     wedr_handle fd; /* valid while registered */
     _Atomic uint64_t deadline_ms;
     bool peer_checked;
+    /* See park.h. */
+    struct wedr_park *park;
+    struct wedr_conn *park_prev, *park_next;
+    struct MHD_Connection *mhd;
+    gnutls_session_t tls;
+    bool parked;
+    bool spoke; /* a request line came; the listener's thread alone */
     struct wedr_tls_peer peer;
 };
 

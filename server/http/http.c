@@ -4,6 +4,7 @@
 #include "core/util/alloc.h"
 #include "core/util/obj.h"
 #include "http/conn.h"
+#include "http/park.h"
 #include "http/request.h"
 #include "http/stream_mhd.h"
 #include "http/tls.h"
@@ -20,6 +21,7 @@ struct wedr_http_server {
     struct wedr_http_server_cfg cfg;
     struct wedr_http_hooks hooks;
     struct wedr_conns *conns;
+    struct wedr_park *park;
     struct MHD_Daemon *daemon;
     char *client_ca;
     atomic_uint busy;
@@ -63,7 +65,11 @@ static void on_connection(void *cls,
         const union MHD_ConnectionInfo *i =
             MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD);
         *context = i ? wedr_conns_add(s->conns, i->connect_fd, s->cfg.header_deadline_ms) : NULL;
+        if (*context) {
+            wedr_park_adopt(s->park, *context, mhd);
+        }
     } else if (*context) {
+        wedr_park_forget(*context);
         wedr_conns_remove(s->conns, *context);
         *context = NULL;
     }
@@ -296,6 +302,7 @@ static void *on_uri(void *cls, const char *uri, struct MHD_Connection *mhd)
     x->s = s;
     x->mhd = mhd;
     x->conn = conn;
+    conn->spoke = true;
     x->rq.http = x;
     wedr_buf_init(&x->rq.answer, WEDR_HTTP_ANSWER_MAX);
     x->uri_len = strlen(uri);
@@ -527,6 +534,7 @@ int wedr_http_server_start(const struct wedr_http_server_cfg *cfg,
     s->client_ca = wedr_strndup(cfg->client_ca_pem, strlen(cfg->client_ca_pem));
     s->streams_lock = wedr_mutex_new();
     int err = s->client_ca && s->streams_lock ? wedr_conns_new(&s->conns) : WEDR_E_NOMEM;
+    err = err == WEDR_OK ? wedr_park_new(&s->park) : err;
     if (err == WEDR_OK) {
         err = wedr_tls_use(cfg->chain_pem, cfg->key_pem, ei);
     }
@@ -577,10 +585,12 @@ void wedr_http_server_stop(struct wedr_http_server *s)
     if (!s) {
         return;
     }
+    wedr_park_end(s->park);
     if (s->daemon) {
         MHD_stop_daemon(s->daemon);
     }
     wedr_conns_free(s->conns);
+    wedr_park_free(s->park);
     wedr_tls_forget();
     wedr_mutex_free(s->streams_lock);
     wedr_free(s->client_ca);

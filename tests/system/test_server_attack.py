@@ -416,6 +416,33 @@ def test_case_6_slow_requests_end_at_their_deadline():
         assert metrics(w.server)["wedr_connections_deadline_total"] >= 4
 
 
+def test_case_6_half_a_greeting_takes_no_processor():
+    """A handshake that has begun waits without being asked again and again, ends at its deadline, and a stop does not wait."""
+    hello = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(32)
+    with World(http={"header_deadline_ms": 4000}) as w:
+        host, port = w.server.listen.rsplit(":", 1)
+        def begun():
+            s = socket.create_connection((host, int(port)), timeout=30 * lab.SLOW)
+            s.sendall(hello)
+            return s
+        halves = [begun() for _ in range(20)]
+        lab.wait_for("20 connections", 5, lambda: metrics(w.server)["wedr_connections_open"] >= 20)
+        begin = cpu_seconds(w.server.proc.pid)
+        time.sleep(2)
+        assert cpu_seconds(w.server.proc.pid) - begin < 0.2 * lab.SLOW
+        assert w.a.post(101, 100).status == 202
+        for s in halves:
+            try:
+                assert s.recv(100) == b""
+            except ConnectionResetError:
+                pass
+            s.close()
+        halves = [begun() for _ in range(20)]
+        w.still_good()
+        w.server.stop()
+        w.server.start()
+
+
 def test_case_6_good_agents_are_served_during_a_flood_of_strangers():
     with World() as w:
         stop = threading.Event()

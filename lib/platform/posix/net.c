@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "wedr/plat/net.h"
 #include "core/base/err.h"
+#include "core/util/alloc.h"
 #include <arpa/inet.h>
 #include <errno.h>
 #include <ifaddrs.h>
@@ -8,6 +9,7 @@
 #include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -138,6 +140,67 @@ int wedr_net_local(wedr_handle listener, char *ret_text, size_t cap)
 void wedr_net_shutdown(wedr_handle socket_handle)
 {
     (void)shutdown((int)socket_handle, SHUT_RDWR);
+}
+
+int wedr_net_recv(wedr_handle socket_handle, void *ret, size_t n, size_t *ret_len)
+{
+    ssize_t got;
+    do {
+        got = recv((int)socket_handle, ret, n, MSG_DONTWAIT);
+    } while (got < 0 && errno == EINTR);
+    if (got < 0) {
+        return errno == EAGAIN || errno == EWOULDBLOCK ? WEDR_E_AGAIN : WEDR_E_NET;
+    }
+    *ret_len = (size_t)got;
+    return WEDR_OK;
+}
+
+struct wedr_net_watch {
+    int epoll;
+};
+
+int wedr_net_watch_new(struct wedr_net_watch **ret)
+{
+    struct wedr_net_watch *w = wedr_alloc(1, sizeof(*w));
+    if (!w) {
+        return WEDR_E_NOMEM;
+    }
+    w->epoll = epoll_create1(EPOLL_CLOEXEC);
+    if (w->epoll < 0) {
+        wedr_free(w);
+        return WEDR_E_NOMEM;
+    }
+    *ret = w;
+    return WEDR_OK;
+}
+
+void wedr_net_watch_free(struct wedr_net_watch *w)
+{
+    if (w) {
+        (void)close(w->epoll);
+        wedr_free(w);
+    }
+}
+
+int wedr_net_watch_once(struct wedr_net_watch *w, wedr_handle s, void *arg)
+{
+    struct epoll_event e = {.events = EPOLLIN | EPOLLRDHUP | EPOLLONESHOT, .data = {.ptr = arg}};
+    int rc = epoll_ctl(w->epoll, EPOLL_CTL_MOD, (int)s, &e);
+    if (rc != 0 && errno == ENOENT) {
+        rc = epoll_ctl(w->epoll, EPOLL_CTL_ADD, (int)s, &e);
+    }
+    return rc == 0 ? WEDR_OK : WEDR_E_NOMEM;
+}
+
+size_t wedr_net_watch_wait(struct wedr_net_watch *w, void **ret, size_t max, uint32_t timeout_ms)
+{
+    struct epoll_event ready[64];
+    size_t room = max < WEDR_ARRAY_COUNT(ready) ? max : WEDR_ARRAY_COUNT(ready);
+    int n = epoll_wait(w->epoll, ready, (int)room, (int)timeout_ms);
+    for (int i = 0; i < n; i++) {
+        ret[i] = ready[i].data.ptr;
+    }
+    return n > 0 ? (size_t)n : 0;
 }
 
 static int each_address(int (*fn)(void *arg, const char *name), void *arg)

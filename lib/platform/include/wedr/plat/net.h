@@ -21,6 +21,19 @@ WEDR_MUST_USE int wedr_net_listen(const char *addr_port,
 WEDR_MUST_USE int wedr_net_local(wedr_handle listener, char *ret_text, size_t cap);
 /* Ends both directions; whoever reads sees the end. Does not close. */
 void wedr_net_shutdown(wedr_handle socket_handle);
+/* What is there of a stream, at most n bytes; never waits. 0 bytes: its end. WEDR_E_AGAIN: nothing
+ * is there yet; WEDR_E_NET. */
+WEDR_MUST_USE int wedr_net_recv(wedr_handle socket_handle, void *ret, size_t n, size_t *ret_len);
+
+/* Tells when there is something to read on many sockets that others own. */
+struct wedr_net_watch;
+WEDR_MUST_USE int wedr_net_watch_new(struct wedr_net_watch **ret);
+void wedr_net_watch_free(struct wedr_net_watch *w); /* NULL is allowed */
+/* wedr_net_watch_wait gives arg once when bytes or the end are there; then the socket must be given
+ * again. Closing it forgets it. Any thread. */
+WEDR_MUST_USE int wedr_net_watch_once(struct wedr_net_watch *w, wedr_handle s, void *arg);
+/* Up to max args into ret; 0 of them when the time is over. One thread. */
+size_t wedr_net_watch_wait(struct wedr_net_watch *w, void **ret, size_t max, uint32_t timeout_ms);
 /* Calls fn for each name (host name as set, its first label, "localhost") and each address of this
  * host that another one could use or that is loopback; duplicates are possible, link-local IPv6 is
  * left out. Never asks the network. Stops when fn returns other than 0 and returns that. */
