@@ -14,13 +14,14 @@ import uuid
 
 import lab
 from people_client import BASE, House, Person, make_user
-from server_client import Client, Peer, zstd
+from server_client import BOOT, Client, Peer, zstd
 
 RIGHTS = {"viewer": {"read"}, "analyst": {"read", "triage"}, "responder": {"read", "triage", "respond"},
           "admin": {"read", "triage", "respond", "admin"}}
 SCOPES = ("read", "triage", "respond", "admin")
 MANY = {"people": {"signins_per_minute": 1000000, "signins_total_per_minute": 1000000}}
-NOTHING = {"endpoints": str(uuid.UUID(int=7, version=4)), "events": "%s:%016x:kernel.critical:1" % (uuid.UUID(int=7, version=4), 9)}
+NOTHING = {"endpoints": str(uuid.UUID(int=7, version=4)), "commands": str(uuid.UUID(int=8, version=4)),
+           "events": "%s:%016x:kernel.critical:1" % (uuid.UUID(int=7, version=4), 9)}
 # A harmless body where the right alone does not say whether foreign rows are seen.
 BODIES = {"querySql": {"sql": "SELECT * FROM events"}, "exportEvents": {"sql": "SELECT * FROM events", "format": "ndjson"}}
 
@@ -62,7 +63,8 @@ class World(House):
             body = zstd(b"".join(json.dumps(l, separators=(",", ":")).encode() + b"\n" for l in lines))
             r = p.post(1, len(lines), body=body, stream=stream)
             assert r.status == 202 and r.json["skipped"] == 0, r
-        assert p.heartbeat().status == 200
+        assert p.heartbeat(boot_id=BOOT).status == 200
+        p.command = self.admin.post("/endpoints/%s/commands" % p.id, {"type": "update_rules"}).json["id"]
         p.event = "%s:%016x:kernel.critical:1" % (p.id, p.epoch)
         return p
 
@@ -73,11 +75,11 @@ class World(House):
     def ids(self, path):
         """Ids for the path's {id}: (own, foreign, of nothing); None when its objects have no scope."""
         kind = path.split("/")[1]
-        if "{id}" not in path or kind not in ("endpoints", "events", "alerts"):
+        if "{id}" not in path or kind not in ("endpoints", "events", "alerts", "commands"):
             return None
         if kind == "alerts":
             return self.alert_of(self.own), self.alert_of(self.foreign), "999999"
-        pick = (lambda p: p.id) if kind == "endpoints" else (lambda p: p.event)
+        pick = {"endpoints": lambda p: p.id, "events": lambda p: p.event, "commands": lambda p: p.command}[kind]
         return pick(self.own), pick(self.foreign), NOTHING[kind]
 
 
@@ -190,7 +192,7 @@ def test_case_7_foreign_endpoints_do_not_exist():
                 if method == "GET":
                     assert foreign[0] == 404, (method, path, foreign)
                 assert own[0] not in (401, 403) and own[0] < 500, (method, path, own)
-        assert looked >= 12, "the document has operations on endpoints, events and alerts"
+        assert looked >= 12, "the document has operations on endpoints, events, alerts and commands"
 
 
 def test_case_7_lists_and_queries_show_own_endpoints_alone():
