@@ -40,6 +40,7 @@ struct wedr_exports {
     struct wedr_mutex *lock;
     struct {
         bool busy, ended; /* ended: the thread is to be joined */
+        int64_t user_id;
         struct wedr_thread *thread;
     } slot[WEDR_EXPORTS_MAX];
     atomic_bool stop;
@@ -230,17 +231,22 @@ static void run(void *arg)
 
 /* --- The request. */
 
-/* A free place; those that ended are joined. False: none. */
-static bool take_slot(struct wedr_exports *e, size_t *ret)
+/* A free place; those that ended are joined. False: none, or the person has enough. */
+static bool take_slot(struct wedr_exports *e, int64_t user_id, size_t *ret)
 {
     struct wedr_thread *old = NULL;
     bool found = false;
+    unsigned own = 0;
     wedr_mutex_lock(e->lock);
-    for (size_t i = 0; i < WEDR_EXPORTS_MAX && !found; i++) {
+    for (size_t i = 0; i < WEDR_EXPORTS_MAX; i++) {
+        own += e->slot[i].busy && !e->slot[i].ended && e->slot[i].user_id == user_id;
+    }
+    for (size_t i = 0; i < WEDR_EXPORTS_MAX && !found && own < WEDR_EXPORTS_USER_MAX; i++) {
         if (!e->slot[i].busy || e->slot[i].ended) {
             old = e->slot[i].thread;
             e->slot[i].thread = NULL;
             e->slot[i].busy = true;
+            e->slot[i].user_id = user_id;
             e->slot[i].ended = false;
             *ret = i;
             found = true;
@@ -375,9 +381,10 @@ static void run_export(void *arg, struct wedr_request *rq)
         }
         goto refused;
     }
-    if (!take_slot(e, &slot)) {
+    if (!take_slot(e, rq->person->user_id, &slot)) {
         rq->retry_after_s = 10;
-        wedr_answer_problem(rq, 429, "%u exports are running already", WEDR_EXPORTS_MAX);
+        wedr_answer_problem(rq, 429, "exports are running already: at most %u of a user, %u in all",
+                            WEDR_EXPORTS_USER_MAX, WEDR_EXPORTS_MAX);
         goto refused;
     }
     bool csv = j->format == CSV;

@@ -8,6 +8,7 @@
 
 #include "admin/data.h"
 
+#define WEDR_EXPORTS_USER_MAX 2u /* of one person: a slow reader must not have all places */
 #define WEDR_EXPORTS_MAX 4u
 #define WEDR_EXPORT_TIME_MS 600000u
 #define WEDR_EXPORT_BUFFER ((size_t)1 << 20)

@@ -21,6 +21,9 @@ struct queue {
     struct wedr_cond *filled;
     struct wedr_request *head, *tail;
     unsigned count, max;
+    unsigned share;            /* threads that one person may keep busy; 0: all */
+    int64_t busy[WORKERS_MAX]; /* whose requests are run, 0: nobody's */
+    unsigned entered;          /* threads that have a place there */
     bool stop;
     struct wedr_thread *threads[WORKERS_MAX];
 };
@@ -64,21 +67,67 @@ static void queue_stop(struct queue *q)
     }
 }
 
-/* NULL when stopped and empty. */
-static struct wedr_request *queue_pop(struct queue *q)
+static int64_t person_of(const struct wedr_request *rq)
 {
-    wedr_mutex_lock(q->lock);
-    while (!q->head && !q->stop) {
-        (void)wedr_cond_wait(q->filled, q->lock, UINT32_MAX);
+    return rq->person ? rq->person->user_id : 0;
+}
+
+static unsigned busy_with(const struct queue *q, int64_t person)
+{
+    unsigned n = 0;
+    for (unsigned i = 0; person && i < WORKERS_MAX; i++) {
+        n += q->busy[i] == person;
     }
-    struct wedr_request *rq = q->head;
+    return n;
+}
+
+static unsigned waiting_of(const struct queue *q, int64_t person)
+{
+    unsigned n = 0;
+    for (const struct wedr_request *rq = q->head; person && rq; rq = rq->next) {
+        n += person_of(rq) == person;
+    }
+    return n;
+}
+
+/* The first whose person has threads left; nobody waits for ever behind one who asks a lot. */
+static struct wedr_request *take_next(struct queue *q)
+{
+    struct wedr_request *before = NULL, *rq = q->head;
+    while (rq && q->share && !q->stop && busy_with(q, person_of(rq)) >= q->share) {
+        before = rq;
+        rq = rq->next;
+    }
     if (rq) {
-        q->head = rq->next;
-        q->tail = q->head ? q->tail : NULL;
+        *(before ? &before->next : &q->head) = rq->next;
+        q->tail = rq->next ? q->tail : before;
         q->count--;
     }
+    return rq;
+}
+
+/* NULL when stopped and empty. The thread's own place in busy is its person's until the next call.
+ */
+static struct wedr_request *queue_pop(struct queue *q, unsigned thread)
+{
+    struct wedr_request *rq = NULL;
+    wedr_mutex_lock(q->lock);
+    q->busy[thread] = 0;
+    while (!(rq = take_next(q)) && !q->stop) {
+        (void)wedr_cond_wait(q->filled, q->lock, UINT32_MAX);
+    }
+    q->busy[thread] = rq ? person_of(rq) : 0;
     wedr_mutex_unlock(q->lock);
     return rq;
+}
+
+/* The place of the calling thread. */
+static unsigned enter(struct queue *q)
+{
+    wedr_mutex_lock(q->lock);
+    unsigned thread = q->entered++;
+    wedr_mutex_unlock(q->lock);
+    return thread;
 }
 
 bool wedr_stages_submit(struct wedr_stages *p, struct wedr_request *rq)
@@ -86,7 +135,8 @@ bool wedr_stages_submit(struct wedr_stages *p, struct wedr_request *rq)
     struct queue *q = &p->lanes[rq->route->lane];
     rq->next = NULL;
     wedr_mutex_lock(q->lock);
-    bool room = q->count < q->max && !q->stop;
+    bool room =
+        q->count < q->max && !q->stop && !(q->share && waiting_of(q, person_of(rq)) >= q->max / 4);
     if (room) {
         if (q->tail) {
             q->tail->next = rq;
@@ -116,7 +166,8 @@ static void lane_loop(void *arg)
 {
     struct queue *q = arg;
     struct wedr_stages *p = q->stages;
-    for (struct wedr_request *rq; (rq = queue_pop(q)) != NULL;) {
+    unsigned thread = enter(q);
+    for (struct wedr_request *rq; (rq = queue_pop(q, thread)) != NULL;) {
         bool finishes = rq->route->finishes;
         atomic_fetch_sub(&p->cfg.metrics->queue_jobs, 1);
         rq->route->run(p->cfg.arg, rq);
@@ -130,7 +181,8 @@ static void ingest_loop(void *arg)
 {
     struct queue *q = arg;
     struct wedr_stages *p = q->stages;
-    for (struct wedr_request *rq; (rq = queue_pop(q)) != NULL;) {
+    unsigned thread = enter(q);
+    for (struct wedr_request *rq; (rq = queue_pop(q, thread)) != NULL;) {
         atomic_fetch_sub(&p->cfg.metrics->queue_jobs, 1);
         count_checking(p, true);
         /* When it was passed on to the committer, rq may be gone when run returns: the route's run
@@ -246,6 +298,7 @@ static int start_lane(struct wedr_stages *p,
     struct queue *q = &p->lanes[lane];
     q->stages = p;
     q->max = max;
+    q->share = lane == WEDR_RUN_QUERY && threads > 1 ? threads - 1 : 0;
     q->lock = wedr_mutex_new();
     q->filled = wedr_cond_new();
     int err = q->lock && q->filled ? WEDR_OK : WEDR_E_NOMEM;

@@ -31,8 +31,8 @@ WEDR_MUST_USE int wedr_stages_new(const struct wedr_stages_cfg *cfg, struct wedr
 #define WEDR_STAGES_PASSWORDS 2u
 /* Runs rq->route->run on a thread of the route's lane and finishes rq after it, unless the route
  * `finishes` itself. An ingest route always does, or calls wedr_stages_commit as its last act.
- * False: the queue is
- * full or stopped, rq stays the caller's. */
+ * One person's queries leave a thread to the others, and a quarter of the queue is theirs at most.
+ * False: the queue is full or stopped, rq stays the caller's. */
 bool wedr_stages_submit(struct wedr_stages *p, struct wedr_request *rq);
 /* Called on the committing thread; outcome counts when err is WEDR_OK. */
 typedef void (*wedr_commit_done)(void *arg,

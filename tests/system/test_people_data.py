@@ -476,6 +476,23 @@ def test_exports_are_whole_or_refused():
         assert t.ann.post("/events/export", {"format": "csv", "sql": "SELECT nope"}).status == 422
 
 
+def test_one_slow_reader_does_not_take_all_places_of_exports():
+    with Town() as t:
+        bob = make_user(t.admin, "bob", "analyst")
+        body = json.dumps({"format": "csv", "sql": "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x+1 FROM c WHERE x < 9000000) "
+                                                   "SELECT x, x, x, x FROM c"}).encode()
+
+        def begin(who):  # reads nothing but the head
+            c = who.client.connection(timeout=30)
+            c.request("POST", BASE + "/events/export", body=body, headers={
+                "Content-Type": "application/json", "Cookie": "__Host-wedr_session=" + who.cookie, "X-CSRF-Token": who.csrf})
+            return c, c.getresponse().status
+        held = [begin(t.ann) for _ in range(3)] + [begin(bob)]
+        assert [status for _, status in held] == [200, 200, 429, 200], held
+        for c, _ in held:
+            c.close()
+
+
 class Watch:
     """A reader of server-sent events."""
 

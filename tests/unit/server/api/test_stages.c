@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "api/metrics.h"
 #include "api/stages.h"
+#include "auth/person.h"
 #include "core/base/err.h"
 #include "store/events.h"
+#include "wedr/plat/thread.h"
 // clang-format off
 #include <setjmp.h>
 #include <stdarg.h>
@@ -50,10 +52,74 @@ static void a_stopped_pipeline_refuses_what_still_comes(void **state)
     free(rq);
 }
 
+/* --- One person's long queries. */
+
+#define ASKED 6
+
+static struct wedr_mutex *lock;
+static struct wedr_cond *changed;
+static unsigned running[3], most[3]; /* by person */
+static bool let_go;
+
+static void query(void *arg, struct wedr_request *rq)
+{
+    (void)arg;
+    int64_t id = rq->person->user_id;
+    wedr_mutex_lock(lock);
+    running[id]++;
+    most[id] = running[id] > most[id] ? running[id] : most[id];
+    wedr_cond_broadcast(changed);
+    while (id == 1 && !let_go) {
+        (void)wedr_cond_wait(changed, lock, UINT32_MAX);
+    }
+    running[id]--;
+    wedr_mutex_unlock(lock);
+}
+
+static void one_person_does_not_keep_the_others_from_asking(void **state)
+{
+    (void)state;
+    static struct wedr_metrics metrics;
+    static struct wedr_person who[2] = {{.user_id = 1}, {.user_id = 2}};
+    const struct wedr_route route = {.lane = WEDR_RUN_QUERY, .run = query, .finishes = true};
+    struct wedr_stages_cfg cfg = {.workers = 1,
+                                  .queries = 3,
+                                  .commit_batches = 8,
+                                  .commit_bytes = 1 << 20,
+                                  .events_ops = &quiet_store,
+                                  .metrics = &metrics};
+    struct wedr_stages *p = NULL;
+    struct wedr_request *rq = calloc(ASKED + 1, sizeof(*rq));
+    lock = wedr_mutex_new();
+    changed = wedr_cond_new();
+    assert_true(rq && lock && changed);
+    assert_int_equal(wedr_stages_new(&cfg, &p), WEDR_OK);
+    for (size_t i = 0; i <= ASKED; i++) {
+        rq[i].route = &route;
+        rq[i].person = &who[i == ASKED];
+        assert_true(wedr_stages_submit(p, &rq[i]));
+    }
+    wedr_mutex_lock(lock);
+    while (most[2] == 0 ||
+           running[1] < 2) { /* who came last gets an answer while the first one's run */
+        (void)wedr_cond_wait(changed, lock, UINT32_MAX);
+    }
+    assert_int_equal(most[1], 2);
+    let_go = true;
+    wedr_cond_broadcast(changed);
+    wedr_mutex_unlock(lock);
+    wedr_stages_free(p); /* runs the rest */
+    assert_int_equal(running[1] + running[2], 0);
+    wedr_cond_free(changed);
+    wedr_mutex_free(lock);
+    free(rq);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_stopped_pipeline_refuses_what_still_comes),
+        cmocka_unit_test(one_person_does_not_keep_the_others_from_asking),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
