@@ -10,20 +10,27 @@ import { SignIn } from './views/signin';
 
 type View = { default: ComponentType };
 const loaders: (() => Promise<View>)[] = [];
+const here = location.pathname.split('/')[1] ?? '';
 
-/** A view's chunk; one that did not come because the server was away is asked for again when it is back. */
-function view(load: () => Promise<View>) {
+/**
+ * A view's chunk; one that did not come because the server was away is asked for again when it is back. That of the view that the
+ * address names comes while the server says who is signed in.
+ */
+function view(load: () => Promise<View>, path?: string) {
   loaders.push(load);
+  if (path === here) {
+    void load().catch(() => undefined);
+  }
   return lazy(() => load().catch(() => untilThere().then(load)));
 }
 
 const Setup = view(() => import('./views/setup'));
-const Overview = view(() => import('./views/overview'));
-const Endpoints = view(() => import('./views/endpoints'));
+const Overview = view(() => import('./views/overview'), '');
+const Endpoints = view(() => import('./views/endpoints'), 'endpoints');
 const EndpointView = view(() => import('./views/endpoint'));
-const Hunt = view(() => import('./views/hunt'));
+const Hunt = view(() => import('./views/hunt'), 'hunt');
 const ProcessView = view(() => import('./views/process'));
-const Alerts = view(() => import('./views/alerts'));
+const Alerts = view(() => import('./views/alerts'), 'alerts');
 const AlertView = view(() => import('./views/alert'));
 const Integrity = view(() => import('./views/integrity'));
 const Rules = view(() => import('./views/rules'));

@@ -57,6 +57,7 @@ def close():
 def picture(p, name):
     if PICTURES:
         os.makedirs(PICTURES, exist_ok=True)
+        p.page.mouse.move(0, 0)
         p.page.wait_for_timeout(500)
         p.page.screenshot(path=os.path.join(PICTURES, name + ".png"))
 

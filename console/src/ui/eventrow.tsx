@@ -44,6 +44,8 @@ export function processName(e: StoredEvent): string {
   return textOf(proc(e, 'name') ?? raw(e, 'comm')) || (path.split(/[\\/]/).pop() ?? '');
 }
 
+const listed = (value: unknown): string => (Array.isArray(value) ? value.map(textOf).join(', ') : textOf(value));
+
 /** The most telling words of an event, by type. */
 export function summary(e: StoredEvent): string {
   const t = (...names: string[]): string => names.map((n) => textOf(raw(e, n))).find((x) => x !== '') ?? '';
@@ -60,7 +62,7 @@ export function summary(e: StoredEvent): string {
     case 'network_listen':
       return `${t('protocol')} on ${t('src_ip', 'dst_ip')} ${t('src_port') && `port ${t('src_port')}`}`;
     case 'dns_query':
-      return [t('query_name'), t('answers')].filter(Boolean).join(' → ');
+      return [t('query_name'), listed(raw(e, 'answers'))].filter(Boolean).join(' → ');
     case 'file_rename':
       return `${t('source_path')} → ${t('target_path')}`;
     case 'telemetry_loss':
@@ -149,6 +151,31 @@ export function EventFields({
   );
 }
 
+/** Whose event it is: most lines name the process by its key alone. */
+function Whose({ endpoint, processKey }: { endpoint: string; processKey: string }) {
+  const { data } = useQuery({
+    queryKey: ['process', endpoint, processKey, 1],
+    queryFn: ({ signal }) => get('/endpoints/{id}/processes/{key}', { path: { id: endpoint, key: processKey }, query: { limit: 1 }, signal }),
+    retry: false,
+    staleTime: 60_000,
+  });
+  if (!data) {
+    return null;
+  }
+  return (
+    <dl className="facts">
+      <dt>Process</dt>
+      <dd><Raw value={data.process.command_line ?? data.process.image_path} most={300} mono /></dd>
+      {data.ancestors[0] && (
+        <>
+          <dt>Begun by</dt>
+          <dd><Raw value={data.ancestors[0].command_line ?? data.ancestors[0].image_path} most={300} mono /></dd>
+        </>
+      )}
+    </dl>
+  );
+}
+
 export function EventDrawer({
   event: given,
   close,
@@ -204,6 +231,7 @@ export function EventDrawer({
             )}
             <Copy text={JSON.stringify(event, null, 2)} label="Copy as JSON" />
           </div>
+          {key && agent && <Whose key={`${agent}:${key}`} endpoint={agent} processKey={key} />}
           <Tabs defaultValue="fields">
             <Tabs.List>
               <Tabs.Tab value="fields">Fields</Tabs.Tab>

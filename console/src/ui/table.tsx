@@ -86,9 +86,9 @@ export function DataTable<T>(p: TableProps<T>) {
       e.preventDefault();
       p.open(row.original);
     } else if (e.key.toLowerCase() === 'x' && e.target instanceof HTMLElement && e.target.dataset.index) {
-      // As a click on the row's box, with Shift for all between.
-      e.target
-        .querySelector('input[type=checkbox]')
+      // As a click on the row's box, with Shift for all between. The row that was moved to: the focus may still be on its way there.
+      box.current
+        ?.querySelector(`[data-index="${at}"] input[type=checkbox]`)
         ?.dispatchEvent(new MouseEvent('click', { bubbles: true, cancelable: true, shiftKey: e.shiftKey }));
     }
   };

@@ -12,7 +12,7 @@ import { Raw, RawCell } from '../ui/raw';
 import { DataTable, type Column } from '../ui/table';
 
 const columns: Column<AuditEntry>[] = [
-  { header: 'Time', id: 'ts', size: 180, cell: (c) => <Time at={c.row.original.ts} /> },
+  { header: 'Time', id: 'ts', size: 190, cell: (c) => <Time at={c.row.original.ts} /> },
   { header: 'Who', id: 'actor', size: 140, cell: (c) => <RawCell value={c.row.original.actor} /> },
   { header: 'As', id: 'actor_kind', size: 90, cell: (c) => <RawCell value={c.row.original.actor_kind} /> },
   { header: 'From', id: 'address', size: 130, cell: (c) => <RawCell value={c.row.original.address} mono /> },

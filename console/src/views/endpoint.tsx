@@ -8,7 +8,7 @@ import { Problem, call, get, type Answer } from '../api/client';
 import { useMay } from '../api/session';
 import type { EndpointDetail } from '../api/schema';
 import { useColumns } from '../lib/columns';
-import { micros, num } from '../lib/format';
+import { bytes, duration, micros, num } from '../lib/format';
 import { useFilters } from '../lib/hooks';
 import { leaves } from '../ui/eventrow';
 import { Ago, Confirm, Copy, Empty, ErrorBox, Page, Panel, SeverityTag, StatusTag, Time, Waiting } from '../ui/basics';
@@ -51,11 +51,20 @@ function Hooks({ endpoint }: { endpoint: EndpointDetail }) {
   );
 }
 
+/** A figure of a heartbeat as people read it; its name says what it counts. */
+function figure(path: string, value: unknown): unknown {
+  if (typeof value !== 'number') {
+    return value;
+  }
+  return /bytes(_max)?$/.test(path) ? bytes(value) : path.endsWith('_ms') && value >= 60_000 ? duration(value) : num(value);
+}
+
 function Summary({ e }: { e: EndpointDetail }) {
   return (
     <div className="grid">
     <Lately id={e.id} />
     <div className="grid two" style={{ alignItems: 'start' }}>
+      <div className="grid">
       <Panel title="Endpoint">
         <dl className="facts body">
           <dt>Id</dt>
@@ -77,6 +86,9 @@ function Summary({ e }: { e: EndpointDetail }) {
           {e.note && (<><dt>Note</dt><dd><Raw value={e.note} /></dd></>)}
         </dl>
       </Panel>
+      <Panel title="Sensor"><Hooks endpoint={e} /></Panel>
+      </div>
+      <div className="grid">
       <Panel title="Health">
         {e.health?.length ? (
           <ul className="body" style={{ margin: 0, paddingLeft: 28 }}>
@@ -86,14 +98,13 @@ function Summary({ e }: { e: EndpointDetail }) {
           <Empty title={e.last_seen ? 'Nothing is wrong' : 'It has not reported yet'} />
         )}
       </Panel>
-      <Panel title="Sensor"><Hooks endpoint={e} /></Panel>
       <Panel title="Last heartbeat">
         {e.metrics && Object.keys(e.metrics).length ? (
           <dl className="facts body num">
             {leaves(e.metrics).slice(0, 200).map((f) => (
               <div key={f.path} style={{ display: 'contents' }}>
                 <dt className="mono"><Raw value={f.path} most={80} /></dt>
-                <dd><Raw value={f.value} mono /></dd>
+                <dd><Raw value={figure(f.path, f.value)} mono /></dd>
               </div>
             ))}
           </dl>
@@ -101,6 +112,7 @@ function Summary({ e }: { e: EndpointDetail }) {
           <Empty title="No figures" />
         )}
       </Panel>
+      </div>
     </div>
     </div>
   );
@@ -108,10 +120,9 @@ function Summary({ e }: { e: EndpointDetail }) {
 
 /** Whether it is quiet here or not: its events of a day and its newest alerts. */
 function Lately({ id }: { id: string }) {
-  const [since] = useState(() => micros(Date.now() - 86400e3));
   const histogram = useQuery({
     queryKey: ['histogram', 'endpoint', id],
-    queryFn: ({ signal }) => get('/events/histogram', { query: { endpoint: id, from: since }, signal }),
+    queryFn: ({ signal }) => get('/events/histogram', { query: { endpoint: id, from: micros(Date.now() - 86400e3) }, signal }),
     refetchInterval: 60_000,
   });
   const alerts = useQuery({

@@ -114,6 +114,7 @@ export function FormHunt({ onAsked }: { onAsked: (w: Exported) => void }) {
     // Who reads on wants more: the more is there, the more is fetched at once, and the fewer times the table is made anew.
     getNextPageParam: (p, all) => (p.next ? { cursor: p.next, pages: Math.min(PAGES_MOST, all.length) } : undefined),
     staleTime: Infinity,
+    structuralSharing: false, // stored events do not change: a hundred thousand need no comparing at each page
   });
   const histogram = useQuery({
     queryKey: ['histogram', query],

@@ -54,7 +54,7 @@ export default function SqlHunt({ onAsked }: { onAsked: (w: Exported | null) => 
         header: () => <RawCell value={c.name} />,
         accessorFn: (r) => r.values[i],
         size: Math.min(420, Math.max(90, 8 * Math.max(c.name.length + 3, ...answer!.rows.slice(0, 50).map((r) => String(r[i] ?? '').length + 1)))),
-        meta: { grow: i === (answer?.columns.length ?? 0) - 1, right: false },
+        meta: { grow: i === (answer?.columns.length ?? 0) - 1 },
         cell: (x) => <RawCell value={x.getValue()} mono />,
       })),
     [answer],

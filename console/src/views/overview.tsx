@@ -141,7 +141,7 @@ export default function OverviewView() {
         <Stat name="Stored" value={short(store.events)}
           note={
             <>
-              <span>{bytes(store.bytes)}</span>
+              {store.bytes > 0 && <span>{bytes(store.bytes)}</span>}
               {store.oldest && <span>since <Time at={store.oldest} fraction={false} /></span>}
             </>
           } />
