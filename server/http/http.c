@@ -344,7 +344,8 @@ static enum MHD_Result take_body(struct exchange *x, const char *data, size_t *s
  * on its length, and the client does not wait for a sign to send it. */
 static bool worth_draining(const struct wedr_request *rq)
 {
-    return rq->content_length > 0 && rq->content_length <= WEDR_HTTP_DRAIN_MAX &&
+    size_t max = wedr_request_may_stay(rq) ? WEDR_HTTP_DRAIN_AGENT_MAX : WEDR_HTTP_DRAIN_MAX;
+    return rq->content_length > 0 && rq->content_length <= max &&
            !wedr_request_header(rq, "Expect");
 }
 
@@ -386,7 +387,7 @@ static enum MHD_Result on_request(void *cls,
         return take_body(x, upload_data, upload_data_size);
     }
     if (x->draining) {
-        return send_answer(x, true);
+        return send_answer(x, !wedr_request_may_stay(&x->rq));
     }
     if (!x->submitted) {
         x->submitted = true;

@@ -27,6 +27,9 @@
 /* A refused request's body up to here is read and dropped, so that a client that is still sending
  * gets the answer; larger ones are cut off. */
 #define WEDR_HTTP_DRAIN_MAX 65536u
+/* The same of an agent that is asked to come again (429, 503). Its connection stays: another
+ * handshake would cost more than the bytes, just when there is too much to do. */
+#define WEDR_HTTP_DRAIN_AGENT_MAX (1u << 20)
 
 struct wedr_http_header_in {
     const char *name, *value; /* borrowed for the request's life */

@@ -185,3 +185,8 @@ int wedr_request_add_header(struct wedr_request *rq, const char *name, const cha
     rq->header_count++;
     return 0;
 }
+
+bool wedr_request_may_stay(const struct wedr_request *rq)
+{
+    return (rq->status == 429 || rq->status == 503) && rq->peer && rq->peer->valid;
+}

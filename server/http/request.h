@@ -14,3 +14,5 @@ void wedr_request_check(struct wedr_request *rq, bool http11, size_t line_len, s
 /* Refuses parameters that the matched route does not know. */
 void wedr_request_check_query(struct wedr_request *rq);
 const char *wedr_status_title(int status);
+/* Refused for a while (429, 503) and from an agent with a valid certificate. */
+bool wedr_request_may_stay(const struct wedr_request *rq);
