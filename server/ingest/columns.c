@@ -5,6 +5,7 @@
 #include "core/base/err.h"
 #include "core/util/alloc.h"
 #include "ingest/filter.h"
+#include "ingest/zframe.h"
 #include <string.h>
 #include <zstd.h>
 
@@ -153,7 +154,7 @@ static int add_frame(struct wedr_buf *out, size_t entry, const struct wedr_buf *
     if (p == NULL || raw->overflow) {
         return WEDR_E_NOMEM;
     }
-    size_t n = ZSTD_compress(p, bound, raw->p, raw->len, 1);
+    size_t n = wedr_zframe_pack(p, bound, raw->p, raw->len, 1);
     if (ZSTD_isError(n)) {
         return WEDR_E_NOMEM;
     }
@@ -273,7 +274,7 @@ unpack(const struct wedr_columns *c, enum wedr_column_id id, uint8_t **ret, size
     if (p == NULL) {
         return WEDR_E_NOMEM;
     }
-    size_t n = ZSTD_decompress(p, e->raw_len, e->z, e->z_len);
+    size_t n = wedr_zframe_unpack(p, e->raw_len, e->z, e->z_len);
     if (ZSTD_isError(n) || n != e->raw_len) {
         wedr_free(p);
         return WEDR_E_CORRUPT;

@@ -5,6 +5,7 @@
 #include "core/base/err.h"
 #include "core/util/alloc.h"
 #include "ingest/line_schema.h"
+#include "ingest/zframe.h"
 #include <string.h>
 #include <zstd.h>
 
@@ -355,7 +356,7 @@ static int write_ngram(const uint8_t bits[WEDR_NGRAM_BYTES], struct wedr_buf *ou
     memset(p, 0, NGRAM_HEADER);
     p[0] = NGRAM_VERSION;
     p[1] = WEDR_NGRAM_BITS;
-    size_t n = ZSTD_compress(p + NGRAM_HEADER, bound, bits, WEDR_NGRAM_BYTES, 1);
+    size_t n = wedr_zframe_pack(p + NGRAM_HEADER, bound, bits, WEDR_NGRAM_BYTES, 1);
     if (ZSTD_isError(n)) {
         return WEDR_E_NOMEM;
     }
@@ -421,7 +422,7 @@ int wedr_ngram_unpack(const void *p, size_t len, uint8_t ret_bits[WEDR_NGRAM_BYT
     if (len < NGRAM_HEADER || b[0] == 0 || b[0] > NGRAM_VERSION || b[1] != WEDR_NGRAM_BITS) {
         return WEDR_E_VERSION;
     }
-    size_t n = ZSTD_decompress(ret_bits, WEDR_NGRAM_BYTES, b + NGRAM_HEADER, len - NGRAM_HEADER);
+    size_t n = wedr_zframe_unpack(ret_bits, WEDR_NGRAM_BYTES, b + NGRAM_HEADER, len - NGRAM_HEADER);
     return !ZSTD_isError(n) && n == WEDR_NGRAM_BYTES ? WEDR_OK : WEDR_E_CORRUPT;
 }
 

@@ -5,6 +5,7 @@
 #include "core/base/err.h"
 #include "core/util/alloc.h"
 #include "ingest/line_parse.h"
+#include "ingest/zframe.h"
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
@@ -26,7 +27,7 @@ unpack_known(const void *z, size_t z_len, size_t size, struct wedr_room *room, s
         }
         room->cap = size + WEDR_LINE_PADDING;
     }
-    size_t n = ZSTD_decompress(room->p, size, z, z_len);
+    size_t n = wedr_zframe_unpack(room->p, size, z, z_len);
     if (ZSTD_isError(n) || n != size) {
         return ZSTD_isError(n) && ZSTD_getErrorCode(n) == ZSTD_error_dstSize_tooSmall
                    ? WEDR_E_FORMAT
