@@ -143,8 +143,37 @@ def banned_calls_do_not_compile():
                 assert (p.returncode != 0) == fails, f"{compiler} {call} {define}: {p.stderr}"
 
 
+# Frames of 200 bytes (224 with what they keep, rounded up), one below the other; a callback counts as a call, too.
+STACK = """
+typedef unsigned long u64;
+static long (*const loop)(u64, void *, void *, u64) = (void *)181;
+static long (*const touch)(void *, unsigned) = (void *)6;
+__attribute__((noinline)) int leaf(u64 a) { char b[200]; b[a & 7] = 1; touch(b, 200); return b[3]; }
+static __attribute__((noinline)) int turn(u64 a, void *p) { return leaf(a); }
+__attribute__((section("tp_btf/x"))) int one(u64 *c) { char b[200]; touch(b, 200); return leaf(*c) + b[1]; }
+#ifdef DEEP
+__attribute__((noinline)) int middle(u64 a) { char b[200]; touch(b, 200); return leaf(a) + b[a & 7]; }
+__attribute__((section("tp_btf/x"))) int deep(u64 *c) { char b[200]; touch(b, 200); return middle(*c) + b[1]; }
+#endif
+#ifdef BACK
+__attribute__((section("tp_btf/x"))) int back(u64 *c) { char b[200]; touch(b, 200); loop(4, turn, 0, 0); return b[1]; }
+#endif
+"""
+
+
+def stack_of_programs_counts_calls_and_callbacks():
+    with tempfile.TemporaryDirectory(prefix="wedr-lint-") as folder:
+        for define, wanted in (("-DNONE", ""), ("-DDEEP", "deep takes 672 bytes"), ("-DBACK", "back takes 480 bytes")):
+            out = os.path.join(folder, "x.o")
+            subprocess.run(["clang", "-target", "bpf", "-mcpu=v3", "-O2", "-w", define, "-c", "-x", "c", "-", "-o", out],
+                           input=STACK, text=True, check=True)
+            p = subprocess.run([os.path.join(ROOT, "tools", "check_bpf_stack"), "--limit", "448", out], capture_output=True,
+                               text=True, check=False)
+            assert (p.returncode, wanted in p.stderr) == (1 if wanted else 0, True), p.stderr
+
+
 def main():
-    tests = [f for name, f in globals().items() if name.startswith(("layers_", "text_", "flaws_", "banned_"))]
+    tests = [f for name, f in globals().items() if name.startswith(("layers_", "text_", "flaws_", "banned_", "stack_"))]
     failed = 0
     for test in tests:
         try:

@@ -234,8 +234,9 @@ static __always_inline bool gids_legal(const struct cred_view *old, const struct
 }
 
 /* The kernel's own rules, once more: is this call able to turn `old` into `now`? An exploit that
- * gives itself root and then calls setuid(0) for good manners is caught here. */
-static __always_inline bool
+ * gives itself root and then calls setuid(0) for good manners is caught here. A frame of its own:
+ * the caller's would hold all these numbers while it calls on. */
+static __noinline bool
 cred_legal(enum cred_call call, const struct cred_view *old, const struct cred_view *now)
 {
     bool new_user_ns = old->ns_user != now->ns_user;
@@ -405,10 +406,10 @@ cred_look(struct task_struct *t, struct cred_task *s, enum cred_call call)
     u64 groups = call == CALL_GROUPS ? groups_digest(t) : s->groups;
     bool same = cred_equal(&s->last, &now);
     bool unexplained = !same && !cred_legal(call, &s->last, &now) && is_armed();
-    if (unexplained) {
-        cred_tell(t, WEDR_CREDENTIAL_OP_UNEXPLAINED, &s->last, &now, groups);
-    } else if (call != CALL_NONE && (!same || groups != s->groups)) {
-        cred_tell(t, cred_op(call), &s->last, &now, groups);
+    if (unexplained || (call != CALL_NONE && (!same || groups != s->groups))) {
+        /* One call: what is put in line twice takes twice the stack. */
+        u32 op = unexplained ? WEDR_CREDENTIAL_OP_UNEXPLAINED : cred_op(call);
+        cred_tell(t, op, &s->last, &now, groups);
     }
     s->groups = groups;
     s->last = now;

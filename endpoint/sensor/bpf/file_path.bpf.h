@@ -236,8 +236,9 @@ static __always_inline u64 compose(struct file_work *w, struct scratch *s, u32 s
 }
 
 /* Mechanism by the inodes around the name that was resolved; leaf: what has it, where the name does
- * not tell; or 0. */
-static __always_inline u32 spot_watched(const struct resolving *r, u64 leaf)
+ * not tell; or 0. A frame of its own: that of name_add, with deep chains of calls below it, stays
+ * small. */
+static __noinline u32 spot_watched(const struct resolving *r, u64 leaf)
 {
     struct persist_up {
         u64 dentry;
