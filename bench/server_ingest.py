@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What it costs the server to take events in, over mutual TLS, with fsync before each 202.
 
-usage: server_ingest.py [events | idle | overload | attack] ...   default: all four, each below three minutes.
+usage: server_ingest.py [events | idle | overload | attack] ...   default: all four, each one to three minutes.
 Needs a build in build/linux (or WEDR_BUILD). One line per figure: part, what, value, unit. CPU seconds are those of the process
 named (user + system), so they can be taken beside other load; wall clock, latency and rates that were held cannot.
 
