@@ -50,3 +50,26 @@ void state_add_agent(struct wedr_state *s, const char *id, const char *os)
     assert_int_equal(STATE_OPS->token_add(s, id, 1, STATE_NOW + 10), WEDR_OK);
     assert_int_equal(STATE_OPS->enroll(s, id, STATE_NOW, &a), WEDR_OK);
 }
+
+struct wedr_alert_row
+state_alert(const char *agent, const char *id, const char *rule, int64_t ts_us)
+{
+    return (struct wedr_alert_row){.alert_id = id,
+                                   .agent_id = agent,
+                                   .hostname = "h",
+                                   .origin = "agent",
+                                   .ts_us = ts_us,
+                                   .rule_id = rule,
+                                   .rule_title = "t",
+                                   .rule_language = "sigma",
+                                   .severity = "high",
+                                   .message = "",
+                                   .tags = "[]",
+                                   .actions = "[]",
+                                   .pid = -1,
+                                   .entity = "",
+                                   .rules_serial = "1",
+                                   .profile = "",
+                                   .ancestry = "[]",
+                                   .matched = "[]"};
+}

@@ -18,29 +18,6 @@
 #define A "01234567-89ab-4cde-8f01-23456789abcd"
 #define B "11234567-89ab-4cde-8f01-23456789abcd"
 
-static struct wedr_alert_row alert(const char *agent, const char *id, const char *rule, int64_t ts)
-{
-    struct wedr_alert_row a = {.alert_id = id,
-                               .agent_id = agent,
-                               .hostname = "h",
-                               .origin = "agent",
-                               .ts_us = ts,
-                               .rule_id = rule,
-                               .rule_title = "t",
-                               .rule_language = "sigma",
-                               .severity = "high",
-                               .message = "",
-                               .tags = "[]",
-                               .actions = "[]",
-                               .pid = -1,
-                               .entity = "",
-                               .rules_serial = "1",
-                               .profile = "",
-                               .ancestry = "[]",
-                               .matched = "[]"};
-    return a;
-}
-
 static int apply(struct wedr_state *s, struct wedr_detect_step *step, int64_t cursor)
 {
     step->cursor = cursor;
@@ -89,8 +66,8 @@ static const char *ask(struct wedr_state *s, struct wedr_alert_query q)
 static void findings_and_cursor_are_stored_together(void **state)
 {
     (void)state;
-    struct wedr_alert_row rows[] = {alert(A, "a1", "r1", 10), alert(A, "a2", "r2", 20),
-                                    alert(B, "a1", "r1", 30)};
+    struct wedr_alert_row rows[] = {state_alert(A, "a1", "r1", 10), state_alert(A, "a2", "r2", 20),
+                                    state_alert(B, "a1", "r1", 30)};
     struct wedr_detect_step step = {.alerts = rows, .alert_count = 3};
     int64_t cursor = -1;
     struct wedr_state *s = state_open();
@@ -116,7 +93,7 @@ static void findings_and_cursor_are_stored_together(void **state)
 static void evidence_comes_back_as_it_was(void **state)
 {
     (void)state;
-    struct wedr_alert_row a = alert(A, "a1", "r1", 10);
+    struct wedr_alert_row a = state_alert(A, "a1", "r1", 10);
     struct wedr_evidence_row e[] = {{A, 0xfedcba9876543210u, "kernel.bulk", 5, "{}"},
                                     {A, 1, "alert", 6, NULL}};
     struct wedr_detect_step step = {.alerts = &a, .alert_count = 1};
@@ -169,10 +146,10 @@ static void a_flood_of_alerts_pushes_out_only_its_senders(void **state)
     char ids[40][8];
     struct wedr_detect_step step = {.alerts = rows};
     struct wedr_state *s = state_open();
-    rows[0] = alert(B, "b1", "r1", 1);
+    rows[0] = state_alert(B, "b1", "r1", 1);
     for (int i = 0; i < 40; i++) {
         (void)snprintf(ids[i], sizeof(ids[i]), "a%d", i);
-        rows[1 + i] = alert(A, ids[i], "r1", i);
+        rows[1 + i] = state_alert(A, ids[i], "r1", i);
     }
     step.alert_count = 9;
     assert_int_equal(apply(s, &step, 1), WEDR_OK);
@@ -215,7 +192,7 @@ static void evidence_over_its_bytes_is_kept_as_a_reference(void **state)
     struct wedr_evidence_row e[] = {
         {A, 1, "a", 1, big_event}, {A, 1, "a", 2, big_event}, {A, 1, "a", 3, big_event}};
     struct wedr_evidence_row too_long = {A, 1, "a", 4, huge_event};
-    struct wedr_alert_row rows[] = {alert(A, "a1", "r1", 10), alert(A, "a2", "r1", 10)};
+    struct wedr_alert_row rows[] = {state_alert(A, "a1", "r1", 10), state_alert(A, "a2", "r1", 10)};
     struct wedr_detect_step step = {.alerts = rows, .alert_count = 2};
     struct wedr_state *s = state_open();
     rows[0].evidence = e;
@@ -240,7 +217,7 @@ static void put_big(struct wedr_state *s, const char *agent, int first, int coun
     char id[16];
     for (int i = first; i < first + count; i++) {
         (void)snprintf(id, sizeof(id), "%c%d", agent[0] == '0' ? 'a' : 'b', i);
-        struct wedr_alert_row a = alert(agent, id, "r1", i);
+        struct wedr_alert_row a = state_alert(agent, id, "r1", i);
         struct wedr_detect_step step = {.alerts = &a, .alert_count = 1};
         a.evidence = &e;
         a.evidence_count = 1;
@@ -331,7 +308,7 @@ static void alerts_of_an_older_store_are_counted_with_their_bytes(void **state)
 static void numbers_of_dropped_alerts_cost_no_others_their_place(void **state)
 {
     (void)state;
-    struct wedr_alert_row old = alert(B, "b1", "r1", 1), new = alert(A, "a1", "r1", 2);
+    struct wedr_alert_row old = state_alert(B, "b1", "r1", 1), new = state_alert(A, "a1", "r1", 2);
     struct wedr_detect_step first = {.alerts = &old, .alert_count = 1};
     struct wedr_detect_step second = {.alerts = &new, .alert_count = 1};
     struct wedr_state *s = state_open();
@@ -389,7 +366,8 @@ static void a_flood_of_responses_pushes_out_only_its_senders(void **state)
 static void an_agent_cannot_take_the_place_of_the_servers_alert(void **state)
 {
     (void)state;
-    struct wedr_alert_row forged = alert(A, "a1", "r1", 1), own = alert(A, "a1", "r1", 2);
+    struct wedr_alert_row forged = state_alert(A, "a1", "r1", 1),
+                          own = state_alert(A, "a1", "r1", 2);
     struct wedr_detect_step first = {.alerts = &forged, .alert_count = 1};
     struct wedr_detect_step second = {.alerts = &own, .alert_count = 1};
     struct wedr_state *s = state_open();

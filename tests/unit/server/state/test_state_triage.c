@@ -21,29 +21,6 @@ static const char *const red_groups[] = {"red", "pink"};
 static const struct wedr_scope red = {red_groups, 2};
 static const struct wedr_scope nobody = {red_groups, 0};
 
-static struct wedr_alert_row alert(const char *agent, const char *id, int64_t ts)
-{
-    struct wedr_alert_row a = {.alert_id = id,
-                               .agent_id = agent,
-                               .hostname = "h",
-                               .origin = "agent",
-                               .ts_us = ts,
-                               .rule_id = "r1",
-                               .rule_title = "Title of r1",
-                               .rule_language = "sigma",
-                               .severity = "high",
-                               .message = "",
-                               .tags = "[]",
-                               .actions = "[]",
-                               .pid = -1,
-                               .entity = "",
-                               .rules_serial = "1",
-                               .profile = "",
-                               .ancestry = "[]",
-                               .matched = "[]"};
-    return a;
-}
-
 static void apply(struct wedr_state *s, struct wedr_detect_step *step)
 {
     step->now_us = STATE_NOW;
@@ -61,8 +38,8 @@ static struct wedr_state *filled(void)
 {
     struct wedr_evidence_row both[] = {{A, 1, "kernel.critical", 5, "{}"},
                                        {B, 1, "kernel.critical", 6, "{}"}};
-    struct wedr_alert_row rows[] = {alert(A, "a", 10), alert(B, "b", 20), alert("", "c", 30),
-                                    alert("", "d", 40)};
+    struct wedr_alert_row rows[] = {state_alert(A, "a", "r1", 10), state_alert(B, "b", "r1", 20),
+                                    state_alert("", "c", "r1", 30), state_alert("", "d", "r1", 40)};
     struct wedr_detect_step step = {.alerts = rows, .alert_count = 4};
     struct wedr_state *s = state_open();
     state_add_agent(s, A, "linux");
@@ -227,7 +204,7 @@ static void a_bulk_change_is_all_or_nothing(void **state)
 static void what_comes_again_keeps_its_triage(void **state)
 {
     (void)state;
-    struct wedr_alert_row again = alert(A, "a", 10);
+    struct wedr_alert_row again = state_alert(A, "a", "r1", 10);
     struct wedr_detect_step step = {.alerts = &again, .alert_count = 1};
     struct wedr_state *s = filled();
     struct wedr_triage_change c = {.set_state = true, .state = WEDR_ALERT_CLOSED};
