@@ -7,11 +7,13 @@ usage: sensor.py [--rounds N] [--seconds S] [PART...]     PART: exec compile idl
   exec     a process start without a sensor, with empty programs at all of its hooks, with the whole sensor and a reader;
            interleaved rounds (15), medians with 95 % bounds, time per program by the kernel's statistics
   compile  lib/ of this tree with the compiler, two jobs, in the same three states; CPU and wall, interleaved (5)
-  idle     PSS of all processes of an agent that has nothing to do, its rings beside, its share of a core
-  rate     50,000 file events a second for S seconds through the whole agent, made by two processes on the same cores
-  flood    files, forks and names as fast as they go for S seconds (60), losses per lane
+  idle     PSS of all processes of an agent that has nothing to do, its rings beside, its share of a core; 12 windows of
+           S (60) seconds
+  rate     50,000 file events a second for S seconds (20) through the whole agent, made by two processes on the same cores;
+           5 rounds
+  flood    files, forks and names as fast as they go for S seconds (30), losses per lane; 3 rounds
   beside   the same 500 execs, files and connections, and a burst of 20,000 files, watched by nobody, this agent, auditd and
-           bpftrace in turn: how many each saw with the right path and arguments, what it cost, what it lost. The agent has
+           bpftrace in turn, 3 rounds: how many each saw with the right path and arguments, what it cost, what it lost. The agent has
            no budgets and no governor here, as the others have none
 
 Needs root, a build in build/linux (or WEDR_BUILD) and, for `beside`, what tools/packages_full.txt has; what is not
@@ -115,16 +117,23 @@ def started(box, **sensor):
 
 
 def part_idle(o):
+    seconds, windows = o.seconds or 60, o.rounds or 12
+    cpu, memory = [], []
     with lab.Lab() as box:
         _, agent = started(box)
         time.sleep(10)
-        pids = agent_pids(agent)
-        before, begin = cpu_seconds(pids), time.monotonic()
-        time.sleep(o.seconds or 30)
-        used = (cpu_seconds(pids) - before) / (time.monotonic() - begin)
-        memory = {n: lab.own_pss(p["pid"]) for n, p in agent.status()["processes"].items() if p.get("pid")}
+        running = {n: p["pid"] for n, p in agent.status()["processes"].items() if p.get("pid")}
+        first, start = cpu_seconds(running.values()), time.monotonic()
+        for _ in range(windows):
+            before, begin = cpu_seconds(running.values()), time.monotonic()
+            time.sleep(seconds / windows)
+            cpu.append(100 * (cpu_seconds(running.values()) - before) / (time.monotonic() - begin))
+            memory.append({n: lab.own_pss(pid) for n, pid in running.items()})
+        mean = 100 * (cpu_seconds(running.values()) - first) / (time.monotonic() - start)  # a window counts in ticks
         agent.stop("--sensor")
-    return {"cpu_percent_of_core": round(100 * used, 3), "pss_kib": memory, "pss_kib_all": sum(memory.values()), "rings_mib": 32}
+    return {"seconds": seconds, "cpu_percent_of_core": dict(bounds(cpu), mean=round(mean, 3)), "rings_mib": 32,
+            "pss_kib": {n: bounds([m[n] for m in memory]) for n in running},
+            "pss_kib_all": bounds([sum(m.values()) for m in memory])}
 
 
 def accounts(server):
@@ -132,8 +141,17 @@ def accounts(server):
     return {r["stream"]: {k: r[k] for k in ("produced", "stored", "lost", "missing")} for r in rows}
 
 
+def rounds_of(one, count, seconds, figures):
+    """Runs it count times: medians with bounds of the figures, the rounds as they were."""
+    runs = [one(seconds) for _ in range(count)]
+    return {"seconds": seconds, **{f: bounds([r[f] for r in runs]) for f in figures}, "rounds": runs}
+
+
 def part_rate(o):
-    seconds = o.seconds or 20
+    return rounds_of(one_rate, o.rounds or 5, o.seconds or 20, ("made_per_second", "agent_cpu_percent_of_core", "not_stored"))
+
+
+def one_rate(seconds):
     with lab.Lab() as box:
         server, agent = started(box, **UNBOUND)
         folder = tempfile.mkdtemp(dir="/dev/shm")  # a disk would set the pace
@@ -150,11 +168,15 @@ def part_rate(o):
         stored = server.one("SELECT COUNT(*) AS n FROM events WHERE pid IN (%d, %d) AND event_type IN "
                             "('file_write', 'file_rename', 'file_delete')" % tuple(p.pid for p in runs))["n"]
         return {"asked_per_second": 50000, "made_per_second": round(made / float(done[0][1])), "made": made, "stored": stored,
+                "not_stored": made - stored,
                 "agent_cpu_percent_of_core": round(100 * used, 1), "ledger": accounts(server)}
 
 
 def part_flood(o):
-    seconds = o.seconds or 60
+    return rounds_of(one_flood, o.rounds or 3, o.seconds or 30, ("produced", "lost", "missing"))
+
+
+def one_flood(seconds):
     with lab.Lab() as box:
         server, agent = started(box, **UNBOUND)
         folder = os.path.join(box.folder, "files")
@@ -166,7 +188,9 @@ def part_flood(o):
         done = {name: int(p.communicate()[0]) for name, p in runs.items()}
         sink.wait()
         agent.stop("--sensor")
-        return {"seconds": seconds, "done": done, "ledger": accounts(server)}
+        ledger = accounts(server)
+        sums = {k: sum(row[k] for row in ledger.values()) for k in ("produced", "lost", "missing")}
+        return {"done": done, **sums, "ledger": ledger}
 
 
 class Nobody:
