@@ -183,21 +183,49 @@ int wedr_fs_sync(wedr_handle h)
     return e != 0 ? failed() : WEDR_OK;
 }
 
+static void give(const struct stat *st, struct wedr_fs_stat *ret_st)
+{
+    *ret_st = (struct wedr_fs_stat){
+        .size = st->st_size < 0 ? 0 : (uint64_t)st->st_size,
+        .mtime_us = (int64_t)st->st_mtim.tv_sec * 1000000 + st->st_mtim.tv_nsec / 1000,
+        .mode = (uint32_t)st->st_mode & 07777u,
+        .uid = st->st_uid,
+        .gid = st->st_gid,
+        .regular = S_ISREG(st->st_mode),
+        .directory = S_ISDIR(st->st_mode),
+    };
+}
+
 int wedr_fs_stat(wedr_handle h, struct wedr_fs_stat *ret_st)
 {
     struct stat st;
     if (fstat((int)h, &st) != 0) {
         return failed();
     }
-    *ret_st = (struct wedr_fs_stat){
-        .size = st.st_size < 0 ? 0 : (uint64_t)st.st_size,
-        .mtime_us = (int64_t)st.st_mtim.tv_sec * 1000000 + st.st_mtim.tv_nsec / 1000,
-        .mode = (uint32_t)st.st_mode & 07777u,
-        .uid = st.st_uid,
-        .gid = st.st_gid,
-        .regular = S_ISREG(st.st_mode),
-        .directory = S_ISDIR(st.st_mode),
-    };
+    give(&st, ret_st);
+    return WEDR_OK;
+}
+
+int wedr_fs_stat_path(const char *path, struct wedr_fs_stat *ret_st)
+{
+    struct stat st;
+    if (lstat(path, &st) != 0) {
+        return failed();
+    }
+    give(&st, ret_st);
+    return WEDR_OK;
+}
+
+int wedr_fs_stat_at(wedr_handle dir, const char *name, struct wedr_fs_stat *ret_st)
+{
+    struct stat st;
+    if (!wedr_path_is_name(name)) {
+        return WEDR_E_INVAL;
+    }
+    if (fstatat((int)dir, name, &st, AT_SYMLINK_NOFOLLOW) != 0) {
+        return failed();
+    }
+    give(&st, ret_st);
     return WEDR_OK;
 }
 

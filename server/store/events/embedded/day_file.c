@@ -429,10 +429,7 @@ static int stand_in_for_neighbours(sqlite3 *db)
 int wedr_day_not_empty(const char *path)
 {
     struct wedr_fs_stat st = {0};
-    wedr_handle h = WEDR_HANDLE_NONE;
-    int err = wedr_fs_open(path, WEDR_FS_READ, 0, &h);
-    err = err == WEDR_OK ? wedr_fs_stat(h, &st) : err;
-    wedr_fs_close(h);
+    int err = wedr_fs_stat_path(path, &st);
     return err == WEDR_OK && st.size == 0 ? WEDR_E_NOENT : err;
 }
 

@@ -95,25 +95,17 @@ void wedr_embedded_set_aside(struct wedr_events *s, int32_t day)
 static int day_exists(struct wedr_events *s, int32_t day)
 {
     char name[64];
-    wedr_handle h = WEDR_HANDLE_NONE;
+    struct wedr_fs_stat st;
     day_path(NULL, day, "", name, sizeof(name));
-    int rc = wedr_fs_open_at(s->dir_handle, name, WEDR_FS_READ, 0, &h);
-    wedr_fs_close(h);
-    return rc;
+    return wedr_fs_stat_at(s->dir_handle, name, &st);
 }
 
 static uint64_t size_of(struct wedr_events *s, int32_t day, const char *suffix)
 {
     char name[64];
     struct wedr_fs_stat st = {0};
-    wedr_handle h = WEDR_HANDLE_NONE;
     day_path(NULL, day, suffix, name, sizeof(name));
-    if (wedr_fs_open_at(s->dir_handle, name, WEDR_FS_READ, 0, &h) == WEDR_OK &&
-        wedr_fs_stat(h, &st) != WEDR_OK) {
-        st.size = 0;
-    }
-    wedr_fs_close(h);
-    return st.size;
+    return wedr_fs_stat_at(s->dir_handle, name, &st) == WEDR_OK ? st.size : 0;
 }
 
 /* Opens the file, makes it when it is missing; a damaged one makes room for a new one. */

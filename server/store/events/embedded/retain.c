@@ -23,13 +23,7 @@ struct files {
 static uint64_t size_of(struct wedr_events *s, const char *name)
 {
     struct wedr_fs_stat st = {0};
-    wedr_handle h = WEDR_HANDLE_NONE;
-    if (wedr_fs_open_at(s->dir_handle, name, WEDR_FS_READ, 0, &h) == WEDR_OK &&
-        wedr_fs_stat(h, &st) != WEDR_OK) {
-        st.size = 0;
-    }
-    wedr_fs_close(h);
-    return st.size;
+    return wedr_fs_stat_at(s->dir_handle, name, &st) == WEDR_OK ? st.size : 0;
 }
 
 /* The log counts, too: it becomes a part of the file. */

@@ -53,6 +53,12 @@ WEDR_MUST_USE int wedr_fs_truncate(wedr_handle h, uint64_t size);
 WEDR_MUST_USE int wedr_fs_seek_end(wedr_handle h);
 WEDR_MUST_USE int wedr_fs_sync(wedr_handle h); /* files and folders */
 WEDR_MUST_USE int wedr_fs_stat(wedr_handle h, struct wedr_fs_stat *ret_st);
+/* Of what lies at a path (absolute, or from the working folder), without opening it: whoever closes
+ * a file gives up every POSIX lock that this process has on it, those of SQLite, too. A link is not
+ * followed. WEDR_E_NOENT: nothing is there. */
+WEDR_MUST_USE int wedr_fs_stat_path(const char *path, struct wedr_fs_stat *ret_st);
+/* The same of a name in a folder. */
+WEDR_MUST_USE int wedr_fs_stat_at(wedr_handle dir, const char *name, struct wedr_fs_stat *ret_st);
 /* A new file of memory alone: no folder has it, it goes with its last handle; it has size bytes
  * (zeroes) for ever. name shows in listings of handles only. */
 WEDR_MUST_USE int wedr_fs_memory(const char *name, uint64_t size, wedr_handle *ret_file);
