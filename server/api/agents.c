@@ -80,12 +80,6 @@ void wedr_api_enroll_begin(void *arg, struct wedr_request *rq)
     }
 }
 
-static void put_text(struct wedr_json *j, const char *key, const char *s)
-{
-    wedr_json_key(j, key);
-    wedr_json_str(j, s, strlen(s));
-}
-
 static void put_keys(struct wedr_json *j, const struct wedr_server *s)
 {
     wedr_json_key(j, "rules_key");
@@ -103,9 +97,9 @@ static void answer_enrolled(struct wedr_server *s,
     struct wedr_json j;
     wedr_json_init(&j, mem, sizeof(mem));
     wedr_json_obj_begin(&j);
-    put_text(&j, "agent_id", id);
-    put_text(&j, "cert_pem", cert_pem);
-    put_text(&j, "ca_pem", wedr_ca_pem(s->d.ca));
+    wedr_json_put_str(&j, "agent_id", id);
+    wedr_json_put_str(&j, "cert_pem", cert_pem);
+    wedr_json_put_str(&j, "ca_pem", wedr_ca_pem(s->d.ca));
     put_keys(&j, s);
     wedr_json_key(&j, "checkin_interval_seconds");
     wedr_json_u64(&j, s->d.cfg->checkin_interval_s);
@@ -232,7 +226,7 @@ void wedr_api_renew(void *arg, struct wedr_request *rq)
         wedr_log(INFO, "auth.renewed", WEDR_STR("agent", rq->agent.agent_id));
         wedr_json_init(&j, mem, sizeof(mem));
         wedr_json_obj_begin(&j);
-        put_text(&j, "cert_pem", (const char *)cert_pem.p);
+        wedr_json_put_str(&j, "cert_pem", (const char *)cert_pem.p);
         put_keys(&j, s);
         wedr_json_obj_end(&j);
         wedr_buf_add(&rq->answer, mem, wedr_json_len(&j));

@@ -19,12 +19,6 @@ struct offer {
     struct wedr_json *j;
 };
 
-static void put_text(struct wedr_json *j, const char *key, const char *s)
-{
-    wedr_json_key(j, key);
-    wedr_json_str(j, s, strlen(s));
-}
-
 /* One that cannot be made into bytes is left out and expires; it must not hold up the others. */
 static int offer_one(void *ctx, const struct wedr_command_row *row)
 {
@@ -39,12 +33,12 @@ static int offer_one(void *ctx, const struct wedr_command_row *row)
         return WEDR_OK;
     }
     wedr_json_obj_begin(o->j);
-    put_text(o->j, "id", row->id);
-    put_text(o->j, "type", row->type);
+    wedr_json_put_str(o->j, "id", row->id);
+    wedr_json_put_str(o->j, "type", row->type);
     wedr_json_key(o->j, "payload");
     wedr_json_raw(o->j, row->payload, strlen(row->payload));
-    put_text(o->j, "signed", sealed.bytes);
-    put_text(o->j, "signature", sealed.signature);
+    wedr_json_put_str(o->j, "signed", sealed.bytes);
+    wedr_json_put_str(o->j, "signature", sealed.signature);
     wedr_json_obj_end(o->j);
     wedr_log(INFO, "command.sent", WEDR_STR("agent", o->agent_id), WEDR_STR("id", row->id),
              WEDR_STR("type", row->type));

@@ -80,12 +80,6 @@ void wedr_command_id_text(const uint8_t id[WEDR_COMMAND_ID_LEN], char ret[WEDR_C
                    hex + 16, hex + 20);
 }
 
-static void put_str(struct wedr_json *j, const char *key, const char *s)
-{
-    wedr_json_key(j, key);
-    (void)wedr_json_str(j, s, strlen(s));
-}
-
 static const char *result_text(const struct wedr_msg_command_result *m)
 {
     static const char *const outcomes[] = {"", "done", "refused", "failed"};
@@ -101,14 +95,14 @@ size_t wedr_command_ack_write(const struct wedr_msg_command_result *m,
     const char *type = wedr_command_type_name(m->type);
     wedr_json_init(&j, text, WEDR_COMMAND_ACK_MAX);
     wedr_json_obj_begin(&j);
-    put_str(&j, "status", m->outcome == WEDR_MSG_COMMAND_DONE ? "success" : "failed");
+    wedr_json_put_str(&j, "status", m->outcome == WEDR_MSG_COMMAND_DONE ? "success" : "failed");
     wedr_json_key(&j, "result");
     wedr_json_obj_begin(&j);
     if (type) {
-        put_str(&j, "action", type);
+        wedr_json_put_str(&j, "action", type);
     }
-    put_str(&j, "result", result_text(m));
-    put_str(&j, "detail", m->detail);
+    wedr_json_put_str(&j, "result", result_text(m));
+    wedr_json_put_str(&j, "detail", m->detail);
     if (m->pid) {
         wedr_json_key(&j, "pid");
         wedr_json_u64(&j, m->pid);

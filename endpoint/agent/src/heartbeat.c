@@ -23,12 +23,6 @@ static void put_u64(struct wedr_json *j, const char *key, uint64_t v)
     wedr_json_u64(j, v < INT64_MAX ? v : INT64_MAX);
 }
 
-static void put_str(struct wedr_json *j, const char *key, const char *s)
-{
-    wedr_json_key(j, key);
-    (void)wedr_json_str(j, s, strlen(s));
-}
-
 static void put_stream(struct wedr_json *j,
                        uint64_t epoch,
                        const char *name,
@@ -39,7 +33,7 @@ static void put_stream(struct wedr_json *j,
     wedr_json_obj_begin(j);
     wedr_json_key(j, "epoch");
     wedr_json_hex64(j, epoch);
-    put_str(j, "stream", name);
+    wedr_json_put_str(j, "stream", name);
     put_u64(j, "in_flight", in_flight);
     put_u64(j, "produced", produced);
     put_u64(j, "lost", lost);
@@ -69,7 +63,7 @@ static void put_core(struct wedr_json *j, const struct wedr_msg_core_stats *c)
 {
     wedr_json_key(j, "engine");
     wedr_json_obj_begin(j);
-    put_str(j, "source", c->source);
+    wedr_json_put_str(j, "source", c->source);
     for (size_t i = 0; i < WEDR_LANE_COUNT; i++) {
         wedr_json_key(j, i == 0 ? "critical" : "bulk");
         wedr_json_obj_begin(j);
@@ -132,10 +126,10 @@ static void put_rules(struct wedr_json *j, const struct wedr_heartbeat *hb)
     (void)snprintf(serial, sizeof(serial), "%" PRIu64, hb->holder->rules_serial);
     wedr_json_key(j, "rules");
     wedr_json_obj_begin(j);
-    put_str(j, "serial", serial);
-    put_str(j, "profile", hb->holder->rules_profile);
+    wedr_json_put_str(j, "serial", serial);
+    wedr_json_put_str(j, "profile", hb->holder->rules_profile);
     put_u64(j, "rules", d.rules);
-    put_str(j, "error", hb->holder->rules_error);
+    wedr_json_put_str(j, "error", hb->holder->rules_error);
     put_u64(j, "matched", d.matched);
     put_u64(j, "alerts", d.alerts);
     put_u64(j, "suppressed", d.suppressed);
@@ -151,10 +145,10 @@ static void put_sensor(struct wedr_json *j, const struct wedr_msg_holder_state *
     wedr_json_obj_begin(j);
     put_u64(j, "hooks_live", h->hooks_live);
     put_u64(j, "hooks_missing", h->hooks_missing);
-    put_str(j, "missing", h->hooks_missing_names);
-    put_str(j, "governor", wedr_msg_governor_text(h->governor));
+    wedr_json_put_str(j, "missing", h->hooks_missing_names);
+    wedr_json_put_str(j, "governor", wedr_msg_governor_text(h->governor));
     put_u64(j, "cpu_permille", h->cpu_permille);
-    put_str(j, "settings_error", h->settings_error);
+    wedr_json_put_str(j, "settings_error", h->settings_error);
     wedr_json_obj_end(j);
 }
 
@@ -207,8 +201,8 @@ int wedr_heartbeat_write(const struct wedr_heartbeat *hb, char *text, size_t cap
     wedr_json_obj_begin(&j);
     bool bad = put_health(&j, hb);
     bool degraded = hb->holder && hb->holder->degraded;
-    put_str(&j, "status", degraded ? "degraded" : bad ? "unhealthy" : "healthy");
-    put_str(&j, "agent_version", hb->version);
+    wedr_json_put_str(&j, "status", degraded ? "degraded" : bad ? "unhealthy" : "healthy");
+    wedr_json_put_str(&j, "agent_version", hb->version);
     put_u64(&j, "last_rule_version", hb->holder ? hb->holder->rules_serial : 0);
     put_u64(&j, "profile_version", 0);
     wedr_json_key(&j, "modules_loaded");

@@ -72,19 +72,20 @@ static void ask_holder(struct wedr_net_commands *c, const struct wedr_command_of
     }
 }
 
-static void ask_all(struct wedr_net_commands *c, const struct wedr_command_offers *offers)
+/* Hands on what an answer of the server offers; the seconds between two questions that it names. */
+static uint32_t take_offers(struct wedr_net_commands *c, const void *body, size_t len)
 {
-    for (size_t i = 0; i < offers->count; i++) {
-        ask_holder(c, &offers->v[i]);
+    static struct wedr_command_offers offers;
+    wedr_command_offers_read(body, len, &offers);
+    for (size_t i = 0; i < offers.count; i++) {
+        ask_holder(c, &offers.v[i]);
     }
+    return offers.poll_s;
 }
 
 void wedr_net_commands_heartbeat(struct wedr_net_commands *c, const void *body, size_t len)
 {
-    static struct wedr_command_offers offers;
-    wedr_command_offers_read(body, len, &offers);
-    ask_all(c, &offers);
-    c->poll_ms = offers.poll_s * 1000u;
+    c->poll_ms = take_offers(c, body, len) * 1000u;
     c->next_poll_ms = wedr_time_mono_ms() + c->poll_ms;
 }
 
@@ -144,14 +145,12 @@ static void start_ack(struct wedr_net_commands *c, struct wedr_http *http)
 
 static void on_polled(void *arg, const struct wedr_http_response *r)
 {
-    static struct wedr_command_offers offers;
     struct wedr_net_commands *c = arg;
     bool good = r->err == WEDR_OK && r->status == 200;
     c->poll_busy = false;
     c->next_poll_ms = wedr_time_mono_ms() + (good ? c->poll_ms : POLL_RETRY_MS);
     if (good) {
-        wedr_command_offers_read(r->body, r->body_len, &offers);
-        ask_all(c, &offers);
+        (void)take_offers(c, r->body, r->body_len);
     }
 }
 

@@ -271,6 +271,12 @@ bool wedr_json_str(struct wedr_json *j, const char *s, size_t len)
     return valid;
 }
 
+void wedr_json_put_str(struct wedr_json *j, const char *key, const char *s)
+{
+    wedr_json_key(j, key);
+    (void)wedr_json_str(j, s, strlen(s));
+}
+
 bool wedr_json_utf16(struct wedr_json *j, const void *s, size_t len)
 {
     const uint8_t *in = s;

@@ -38,6 +38,8 @@ void wedr_json_hex(struct wedr_json *j, const void *p, size_t n);
 /* UTF-8 in, each maximal invalid part (Unicode 15, 3.9) becomes U+FFFD. Returns false when the
  * input was not valid UTF-8 (the caller then adds the exact bytes as <field>_hex). */
 bool wedr_json_str(struct wedr_json *j, const char *s, size_t len);
+/* A key and a text that ends with NUL. */
+void wedr_json_put_str(struct wedr_json *j, const char *key, const char *s);
 /* UTF-16LE in (len in bytes, an odd last byte is ignored), lone surrogates become U+FFFD; false as
  * above. */
 bool wedr_json_utf16(struct wedr_json *j, const void *s, size_t len);

@@ -100,12 +100,17 @@ static int day_exists(struct wedr_events *s, int32_t day)
     return wedr_fs_stat_at(s->dir_handle, name, &st);
 }
 
-static uint64_t size_of(struct wedr_events *s, int32_t day, const char *suffix)
+uint64_t wedr_embedded_file_size(const struct wedr_events *s, const char *name)
+{
+    struct wedr_fs_stat st = {0};
+    return wedr_fs_stat_at(s->dir_handle, name, &st) == WEDR_OK ? st.size : 0;
+}
+
+static uint64_t size_of_day(const struct wedr_events *s, int32_t day, const char *suffix)
 {
     char name[64];
-    struct wedr_fs_stat st = {0};
     day_path(NULL, day, suffix, name, sizeof(name));
-    return wedr_fs_stat_at(s->dir_handle, name, &st) == WEDR_OK ? st.size : 0;
+    return wedr_embedded_file_size(s, name);
 }
 
 /* Opens the file, makes it when it is missing; a damaged one makes room for a new one. */
@@ -119,7 +124,7 @@ open_day(struct wedr_events *s, int32_t day, bool create, sqlite3 **ret, struct 
     }
     day_path(s, day, "", path, sizeof(path));
     /* SQLite would throw the log of an empty file away; it may hold everything. */
-    bool emptied = exists && size_of(s, day, "") == 0 && size_of(s, day, "-wal") != 0;
+    bool emptied = exists && size_of_day(s, day, "") == 0 && size_of_day(s, day, "-wal") != 0;
     int rc = emptied ? WEDR_E_CORRUPT : wedr_day_open(path, ret, ei);
     if (rc == WEDR_E_CORRUPT) {
         wedr_embedded_set_aside(s, day);

@@ -62,6 +62,8 @@ WEDR_MUST_USE int wedr_embedded_day(struct wedr_events *s,
                                     bool create,
                                     struct wedr_day_handle **ret,
                                     struct wedr_errinfo *ei);
+/* Bytes of a file of the folder; 0 when it is not there. It is not opened: its locks stay. */
+uint64_t wedr_embedded_file_size(const struct wedr_events *s, const char *name);
 /* Closes the day's handle when it is open. */
 void wedr_embedded_day_close(struct wedr_events *s, int32_t day);
 /* Closes and renames a damaged day file, forgets its ranges. */

@@ -20,12 +20,6 @@ struct files {
     size_t count, cap;
 };
 
-static uint64_t size_of(struct wedr_events *s, const char *name)
-{
-    struct wedr_fs_stat st = {0};
-    return wedr_fs_stat_at(s->dir_handle, name, &st) == WEDR_OK ? st.size : 0;
-}
-
 /* The log counts, too: it becomes a part of the file. */
 static int add_file(void *arg, const char *name)
 {
@@ -45,7 +39,8 @@ static int add_file(void *arg, const char *name)
         f->cap = cap;
     }
     (void)snprintf(log, sizeof(log), "%s-wal", name);
-    f->v[f->count++] = (struct file){day, size_of(f->s, name) + size_of(f->s, log)};
+    f->v[f->count++] = (struct file){day, wedr_embedded_file_size(f->s, name) +
+                                              wedr_embedded_file_size(f->s, log)};
     return 0;
 }
 

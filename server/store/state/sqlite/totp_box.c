@@ -51,17 +51,25 @@ bool wedr_totp_unseal(const struct wedr_state *s,
     return good;
 }
 
-/* Of one column: user ids whose secrets are as long as len says. */
-static int next_with(
-    struct wedr_state *s, const char *column, int64_t after, int64_t *ret_id, sqlite3_stmt **ret)
+struct column {
+    const char *next; /* the next user with something in it */
+    const char *put;
+};
+
+static const struct column columns[] = {
+    {"SELECT id,totp FROM user WHERE totp IS NOT NULL AND id>?1 ORDER BY id LIMIT 1",
+     "UPDATE user SET totp=?2 WHERE id=?1"},
+    {"SELECT id,totp_pending FROM user WHERE totp_pending IS NOT NULL AND id>?1 ORDER BY id LIMIT "
+     "1",
+     "UPDATE user SET totp_pending=?2 WHERE id=?1"}};
+
+static int next_with(struct wedr_state *s,
+                     const struct column *c,
+                     int64_t after,
+                     int64_t *ret_id,
+                     sqlite3_stmt **ret)
 {
-    const char *sql =
-        strcmp(column, "totp") == 0
-            ? "SELECT id,totp FROM user WHERE totp IS NOT NULL AND id>?1 ORDER BY id LIMIT 1"
-            : "SELECT id,totp_pending FROM user WHERE totp_pending IS NOT NULL AND id>?1 ORDER BY "
-              "id "
-              "LIMIT 1";
-    int err = wedr_state_prepare(s->writer, ret, sql, "i", after);
+    int err = wedr_state_prepare(s->writer, ret, c->next, "i", after);
     int rc = err == WEDR_OK ? sqlite3_step(*ret) : SQLITE_DONE;
     if (err == WEDR_OK && rc != SQLITE_ROW) {
         err = rc == SQLITE_DONE ? WEDR_E_NOENT : wedr_state_error(rc);
@@ -71,14 +79,14 @@ static int next_with(
 }
 
 static int
-seal_column(struct wedr_state *s, const char *column, uint64_t *sealed, uint64_t *unreadable)
+seal_column(struct wedr_state *s, const struct column *c, uint64_t *sealed, uint64_t *unreadable)
 {
     int64_t id = 0;
     int err = WEDR_OK;
     while (err == WEDR_OK) {
         uint8_t secret[WEDR_TOTP_SECRET_LEN], box[WEDR_TOTP_BOX_LEN];
         sqlite3_stmt *st = NULL;
-        err = next_with(s, column, id, &id, &st);
+        err = next_with(s, c, id, &id, &st);
         size_t len = err == WEDR_OK ? (size_t)sqlite3_column_bytes(st, 1) : 0;
         bool plain = err == WEDR_OK && len == WEDR_TOTP_SECRET_LEN;
         if (plain) {
@@ -90,13 +98,7 @@ seal_column(struct wedr_state *s, const char *column, uint64_t *sealed, uint64_t
         if (plain) {
             struct wedr_state_bytes b = {box, sizeof(box)};
             err = wedr_totp_seal(s, id, secret, box);
-            err = err == WEDR_OK
-                      ? wedr_state_run(s->writer, NULL,
-                                       strcmp(column, "totp") == 0
-                                           ? "UPDATE user SET totp=?2 WHERE id=?1"
-                                           : "UPDATE user SET totp_pending=?2 WHERE id=?1",
-                                       "ib", id, b)
-                      : err;
+            err = err == WEDR_OK ? wedr_state_run(s->writer, NULL, c->put, "ib", id, b) : err;
             *sealed += err == WEDR_OK;
         }
         sodium_memzero(secret, sizeof(secret));
@@ -108,8 +110,9 @@ int wedr_totp_seal_old(struct wedr_state *s, struct wedr_errinfo *ei)
 {
     uint64_t sealed = 0, unreadable = 0;
     int err = wedr_state_begin(s);
-    err = err == WEDR_OK ? seal_column(s, "totp", &sealed, &unreadable) : err;
-    err = err == WEDR_OK ? seal_column(s, "totp_pending", &sealed, &unreadable) : err;
+    for (size_t i = 0; err == WEDR_OK && i < WEDR_ARRAY_COUNT(columns); i++) {
+        err = seal_column(s, &columns[i], &sealed, &unreadable);
+    }
     err = wedr_state_end(s, err);
     if (err == WEDR_OK && sealed) { /* the log held them, too */
         (void)sqlite3_wal_checkpoint_v2(s->writer, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);

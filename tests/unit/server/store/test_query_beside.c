@@ -58,9 +58,12 @@ static void merge_and_sweep(struct fx *f)
     wedr_keep_round(f->s, NOW_US + 400 * 1000000LL + 901 * 1000000LL);
 }
 
-static void put_small(struct fx *f, unsigned batches)
+/* Batches that wait to be merged. */
+static void begin_small(struct fx *f)
 {
-    for (unsigned i = 0; i < batches; i++) {
+    fx_init(f);
+    fx_keep(f);
+    for (unsigned i = 0; i < 25; i++) {
         assert_int_equal(fx_forks(f, 1 + i * 10u, 10, NOW_US + i), WEDR_COMMIT_STORED);
     }
 }
@@ -75,9 +78,7 @@ static void what_was_merged_stays_readable_for_the_grace(void **state)
     for (size_t i = 0; i < WEDR_ARRAY_COUNT(orders); i++) {
         struct fx f;
         struct wedr_errinfo ei = {""};
-        fx_init(&f);
-        fx_keep(&f);
-        put_small(&f, 25);
+        begin_small(&f);
         struct seen s = {.f = &f, .change = merge};
         assert_int_equal(ask(&s, orders[i], &ei), WEDR_OK);
         assert_int_equal(s.rows, 250);
@@ -93,9 +94,7 @@ static void a_query_that_outlives_the_grace_is_busy(void **state)
     for (size_t i = 0; i < WEDR_ARRAY_COUNT(orders); i++) {
         struct fx f;
         struct wedr_errinfo ei = {""};
-        fx_init(&f);
-        fx_keep(&f);
-        put_small(&f, 25);
+        begin_small(&f);
         struct seen s = {.f = &f, .change = merge_and_sweep};
         assert_int_equal(ask(&s, orders[i], &ei), WEDR_E_BUSY);
         assert_non_null(strstr(ei.text, "ask again"));
