@@ -63,10 +63,13 @@ static int list_days(struct wedr_events_reader *r, struct wedr_errinfo *ei)
     return err;
 }
 
+/* A file that was seen while its tables were made is looked at again as if it had not been there.
+ */
 static int keep_listed(struct wedr_events_reader *r)
 {
     size_t n = r->sql.day_count;
-    bool today = n && r->sql.days[n - 1].day == wedr_day_of(wedr_time_utc_us());
+    const struct wedr_sql_day *last = n ? &r->sql.days[n - 1] : NULL;
+    bool today = last && !last->unmade && last->day == wedr_day_of(wedr_time_utc_us());
     uint64_t age = wedr_time_mono_ms() - r->listed_ms;
     return n == 0 || age >= (today ? LIST_EVERY_MS : LIST_SOON_MS) ? list_days(r, NULL) : WEDR_OK;
 }

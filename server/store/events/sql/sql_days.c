@@ -160,6 +160,7 @@ sqlite3 *wedr_sql_day_db(struct wedr_sql *s, size_t i)
         sqlite3_close(d->db);
         d->db = NULL;
         d->bad = true;
+        d->unmade = rc == WEDR_E_NOENT;
     }
     return d->db;
 }

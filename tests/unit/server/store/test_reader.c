@@ -124,6 +124,28 @@ static void a_clock_that_goes_back_between_two_looks_hides_no_batch(void **state
     fx_fini(&f);
 }
 
+/* The reader comes between the making of the file and that of its tables. */
+static void a_day_that_is_being_made_is_read_soon_after(void **state)
+{
+    (void)state;
+    struct fx f;
+    int64_t cursor = 0, today = wedr_time_utc_us();
+    char path[600], text[WEDR_DAY_TEXT];
+    fx_init(&f);
+    struct wedr_events_reader *r = open_reader(&f);
+    wedr_day_text(wedr_day_of(today), text);
+    (void)snprintf(path, sizeof(path), "%s/events/%s.db", f.dir, text);
+    FILE *empty = fopen(path, "wb");
+    assert_non_null(empty);
+    assert_int_equal(fclose(empty), 0);
+    assert_string_equal(follow(r, &cursor), "");
+    put_forks(&f, 1, 3, today);
+    wedr_time_sleep_ms(500); /* until it looks for files again */
+    assert_string_equal(follow(r, &cursor), "1 ");
+    READ->close(r);
+    fx_fini(&f);
+}
+
 static void more_than_one_page_is_read_to_the_end(void **state)
 {
     (void)state;
@@ -246,6 +268,7 @@ int main(void)
         cmocka_unit_test(a_reader_follows_commits_in_their_order_and_once),
         cmocka_unit_test(order_holds_over_days_also_when_the_clock_went_back),
         cmocka_unit_test(a_clock_that_goes_back_between_two_looks_hides_no_batch),
+        cmocka_unit_test(a_day_that_is_being_made_is_read_soon_after),
         cmocka_unit_test(more_than_one_page_is_read_to_the_end),
         cmocka_unit_test(rejected_lines_are_no_lines_and_a_gone_block_is_passed_over),
         cmocka_unit_test(a_scan_visits_only_blocks_that_may_answer),
