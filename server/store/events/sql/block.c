@@ -239,7 +239,12 @@ bool wedr_block_need_columns(struct wedr_block *b)
     if (rc == WEDR_OK) {
         rc = wedr_columns_open(b->column_blob, len, b->n, (uint64_t)b->seq0, &b->columns);
     }
-    return rc == WEDR_OK || fail(b, rc);
+    if (rc != WEDR_OK) { /* the next who asks begins anew */
+        wedr_free(b->column_blob);
+        b->column_blob = NULL;
+        return fail(b, rc);
+    }
+    return true;
 }
 
 /* Parts of a merged block: docs/event-store.md. */
@@ -287,6 +292,19 @@ static int unpack_lines(struct wedr_block *b, const uint8_t *z, size_t len)
     return rc;
 }
 
+/* Lines are there whole or not at all: the next who asks begins anew. */
+static void drop_lines(struct wedr_block *b)
+{
+    b->sql->open_bytes -= b->counted;
+    b->counted = 0;
+    wedr_free(b->bitmap);
+    wedr_free(b->raw);
+    wedr_free(b->offset);
+    b->bitmap = NULL;
+    b->raw = NULL;
+    b->offset = NULL;
+}
+
 bool wedr_block_need_lines(struct wedr_block *b)
 {
     uint8_t *z = NULL;
@@ -312,7 +330,11 @@ bool wedr_block_need_lines(struct wedr_block *b)
         rc = rc == WEDR_OK && b->bitmap_len < (b->n + 7u) / 8u ? WEDR_E_CORRUPT : rc;
     }
     wedr_free(z);
-    return rc == WEDR_OK || fail(b, rc);
+    if (rc != WEDR_OK) {
+        drop_lines(b);
+        return fail(b, rc);
+    }
+    return true;
 }
 
 bool wedr_block_is_row(struct wedr_block *b, uint32_t row)

@@ -433,6 +433,31 @@ static void many_open_blocks_are_too_much_memory(void **state)
     fx_fini(&f);
 }
 
+/* The columns of such a block still answer what they can. */
+static void rows_whose_lines_cannot_be_unpacked_are_left_out(void **state)
+{
+    static const char *const damages[] = {
+        "UPDATE data SET z=CAST(substr(z, 1, 50) || x'5A5B' || substr(z, 53) AS BLOB)",
+        "UPDATE data SET z=substr(z, 1, 9)", "DELETE FROM data"};
+    (void)state;
+    for (size_t i = 0; i < WEDR_ARRAY_COUNT(damages); i++) {
+        struct fx f;
+        struct tb b;
+        fx_init(&f);
+        tb_init(&b, "kernel.critical");
+        tb_forks(&b, 1, 600);
+        assert_int_equal(fx_put(&f, &b), WEDR_COMMIT_STORED);
+        fx_close(&f);
+        fx_tamper(&f, TB_T0, damages[i]);
+        fx_open(&f);
+        fx_assert_sql(&f, "SELECT seq, raw FROM events", "[]");
+        fx_assert_sql(&f, "SELECT uid FROM events ORDER BY ts DESC LIMIT 3", "[]");
+        fx_assert_sql(&f, "SELECT seq FROM events ORDER BY ts DESC LIMIT 1", "[{\"seq\":600}]");
+        assert_int_equal(fx_int(&f, "SELECT count(pid) FROM events WHERE ts>0"), 600);
+        fx_fini(&f);
+    }
+}
+
 static void output_is_json_whatever_a_query_makes(void **state)
 {
     (void)state;
@@ -493,6 +518,7 @@ int main(void)
         cmocka_unit_test(no_byte_that_steers_a_terminal_is_printed),
         cmocka_unit_test(a_result_is_whole_or_an_error_whatever_allocation_fails),
         cmocka_unit_test(many_open_blocks_are_too_much_memory),
+        cmocka_unit_test(rows_whose_lines_cannot_be_unpacked_are_left_out),
         cmocka_unit_test(output_is_json_whatever_a_query_makes),
         cmocka_unit_test(a_folder_without_events_or_without_anything),
         cmocka_unit_test(reading_works_beside_the_writer_and_leaves_its_files_alone),
