@@ -35,14 +35,14 @@ def run(h, headers, examples):
         command += ["--exclude-operation-id", name]
     for name, value in headers.items():
         command += ["-H", "%s: %s" % (name, value)]
-    p = subprocess.run(command, capture_output=True, text=True, cwd=h.lab.folder, timeout=600)
+    p = subprocess.run(command, capture_output=True, text=True, cwd=h.lab.folder, timeout=1200)
     print(p.stdout[-1500:])
     assert p.returncode == 0, p.stdout[-6000:] + p.stderr[-2000:]
     assert h.server.proc.poll() is None
 
 
 def examples():
-    return 200 if lab.FULL else 25
+    return 100 if lab.FULL else 25
 
 
 def test_with_an_api_token():
