@@ -4,6 +4,7 @@
  * clock runs. */
 #pragma once
 
+#include "load_body.h"
 #include "wedr/plat/pki.h"
 #include "wedr/wire/batch.h"
 #include <stddef.h>
@@ -16,22 +17,9 @@ struct load_agent {
     char *cert_pem, *key_pem;
 };
 
-/* The n-th batch of every agent: the same lines, the same bytes; what differs is in the headers. */
-struct load_body {
-    uint64_t first_seq;
-    uint32_t count;
-    uint8_t sha256[32];
-    void *z;
-    size_t z_len, raw_len;
-};
-
-/* Prints the two texts and ends the program with 1. */
-_Noreturn void bench_die(const char *what, const char *why);
 /* ret: count agents. Dies when one is refused. */
 void load_enroll(
     const char *url, const char *ca_pem, const char *token, struct load_agent *ret, size_t count);
-/* Process starts and exits in turn, `events` of them from first_seq on. */
-void load_body_make(struct load_body *ret, uint64_t first_seq, uint32_t events);
 /* The head of the request that carries b, signed by a, without the body. Static for the next call;
  * its length into ret_len. */
 const char *load_head(const struct load_agent *a, const struct load_body *b, size_t *ret_len);

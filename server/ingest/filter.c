@@ -4,7 +4,7 @@
 #include "core/base/endian.h"
 #include "core/base/err.h"
 #include "core/util/alloc.h"
-#include "ingest/line_schema.h"
+#include "ingest/schema_table.h"
 #include "ingest/zframe.h"
 #include <string.h>
 #include <zstd.h>
@@ -41,8 +41,10 @@ struct wedr_filter_builder {
     struct hash_set keys;   /* what goes into the Bloom filter */
     struct wedr_buf lower;
     bool failed;
-    uint8_t kind[256];                    /* enum byte_kind */
-    struct short_text known[SHORT_SLOTS]; /* key names that need no second look */
+    uint64_t slots[256][WEDR_SCHEMA_WORDS]; /* by type code: keys that the block had */
+    bool types[256];                        /* types that the block had */
+    uint8_t kind[256];                      /* enum byte_kind */
+    struct short_text known[SHORT_SLOTS];   /* key names that need no second look */
     uint8_t ngram[WEDR_NGRAM_BYTES];
 };
 
@@ -270,6 +272,34 @@ void wedr_filter_add_key(struct wedr_filter_builder *b, const char *s, size_t le
     }
 }
 
+static void add_slots(struct wedr_filter_builder *b, const struct wedr_line_info *info, size_t word)
+{
+    uint64_t left = info->keys[word] & ~b->slots[info->code][word];
+    b->slots[info->code][word] |= left;
+    for (size_t i = word * 64u; left != 0; left >>= 1, i++) {
+        if ((left & 1u) != 0) {
+            const struct wedr_schema_slot *s = &info->schema->slot[i];
+            wedr_filter_add_key(b, wedr_schema_key(s), s->key_len);
+        }
+    }
+}
+
+void wedr_filter_add_known(struct wedr_filter_builder *b, const struct wedr_line_info *info)
+{
+    for (size_t word = 0; word < WEDR_SCHEMA_WORDS; word++) {
+        if ((info->keys[word] & ~b->slots[info->code][word]) != 0) {
+            add_slots(b, info, word);
+        }
+    }
+    if (!b->types[info->code]) {
+        const struct wedr_schema_type *t = info->schema;
+        b->types[info->code] = true;
+        wedr_filter_add_key(b, t->type->event_type, t->name_len);
+        wedr_filter_add_key(b, t->type->module, t->module_len);
+        wedr_filter_add_key(b, t->type->kind, t->kind_len);
+    }
+}
+
 void wedr_filter_add_number(struct wedr_filter_builder *b, const char *field, uint64_t v)
 {
     char text[64];
@@ -368,9 +398,8 @@ int wedr_filter_finish(struct wedr_filter_builder *b,
                        struct wedr_buf *ret_bloom,
                        struct wedr_buf *ret_ngram)
 {
-    const char *key = NULL;
-    for (size_t i = 0; (key = wedr_line_envelope_key(i)) != NULL; i++) {
-        wedr_filter_add_key(b, key, strlen(key));
+    for (size_t i = 0; i < WEDR_ENV_COUNT; i++) {
+        wedr_filter_add_key(b, wedr_env_keys[i].text + 1, wedr_env_keys[i].len);
     }
     if (b->failed) {
         return WEDR_E_NOMEM;

@@ -17,6 +17,7 @@
 #define WEDR_NGRAM_BYTES (1u << (WEDR_NGRAM_BITS - 3u))
 
 struct wedr_filter_builder;
+struct wedr_line_info;
 
 /* NULL when out of memory. */
 WEDR_MUST_USE struct wedr_filter_builder *wedr_filter_builder_new(void);
@@ -27,6 +28,9 @@ void wedr_filter_builder_free(struct wedr_filter_builder *b);
 void wedr_filter_add_value(struct wedr_filter_builder *b, const char *s, size_t len);
 /* A key name, or a text beside process and raw: 4-grams only. */
 void wedr_filter_add_key(struct wedr_filter_builder *b, const char *s, size_t len);
+/* The same for what every line of a type says: type, module and kind, and the keys of process and
+ * raw that this line has. info->schema must not be NULL. */
+void wedr_filter_add_known(struct wedr_filter_builder *b, const struct wedr_line_info *info);
 /* "pid=4823": numbers that are searched for by field. */
 void wedr_filter_add_number(struct wedr_filter_builder *b, const char *field, uint64_t v);
 /* "parent=<value>": texts that are searched for by field, where the value alone stands in too many

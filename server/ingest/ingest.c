@@ -7,11 +7,11 @@
 #include "ingest/columns.h"
 #include "ingest/facts.h"
 #include "ingest/filter.h"
-#include "ingest/line_parse.h"
-#include "ingest/line_schema.h"
+#include "ingest/line_reader.h"
 #include "ingest/merge.h"
 #include "ingest/prepared.h"
 #include "ingest/unpack.h"
+#include <openssl/sha.h>
 #include <string.h>
 
 #define COLUMN_PART_MAX (64u << 20)
@@ -23,11 +23,12 @@ struct work {
     struct wedr_errinfo *ei;
     char *raw;
     size_t raw_len, longest;
-    struct wedr_line_parser *parser;
+    struct wedr_line_reader *reader;
     struct wedr_columns_writer *columns; /* NULL when tiny */
     struct wedr_filter_builder *filter;  /* NULL when tiny */
     uint64_t seq;                        /* of the line before */
     bool some_time;
+    char *scratch; /* of the longest line; NULL when tiny */
     size_t fact_cap;
 };
 
@@ -42,7 +43,10 @@ static int check_identity(struct work *w)
         id->last_seq > INT64_MAX || id->produced > INT64_MAX || id->lost > INT64_MAX) {
         return wedr_fail(w->ei, WEDR_E_RANGE, "identity of the batch is out of range");
     }
-    wedr_sha256(w->b->z, w->b->z_len, digest);
+    /* libcrypto's uses the processor's instructions for it, five times as fast as plain C. */
+    if (SHA256(w->b->z, w->b->z_len, digest) == NULL) {
+        return wedr_fail(w->ei, WEDR_E_NOMEM, "out of memory");
+    }
     if (memcmp(digest, id->sha256, sizeof(digest)) != 0) {
         return wedr_fail(w->ei, WEDR_E_CORRUPT, "digest does not match the bytes");
     }
@@ -86,11 +90,13 @@ static int begin(struct work *w)
     p->tiny = w->b->id.count < WEDR_BLOCK_LINES_MIN;
     p->bitmap_len = (w->b->id.count + 7u) / 8u;
     p->bitmap = wedr_alloc(p->bitmap_len, 1);
-    w->parser = wedr_line_parser_new(w->longest > WEDR_LINE_MAX ? WEDR_LINE_MAX : w->longest);
+    w->reader = wedr_line_reader_new(w->longest > WEDR_LINE_MAX ? WEDR_LINE_MAX : w->longest);
     w->columns = p->tiny ? NULL : wedr_columns_writer_new(w->b->id.first_seq);
     w->filter = p->tiny ? NULL : wedr_filter_builder_new();
-    if (p->bitmap == NULL || w->parser == NULL ||
-        (!p->tiny && (w->columns == NULL || w->filter == NULL))) {
+    w->scratch = p->tiny ? NULL : wedr_alloc(w->longest + WEDR_LINE_PADDING, 1);
+    p->canonical = !p->tiny;
+    if (p->bitmap == NULL || w->reader == NULL ||
+        (!p->tiny && (w->columns == NULL || w->filter == NULL || w->scratch == NULL))) {
         return WEDR_E_NOMEM;
     }
     return WEDR_OK;
@@ -160,10 +166,11 @@ static int do_line(struct work *w, uint32_t i, const char *s, size_t len)
 {
     struct wedr_line line = {NULL, 0};
     struct wedr_line_info info;
-    memset(&info, 0, sizeof(info));
-    int rc = len <= WEDR_LINE_MAX ? wedr_line_parse(w->parser, s, len - 1, &line) : WEDR_E_LIMIT;
-    if (rc == WEDR_OK) {
-        rc = wedr_line_check(&line, w->b->id.stream, &info);
+    int rc = WEDR_E_LIMIT;
+    if (len <= WEDR_LINE_MAX) {
+        rc = wedr_line_reader_next(w->reader, s, len - 1, w->b->id.stream, &line, &info);
+    } else {
+        memset(&info, 0, sizeof(info));
     }
     if (rc == WEDR_OK && wedr_fact_type(info.code)) {
         rc = keep_fact(w, &line, &info, i);
@@ -180,6 +187,9 @@ static int do_line(struct work *w, uint32_t i, const char *s, size_t len)
     } else {
         w->p->rejected++;
         w->p->bitmap[i / 8u] |= (uint8_t)(1u << (i % 8u));
+    }
+    if (w->p->canonical && !info.canonical) {
+        w->p->canonical = wedr_text_canonical(s, len, w->scratch) != 0;
     }
     if (w->columns != NULL) {
         wedr_row_add(w->columns, w->filter, w->seq, (uint32_t)len, w->p->t_last,
@@ -215,12 +225,6 @@ static int finish(struct work *w)
         p->bitmap_len = 0;
     }
     if (!p->tiny) {
-        char *scratch = wedr_alloc(w->longest + WEDR_LINE_PADDING, 1);
-        if (scratch == NULL) {
-            return WEDR_E_NOMEM;
-        }
-        p->canonical = wedr_text_canonical(w->raw, w->raw_len, scratch) != 0;
-        wedr_free(scratch);
         int rc = wedr_columns_finish(w->columns, &p->col);
         rc = rc == WEDR_OK ? wedr_filter_finish(w->filter, &p->bloom, &p->ngram) : rc;
         if (rc != WEDR_OK) {
@@ -267,9 +271,10 @@ int wedr_ingest_prepare(const struct wedr_ingest_batch *b,
     rc = w.p == NULL ? WEDR_E_NOMEM : begin(&w);
     rc = rc == WEDR_OK ? do_lines(&w) : rc;
     rc = rc == WEDR_OK ? finish(&w) : rc;
-    wedr_line_parser_free(w.parser);
+    wedr_line_reader_free(w.reader);
     wedr_columns_writer_free(w.columns);
     wedr_filter_builder_free(w.filter);
+    wedr_free(w.scratch);
     wedr_free(w.raw);
     if (rc != WEDR_OK) {
         wedr_prepared_free(w.p);

@@ -35,14 +35,22 @@ enum wedr_line_column {
     254u /* stored type code of a plugin's event; its event_type is plugin_event */
 #define WEDR_TYPE_CODE_REJECTED 255u /* stored type code of a line that is no row */
 
+#define WEDR_SCHEMA_SLOTS_MAX 256u /* keys of one type, with their _hex, _cut and _code forms */
+#define WEDR_SCHEMA_WORDS (WEDR_SCHEMA_SLOTS_MAX / 64u)
+struct wedr_schema_type;
+
 struct wedr_line_info {
     const struct wedr_type_info *type; /* NULL for a plugin's event */
     uint8_t code;                      /* type->code or WEDR_TYPE_CODE_PLUGIN */
     uint8_t os;                        /* enum wedr_os_mask */
+    bool canonical;                    /* the line's text is, for certain; else nobody looked */
     bool has_seq; /* also set when the check failed: the line names a readable seq */
     uint64_t seq; /* 1 .. INT64_MAX */
     int64_t ts_us;
     const struct wedr_lp_member *column[WEDR_COL_COUNT]; /* NULL: the line has no such value */
+    /* Of a checked line of a known type: the keys in process and raw, a bit for each slot. */
+    const struct wedr_schema_type *schema; /* NULL: not said */
+    uint64_t keys[WEDR_SCHEMA_WORDS];
 };
 
 /* Envelope, module, event type, allowed and required keys, JSON types, ranges, no key twice.
@@ -56,8 +64,6 @@ wedr_line_check(const struct wedr_line *line, const char *stream, struct wedr_li
  * the reader does not need, unknown keys are passed over, a column may have any JSON type.
  * WEDR_E_FORMAT without ts, seq or event_type. */
 WEDR_MUST_USE int wedr_line_read(const struct wedr_line *line, struct wedr_line_info *ret);
-/* Name of the i-th key that may stand at the top of a line; NULL behind the last. */
-const char *wedr_line_envelope_key(size_t i);
 /* Member of the raw object by name; NULL when there is none. */
 const struct wedr_lp_member *wedr_line_raw(const struct wedr_line *line, const char *key);
 /* "2026-11-23T20:34:17.123456Z" exactly, years 1970 .. 9999. */

@@ -18,18 +18,25 @@ struct wedr_merge {
     int64_t t_last;
 };
 
-static void add_to_filter(struct wedr_filter_builder *f, const struct wedr_line *line)
+static void add_to_filter(struct wedr_filter_builder *f,
+                          const struct wedr_line *line,
+                          const struct wedr_line_info *info)
 {
+    bool known = info->schema != NULL;
+    if (known) {
+        wedr_filter_add_known(f, info);
+    }
     for (size_t i = 0; i < line->count; i++) {
         const struct wedr_lp_member *m = &line->m[i];
         if (m->scope == WEDR_LP_TOP) {
-            if (m->type == WEDR_LP_STR &&
+            bool said = known && m->key[0] != 's'; /* of the texts of a known type's line */
+            if (m->type == WEDR_LP_STR && !said &&
                 m->key[0] != 't') { /* ts is never searched for by 4-grams */
                 wedr_filter_add_key(f, m->s, m->s_len);
             }
             continue;
         }
-        if (m->key != NULL) {
+        if (m->key != NULL && (!known || m->scope == WEDR_LP_NESTED)) {
             wedr_filter_add_key(f, m->key, m->key_len);
         }
         if (m->type == WEDR_LP_STR) {
@@ -85,7 +92,7 @@ void wedr_row_add(struct wedr_columns_writer *columns,
         row.ppid = int_column(info->column[WEDR_COL_PPID]);
         row.name = text ? name->s : NULL;
         row.name_len = text ? name->s_len : 0;
-        add_to_filter(filter, line);
+        add_to_filter(filter, line, info);
         add_life(filter, info);
         if (row.pid >= 0) {
             wedr_filter_add_number(filter, "pid", (uint64_t)row.pid);

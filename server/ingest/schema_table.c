@@ -27,7 +27,8 @@ wedr_schema_find(struct wedr_schema_type *t, uint8_t scope, const char *key, siz
             return NULL;
         }
         struct wedr_schema_slot *s = &t->slot[i - 1u];
-        if (s->scope == scope && s->key_len == len && wedr_schema_same(s->key, key, len)) {
+        if (s->scope == scope && s->key_len == len &&
+            wedr_schema_same(wedr_schema_key(s), key, len)) {
             return s;
         }
     }
@@ -66,7 +67,7 @@ static struct wedr_schema_slot *add_slot(struct wedr_schema_type *t,
             return NULL;
         }
         s = &t->slot[t->slot_count++];
-        memcpy(s->key, key, key_len);
+        (void)snprintf(s->text, sizeof(s->text), "\"%s\":", key);
         s->key_len = (uint8_t)key_len;
         s->scope = scope;
         s->column = WEDR_SCHEMA_NO_COLUMN;
@@ -194,7 +195,7 @@ static bool add_field(struct wedr_schema_type *t, const struct wedr_field_info *
 static int compare_slots(const void *a, const void *b)
 {
     const struct wedr_schema_slot *x = a, *y = b;
-    return x->scope != y->scope ? (int)x->scope - (int)y->scope : strcmp(x->key, y->key);
+    return x->scope != y->scope ? (int)x->scope - (int)y->scope : strcmp(x->text, y->text);
 }
 
 /* In the order in which an agent writes the keys, so that the next key is mostly found right behind
@@ -204,7 +205,8 @@ static void sort_slots(struct wedr_schema_type *t)
     memset(t->hash, 0, sizeof(t->hash));
     qsort(t->slot, t->slot_count, sizeof(t->slot[0]), compare_slots);
     for (uint32_t i = 0; i < t->slot_count; i++) {
-        uint32_t h = wedr_schema_key_hash(t->slot[i].scope, t->slot[i].key, t->slot[i].key_len);
+        uint32_t h = wedr_schema_key_hash(t->slot[i].scope, wedr_schema_key(&t->slot[i]),
+                                          t->slot[i].key_len);
         while (t->hash[h % WEDR_SCHEMA_TABLE_SIZE] != 0) {
             h++;
         }
@@ -212,18 +214,35 @@ static void sort_slots(struct wedr_schema_type *t)
     }
 }
 
+/* Alerts and responses have a stream of their own, what else the agent says comes in its stream. */
+static uint8_t class_of(const struct wedr_type_info *type)
+{
+    if (type->code == WEDR_EV_ALERT || type->code == WEDR_EV_RESPONSE) {
+        return WEDR_CLASS_ALERT;
+    }
+    return strcmp(type->module, "agent") == 0 ? WEDR_CLASS_AGENT : WEDR_CLASS_SENSOR;
+}
+
 static bool build_type(struct wedr_schema_type *t, const struct wedr_type_info *info)
 {
     t->type = info;
+    t->name_len = (uint8_t)strlen(info->event_type);
+    t->module_len = (uint8_t)strlen(info->module);
+    t->kind_len = (uint8_t)strlen(info->kind);
+    t->stream_class = class_of(info);
     for (size_t i = 0; i < info->field_count; i++) {
         if (!add_field(t, &info->fields[i])) {
             return false;
         }
     }
     sort_slots(t);
+    struct wedr_schema_slot *pid = wedr_schema_find(t, WEDR_LP_PROCESS, "pid", 3);
+    t->process_pid = (uint16_t)(pid == NULL ? t->slot_count : pid - t->slot);
     for (uint32_t i = 0; i < t->slot_count; i++) {
-        t->required_linux += (t->slot[i].required_os & WEDR_OSM_LINUX) != 0;
-        t->required_windows += (t->slot[i].required_os & WEDR_OSM_WINDOWS) != 0;
+        for (int os = 0; os < 2; os++) {
+            uint64_t set = (t->slot[i].required_os & (os == 0 ? WEDR_OSM_LINUX : WEDR_OSM_WINDOWS));
+            t->required[os][i / 64u] |= (uint64_t)(set != 0) << (i % 64u);
+        }
     }
     return true;
 }
@@ -254,4 +273,22 @@ struct wedr_schema_table *wedr_schema_get(void)
         return expected;
     }
     return s;
+}
+
+struct wedr_schema_type *
+wedr_schema_type_of(struct wedr_schema_table *schema, const char *s, size_t len)
+{
+    _Atomic uint8_t *near = &schema->near[len % WEDR_SCHEMA_NEAR];
+    struct wedr_schema_type *t = &schema->type[atomic_load_explicit(near, memory_order_relaxed)];
+    if (t->name_len == len && wedr_schema_same(t->type->event_type, s, len)) {
+        return t->type->code < WEDR_TYPE_CODE_PLUGIN ? t : NULL;
+    }
+    const struct wedr_type_info *info = wedr_type_by_name(s, len);
+    for (size_t i = 0; info != NULL && i < schema->type_count && i <= UINT8_MAX; i++) {
+        if (schema->type[i].type == info && info->code < WEDR_TYPE_CODE_PLUGIN) {
+            atomic_store_explicit(near, (uint8_t)i, memory_order_relaxed);
+            return &schema->type[i];
+        }
+    }
+    return NULL;
 }
