@@ -40,6 +40,24 @@ static inline uint32_t wedr_bytes16_differ(const char *a, const char *b)
     return wedr_bytes16_bits(wedr_bytes16_load(a) != wedr_bytes16_load(b));
 }
 
+/* [a-z0-9] are alnum. */
+static inline uint32_t wedr_bytes16_not_alnum(const char *s)
+{
+    wedr_bytes16 w = wedr_bytes16_load(s);
+    wedr_bytes16 digit = (w >= '0') & (w <= '9'), letter = (w >= 'a') & (w <= 'z');
+    return wedr_bytes16_bits(~(digit | letter));
+}
+
+/* Writes them in lower case (ASCII); the bits are those that were not. */
+static inline uint32_t wedr_bytes16_lower(char *ret, const char *s)
+{
+    wedr_bytes16 w = wedr_bytes16_load(s);
+    wedr_bytes16 upper = (w >= 'A') & (w <= 'Z');
+    w |= upper & 32;
+    memcpy(ret, &w, sizeof(w));
+    return wedr_bytes16_bits(upper);
+}
+
 static inline uint32_t wedr_bytes16_not_lower_hex(const char *s)
 {
     wedr_bytes16 w = wedr_bytes16_load(s);
@@ -48,6 +66,26 @@ static inline uint32_t wedr_bytes16_not_lower_hex(const char *s)
 }
 
 #else
+
+static inline uint32_t wedr_bytes16_not_alnum(const char *s)
+{
+    uint32_t bits = 0;
+    for (unsigned i = 0; i < 16; i++) {
+        bits |= (uint32_t) !((s[i] >= '0' && s[i] <= '9') || (s[i] >= 'a' && s[i] <= 'z')) << i;
+    }
+    return bits;
+}
+
+static inline uint32_t wedr_bytes16_lower(char *ret, const char *s)
+{
+    uint32_t bits = 0;
+    for (unsigned i = 0; i < 16; i++) {
+        uint32_t upper = s[i] >= 'A' && s[i] <= 'Z';
+        ret[i] = (char)(s[i] + (char)(32u * upper));
+        bits |= upper << i;
+    }
+    return bits;
+}
 
 static inline uint32_t wedr_bytes16_special(const char *s)
 {

@@ -4,6 +4,7 @@
 #include "core/base/endian.h"
 #include "core/base/err.h"
 #include "core/util/alloc.h"
+#include "core/util/sha256.h"
 #include "ingest/filter.h"
 #include "ingest/zframe.h"
 #include <string.h>
@@ -24,21 +25,47 @@ struct wedr_columns_writer {
     struct wedr_buf dict; /* names one after another, each with its length */
     uint32_t dict_count;
     uint32_t table_cap;
+    uint64_t spread; /* random: names cannot be chosen to fall together in the table */
     struct name_slot {
         uint64_t hash;
         uint32_t id; /* + 1 */
     } * table;
 };
 
-static void put_varint(struct wedr_buf *b, uint64_t v)
+/* Room for a value. Nobody reads these buffers as a string, so the NUL behind is not kept. */
+static inline uint8_t *value_room(struct wedr_buf *b)
 {
-    uint8_t t[VARINT_MAX];
-    size_t n = 0;
-    do {
-        t[n++] = (uint8_t)((v & 0x7Fu) | (v > 0x7Fu ? 0x80u : 0u));
-        v >>= 7;
-    } while (v != 0);
-    wedr_buf_add(b, t, n);
+    return b->cap - b->len > VARINT_MAX ? b->p + b->len : wedr_buf_reserve(b, VARINT_MAX);
+}
+
+static inline void put_varint(struct wedr_buf *b, uint64_t v)
+{
+    uint8_t *t = value_room(b);
+    if (t != NULL) {
+        for (; v > 0x7Fu; v >>= 7) {
+            *t++ = (uint8_t)(v | 0x80u);
+        }
+        *t++ = (uint8_t)v;
+        b->len = (size_t)(t - b->p);
+    }
+}
+
+static inline void put_byte(struct wedr_buf *b, uint8_t v)
+{
+    uint8_t *t = value_room(b);
+    if (t != NULL) {
+        *t = v;
+        b->len++;
+    }
+}
+
+static inline void put_u32(struct wedr_buf *b, uint32_t v)
+{
+    uint8_t *t = value_room(b);
+    if (t != NULL) {
+        wedr_put_le32(t, v);
+        b->len += 4;
+    }
 }
 
 static uint64_t zigzag(int64_t v)
@@ -63,6 +90,8 @@ struct wedr_columns_writer *wedr_columns_writer_new(uint64_t seq0)
     wedr_buf_init(&w->dict, RAW_MAX);
     w->seq_prev = seq0;
     w->table_cap = 1024;
+    wedr_random(&w->spread, sizeof(w->spread));
+    w->spread |= 1u;
     w->table = wedr_alloc(w->table_cap, sizeof(*w->table));
     if (w->table == NULL) {
         wedr_columns_writer_free(w);
@@ -84,6 +113,11 @@ void wedr_columns_writer_free(struct wedr_columns_writer *w)
     wedr_free(w);
 }
 
+static uint32_t name_place(const struct wedr_columns_writer *w, uint64_t hash, uint32_t cap)
+{
+    return (uint32_t)((hash * w->spread) >> (64u - (unsigned)__builtin_ctz(cap)));
+}
+
 static bool names_grow(struct wedr_columns_writer *w)
 {
     uint32_t cap = w->table_cap * 2;
@@ -93,7 +127,7 @@ static bool names_grow(struct wedr_columns_writer *w)
     }
     for (uint32_t i = 0; i < w->table_cap; i++) {
         if (w->table[i].id != 0) {
-            uint32_t k = (uint32_t)w->table[i].hash & (cap - 1);
+            uint32_t k = name_place(w, w->table[i].hash, cap);
             while (t[k].id != 0) {
                 k = (k + 1) & (cap - 1);
             }
@@ -117,7 +151,7 @@ static uint32_t name_id(struct wedr_columns_writer *w, const char *s, uint32_t l
         return 0;
     }
     uint64_t h = wedr_filter_hash(s, len);
-    uint32_t k = (uint32_t)h & (w->table_cap - 1);
+    uint32_t k = name_place(w, h, w->table_cap);
     while (w->table[k].id != 0) {
         if (w->table[k].hash == h) {
             return w->table[k].id;
@@ -135,13 +169,11 @@ void wedr_columns_add(struct wedr_columns_writer *w, const struct wedr_column_ro
 {
     put_varint(&w->col[WEDR_COLUMN_TS], zigzag((int64_t)((uint64_t)r->ts - (uint64_t)w->ts_prev)));
     w->ts_prev = r->ts;
-    wedr_buf_add(&w->col[WEDR_COLUMN_TYPE], &r->type, 1);
+    put_byte(&w->col[WEDR_COLUMN_TYPE], r->type);
     put_varint(&w->col[WEDR_COLUMN_PID], (uint64_t)(r->pid + 1));
     put_varint(&w->col[WEDR_COLUMN_PPID], (uint64_t)(r->ppid + 1));
     put_varint(&w->col[WEDR_COLUMN_NAME], name_id(w, r->name, r->name_len));
-    uint8_t len[4];
-    wedr_put_le32(len, r->line_len);
-    wedr_buf_add(&w->col[WEDR_COLUMN_LINE], len, sizeof(len));
+    put_u32(&w->col[WEDR_COLUMN_LINE], r->line_len);
     put_varint(&w->col[WEDR_COLUMN_SEQ], r->seq - w->seq_prev);
     w->seq_prev = r->seq;
     w->n++;

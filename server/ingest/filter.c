@@ -4,7 +4,9 @@
 #include "core/base/endian.h"
 #include "core/base/err.h"
 #include "core/util/alloc.h"
+#include "ingest/bytes16.h"
 #include "ingest/schema_table.h"
+#include "ingest/token_set.h"
 #include "ingest/zframe.h"
 #include <string.h>
 #include <zstd.h>
@@ -14,21 +16,13 @@
 #define BLOOM_BLOCK 32u  /* bytes: 8 words of 32 bits */
 #define NGRAM_VERSION 2u /* 1: without the envelope */
 #define NGRAM_HEADER 4u
-#define SET_START 16384u
-#define SET_MAX (1u << 23)
+#define TOKENS_OF_LINE 8u /* new ones, roughly */
 #define WORD_MIN 3u
 #define SHORT_MAX 16u /* bytes of a key that the memory of known keys can hold */
 #define SHORT_SLOTS 256u
 
 /* What a byte of a value is to the words in it. A letter or digit is in both kinds of word. */
 enum byte_kind { BYTE_NONE, BYTE_MAJOR, BYTE_ALNUM };
-
-/* Set of 64-bit hashes; 0 marks a free place. */
-struct hash_set {
-    uint64_t *slot;
-    size_t cap; /* power of two */
-    size_t count;
-};
 
 /* All bytes of a text of 1 .. SHORT_MAX bytes. */
 struct short_text {
@@ -37,8 +31,7 @@ struct short_text {
 };
 
 struct wedr_filter_builder {
-    struct hash_set values; /* raw values seen in this block */
-    struct hash_set keys;   /* what goes into the Bloom filter */
+    struct wedr_token_set set; /* values of this block, and what goes into the Bloom filter */
     struct wedr_buf lower;
     bool failed;
     uint64_t slots[256][WEDR_SCHEMA_WORDS]; /* by type code: keys that the block had */
@@ -91,48 +84,6 @@ uint64_t wedr_filter_hash(const char *s, size_t len)
     return h ^ (h >> 33);
 }
 
-static bool set_grow(struct hash_set *s)
-{
-    size_t cap = s->cap == 0 ? SET_START : s->cap * 2;
-    uint64_t *slot = cap > SET_MAX ? NULL : wedr_alloc(cap, sizeof(*slot));
-    if (slot == NULL) {
-        return false;
-    }
-    for (size_t i = 0; i < s->cap; i++) {
-        if (s->slot[i] != 0) {
-            size_t k = (size_t)s->slot[i] & (cap - 1);
-            while (slot[k] != 0) {
-                k = (k + 1) & (cap - 1);
-            }
-            slot[k] = s->slot[i];
-        }
-    }
-    wedr_free(s->slot);
-    s->slot = slot;
-    s->cap = cap;
-    return true;
-}
-
-/* True when h was not there before. */
-static bool set_add(struct hash_set *s, uint64_t h, bool *failed)
-{
-    h = h == 0 ? 1 : h;
-    if (s->count * 2 >= s->cap && !set_grow(s)) {
-        *failed = true;
-        return false;
-    }
-    size_t k = (size_t)h & (s->cap - 1);
-    while (s->slot[k] != 0) {
-        if (s->slot[k] == h) {
-            return false;
-        }
-        k = (k + 1) & (s->cap - 1);
-    }
-    s->slot[k] = h;
-    s->count++;
-    return true;
-}
-
 static enum byte_kind kind_of(int c)
 {
     if ((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9')) {
@@ -141,7 +92,7 @@ static enum byte_kind kind_of(int c)
     return c == '.' || c == '_' || c == ':' || c == '-' ? BYTE_MAJOR : BYTE_NONE;
 }
 
-struct wedr_filter_builder *wedr_filter_builder_new(void)
+struct wedr_filter_builder *wedr_filter_builder_new(size_t lines)
 {
     struct wedr_filter_builder *b = wedr_alloc(1, sizeof(*b));
     if (b == NULL) {
@@ -151,7 +102,7 @@ struct wedr_filter_builder *wedr_filter_builder_new(void)
     for (int c = 0; c < 256; c++) {
         b->kind[c] = (uint8_t)kind_of(c);
     }
-    if (!set_grow(&b->values) || !set_grow(&b->keys)) {
+    if (!wedr_token_set_init(&b->set, lines * TOKENS_OF_LINE)) {
         wedr_filter_builder_free(b);
         return NULL;
     }
@@ -161,8 +112,7 @@ struct wedr_filter_builder *wedr_filter_builder_new(void)
 void wedr_filter_builder_free(struct wedr_filter_builder *b)
 {
     if (b != NULL) {
-        wedr_free(b->values.slot);
-        wedr_free(b->keys.slot);
+        wedr_token_set_fini(&b->set);
         wedr_buf_fini(&b->lower);
         wedr_free(b);
     }
@@ -181,63 +131,92 @@ static void add_ngrams(struct wedr_filter_builder *b, const char *s, size_t len)
     }
 }
 
-/* In lower case, valid until the next call; NULL when out of memory. */
-static const char *to_lower(struct wedr_filter_builder *b, const char *s, size_t len)
+/* In lower case with 16 readable bytes behind, valid until the next call; NULL when out of memory.
+ * ret_same: it was. */
+static const char *
+to_lower(struct wedr_filter_builder *b, const char *s, size_t len, bool *ret_same)
 {
     wedr_buf_truncate(&b->lower, 0);
-    uint8_t *p = wedr_buf_reserve(&b->lower, len + 1);
+    char *p = (char *)wedr_buf_reserve(&b->lower, len + 16u);
     if (p == NULL) {
         b->failed = true;
         return NULL;
     }
-    for (size_t i = 0; i < len; i++) {
-        uint8_t c = (uint8_t)s[i];
-        p[i] = c >= 'A' && c <= 'Z' ? (uint8_t)(c + 32u) : c;
+    size_t i = 0;
+    uint32_t upper = 0;
+    for (; i + 16 <= len; i += 16) {
+        upper |= wedr_bytes16_lower(p + i, s + i);
     }
-    return (const char *)p;
+    for (; i < len; i++) {
+        uint8_t c = (uint8_t)s[i], up = (uint8_t)(c - 'A') < 26u;
+        p[i] = (char)(c + 32u * up);
+        upper |= up;
+    }
+    memset(p + len, 0, 16);
+    *ret_same = upper == 0;
+    return p;
 }
 
 static void add_word(struct wedr_filter_builder *b, const char *s, size_t len)
 {
     if (len >= WORD_MIN) {
-        set_add(&b->keys, wedr_filter_hash(s, len), &b->failed);
+        wedr_token_set_add_key(&b->set, wedr_filter_hash(s, len));
     }
 }
 
-/* Words of letters and digits, and words that may have . _ : - in them, in one pass. A word that is
- * both is added once, and not at all when it is the whole value, which the caller adds. */
+/* Words of letters and digits, and words that may have . _ : - in them, in one pass from one byte
+ * that is neither letter nor digit to the next. A word that is both is added once, and not at all
+ * when it is the whole value, which the caller adds. 16 bytes behind s can be read. */
 static void add_words(struct wedr_filter_builder *b, const char *s, size_t len)
 {
-    size_t major = 0, alnum = 0; /* where the words begin that i is in */
-    for (size_t i = 0; i <= len; i++) {
-        uint8_t kind = i < len ? b->kind[(uint8_t)s[i]] : (uint8_t)BYTE_NONE;
-        if (kind == BYTE_ALNUM) {
-            continue;
+    size_t major = 0, alnum = 0; /* where the words begin that `at` ends */
+    for (size_t i = 0; i <= len; i += 16) {
+        uint32_t ends = wedr_bytes16_not_alnum(s + i); /* a zero byte is one */
+        for (; ends != 0; ends &= ends - 1) {
+            size_t at = i + (size_t)__builtin_ctz(ends);
+            if (at > len) {
+                return;
+            }
+            bool end = at == len, both = major == alnum;
+            uint8_t kind = end ? (uint8_t)BYTE_NONE : b->kind[(uint8_t)s[at]];
+            if (kind == BYTE_MAJOR || !both) {
+                add_word(b, s + alnum, at - alnum);
+            }
+            if (kind == BYTE_NONE && !(major == 0 && end)) {
+                add_word(b, s + major, at - major);
+            }
+            alnum = at + 1;
+            major = kind == BYTE_NONE ? at + 1 : major;
         }
-        bool whole = major == 0 && i == len;
-        bool both = major == alnum;
-        if (kind == BYTE_MAJOR || !both) {
-            add_word(b, s + alnum, i - alnum);
-        }
-        if (kind == BYTE_NONE && !whole) {
-            add_word(b, s + major, i - major);
-        }
-        alnum = i + 1;
-        major = kind == BYTE_NONE ? i + 1 : major;
     }
 }
 
 void wedr_filter_add_value(struct wedr_filter_builder *b, const char *s, size_t len)
 {
-    uint64_t hash = wedr_filter_hash(s, len);
-    if (len == 0 || !set_add(&b->values, hash, &b->failed)) {
+    if (len == 0) {
         return;
     }
-    const char *l = to_lower(b, s, len);
+    uint64_t hash = wedr_filter_hash(s, len);
+    uint64_t *at = wedr_token_set_at(&b->set, hash);
+    if (at == NULL || (*at & WEDR_TOKEN_VALUE) != 0) {
+        return;
+    }
+    *at |= WEDR_TOKEN_VALUE;
+    if (len == 16 && wedr_bytes16_not_lower_hex(s) == 0) { /* a key: one word, in lower case */
+        wedr_token_set_list(&b->set, at, hash);
+        add_ngrams(b, s, len);
+        return;
+    }
+    bool same = false;
+    const char *l = to_lower(b, s, len, &same);
     if (l == NULL) {
         return;
     }
-    set_add(&b->keys, memcmp(l, s, len) == 0 ? hash : wedr_filter_hash(l, len), &b->failed);
+    if (same) {
+        wedr_token_set_list(&b->set, at, hash);
+    } else {
+        wedr_token_set_add_key(&b->set, wedr_filter_hash(l, len));
+    }
     add_words(b, l, len);
     add_ngrams(b, l, len);
 }
@@ -262,11 +241,16 @@ static bool known_key(struct wedr_filter_builder *b, const char *s, size_t len)
 
 void wedr_filter_add_key(struct wedr_filter_builder *b, const char *s, size_t len)
 {
-    if (len == 0 || known_key(b, s, len) ||
-        !set_add(&b->values, ~wedr_filter_hash(s, len), &b->failed)) {
+    if (len == 0 || known_key(b, s, len)) {
         return;
     }
-    const char *l = to_lower(b, s, len);
+    uint64_t *at = wedr_token_set_at(&b->set, ~wedr_filter_hash(s, len));
+    if (at == NULL || (*at & WEDR_TOKEN_VALUE) != 0) {
+        return;
+    }
+    *at |= WEDR_TOKEN_VALUE;
+    bool same = false;
+    const char *l = to_lower(b, s, len, &same);
     if (l != NULL) {
         add_ngrams(b, l, len);
     }
@@ -314,7 +298,7 @@ void wedr_filter_add_number(struct wedr_filter_builder *b, const char *field, ui
     text[--at] = '=';
     at -= field_len;
     memcpy(text + at, field, field_len);
-    set_add(&b->keys, wedr_filter_hash(text + at, sizeof(text) - at), &b->failed);
+    wedr_token_set_add_key(&b->set, wedr_filter_hash(text + at, sizeof(text) - at));
 }
 
 uint64_t wedr_filter_field_hash(const char *field, const char *s, size_t len)
@@ -341,7 +325,7 @@ void wedr_filter_add_field(struct wedr_filter_builder *b,
 {
     uint64_t h = wedr_filter_field_hash(field, s, len);
     if (h != 0) {
-        set_add(&b->keys, h, &b->failed);
+        wedr_token_set_add_key(&b->set, h);
     }
 }
 
@@ -350,9 +334,52 @@ static uint32_t bloom_block_of(uint64_t hash, uint32_t blocks)
     return (uint32_t)(((hash >> 32) * blocks) >> 32);
 }
 
-static int write_bloom(const struct hash_set *keys, struct wedr_buf *out)
+/* The 8 bits of each hash into its block. */
+static void set_bits(uint8_t *p, uint32_t blocks, const uint64_t *key, size_t count)
 {
-    size_t blocks = (keys->count * WEDR_FILTER_BITS_PER_KEY + 255u) / 256u;
+    for (size_t i = 0; i < count; i++) {
+        uint8_t *w = p + (size_t)bloom_block_of(key[i], blocks) * BLOOM_BLOCK;
+        for (size_t k = 0; k < 8; k++) {
+            uint32_t bit = ((uint32_t)key[i] * bloom_salt[k]) >> 27;
+            wedr_put_le32(w + 4 * k, wedr_le32(w + 4 * k) | 1u << bit);
+        }
+    }
+}
+
+#if defined(__x86_64__) && defined(__GNUC__)
+
+/* The same with a block in one register. */
+__attribute__((target("avx2"))) static void
+set_bits_avx2(uint8_t *p, uint32_t blocks, const uint64_t *key, size_t count)
+{
+    typedef uint32_t words __attribute__((vector_size(BLOOM_BLOCK)));
+    words salt, ones = {1, 1, 1, 1, 1, 1, 1, 1};
+    memcpy(&salt, bloom_salt, sizeof(salt));
+    for (size_t i = 0; i < count; i++) {
+        uint8_t *w = p + (size_t)bloom_block_of(key[i], blocks) * BLOOM_BLOCK;
+        words block;
+        memcpy(&block, w, sizeof(block));
+        block |= ones << ((salt * (uint32_t)key[i]) >> 27);
+        memcpy(w, &block, sizeof(block));
+    }
+}
+
+static void set_all_bits(uint8_t *p, uint32_t blocks, const uint64_t *key, size_t count)
+{
+    if (__builtin_cpu_supports("avx2")) {
+        set_bits_avx2(p, blocks, key, count);
+    } else {
+        set_bits(p, blocks, key, count);
+    }
+}
+
+#else
+#    define set_all_bits set_bits
+#endif
+
+static int write_bloom(const struct wedr_token_set *set, struct wedr_buf *out)
+{
+    size_t blocks = (set->keys * WEDR_FILTER_BITS_PER_KEY + 255u) / 256u;
     blocks = blocks == 0 ? 1 : blocks;
     uint8_t *p = wedr_buf_reserve(out, BLOOM_HEADER + blocks * BLOOM_BLOCK);
     if (p == NULL) {
@@ -361,17 +388,7 @@ static int write_bloom(const struct hash_set *keys, struct wedr_buf *out)
     memset(p, 0, BLOOM_HEADER + blocks * BLOOM_BLOCK);
     p[0] = BLOOM_VERSION;
     wedr_put_le32(p + 4, (uint32_t)blocks);
-    for (size_t i = 0; i < keys->cap; i++) {
-        uint64_t h = keys->slot[i];
-        if (h == 0) {
-            continue;
-        }
-        uint8_t *w = p + BLOOM_HEADER + (size_t)bloom_block_of(h, (uint32_t)blocks) * BLOOM_BLOCK;
-        for (size_t k = 0; k < 8; k++) {
-            uint32_t bit = ((uint32_t)h * bloom_salt[k]) >> 27;
-            wedr_put_le32(w + 4 * k, wedr_le32(w + 4 * k) | 1u << bit);
-        }
-    }
+    set_all_bits(p + BLOOM_HEADER, (uint32_t)blocks, set->key, set->keys);
     wedr_buf_commit(out, BLOOM_HEADER + blocks * BLOOM_BLOCK);
     return WEDR_OK;
 }
@@ -401,10 +418,10 @@ int wedr_filter_finish(struct wedr_filter_builder *b,
     for (size_t i = 0; i < WEDR_ENV_COUNT; i++) {
         wedr_filter_add_key(b, wedr_env_keys[i].text + 1, wedr_env_keys[i].len);
     }
-    if (b->failed) {
+    if (b->failed || b->set.failed) {
         return WEDR_E_NOMEM;
     }
-    int rc = write_bloom(&b->keys, ret_bloom);
+    int rc = write_bloom(&b->set, ret_bloom);
     return rc != WEDR_OK ? rc : write_ngram(b->ngram, ret_ngram);
 }
 

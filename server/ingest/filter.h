@@ -19,8 +19,8 @@
 struct wedr_filter_builder;
 struct wedr_line_info;
 
-/* NULL when out of memory. */
-WEDR_MUST_USE struct wedr_filter_builder *wedr_filter_builder_new(void);
+/* lines: that may come, so that room is made once; there may be more. NULL when out of memory. */
+WEDR_MUST_USE struct wedr_filter_builder *wedr_filter_builder_new(size_t lines);
 /* NULL is allowed. */
 void wedr_filter_builder_free(struct wedr_filter_builder *b);
 /* A decoded value: the whole value, its words and its 4-grams, all in lower case. Does nothing when

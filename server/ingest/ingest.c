@@ -92,7 +92,7 @@ static int begin(struct work *w)
     p->bitmap = wedr_alloc(p->bitmap_len, 1);
     w->reader = wedr_line_reader_new(w->longest > WEDR_LINE_MAX ? WEDR_LINE_MAX : w->longest);
     w->columns = p->tiny ? NULL : wedr_columns_writer_new(w->b->id.first_seq);
-    w->filter = p->tiny ? NULL : wedr_filter_builder_new();
+    w->filter = p->tiny ? NULL : wedr_filter_builder_new(w->b->id.count);
     w->scratch = p->tiny ? NULL : wedr_alloc(w->longest + WEDR_LINE_PADDING, 1);
     p->canonical = !p->tiny;
     if (p->bitmap == NULL || w->reader == NULL ||

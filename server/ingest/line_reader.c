@@ -102,7 +102,7 @@ add_member(struct wedr_line_reader *r, const char *key, size_t key_len, uint8_t 
 }
 
 /* A text that stands in a line as "text": and zeros behind it. */
-static bool stands_at(const char *p, const char *text, size_t len)
+static inline bool stands_at(const char *p, const char *text, size_t len)
 {
     uint32_t differ = wedr_bytes16_differ(p, text);
     if (len <= 16) {
@@ -137,7 +137,7 @@ static size_t read_escape(const char *p, char *ret)
 }
 
 /* The first byte from p on that is not simply a part of a text; the line's newline is one. */
-static const char *plain_end(const char *p)
+static inline const char *plain_end(const char *p)
 {
     uint32_t bits = wedr_bytes16_special(p);
     while (bits == 0) {
@@ -185,7 +185,8 @@ static const char *read_odd_text(struct wedr_line_reader *r,
 }
 
 /* p is behind the opening quote; the result behind the closing one. A newline ends every text. */
-static const char *read_text(struct wedr_line_reader *r, const char *p, struct wedr_lp_member *m)
+static inline const char *
+read_text(struct wedr_line_reader *r, const char *p, struct wedr_lp_member *m)
 {
     const char *e = plain_end(p);
     m->type = WEDR_LP_STR;
@@ -197,7 +198,7 @@ static const char *read_text(struct wedr_line_reader *r, const char *p, struct w
     return e + 1;
 }
 
-static const char *read_number(const char *p, struct wedr_lp_member *m)
+static inline const char *read_number(const char *p, struct wedr_lp_member *m)
 {
     bool minus = *p == '-';
     const char *first = p + (minus ? 1 : 0);

@@ -9,6 +9,7 @@
 #include <zstd.h>
 
 #define PART_MAX (64u << 20)
+#define MERGE_LINES 4096u /* that a merge mostly has */
 
 struct wedr_merge {
     struct wedr_columns_writer *columns;
@@ -117,7 +118,7 @@ struct wedr_merge *wedr_merge_new(uint64_t seq0)
     m->made.t0 = INT64_MAX;
     m->made.t1 = INT64_MIN;
     m->columns = wedr_columns_writer_new(seq0);
-    m->filter = wedr_filter_builder_new();
+    m->filter = wedr_filter_builder_new(MERGE_LINES);
     if (m->columns == NULL || m->filter == NULL) {
         wedr_merge_free(m);
         return NULL;

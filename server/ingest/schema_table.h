@@ -122,7 +122,14 @@ bool wedr_schema_complete(const struct wedr_schema_type *t,
                           bool has_process);
 /* The value of a slot whose JSON type is right: a text; an integer (INT or UINT). */
 bool wedr_schema_text_ok(const struct wedr_schema_slot *slot, const char *s, size_t len);
-bool wedr_schema_number_ok(const struct wedr_schema_slot *slot, uint8_t lp_type, uint64_t v);
+static inline bool
+wedr_schema_number_ok(const struct wedr_schema_slot *slot, uint8_t lp_type, uint64_t v)
+{
+    if (lp_type == WEDR_LP_UINT) {
+        return v <= slot->max;
+    }
+    return (int64_t)v >= slot->min && ((int64_t)v < 0 || v <= slot->max);
+}
 /* NULL when there is no such type, or when it has a code that is no event's. */
 struct wedr_schema_type *
 wedr_schema_type_of(struct wedr_schema_table *schema, const char *s, size_t len);

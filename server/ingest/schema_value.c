@@ -98,11 +98,3 @@ bool wedr_schema_text_ok(const struct wedr_schema_slot *slot, const char *s, siz
         return true;
     }
 }
-
-bool wedr_schema_number_ok(const struct wedr_schema_slot *slot, uint8_t lp_type, uint64_t v)
-{
-    if (lp_type == WEDR_LP_UINT) {
-        return v <= slot->max;
-    }
-    return (int64_t)v >= slot->min && ((int64_t)v < 0 || v <= slot->max);
-}
