@@ -58,7 +58,7 @@ static uint64_t mix_word(uint64_t h, uint64_t w)
 }
 
 /* 1 .. 7 bytes, zeros behind them. Loads overlap rather than loop. */
-static uint64_t short_word(const char *s, size_t len)
+static inline uint64_t short_word(const char *s, size_t len)
 {
     if (len >= 4) {
         return wedr_le32(s) | (uint64_t)wedr_le32(s + len - 4) << (8u * (len - 4));
@@ -67,7 +67,7 @@ static uint64_t short_word(const char *s, size_t len)
            (uint64_t)(uint8_t)s[len - 1] << (8u * (len - 1));
 }
 
-uint64_t wedr_filter_hash(const char *s, size_t len)
+static inline uint64_t hash_of(const char *s, size_t len)
 {
     uint64_t h = 0x27D4EB2F165667C5ull ^ (uint64_t)len;
     size_t i = 0;
@@ -82,6 +82,11 @@ uint64_t wedr_filter_hash(const char *s, size_t len)
     h ^= h >> 33;
     h *= 0xC4CEB9FE1A85EC53ull;
     return h ^ (h >> 33);
+}
+
+uint64_t wedr_filter_hash(const char *s, size_t len)
+{
+    return hash_of(s, len);
 }
 
 static enum byte_kind kind_of(int c)
@@ -131,6 +136,22 @@ static void add_ngrams(struct wedr_filter_builder *b, const char *s, size_t len)
     }
 }
 
+/* ret has len bytes. True when it was in lower case before. */
+static bool lower_into(char *ret, const char *s, size_t len)
+{
+    size_t i = 0;
+    uint32_t upper = 0;
+    for (; i + 16 <= len; i += 16) {
+        upper |= wedr_bytes16_lower(ret + i, s + i);
+    }
+    for (; i < len; i++) {
+        uint8_t c = (uint8_t)s[i], up = (uint8_t)(c - 'A') < 26u;
+        ret[i] = (char)(c + 32u * up);
+        upper |= up;
+    }
+    return upper == 0;
+}
+
 /* In lower case with 16 readable bytes behind, valid until the next call; NULL when out of memory.
  * ret_same: it was. */
 static const char *
@@ -142,18 +163,8 @@ to_lower(struct wedr_filter_builder *b, const char *s, size_t len, bool *ret_sam
         b->failed = true;
         return NULL;
     }
-    size_t i = 0;
-    uint32_t upper = 0;
-    for (; i + 16 <= len; i += 16) {
-        upper |= wedr_bytes16_lower(p + i, s + i);
-    }
-    for (; i < len; i++) {
-        uint8_t c = (uint8_t)s[i], up = (uint8_t)(c - 'A') < 26u;
-        p[i] = (char)(c + 32u * up);
-        upper |= up;
-    }
+    *ret_same = lower_into(p, s, len);
     memset(p + len, 0, 16);
-    *ret_same = upper == 0;
     return p;
 }
 
@@ -196,7 +207,7 @@ void wedr_filter_add_value(struct wedr_filter_builder *b, const char *s, size_t 
     if (len == 0) {
         return;
     }
-    uint64_t hash = wedr_filter_hash(s, len);
+    uint64_t hash = hash_of(s, len);
     uint64_t *at = wedr_token_set_at(&b->set, hash);
     if (at == NULL || (*at & WEDR_TOKEN_VALUE) != 0) {
         return;
@@ -287,34 +298,35 @@ void wedr_filter_add_known(struct wedr_filter_builder *b, const struct wedr_line
 void wedr_filter_add_number(struct wedr_filter_builder *b, const char *field, uint64_t v)
 {
     char text[64];
-    size_t field_len = strlen(field), at = sizeof(text);
+    size_t at = sizeof(text), len = 0;
     do {
         text[--at] = (char)('0' + v % 10u);
         v /= 10u;
     } while (v != 0);
-    if (field_len >= at) {
+    while (field[len] != 0) {
+        len++;
+    }
+    if (len >= at) {
         return; /* no such field name */
     }
     text[--at] = '=';
-    at -= field_len;
-    memcpy(text + at, field, field_len);
+    while (len > 0) {
+        text[--at] = field[--len];
+    }
     wedr_token_set_add_key(&b->set, wedr_filter_hash(text + at, sizeof(text) - at));
 }
 
 uint64_t wedr_filter_field_hash(const char *field, const char *s, size_t len)
 {
-    uint8_t text[WEDR_FILTER_FIELD_MAX];
+    char text[WEDR_FILTER_FIELD_MAX];
     size_t at = strlen(field);
     if (at + 1 + len > sizeof(text)) {
         return 0;
     }
     memcpy(text, field, at);
     text[at++] = '=';
-    for (size_t i = 0; i < len; i++) {
-        uint8_t c = (uint8_t)s[i];
-        text[at++] = c >= 'A' && c <= 'Z' ? (uint8_t)(c + 32u) : c;
-    }
-    uint64_t h = wedr_filter_hash((const char *)text, at);
+    (void)lower_into(text + at, s, len);
+    uint64_t h = wedr_filter_hash(text, at + len);
     return h == 0 ? 1 : h;
 }
 

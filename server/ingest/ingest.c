@@ -23,6 +23,7 @@ struct work {
     struct wedr_errinfo *ei;
     char *raw;
     size_t raw_len, longest;
+    uint32_t *line_len; /* with its newline, of each line */
     struct wedr_line_reader *reader;
     struct wedr_columns_writer *columns; /* NULL when tiny */
     struct wedr_filter_builder *filter;  /* NULL when tiny */
@@ -53,7 +54,7 @@ static int check_identity(struct work *w)
     return WEDR_OK;
 }
 
-/* Counts lines and finds the longest. The text must end with a newline. */
+/* Counts lines, notes their lengths and finds the longest. The text must end with a newline. */
 static int measure_lines(struct work *w)
 {
     size_t lines = 0;
@@ -65,6 +66,9 @@ static int measure_lines(struct work *w)
         }
         size_t len = (size_t)(nl - s) + 1;
         w->longest = len > w->longest ? len : w->longest;
+        if (lines < w->b->id.count) {
+            w->line_len[lines] = (uint32_t)len;
+        }
         lines++;
         s = nl + 1;
     }
@@ -82,7 +86,8 @@ static int begin(struct work *w)
     if (rc != WEDR_OK) {
         return wedr_fail(w->ei, rc, "body is not one whole zstd frame within the limits");
     }
-    rc = measure_lines(w);
+    w->line_len = wedr_realloc(NULL, w->b->id.count, sizeof(*w->line_len));
+    rc = w->line_len == NULL ? WEDR_E_NOMEM : measure_lines(w);
     if (rc != WEDR_OK) {
         return rc;
     }
@@ -200,17 +205,13 @@ static int do_line(struct work *w, uint32_t i, const char *s, size_t len)
 
 static int do_lines(struct work *w)
 {
-    const char *s = w->raw, *end = w->raw + w->raw_len;
-    for (uint32_t i = 0; s < end; i++) {
-        const char *nl = memchr(s, '\n', (size_t)(end - s));
-        size_t len = (size_t)(nl - s) + 1;
-        int rc = do_line(w, i, s, len);
-        if (rc != WEDR_OK) {
-            return rc;
-        }
-        s = nl + 1;
+    const char *s = w->raw;
+    int rc = WEDR_OK;
+    for (uint32_t i = 0; rc == WEDR_OK && i < w->b->id.count; i++) {
+        rc = do_line(w, i, s, w->line_len[i]);
+        s += w->line_len[i];
     }
-    return WEDR_OK;
+    return rc;
 }
 
 static int finish(struct work *w)
@@ -275,6 +276,7 @@ int wedr_ingest_prepare(const struct wedr_ingest_batch *b,
     wedr_columns_writer_free(w.columns);
     wedr_filter_builder_free(w.filter);
     wedr_free(w.scratch);
+    wedr_free(w.line_len);
     wedr_free(w.raw);
     if (rc != WEDR_OK) {
         wedr_prepared_free(w.p);

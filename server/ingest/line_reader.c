@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "ingest/line_reader.h"
 
+#include "core/base/endian.h"
 #include "core/base/err.h"
 #include "core/base/utf16.h"
 #include "core/util/alloc.h"
@@ -16,7 +17,7 @@
 /* Where the key after a slot was found last, of one type; the two entries behind the last slot are
  * the first key of process and of raw. A guess that every line checks: writers keep their order. */
 struct followers {
-    uint16_t slot[WEDR_SCHEMA_SLOTS_MAX + 2u];
+    struct wedr_schema_slot *slot[WEDR_SCHEMA_SLOTS_MAX + 2u]; /* NULL: none yet */
 };
 
 struct wedr_line_reader {
@@ -27,12 +28,15 @@ struct wedr_line_reader {
     uint8_t env_follower[WEDR_ENV_COUNT + 1u];
     char stream[WEDR_STREAM_NAME_MAX];
     uint8_t stream_class;
+    char source[64]; /* that was found good last */
+    size_t source_len;
     char second[SECOND_LEN]; /* the second that was read last, and the time it is */
     int64_t second_us;
     char *text; /* decoded texts of the line */
     size_t text_cap, text_len;
-    size_t count;
+    size_t count, texts;
     struct wedr_lp_member m[MEMBERS_MAX];
+    const struct wedr_lp_member *value[MEMBERS_MAX]; /* texts in process and raw */
 };
 
 /* One line on its way. */
@@ -198,7 +202,8 @@ read_text(struct wedr_line_reader *r, const char *p, struct wedr_lp_member *m)
     return e + 1;
 }
 
-static inline const char *read_number(const char *p, struct wedr_lp_member *m)
+/* A number with a minus or of more than 8 digits. */
+static const char *read_long_number(const char *p, struct wedr_lp_member *m)
 {
     bool minus = *p == '-';
     const char *first = p + (minus ? 1 : 0);
@@ -217,6 +222,33 @@ static inline const char *read_number(const char *p, struct wedr_lp_member *m)
     m->type = v > INT64_MAX ? WEDR_LP_UINT : WEDR_LP_INT;
     m->v = minus ? UINT64_MAX - v + 1 : v;
     return p;
+}
+
+/* Eight bytes at once: without a branch for each digit, which nobody can predict. */
+static inline const char *read_number(const char *p, struct wedr_lp_member *m)
+{
+    uint64_t t = wedr_le64(p) ^ UINT64_C(0x3030303030303030); /* a digit's byte is its value */
+    uint64_t others = (t | (t + UINT64_C(0x7676767676767676))) & UINT64_C(0x8080808080808080);
+    unsigned n = others == 0 ? 0 : (unsigned)__builtin_ctzll(others) / 8u;
+    if (n == 0 || (*p == '0' && n > 1)) {
+        return read_long_number(p, m);
+    }
+    t <<= 64u - 8u * n;    /* zeros before it */
+    t = t * 10 + (t >> 8); /* pairs, in every other byte */
+    t = ((t & UINT64_C(0x000000FF000000FF)) * UINT64_C(0x000F424000000064) +
+         ((t >> 16) & UINT64_C(0x000000FF000000FF)) * UINT64_C(0x0000271000000001)) >>
+        32;
+    m->type = WEDR_LP_INT;
+    m->v = t & UINT32_MAX;
+    return p + n;
+}
+
+/* The same of a text in process or raw. */
+static inline const char *
+read_value_text(struct wedr_line_reader *r, const char *p, struct wedr_lp_member *m)
+{
+    r->value[r->texts++] = m; /* as many as members at most */
+    return *p == '"' ? read_text(r, p + 1, m) : NULL;
 }
 
 static const char *read_bool(const char *p, struct wedr_lp_member *m)
@@ -241,7 +273,7 @@ static const char *read_list(struct wedr_line_reader *r, const char *p, struct w
             return NULL;
         }
         struct wedr_lp_member *m = *p == '"' ? add_member(r, NULL, 0, WEDR_LP_NESTED) : NULL;
-        p = m == NULL ? NULL : read_text(r, p + 1, m);
+        p = m == NULL ? NULL : read_value_text(r, p, m);
         if (p == NULL) {
             return NULL;
         }
@@ -260,7 +292,7 @@ static const char *read_value(struct wedr_line_reader *r,
         p = read_number(p, m);
         return p != NULL && wedr_schema_number_ok(s, m->type, m->v) ? p : NULL;
     case WEDR_JSON_STR:
-        p = *p == '"' ? read_text(r, p + 1, m) : NULL;
+        p = read_value_text(r, p, m);
         return p != NULL && (s->rule == WEDR_RULE_ANY || wedr_schema_text_ok(s, m->s, m->s_len))
                    ? p
                    : NULL;
@@ -277,9 +309,8 @@ static const char *read_value(struct wedr_line_reader *r,
 static struct wedr_schema_slot *
 slot_at(struct reading *g, const char *p, uint8_t scope, size_t before)
 {
-    struct wedr_schema_type *t = g->type;
-    struct wedr_schema_slot *s = &t->slot[g->follower->slot[before]];
-    if (s->scope == scope && stands_at(p, s->text, s->key_len + 3u)) {
+    struct wedr_schema_slot *s = g->follower->slot[before];
+    if (s != NULL && s->scope == scope && stands_at(p, s->text, s->text_len)) {
         return s;
     }
     size_t n = 1;
@@ -289,9 +320,9 @@ slot_at(struct reading *g, const char *p, uint8_t scope, size_t before)
     if (p[0] != '"' || p[n] != '"' || p[n + 1] != ':') {
         return NULL;
     }
-    s = wedr_schema_find(t, scope, p + 1, n - 1);
+    s = wedr_schema_find(g->type, scope, p + 1, n - 1);
     if (s != NULL) {
-        g->follower->slot[before] = (uint16_t)(s - t->slot);
+        g->follower->slot[before] = s;
     }
     return s;
 }
@@ -312,7 +343,7 @@ static const char *read_object(struct reading *g, const char *p, struct wedr_lp_
         if (s == NULL) {
             return NULL;
         }
-        at = (size_t)(s - g->type->slot);
+        at = s->index;
         uint64_t *word = &g->info->keys[at / 64u], bit = UINT64_C(1) << (at % 64u);
         struct wedr_lp_member *m = add_member(r, wedr_schema_key(s), s->key_len, scope);
         if ((*word & bit) != 0 || m == NULL) {
@@ -321,7 +352,7 @@ static const char *read_object(struct reading *g, const char *p, struct wedr_lp_
         *word |= bit;
         g->os &= s->os_mask;
         m->parent = self;
-        p = read_value(r, s, p + s->key_len + 3u, m);
+        p = read_value(r, s, p + s->text_len, m);
         if (p == NULL) {
             return NULL;
         }
@@ -349,11 +380,11 @@ static bool find_type(struct reading *g, const struct wedr_lp_member *m)
 static int env_at(struct wedr_line_reader *r, const char *p, size_t before)
 {
     uint8_t next = r->env_follower[before];
-    if (stands_at(p, wedr_env_keys[next].text, wedr_env_keys[next].len + 3u)) {
+    if (stands_at(p, wedr_env_keys[next].text, wedr_env_keys[next].text_len)) {
         return next;
     }
     for (int i = 0; i < WEDR_ENV_COMMON; i++) {
-        if (stands_at(p, wedr_env_keys[i].text, wedr_env_keys[i].len + 3u)) {
+        if (stands_at(p, wedr_env_keys[i].text, wedr_env_keys[i].text_len)) {
             r->env_follower[before] = (uint8_t)i;
             return i;
         }
@@ -390,7 +421,7 @@ static bool read_top(struct reading *g, const char *p, const char *end)
         at = (size_t)k;
         struct wedr_lp_member *m =
             add_member(r, wedr_env_keys[k].text + 1, wedr_env_keys[k].len, WEDR_LP_TOP);
-        p = m == NULL ? NULL : read_env_value(g, k, p + wedr_env_keys[k].len + 3u, m);
+        p = m == NULL ? NULL : read_env_value(g, k, p + wedr_env_keys[k].text_len, m);
         if (p == NULL) {
             return false;
         }
@@ -402,6 +433,20 @@ static bool read_top(struct reading *g, const char *p, const char *end)
 static bool same_text(const struct wedr_lp_member *m, const char *text, size_t len)
 {
     return m != NULL && m->s_len == len && wedr_schema_same(m->s, text, len);
+}
+
+/* Mostly that of the line before. */
+static bool source_ok(struct wedr_line_reader *r, const struct wedr_lp_member *m)
+{
+    if (m == NULL || same_text(m, r->source, r->source_len)) {
+        return m != NULL && m->s_len != 0;
+    }
+    if (!wedr_schema_source_ok(m->s, m->s_len)) {
+        return false;
+    }
+    memcpy(r->source, m->s, m->s_len);
+    r->source_len = m->s_len;
+    return true;
 }
 
 /* Most lines are of the second of the line before. */
@@ -448,8 +493,7 @@ static bool check_top(struct reading *g, struct wedr_line_info *info)
     info->os = (uint8_t)(env[WEDR_ENV_TS_FT] != NULL ? WEDR_OSM_WINDOWS : WEDR_OSM_LINUX);
     if (t == NULL || env[WEDR_ENV_RAW] == NULL || env[WEDR_ENV_SEQ] == NULL ||
         env[WEDR_ENV_SEQ]->v == 0 || env[WEDR_ENV_VERSION] == NULL ||
-        env[WEDR_ENV_VERSION]->v != WEDR_WIRE_VERSION || env[WEDR_ENV_SOURCE] == NULL ||
-        !wedr_schema_source_ok(env[WEDR_ENV_SOURCE]->s, env[WEDR_ENV_SOURCE]->s_len) ||
+        env[WEDR_ENV_VERSION]->v != WEDR_WIRE_VERSION || !source_ok(g->r, env[WEDR_ENV_SOURCE]) ||
         !same_text(env[WEDR_ENV_MODULE], t->type->module, t->module_len) ||
         !same_text(env[WEDR_ENV_KIND], t->type->kind, t->kind_len) ||
         t->stream_class != g->r->stream_class || (t->type->os_mask & g->os & info->os) == 0 ||
@@ -460,6 +504,9 @@ static bool check_top(struct reading *g, struct wedr_line_info *info)
     info->code = (uint8_t)t->type->code;
     info->schema = t;
     info->canonical = true; /* nothing else is read here */
+    info->text = g->r->value;
+    info->texts = g->r->texts;
+    info->source = env[WEDR_ENV_SOURCE];
     info->has_seq = true;
     info->seq = env[WEDR_ENV_SEQ]->v;
     return wedr_schema_complete(t, info, env[WEDR_ENV_PROCESS] != NULL);
@@ -476,6 +523,7 @@ bool wedr_line_reader_plain(struct wedr_line_reader *r,
     memset(ret_info, 0, sizeof(*ret_info));
     remember_stream(r, stream);
     r->count = 0;
+    r->texts = 0;
     r->text_len = 0;
     if (len > WEDR_LINE_MAX || s[len] != '\n' || !room_for_text(r, len + WEDR_LINE_PADDING) ||
         !read_top(&g, s, s + len) || !check_top(&g, ret_info)) {

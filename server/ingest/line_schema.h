@@ -51,6 +51,9 @@ struct wedr_line_info {
     /* Of a checked line of a known type: the keys in process and raw, a bit for each slot. */
     const struct wedr_schema_type *schema; /* NULL: not said */
     uint64_t keys[WEDR_SCHEMA_WORDS];
+    const struct wedr_lp_member *const *text; /* all texts in process and raw; NULL: not said */
+    size_t texts;
+    const struct wedr_lp_member *source; /* set with text */
 };
 
 /* Envelope, module, event type, allowed and required keys, JSON types, ranges, no key twice.

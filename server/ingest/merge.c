@@ -19,14 +19,8 @@ struct wedr_merge {
     int64_t t_last;
 };
 
-static void add_to_filter(struct wedr_filter_builder *f,
-                          const struct wedr_line *line,
-                          const struct wedr_line_info *info)
+static void add_members(struct wedr_filter_builder *f, const struct wedr_line *line, bool known)
 {
-    bool known = info->schema != NULL;
-    if (known) {
-        wedr_filter_add_known(f, info);
-    }
     for (size_t i = 0; i < line->count; i++) {
         const struct wedr_lp_member *m = &line->m[i];
         if (m->scope == WEDR_LP_TOP) {
@@ -43,6 +37,23 @@ static void add_to_filter(struct wedr_filter_builder *f,
         if (m->type == WEDR_LP_STR) {
             wedr_filter_add_value(f, m->s, m->s_len);
         }
+    }
+}
+
+static void add_to_filter(struct wedr_filter_builder *f,
+                          const struct wedr_line *line,
+                          const struct wedr_line_info *info)
+{
+    if (info->schema != NULL) {
+        wedr_filter_add_known(f, info);
+    }
+    if (info->text == NULL) {
+        add_members(f, line, info->schema != NULL);
+        return;
+    }
+    wedr_filter_add_key(f, info->source->s, info->source->s_len);
+    for (size_t i = 0; i < info->texts; i++) {
+        wedr_filter_add_value(f, info->text[i]->s, info->text[i]->s_len);
     }
 }
 

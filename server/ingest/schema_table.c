@@ -205,6 +205,8 @@ static void sort_slots(struct wedr_schema_type *t)
     memset(t->hash, 0, sizeof(t->hash));
     qsort(t->slot, t->slot_count, sizeof(t->slot[0]), compare_slots);
     for (uint32_t i = 0; i < t->slot_count; i++) {
+        t->slot[i].index = (uint16_t)i;
+        t->slot[i].text_len = (uint8_t)(t->slot[i].key_len + 3u);
         uint32_t h = wedr_schema_key_hash(t->slot[i].scope, wedr_schema_key(&t->slot[i]),
                                           t->slot[i].key_len);
         while (t->hash[h % WEDR_SCHEMA_TABLE_SIZE] != 0) {

@@ -26,6 +26,8 @@ enum wedr_value_rule {
 struct wedr_schema_slot {
     char text[WEDR_SCHEMA_KEY_MAX + 16u]; /* the key as it stands in a line: "pid": and zeros */
     uint8_t key_len;
+    uint8_t text_len;  /* key_len + 3 */
+    uint16_t index;    /* its own, in the type's slots */
     uint8_t scope;     /* WEDR_LP_PROCESS or WEDR_LP_RAW */
     uint8_t json_type; /* enum wedr_json_type */
     uint8_t rule;
@@ -104,6 +106,7 @@ enum wedr_env_key {
 struct wedr_env_info {
     char text[32];     /* as in struct wedr_schema_slot */
     uint8_t len, type; /* of the key; enum wedr_lp_type, INT: not negative */
+    uint8_t text_len;  /* len + 3 */
 };
 extern const struct wedr_env_info wedr_env_keys[WEDR_ENV_COUNT];
 
@@ -125,10 +128,10 @@ bool wedr_schema_text_ok(const struct wedr_schema_slot *slot, const char *s, siz
 static inline bool
 wedr_schema_number_ok(const struct wedr_schema_slot *slot, uint8_t lp_type, uint64_t v)
 {
-    if (lp_type == WEDR_LP_UINT) {
-        return v <= slot->max;
+    if (lp_type == WEDR_LP_INT && (int64_t)v < 0) {
+        return (int64_t)v >= slot->min;
     }
-    return (int64_t)v >= slot->min && ((int64_t)v < 0 || v <= slot->max);
+    return v <= slot->max; /* no slot has a minimum above 0 */
 }
 /* NULL when there is no such type, or when it has a code that is no event's. */
 struct wedr_schema_type *

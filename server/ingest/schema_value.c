@@ -4,9 +4,9 @@
 #include "ingest/schema_table.h"
 #include <string.h>
 
-#define ENV(key, type)                         \
-    {                                          \
-        "\"" key "\":", sizeof(key) - 1u, type \
+#define ENV(key, type)                                           \
+    {                                                            \
+        "\"" key "\":", sizeof(key) - 1u, type, sizeof(key) + 2u \
     }
 
 const struct wedr_env_info wedr_env_keys[WEDR_ENV_COUNT] = {ENV("ts", WEDR_LP_STR),
