@@ -11,21 +11,24 @@
 #include <time.h>
 #include <unistd.h>
 
-#define TREE_COLUMNS "n, ts, event_type, process_key, parent_key, pid, command_line"
-#define TREE_OF(e) \
-    e "ts, " e "event_type, " e "process_key, " e "parent_key, " e "pid, " e "command_line"
+#define TREE_COLUMNS "n, ts, event_type, process_key, parent_key, pid, ppid, command_line"
+#define TREE_OF(e)                                                                      \
+    e "ts, " e "event_type, " e "process_key, " e "parent_key, " e "pid, " e "ppid, " e \
+      "command_line"
 #define TREE_TYPES "event_type IN ('process_create','process_fork','process_terminate')"
-/* As server/admin/tree.c asks: the process and what it comes from, then its children. */
-#define TREE                                                                                     \
-    "WITH RECURSIVE up(" TREE_COLUMNS ") AS (SELECT 0, " TREE_OF(                                \
-        "") " FROM events WHERE "                                                                \
-            "agent_id=?1 AND process_key=?2 AND " TREE_TYPES " UNION SELECT n+1, " TREE_OF(      \
-                "e.") " FROM up JOIN events e ON e.agent_id=?1 AND e.process_key=up.parent_key " \
-                      "AND e." TREE_TYPES                                                        \
-                      " WHERE up.n < 32) SELECT * FROM up UNION ALL SELECT -1, " TREE_OF(        \
-                          "") " FROM events WHERE "                                              \
-                              "agent_id=?1 AND parent_key=?2 AND event_type IN "                 \
-                              "('process_create','process_fork')"
+/* As server/admin/tree.c asks: an event of the process for its pid, the process and what it comes
+ * from, its children. */
+#define TREE                                                                                       \
+    "WITH RECURSIVE self(pid) AS MATERIALIZED (SELECT pid FROM events WHERE agent_id=?1 AND "      \
+    "process_key=?2 LIMIT 1), up(" TREE_COLUMNS ") AS (SELECT 0, " TREE_OF(                        \
+        "e.") " FROM self JOIN events e ON e.agent_id=?1 AND e.process_key=?2 AND "                \
+              "e.pid=self.pid AND e." TREE_TYPES " UNION SELECT n+1, " TREE_OF(                    \
+                  "e.") " FROM up JOIN events e ON e.agent_id=?1 AND e.process_key=up.parent_key " \
+                        "AND e.pid=up.ppid AND e." TREE_TYPES                                      \
+                        " WHERE up.n < 32) SELECT * FROM up UNION ALL SELECT -1, " TREE_OF(        \
+                            "e.") " FROM self JOIN events e ON e.agent_id=?1 AND "                 \
+                                  "e.parent_key=?2 AND e.ppid=self.pid AND e.event_type IN "       \
+                                  "('process_create','process_fork')"
 #define WORDS " AND rowid IN (SELECT rowid FROM words WHERE words MATCH ?4)"
 
 static void set_text(struct wedr_query_value *v, char *text, const char *s)

@@ -15,16 +15,21 @@
 #define COLUMNS 9u
 #define STARTS "event_type IN ('process_create','process_fork')"
 #define LIVES "IN ('process_create','process_fork','process_terminate')"
+/* Every event of a process bears its key, and those of a daemon lie in every block: types and pids
+ * are columns, which tell the few blocks with its lives without unpacking the others. */
+#define ANY ROW "AND process_key=?2 LIMIT min(?3,1)"
 /* The process and what it comes from, in one question, which lists and reads the store's filters
  * once. A circle ends with the level. */
 #define UP                                                                                     \
     "WITH RECURSIVE up(level,ts,event_type,process_key,parent_key,pid,ppid," TEXTS ") AS ("    \
     "SELECT 0,ts,event_type,process_key,parent_key,pid,ppid," TEXTS " FROM events "            \
-    "WHERE agent_id=?1 AND process_key=?2 AND event_type " LIVES " UNION "                     \
+    "WHERE agent_id=?1 AND process_key=?2 AND pid=?4 AND event_type " LIVES " UNION "          \
     "SELECT level+1,e.ts,e.event_type,e.process_key,e.parent_key,e.pid,e.ppid,e.process_path," \
     "e.command_line,e.user FROM up JOIN events e ON e.agent_id=?1 "                            \
-    "AND e.process_key=up.parent_key AND e.event_type " LIVES " WHERE level<32) "              \
-    "SELECT ts,event_type,process_key,parent_key,pid,ppid," TEXTS " FROM up LIMIT ?3"
+    "AND e.process_key=up.parent_key AND e.pid=up.ppid AND e.event_type " LIVES                \
+    " WHERE level<32) SELECT ts,event_type,process_key,parent_key,pid,ppid," TEXTS             \
+    " FROM up LIMIT ?3"
+#define CHILDREN ROW "AND parent_key=?2 AND ppid=?4 AND " STARTS " LIMIT ?3"
 
 /* --- Out of the store. */
 
@@ -133,16 +138,18 @@ static void merge(struct wedr_tree_process *a, const struct wedr_tree_process *b
     a->from_create = a->from_create || better;
 }
 
-static int ask(struct wedr_tree *t, const char *sql, const char *key, struct taking *w)
+/* pid: of the process with that key. */
+static int ask(struct wedr_tree *t, const char *sql, const char *key, int64_t pid, struct taking *w)
 {
     struct wedr_query_value v[] = {
         {.type = WEDR_QUERY_TEXT, .s = wedr_span(t->agent_id, strlen(t->agent_id))},
         {.type = WEDR_QUERY_TEXT, .s = wedr_span(key, strlen(key))},
-        {.type = WEDR_QUERY_INT, .i = (int64_t)w->max}};
+        {.type = WEDR_QUERY_INT, .i = (int64_t)w->max},
+        {.type = WEDR_QUERY_INT, .i = pid}};
     struct wedr_errinfo ei = {""};
     struct wedr_rows q = {.sql = sql,
                           .params = v,
-                          .param_count = WEDR_ARRAY_COUNT(v),
+                          .param_count = WEDR_ARRAY_COUNT(v) - (pid < 0),
                           .bytes_max = BYTES_MAX,
                           .row = take_row,
                           .arg = w};
@@ -183,9 +190,12 @@ static int find_events(struct wedr_tree *t, const char *key)
     if (!t->found || !w.list) {
         return WEDR_E_NOMEM;
     }
-    int err = ask(t, UP, key, &w);
-    if (err == WEDR_OK && w.count == 0) { /* it began before there was a sensor */
-        err = ask(t, ROW "AND process_key=?2 LIMIT min(?3,1)", key, &w);
+    int err = ask(t, ANY, key, -1, &w);
+    int64_t pid = w.count ? w.list[0].pid : -1;
+    if (err == WEDR_OK && pid >= 0) {
+        add_found(t, &w); /* all there is when it began before there was a sensor */
+        w.count = 0;
+        err = ask(t, UP, key, pid, &w);
     }
     add_found(t, &w);
     return err;
@@ -238,7 +248,7 @@ static int by_start(const void *a, const void *b)
 }
 
 int wedr_tree_children(struct wedr_tree *t,
-                       const char *key,
+                       const struct wedr_tree_process *parent,
                        struct wedr_tree_process **ret,
                        size_t *ret_count)
 {
@@ -248,9 +258,9 @@ int wedr_tree_children(struct wedr_tree *t,
     if (!w.list) {
         return WEDR_E_NOMEM;
     }
-    int err = t->s->d.state_ops->triage->children(t->s->d.state, t->agent_id, key,
+    int err = t->s->d.state_ops->triage->children(t->s->d.state, t->agent_id, parent->key,
                                                   WEDR_TREE_CHILDREN_MAX, take_info, &w);
-    err = err == WEDR_OK ? ask(t, ROW "AND parent_key=?2 AND " STARTS " LIMIT ?3", key, &w) : err;
+    err = err == WEDR_OK && parent->pid >= 0 ? ask(t, CHILDREN, parent->key, parent->pid, &w) : err;
     if (err != WEDR_OK) {
         return err;
     }

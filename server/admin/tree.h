@@ -32,10 +32,10 @@ struct wedr_tree {
 /* WEDR_E_NOENT: neither an event nor the store knows it. */
 WEDR_MUST_USE int
 wedr_tree_find(struct wedr_tree *t, const char *key, struct wedr_tree_process *ret);
-/* All children that are known, sorted by when they began, at most WEDR_TREE_CHILDREN_MAX; in the
- * arena. */
+/* All children that are known of a process that was found, sorted by when they began, at most
+ * WEDR_TREE_CHILDREN_MAX; in the arena. */
 WEDR_MUST_USE int wedr_tree_children(struct wedr_tree *t,
-                                     const char *key,
+                                     const struct wedr_tree_process *parent,
                                      struct wedr_tree_process **ret,
                                      size_t *ret_count);
 void wedr_tree_process_out(struct wedr_out *o, const struct wedr_tree_process *p);

@@ -97,7 +97,7 @@ answer_tree(struct wedr_tree *t, struct wedr_request *rq, const char *key, const
     struct wedr_out o;
     size_t count = 0;
     int err = wedr_tree_find(t, key, &self);
-    err = err == WEDR_OK ? wedr_tree_children(t, key, &children, &count) : err;
+    err = err == WEDR_OK ? wedr_tree_children(t, &self, &children, &count) : err;
     if (err != WEDR_OK) {
         return err;
     }

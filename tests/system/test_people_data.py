@@ -1,119 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What people read and triage through the API: events, alerts, endpoints, processes, ledger, tail, export; in their scope."""
+"""What people read and triage through the API: events, alerts, endpoints, ledger, tail, export; in their scope."""
 import csv
-import http.client
 import io
 import json
 import time
-import urllib.parse
 
 import lab
-from people_client import BASE, House, make_user
-from server_client import Peer, zstd
+from people_client import BASE, make_user
+from people_town import T0, Town, alert, create, encode, ended, now_us, ok, pages, stamp
 
 HOSTILE = ["<script>alert(1)</script><img src=x onerror=alert(1)>", "\x1b[31mred\x1b[0m\x07", "\u202egnp.exe\u2066",
            "=cmd|'/c calc'!A1", "+1", "-1", "@SUM(A1)", "\tx", "\rx", "\uff1d1+1", "a\"b,c\r\nd", "\u0000"[:0] + "caf\u00e9 \U0001f600"]
-
-
-def stamp(us):
-    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(us // 1000000)) + ".%06dZ" % (us % 1000000)
-
-
-def now_us():
-    return time.time_ns() // 1000
-
-
-T0 = now_us() - 3600 * 1000000
-
-
-def create(seq, pid, ppid, path="/bin/sh", argument="x", ts=None):
-    key, parent = "%016x" % pid, "%016x" % ppid
-    name = path.rsplit("/", 1)[1]
-    command = name + " " + argument
-    same = {"uid": 0, "gid": 0, "euid": 0, "egid": 0, "suid": 0, "sgid": 0, "fsuid": 0, "fsgid": 0, "login_uid": 0,
-            "ns_user": 1, "ns_pid": 1, "ns_mnt": 1, "ns_net": 1, "ns_uts": 1, "ns_ipc": 1, "ns_cgroup": 1, "exe_inode": 5,
-            "exe_dev": 1, "exe_mode": 1, "exe_nlink": 1, "exe_uid": 0, "exe_size": 1, "cap_effective": 0,
-            "cap_permitted": 0, "cap_bounding": 2199023255551, "cgroup_id": 1, "pgid": pid, "sid": 1, "ns_pid_nr": pid,
-            "argv_size": 3, "comm": "sh"}
-    raw = dict(same, pid=pid, parent_pid=ppid, creating_pid=pid, process_key=key, parent_key=parent, image_path=path,
-               command_line=command, user="root")
-    return {"ts": stamp(T0 + seq if ts is None else ts), "module": "kernel_callback", "event_type": "process_create",
-            "process": {"pid": pid, "ppid": ppid, "key": key, "parent_key": parent, "name": name, "path": path,
-                        "command_line": command, "uid": 0, "user": "root"},
-            "raw": raw, "source": "kernel", "kind": "ProcessCreate", "event_version": 7, "seq": seq}
-
-
-def ended(seq, pid, ts=None):
-    return {"ts": stamp(T0 + seq if ts is None else ts), "module": "kernel_callback", "event_type": "process_terminate",
-            "process": {"pid": pid, "key": "%016x" % pid},
-            "raw": {"pid": pid, "exit_code": 0, "process_key": "%016x" % pid, "parent_pid": 1, "uid": 0, "comm": "sh"},
-            "source": "kernel", "kind": "ProcessExit", "event_version": 7, "seq": seq, "drop_count": 0, "trunc_count": 0}
-
-
-def alert(seq, n, severity="high", title="title", evidence=None):
-    raw = {"alert_id": "%032x" % n, "rule_id": "r%d" % (n % 2), "rule_title": title, "rule_language": "sigma",
-           "severity": severity, "severity_code": 4, "entity": "e", "event_time": stamp(T0 + n), "suppressed": 0,
-           "match_count": 1, "rules_serial": "1", "evidence": [] if evidence is None else evidence}
-    return {"ts": stamp(T0 + n), "module": "agent", "event_type": "alert", "raw": raw, "source": "agent",
-            "kind": "Alert", "event_version": 7, "seq": seq}
-
-
-class Town(House):
-    """A server with two endpoints, red-1 in group red and blue-1 in group blue, and people who see one of them."""
-
-    def __enter__(self):
-        super().__enter__()
-        self.red, self.blue = self.endpoint("red-1", "red"), self.endpoint("blue-1", "blue")
-        self.ann = make_user(self.admin, "ann", "analyst", ["red"])
-        self.vic = make_user(self.admin, "vic", "viewer", ["red"])
-        return self
-
-    def endpoint(self, name, group):
-        r = self.admin.post("/enrollment-tokens", {"uses": 1, "hours": 1, "group": group, "note": ""})
-        assert r.status == 201, r
-        p = Peer(self.server, self.lab.folder, name)
-        assert p.enroll(token=r.json["token"], hostname=name).status == 201
-        p.next = {}
-        return p
-
-    def send(self, peer, lines, stream="kernel.critical"):
-        """make(seq) for each line: seqs go on where the stream is."""
-        first = peer.next.get(stream, 1)
-        made = [make(first + i) for i, make in enumerate(lines)]
-        body = zstd(b"".join(json.dumps(l, separators=(",", ":")).encode() + b"\n" for l in made))
-        r = peer.post(first, len(made), body=body, stream=stream)
-        assert r.status == 202 and r.json["skipped"] == 0, r
-        peer.next[stream] = first + len(made)
-        return made
-
-    def alerts(self, count, who=None):
-        def there():
-            r = (who or self.admin).get("/alerts?limit=1000")
-            assert r.status == 200, r
-            return len(r.json["items"]) >= count and r.json["items"]
-        return lab.wait_for("%d alerts" % count, 30, there)
-
-
-def ok(r, status=200):
-    assert r.status == status, r
-    return r.json if r.body else None
-
-
-def pages(who, path, limit):
-    items, cursor = [], None
-    while True:
-        sign = "&" if "?" in path else "?"
-        page = ok(who.get("%s%slimit=%d%s" % (path, sign, limit, "&cursor=" + cursor if cursor else "")))
-        assert len(page["items"]) <= limit
-        items += page["items"]
-        cursor = page["next"]
-        if cursor is None:
-            return items
-        assert page["items"], "a page that has a next one is not empty"
-
-
-def encode(**query):
-    return urllib.parse.urlencode(query)
 
 
 def test_events_are_found_by_form_the_newest_first():
@@ -352,57 +249,6 @@ def test_losses_of_the_overview_are_what_rose_in_the_last_day():
         assert losses(t.admin) == 9 + 101 + 3 + 40 + 1097 * 10**12
         for path in ("/ledger", "/endpoints/%s/ledger" % t.blue.id, "/coverage-gaps", "/endpoints"):
             ok(t.admin.get(path))
-
-
-def test_a_process_has_ancestors_children_and_a_timeline():
-    with Town() as t:
-        made = [lambda s: create(s, 1, 0, "/sbin/init"), lambda s: create(s, 50, 1, "/usr/sbin/sshd"),
-                lambda s: create(s, 60, 50, "/bin/bash", "<b>")]
-        made += [lambda s, i=i: create(s, 100 + i, 60, "/bin/ls") for i in range(12)]
-        made += [lambda s, i=i: create(s, 1000 + i, 999 + i, "/bin/deep") for i in range(40)]
-        made += [lambda s, i=i: create(s, 2000 + i, 2000 + (i + 1) % 3, "/bin/circle") for i in range(3)]
-        made += [lambda s, i=i: ended(s, 100 + i) for i in range(12)] + [lambda s: ended(s, 60)]
-        t.send(t.red, made)
-        path = "/endpoints/%s/processes/%016x" % (t.red.id, 60)
-
-        def known():
-            r = t.vic.get(path)
-            return r.status == 200 and all(p["ended"] for p in [r.json["process"]] + r.json["children"]) and r.json
-        tree = lab.wait_for("the process", 30, known)
-        assert tree["process"]["image_path"] == "/bin/bash" and tree["process"]["command_line"] == "bash <b>"
-        assert [p["pid"] for p in tree["ancestors"]] == [50, 1]
-        assert [p["pid"] for p in tree["children"]] == list(range(100, 112)) and tree["more"] is False
-        got, cursor = [], ""
-        while cursor is not None:
-            page = ok(t.vic.get(path + "?limit=5" + ("&cursor=" + cursor if cursor else "")))
-            got += page["children"]
-            cursor = page["next"]
-            assert page["more"] is (cursor is not None)
-        assert got == tree["children"]
-        line = pages(t.vic, path + "/timeline", 1)
-        assert [e["event_type"] for e in line] == ["process_create", "process_terminate"]
-        assert t.vic.get("/endpoints/%s/processes/%016x" % (t.red.id, 999)).status == 404
-        assert t.vic.get("/endpoints/%s/processes/nope" % t.red.id).status == 404
-        assert t.vic.get("/endpoints/nope/processes/%016x" % 60).status == 404
-        # Detection forgets processes; the events do not.
-        t.server.stop()
-        import os
-        import sqlite3
-        db = sqlite3.connect(os.path.join(t.server.data, "state.db"))
-        db.execute("DELETE FROM process")
-        db.commit()
-        db.close()
-        t.server.start()
-        t.vic.client = type(t.vic.client)(t.server)
-        again = ok(t.vic.get(path))
-        for p in again["children"] + tree["children"] + [again["process"], tree["process"]]:
-            p.pop("ended")
-        assert again["children"] == tree["children"], (again, tree)
-        assert again["process"] == tree["process"], (again["process"], tree["process"])
-        assert [p["pid"] for p in again["ancestors"]] == [50, 1], again
-        ancestors = lambda pid: [p["pid"] for p in ok(t.vic.get("/endpoints/%s/processes/%016x" % (t.red.id, pid)))["ancestors"]]
-        assert ancestors(1039) == list(range(1038, 1006, -1)), "no more than 32"
-        assert ancestors(2000) == [2001, 2002], "a circle ends where it closes"
 
 
 def test_sql_has_limits_and_says_where_it_is_wrong():
