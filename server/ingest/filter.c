@@ -17,6 +17,8 @@
 #define NGRAM_VERSION 2u /* 1: without the envelope */
 #define NGRAM_HEADER 4u
 #define TOKENS_OF_LINE 8u /* new ones, roughly */
+#define TWINS_MAX 32u     /* texts of a line that are compared with each other */
+#define TWINS_EVERY 64u   /* lines of a type of which one is compared whole */
 #define WORD_MIN 3u
 #define SHORT_MAX 16u /* bytes of a key that the memory of known keys can hold */
 #define SHORT_SLOTS 256u
@@ -36,8 +38,11 @@ struct wedr_filter_builder {
     bool failed;
     uint64_t slots[256][WEDR_SCHEMA_WORDS]; /* by type code: keys that the block had */
     bool types[256];                        /* types that the block had */
-    uint8_t kind[256];                      /* enum byte_kind */
-    struct short_text known[SHORT_SLOTS];   /* key names that need no second look */
+    uint8_t twin[256]
+                [TWINS_MAX]; /* by type code and text: 1 + the text before it that was the same */
+    uint8_t lines[256];      /* of the type, as far as that matters */
+    uint8_t kind[256];       /* enum byte_kind */
+    struct short_text known[SHORT_SLOTS]; /* key names that need no second look */
     uint8_t ngram[WEDR_NGRAM_BYTES];
 };
 
@@ -230,6 +235,40 @@ void wedr_filter_add_value(struct wedr_filter_builder *b, const char *s, size_t 
     }
     add_words(b, l, len);
     add_ngrams(b, l, len);
+}
+
+static bool same_text(const struct wedr_lp_member *a, const struct wedr_lp_member *b)
+{
+    return a->s_len == b->s_len && wedr_schema_same(a->s, b->s, a->s_len);
+}
+
+static void find_twins(uint8_t twin[TWINS_MAX], const struct wedr_line_info *info, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        twin[i] = 0;
+        for (size_t k = 0; k < i && twin[i] == 0; k++) {
+            twin[i] = same_text(info->text[i], info->text[k]) ? (uint8_t)(k + 1) : 0;
+        }
+    }
+}
+
+/* Many values stand in process and in raw: one that is the same as that before it was the same as
+ * last time needs no hash. */
+void wedr_filter_add_texts(struct wedr_filter_builder *b, const struct wedr_line_info *info)
+{
+    uint8_t *twin = b->twin[info->code];
+    size_t compared = info->texts < TWINS_MAX ? info->texts : TWINS_MAX;
+    if (b->lines[info->code]++ % TWINS_EVERY == 0) {
+        find_twins(twin, info, compared);
+    }
+    for (size_t i = 0; i < info->texts; i++) {
+        const struct wedr_lp_member *m = info->text[i];
+        bool seen =
+            i < compared && twin[i] != 0 && twin[i] <= i && same_text(info->text[twin[i] - 1], m);
+        if (!seen) {
+            wedr_filter_add_value(b, m->s, m->s_len);
+        }
+    }
 }
 
 /* True when the block had this key; else it has now. False for a long one. The same keys come in

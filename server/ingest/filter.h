@@ -31,6 +31,8 @@ void wedr_filter_add_key(struct wedr_filter_builder *b, const char *s, size_t le
 /* The same for what every line of a type says: type, module and kind, and the keys of process and
  * raw that this line has. info->schema must not be NULL. */
 void wedr_filter_add_known(struct wedr_filter_builder *b, const struct wedr_line_info *info);
+/* wedr_filter_add_value of each of info->text, which must not be NULL. */
+void wedr_filter_add_texts(struct wedr_filter_builder *b, const struct wedr_line_info *info);
 /* "pid=4823": numbers that are searched for by field. */
 void wedr_filter_add_number(struct wedr_filter_builder *b, const char *field, uint64_t v);
 /* "parent=<value>": texts that are searched for by field, where the value alone stands in too many

@@ -52,9 +52,7 @@ static void add_to_filter(struct wedr_filter_builder *f,
         return;
     }
     wedr_filter_add_key(f, info->source->s, info->source->s_len);
-    for (size_t i = 0; i < info->texts; i++) {
-        wedr_filter_add_value(f, info->text[i]->s, info->text[i]->s_len);
-    }
+    wedr_filter_add_texts(f, info);
 }
 
 bool wedr_filter_life_type(uint8_t code)
