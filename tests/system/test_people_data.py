@@ -426,9 +426,10 @@ def test_a_slow_watcher_is_told_what_it_lost_and_holds_up_nobody():
         slow = Watch(t.admin, "/events/tail")
         time.sleep(0.5)
         sent = 0
-        for _ in range(5):
+        for _ in range(20):  # 28 MB: more than sockets and the stream hold
             t.send(t.red, [lambda s: create(s, 10 + s, 1)] * 2000)
             sent += 2000
+        time.sleep(1 * lab.SLOW)
         got = lost = 0
         while got + lost < sent:
             event, data = slow.next()

@@ -24,12 +24,28 @@ struct place {
     uint32_t n;
 };
 
+/* Statements of one day, made when they are first needed: making one costs more than asking. */
+enum kept {
+    KEPT_COUNTER,
+    KEPT_BEHIND,
+    KEPT_SINCE,
+    KEPT_PAGE,
+    KEPT_MOVED,
+    KEPT_TINY,
+    KEPT_BLK,
+    KEPT_COUNT
+};
+struct kept_day {
+    sqlite3_stmt *st[KEPT_COUNT];
+};
+
 struct wedr_events_reader {
     uint32_t magic;
     char data_dir[WEDR_EVENTS_PATH_MAX];
     struct wedr_sql sql;
     uint64_t listed_ms;
-    int64_t *seen; /* newest arrival of each day when it was last looked at */
+    int64_t *seen;         /* newest arrival of each day when it was last looked at */
+    struct kept_day *kept; /* of each day */
     /* The page that is being read: places of one day. */
     size_t day;
     struct place page[PAGE_MAX];
@@ -42,22 +58,48 @@ struct wedr_events_reader {
     bool listed;
     /* The block, and the lines of it that are given out: a merged one holds several batches. */
     struct wedr_block block;
+    struct wedr_line_parser *parser; /* while no block has it */
     uint32_t first, lines;
     int64_t t0, t1;
     uint32_t counts[256];
 };
 
-static int list_days(struct wedr_events_reader *r, struct wedr_errinfo *ei)
+static void shut_block(struct wedr_events_reader *r)
 {
+    if (r->block.parser) {
+        r->parser = r->block.parser;
+        r->block.parser = NULL;
+    }
     wedr_block_fini(&r->block);
+}
+
+static void shut_days(struct wedr_events_reader *r)
+{
+    shut_block(r);
+    for (size_t i = 0; r->kept && i < r->sql.day_count; i++) {
+        for (size_t k = 0; k < KEPT_COUNT; k++) {
+            (void)sqlite3_finalize(r->kept[i].st[k]);
+        }
+    }
     wedr_sql_close(&r->sql);
     wedr_free(r->seen);
+    wedr_free(r->kept);
     r->seen = NULL;
+    r->kept = NULL;
+}
+
+static int list_days(struct wedr_events_reader *r, struct wedr_errinfo *ei)
+{
+    shut_days(r);
     r->count = r->at = 0;
     int err = wedr_sql_open(r->data_dir, NO_LIMIT, &r->sql, ei);
     if (err == WEDR_OK) {
         r->seen = wedr_alloc(r->sql.day_count + 1, sizeof(*r->seen));
-        err = r->seen ? WEDR_OK : WEDR_E_NOMEM;
+        r->kept = wedr_alloc(r->sql.day_count + 1, sizeof(*r->kept));
+        err = r->seen && r->kept ? WEDR_OK : WEDR_E_NOMEM;
+    }
+    if (err != WEDR_OK) {
+        shut_days(r);
     }
     r->listed_ms = wedr_time_mono_ms();
     return err;
@@ -77,9 +119,8 @@ static int keep_listed(struct wedr_events_reader *r)
 static void reader_close(struct wedr_events_reader *r)
 {
     if (r) {
-        wedr_block_fini(&r->block);
-        wedr_sql_close(&r->sql);
-        wedr_free(r->seen);
+        shut_days(r);
+        wedr_line_parser_free(r->parser);
         wedr_free(r->ids);
         r->magic = 0;
         wedr_free(r);
@@ -106,26 +147,47 @@ reader_open(const char *data_dir, struct wedr_events_reader **ret, struct wedr_e
     return WEDR_OK;
 }
 
-/* First integer of a query with up to two numbers; *ret_found false without a row or with NULL. */
-static int
-ask_int(sqlite3 *db, const char *sql, int64_t a, int64_t b, bool *ret_found, int64_t *ret)
+/* A statement of day i, whose file is open. Reset it after use: it holds no snapshot then. */
+static int prepare(struct wedr_events_reader *r, size_t i, enum kept which, sqlite3_stmt **ret)
+{
+    static const char *const sql[KEPT_COUNT] = {
+        "SELECT value FROM meta WHERE key='arrival' AND ?1=?1",
+        "SELECT min(arrival) FROM batch WHERE arrival>?1",
+        "SELECT min(arrival) FROM batch WHERE received_at>=?1",
+        "SELECT arrival, block, seq0, received_at, n FROM batch WHERE arrival>=?1 ORDER BY arrival"
+        " LIMIT ?2",
+        "SELECT block FROM batch WHERE arrival=?1",
+        "SELECT " WEDR_BLOCK_COLUMNS " FROM tiny WHERE id=?1",
+        "SELECT " WEDR_BLOCK_COLUMNS " FROM blk WHERE id=?1"};
+    sqlite3_stmt **st = &r->kept[i].st[which];
+    int rc = *st ? SQLITE_OK
+                 : sqlite3_prepare_v3(r->sql.days[i].db, sql[which], -1, SQLITE_PREPARE_PERSISTENT,
+                                      st, NULL);
+    *ret = *st;
+    return rc;
+}
+
+/* First integer of a query with one number; *ret_found false without a row or with NULL. */
+static int ask_int(struct wedr_events_reader *r,
+                   size_t i,
+                   enum kept which,
+                   int64_t number,
+                   bool *ret_found,
+                   int64_t *ret)
 {
     sqlite3_stmt *st = NULL;
-    int rc = sqlite3_prepare_v2(db, sql, -1, &st, NULL);
+    int rc = prepare(r, i, which, &st);
     *ret_found = false;
     if (rc == SQLITE_OK) {
-        (void)sqlite3_bind_int64(st, 1, a);
-        if (sqlite3_bind_parameter_count(st) > 1) {
-            (void)sqlite3_bind_int64(st, 2, b);
-        }
+        (void)sqlite3_bind_int64(st, 1, number);
         rc = sqlite3_step(st);
     }
     if (rc == SQLITE_ROW && sqlite3_column_type(st, 0) != SQLITE_NULL) {
         *ret = sqlite3_column_int64(st, 0);
         *ret_found = true;
     }
-    (void)sqlite3_finalize(st);
-    return wedr_sqlite_error(db, rc);
+    (void)sqlite3_reset(st);
+    return wedr_sqlite_error(r->sql.days[i].db, rc);
 }
 
 /* The newest arrival of a day into seen. Only the newest days change, as long as the clock does not
@@ -137,11 +199,10 @@ static int look_at_counter(struct wedr_events_reader *r, size_t i)
     if (i + 2 < r->sql.day_count && r->seen[i] != 0) {
         return WEDR_OK;
     }
-    sqlite3 *db = wedr_sql_day_db(&r->sql, i);
-    if (!db) {
+    if (!wedr_sql_day_db(&r->sql, i)) {
         return r->sql.failed;
     }
-    int err = ask_int(db, "SELECT value FROM meta WHERE key='arrival'", 0, 0, &found, &newest);
+    int err = ask_int(r, i, KEPT_COUNTER, 0, &found, &newest);
     r->seen[i] = newest * WEDR_ARRIVAL_STEP;
     return err;
 }
@@ -155,8 +216,7 @@ first_behind(struct wedr_events_reader *r, size_t i, int64_t after, bool *found,
     if (err != WEDR_OK || r->seen[i] <= after) {
         return err;
     }
-    sqlite3 *db = wedr_sql_day_db(&r->sql, i);
-    return ask_int(db, "SELECT min(arrival) FROM batch WHERE arrival>?1", after, 0, found, ret);
+    return ask_int(r, i, KEPT_BEHIND, after, found, ret);
 }
 
 /* From first on as far as the numbers go on without a gap: what is missing may be in another day.
@@ -164,11 +224,7 @@ first_behind(struct wedr_events_reader *r, size_t i, int64_t after, bool *found,
 static int read_page(struct wedr_events_reader *r, sqlite3 *db, int64_t first)
 {
     sqlite3_stmt *st = NULL;
-    int rc = sqlite3_prepare_v2(
-        db,
-        "SELECT arrival, block, seq0, received_at, n FROM batch WHERE arrival>=?1 ORDER BY arrival"
-        " LIMIT ?2",
-        -1, &st, NULL);
+    int rc = prepare(r, r->day, KEPT_PAGE, &st);
     if (rc == SQLITE_OK) {
         (void)sqlite3_bind_int64(st, 1, first);
         (void)sqlite3_bind_int(st, 2, (int)PAGE_MAX);
@@ -187,7 +243,7 @@ static int read_page(struct wedr_events_reader *r, sqlite3 *db, int64_t first)
             (struct place){arrival, sqlite3_column_int64(st, 1), sqlite3_column_int64(st, 2),
                            sqlite3_column_int64(st, 3), (uint32_t)sqlite3_column_int64(st, 4)};
     }
-    (void)sqlite3_finalize(st);
+    (void)sqlite3_reset(st);
     return wedr_sqlite_error(db, rc);
 }
 
@@ -238,11 +294,8 @@ static int open_block(struct wedr_events_reader *r, sqlite3 *db, int64_t place, 
 {
     sqlite3_stmt *st = NULL;
     bool tiny = place < 0;
-    wedr_block_fini(&r->block);
-    int rc = sqlite3_prepare_v2(db,
-                                tiny ? "SELECT " WEDR_BLOCK_COLUMNS " FROM tiny WHERE id=?1"
-                                     : "SELECT " WEDR_BLOCK_COLUMNS " FROM blk WHERE id=?1",
-                                -1, &st, NULL);
+    shut_block(r);
+    int rc = prepare(r, r->day, tiny ? KEPT_TINY : KEPT_BLK, &st);
     if (rc == SQLITE_OK) {
         (void)sqlite3_bind_int64(st, 1, tiny ? -place : place);
         rc = sqlite3_step(st);
@@ -250,8 +303,11 @@ static int open_block(struct wedr_events_reader *r, sqlite3 *db, int64_t place, 
     *ret_found = rc == SQLITE_ROW;
     if (rc == SQLITE_ROW) {
         wedr_block_from_row(&r->block, &r->sql, db, st, tiny);
+        r->block.day = &r->sql.days[r->day];
+        r->block.parser = r->parser;
+        r->parser = NULL;
     }
-    (void)sqlite3_finalize(st);
+    (void)sqlite3_reset(st);
     return wedr_sqlite_error(db, rc);
 }
 
@@ -314,8 +370,7 @@ static int open_batch(struct wedr_events_reader *r, sqlite3 *db, struct place *p
     int64_t block = 0;
     int err = open_block(r, db, p->block, &found);
     if (err == WEDR_OK && !found) {
-        err =
-            ask_int(db, "SELECT block FROM batch WHERE arrival=?1", p->arrival, 0, &moved, &block);
+        err = ask_int(r, r->day, KEPT_MOVED, p->arrival, &moved, &block);
         if (err == WEDR_OK && moved && block != p->block) {
             p->block = block;
             err = open_block(r, db, block, &found);
@@ -402,9 +457,7 @@ reader_arrival_before(struct wedr_events_reader *r, int64_t received_us, int64_t
             break;
         }
         sqlite3 *db = wedr_sql_day_db(&r->sql, i);
-        err = db ? ask_int(db, "SELECT min(arrival) FROM batch WHERE received_at>=?1", received_us,
-                           0, &found, &v)
-                 : r->sql.failed;
+        err = db ? ask_int(r, i, KEPT_SINCE, received_us, &found, &v) : r->sql.failed;
         oldest = found && v - 1 < oldest ? v - 1 : oldest;
     }
     if (err == WEDR_OK) {

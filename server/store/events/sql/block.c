@@ -396,6 +396,10 @@ static bool from_column(struct wedr_block *b, enum wedr_column_id id, uint32_t r
 
 bool wedr_block_ts(struct wedr_block *b, uint32_t row, int64_t *ret)
 {
+    if (b->n == 1) {
+        *ret = b->t0;
+        return true;
+    }
     if (from_column(b, WEDR_COLUMN_TS, row, ret)) {
         return true;
     }
@@ -431,9 +435,27 @@ bool wedr_block_any_seq(struct wedr_block *b, uint32_t row, int64_t before, int6
     return b->failed == WEDR_OK;
 }
 
+/* A batch without columns whose only line was counted: most of those of an idle agent. */
+static bool only_code(const struct wedr_block *b, uint8_t *ret)
+{
+    if (!b->tiny || b->n != 1) {
+        return false;
+    }
+    for (unsigned i = 0; i < 256; i++) {
+        if (b->counts[i] == 1) {
+            *ret = (uint8_t)i;
+            return true;
+        }
+    }
+    return false;
+}
+
 bool wedr_block_code(struct wedr_block *b, uint32_t row, uint8_t *ret)
 {
     const uint8_t *types = NULL;
+    if (only_code(b, ret)) {
+        return true;
+    }
     if (wedr_block_need_columns(b) && wedr_columns_types(b->columns, &types) == WEDR_OK) {
         *ret = types[row];
         return true;
