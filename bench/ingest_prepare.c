@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * bench/ingest_prepare.c [ROUNDS] — what it costs to check a large batch and to make a block of it,
- * without network and disk: CPU of wedr_ingest_prepare for an event. `events` has the batches of
- * bench/server_ingest.py events, `mixed` those of bench_store_ingest. Prints one JSON object. Under
- * valgrind --tool=callgrind --toggle-collect=wedr_ingest_prepare the instructions do not depend on
- * what else the machine does. */
+ * bench/ingest_prepare.c [ROUNDS [events | mixed]] — what it costs to check a large batch and to
+ * make a block of it, without network and disk: CPU of wedr_ingest_prepare for an event. `events`
+ * has the batches of bench/server_ingest.py events, `mixed` those of bench_store_ingest. Prints one
+ * JSON object. Under valgrind --tool=callgrind --toggle-collect=wedr_ingest_prepare the
+ * instructions do not depend on what else the machine does. */
 #include "core/base/err.h"
 #include "core/util/alloc.h"
 #include "core/util/buf.h"
 #include "load_body.h"
 #include "store_lines.h"
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -90,21 +91,28 @@ static struct prepared_cost run_mixed(unsigned rounds)
 static void print_cost(const char *name, const struct prepared_cost *c)
 {
     double n = (double)c->events;
-    printf("\"%s\":{\"events\":%.0f,\"raw_bytes_per_event\":%.1f,\"ns_per_event\":%.0f}", name, n,
+    printf(",\"%s\":{\"events\":%.0f,\"raw_bytes_per_event\":%.1f,\"ns_per_event\":%.0f}", name, n,
            (double)c->raw / n, (double)c->clocks / (double)CLOCKS_PER_SEC * 1e9 / n);
 }
 
 int main(int argc, char **argv)
 {
     unsigned rounds = argc > 1 ? (unsigned)strtoul(argv[1], NULL, 10) : 20;
-    if (rounds == 0 || rounds > 100000) {
-        bench_die("usage", "bench_ingest_prepare [ROUNDS]");
+    const char *only = argc > 2 ? argv[2] : NULL;
+    bool events = only == NULL || strcmp(only, "events") == 0;
+    bool mixed = only == NULL || strcmp(only, "mixed") == 0;
+    if (rounds == 0 || rounds > 100000 || argc > 3 || !(events || mixed)) {
+        bench_die("usage", "bench_ingest_prepare [ROUNDS [events | mixed]]");
     }
-    struct prepared_cost events = run_events(rounds), mixed = run_mixed(rounds);
-    printf("{\"bench\":\"ingest_prepare\",");
-    print_cost("events", &events);
-    printf(",");
-    print_cost("mixed", &mixed);
+    printf("{\"bench\":\"ingest_prepare\"");
+    if (events) {
+        struct prepared_cost c = run_events(rounds);
+        print_cost("events", &c);
+    }
+    if (mixed) {
+        struct prepared_cost c = run_mixed(rounds);
+        print_cost("mixed", &c);
+    }
     printf("}\n");
     return 0;
 }
