@@ -34,7 +34,8 @@ struct wedr_line_reader {
     int64_t second_us;
     char *text; /* decoded texts of the line */
     size_t text_cap, text_len;
-    size_t count, texts;
+    struct wedr_lp_member *next; /* free one in m */
+    size_t texts;
     struct wedr_lp_member m[MEMBERS_MAX];
     const struct wedr_lp_member *value[MEMBERS_MAX]; /* texts in process and raw */
 };
@@ -91,17 +92,17 @@ void wedr_line_reader_free(struct wedr_line_reader *r)
     }
 }
 
-/* NULL when there are too many. All fields are set but those that the type of value does not have.
- */
-static struct wedr_lp_member *
-add_member(struct wedr_line_reader *r, const char *key, size_t key_len, uint8_t scope)
+/* A copy of `blank`, which has no value yet. NULL when there are too many. */
+static inline struct wedr_lp_member *
+add_member(struct wedr_line_reader *r, const struct wedr_lp_member *blank, uint32_t parent)
 {
-    if (r->count == MEMBERS_MAX) {
+    struct wedr_lp_member *m = r->next;
+    if (m == r->m + MEMBERS_MAX) {
         return NULL;
     }
-    struct wedr_lp_member *m = &r->m[r->count++];
-    *m = (struct wedr_lp_member){
-        .key = key, .key_len = (uint32_t)key_len, .parent = UINT32_MAX, .scope = scope};
+    *m = *blank;
+    m->parent = parent;
+    r->next = m + 1;
     return m;
 }
 
@@ -225,7 +226,8 @@ static const char *read_long_number(const char *p, struct wedr_lp_member *m)
 }
 
 /* Eight bytes at once: without a branch for each digit, which nobody can predict. */
-static inline const char *read_number(const char *p, struct wedr_lp_member *m)
+static inline __attribute__((always_inline)) const char *read_number(const char *p,
+                                                                     struct wedr_lp_member *m)
 {
     uint64_t t = wedr_le64(p) ^ UINT64_C(0x3030303030303030); /* a digit's byte is its value */
     uint64_t others = (t | (t + UINT64_C(0x7676767676767676))) & UINT64_C(0x8080808080808080);
@@ -267,17 +269,18 @@ static const char *read_list(struct wedr_line_reader *r, const char *p, struct w
     if (*p++ != '[') {
         return NULL;
     }
+    static const struct wedr_lp_member element = {.scope = WEDR_LP_NESTED};
+    uint32_t self = (uint32_t)(list - r->m);
     list->type = WEDR_LP_LIST;
     for (; *p != ']'; list->v++) {
         if (list->v != 0 && *p++ != ',') {
             return NULL;
         }
-        struct wedr_lp_member *m = *p == '"' ? add_member(r, NULL, 0, WEDR_LP_NESTED) : NULL;
+        struct wedr_lp_member *m = *p == '"' ? add_member(r, &element, self) : NULL;
         p = m == NULL ? NULL : read_value_text(r, p, m);
         if (p == NULL) {
             return NULL;
         }
-        m->parent = (uint32_t)(list - r->m);
     }
     return p + 1;
 }
@@ -345,13 +348,12 @@ static const char *read_object(struct reading *g, const char *p, struct wedr_lp_
         }
         at = s->index;
         uint64_t *word = &g->info->keys[at / 64u], bit = UINT64_C(1) << (at % 64u);
-        struct wedr_lp_member *m = add_member(r, wedr_schema_key(s), s->key_len, scope);
+        struct wedr_lp_member *m = add_member(r, &s->member, self);
         if ((*word & bit) != 0 || m == NULL) {
             return NULL;
         }
         *word |= bit;
         g->os &= s->os_mask;
-        m->parent = self;
         p = read_value(r, s, p + s->text_len, m);
         if (p == NULL) {
             return NULL;
@@ -419,8 +421,9 @@ static bool read_top(struct reading *g, const char *p, const char *end)
             return false;
         }
         at = (size_t)k;
-        struct wedr_lp_member *m =
-            add_member(r, wedr_env_keys[k].text + 1, wedr_env_keys[k].len, WEDR_LP_TOP);
+        struct wedr_lp_member key = {.key = wedr_env_keys[k].text + 1,
+                                     .key_len = wedr_env_keys[k].len};
+        struct wedr_lp_member *m = add_member(r, &key, UINT32_MAX);
         p = m == NULL ? NULL : read_env_value(g, k, p + wedr_env_keys[k].text_len, m);
         if (p == NULL) {
             return false;
@@ -522,14 +525,14 @@ bool wedr_line_reader_plain(struct wedr_line_reader *r,
     struct reading g = {.r = r, .info = ret_info, .os = WEDR_OSM_BOTH};
     memset(ret_info, 0, sizeof(*ret_info));
     remember_stream(r, stream);
-    r->count = 0;
+    r->next = r->m;
     r->texts = 0;
     r->text_len = 0;
     if (len > WEDR_LINE_MAX || s[len] != '\n' || !room_for_text(r, len + WEDR_LINE_PADDING) ||
         !read_top(&g, s, s + len) || !check_top(&g, ret_info)) {
         return false;
     }
-    *ret_line = (struct wedr_line){r->m, r->count};
+    *ret_line = (struct wedr_line){r->m, (size_t)(r->next - r->m)};
     return true;
 }
 

@@ -207,6 +207,9 @@ static void sort_slots(struct wedr_schema_type *t)
     for (uint32_t i = 0; i < t->slot_count; i++) {
         t->slot[i].index = (uint16_t)i;
         t->slot[i].text_len = (uint8_t)(t->slot[i].key_len + 3u);
+        t->slot[i].member = (struct wedr_lp_member){.key = wedr_schema_key(&t->slot[i]),
+                                                    .key_len = t->slot[i].key_len,
+                                                    .scope = t->slot[i].scope};
         uint32_t h = wedr_schema_key_hash(t->slot[i].scope, wedr_schema_key(&t->slot[i]),
                                           t->slot[i].key_len);
         while (t->hash[h % WEDR_SCHEMA_TABLE_SIZE] != 0) {

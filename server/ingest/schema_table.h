@@ -36,6 +36,7 @@ struct wedr_schema_slot {
     uint8_t column; /* enum wedr_line_column or WEDR_SCHEMA_NO_COLUMN */
     int64_t min;
     uint64_t max;
+    struct wedr_lp_member member; /* with this key and no value yet */
 };
 
 struct wedr_schema_type {
