@@ -95,7 +95,7 @@ static int begin(struct work *w)
     p->tiny = w->b->id.count < WEDR_BLOCK_LINES_MIN;
     p->bitmap_len = (w->b->id.count + 7u) / 8u;
     p->bitmap = wedr_alloc(p->bitmap_len, 1);
-    w->reader = wedr_line_reader_new(w->longest > WEDR_LINE_MAX ? WEDR_LINE_MAX : w->longest);
+    w->reader = wedr_line_reader_borrow(w->longest > WEDR_LINE_MAX ? WEDR_LINE_MAX : w->longest);
     w->columns = p->tiny ? NULL : wedr_columns_writer_new(w->b->id.first_seq);
     w->filter = p->tiny ? NULL : wedr_filter_builder_new(w->b->id.count);
     w->scratch = p->tiny ? NULL : wedr_alloc(w->longest + WEDR_LINE_PADDING, 1);
@@ -272,7 +272,7 @@ int wedr_ingest_prepare(const struct wedr_ingest_batch *b,
     rc = w.p == NULL ? WEDR_E_NOMEM : begin(&w);
     rc = rc == WEDR_OK ? do_lines(&w) : rc;
     rc = rc == WEDR_OK ? finish(&w) : rc;
-    wedr_line_reader_free(w.reader);
+    wedr_line_reader_return(w.reader);
     wedr_columns_writer_free(w.columns);
     wedr_filter_builder_free(w.filter);
     wedr_free(w.scratch);

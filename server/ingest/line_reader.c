@@ -8,11 +8,14 @@
 #include "ingest/bytes16.h"
 #include "ingest/schema_table.h"
 #include "wedr/wire/batch.h"
+#include <stdatomic.h>
 #include <string.h>
 
 #define MEMBERS_MAX 1024u /* a line with more is one for the general parser */
 #define SECOND_LEN 20u    /* of "2026-11-23T20:34:17." */
 #define TIME_LEN 27u
+#define KEPT 8u                    /* readers between batches */
+#define KEPT_TEXT_MAX (128u << 10) /* a reader that saw a longer line is not kept */
 
 /* Where the key after a slot was found last, of one type; the two entries behind the last slot are
  * the first key of process and of raw. A guess that every line checks: writers keep their order. */
@@ -65,6 +68,8 @@ static bool room_for_text(struct wedr_line_reader *r, size_t len)
     return true;
 }
 
+static _Atomic(struct wedr_line_reader *) kept[KEPT];
+
 struct wedr_line_reader *wedr_line_reader_new(size_t line_max)
 {
     struct wedr_schema_table *schema = wedr_schema_get();
@@ -90,6 +95,35 @@ void wedr_line_reader_free(struct wedr_line_reader *r)
         wedr_free(r->text);
         wedr_free(r);
     }
+}
+
+struct wedr_line_reader *wedr_line_reader_borrow(size_t line_max)
+{
+    struct wedr_line_reader *r = NULL;
+    for (size_t i = 0; r == NULL && i < KEPT; i++) {
+        r = atomic_exchange(&kept[i], NULL);
+    }
+    if (r == NULL) {
+        return wedr_line_reader_new(line_max);
+    }
+    r->line_max = line_max;
+    if (!room_for_text(r, line_max + WEDR_LINE_PADDING)) {
+        wedr_line_reader_free(r);
+        return NULL;
+    }
+    return r;
+}
+
+void wedr_line_reader_return(struct wedr_line_reader *r)
+{
+    bool keep = r != NULL && r->text_cap <= KEPT_TEXT_MAX;
+    for (size_t i = 0; keep && i < KEPT; i++) {
+        struct wedr_line_reader *none = NULL;
+        if (atomic_compare_exchange_strong(&kept[i], &none, r)) {
+            return;
+        }
+    }
+    wedr_line_reader_free(r);
 }
 
 /* A copy of `blank`, which has no value yet. NULL when there are too many. */

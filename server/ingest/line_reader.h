@@ -15,6 +15,11 @@ struct wedr_line_reader;
 WEDR_MUST_USE struct wedr_line_reader *wedr_line_reader_new(size_t line_max);
 /* NULL is allowed. */
 void wedr_line_reader_free(struct wedr_line_reader *r);
+/* The same from a few that are kept, with what they learned of the order of keys, and back; any
+ * thread. */
+WEDR_MUST_USE struct wedr_line_reader *wedr_line_reader_borrow(size_t line_max);
+/* NULL is allowed. */
+void wedr_line_reader_return(struct wedr_line_reader *r);
 /* The line [s, s + len) with a newline at s[len] and WEDR_LINE_PADDING bytes that can be read
  * behind it: results and errors are those of wedr_line_parse, and of wedr_line_check when that was
  * OK. ret_info is set in either case. Texts and members are borrowed until the next line; those

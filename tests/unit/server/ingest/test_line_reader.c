@@ -265,6 +265,29 @@ static void a_list_of_more_than_there_is_room_for_is_read_by_the_parser(void **s
     assert_int_equal(b->plain, 0);
 }
 
+static void a_reader_is_kept_unless_it_saw_a_long_line(void **state)
+{
+    (void)state;
+    struct wedr_line_reader *a = wedr_line_reader_borrow(100), *b = wedr_line_reader_borrow(100);
+    assert_true(a != NULL && b != NULL && a != b);
+    wedr_line_reader_return(a);
+    struct wedr_line_reader *again = wedr_line_reader_borrow(5000);
+    assert_ptr_equal(again, a);
+    wedr_line_reader_return(again);
+    struct wedr_line_reader *large = wedr_line_reader_borrow(1u << 20);
+    assert_ptr_equal(large, a);
+    wedr_line_reader_return(large);
+    wedr_line_reader_return(NULL);
+    struct wedr_line_reader *some[10];
+    for (size_t i = 0; i < 10; i++) {
+        some[i] = i == 0 ? b : wedr_line_reader_borrow(100);
+        assert_non_null(some[i]);
+    }
+    for (size_t i = 0; i < 10; i++) { /* two more than are kept */
+        wedr_line_reader_return(some[i]);
+    }
+}
+
 static void each_stream_takes_its_own(void **state)
 {
     static const char *const streams[] = {
@@ -292,6 +315,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(numbers_are_those_of_64_bits, start, stop),
         cmocka_unit_test_setup_teardown(a_list_of_more_than_there_is_room_for_is_read_by_the_parser,
                                         start, stop),
+        cmocka_unit_test(a_reader_is_kept_unless_it_saw_a_long_line),
         cmocka_unit_test_setup_teardown(each_stream_takes_its_own, start, stop),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
