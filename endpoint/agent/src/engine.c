@@ -165,20 +165,17 @@ int engine_append(struct wedr_engine *e,
 
 int engine_seal_due(struct wedr_engine *e, struct wedr_spool_stream *st, bool force)
 {
-    struct wedr_spool_stats stats;
     bool due = force || st->stale || (st->count == 0 && st->size > COUNTER_FRAMES_MAX);
     if (!due && st->count > 0 && wedr_time_mono_ms() - st->since_ms >= e->cfg.segment_age_ms) {
-        wedr_spool_stats(e->spool, &stats);
-        due = stats.waiting < BACKLOG_BATCHES;
+        due = wedr_spool_backlog(e->spool, st->name) < BACKLOG_BATCHES;
     }
     return due ? wedr_spool_seal(e->spool, st) : WEDR_OK;
 }
 
 static int seal_streams(struct wedr_engine *e, bool force)
 {
-    struct wedr_spool_stats stats;
-    wedr_spool_stats(e->spool, &stats);
-    int ret = engine_alert_seal(e, force, stats.waiting >= BACKLOG_BATCHES);
+    bool backlog = wedr_spool_backlog(e->spool, WEDR_STREAM_NAME_ALERT) >= BACKLOG_BATCHES;
+    int ret = engine_alert_seal(e, force, backlog);
     for (unsigned i = 0; i < WEDR_LANE_COUNT; i++) {
         int err = e->lane[i].st ? engine_seal_due(e, e->lane[i].st, force) : WEDR_OK;
         ret = ret == WEDR_OK ? err : ret;

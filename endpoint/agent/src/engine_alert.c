@@ -79,7 +79,7 @@ int engine_alert_seal(struct wedr_engine *e, bool force, bool backlog)
     if (!e->alert) {
         return WEDR_OK;
     }
-    /* With many batches waiting the server is not there: alerts then fill files like events do. */
+    /* With many of them waiting the server is not there: alerts then fill files like events do. */
     if (force || backlog) {
         return engine_seal_due(e, e->alert, force);
     }

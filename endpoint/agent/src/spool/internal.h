@@ -15,12 +15,15 @@ struct sealed {
     enum sealed_state state;
 };
 
+#define SPOOL_RANKS 4u
+
 struct wedr_spool {
     struct wedr_spool_cfg cfg;
     wedr_handle dir;
     struct wedr_spool_stream *streams; /* WEDR_SPOOL_STREAMS_MAX */
     struct sealed *sealed;             /* sealed_cap */
     size_t sealed_count, sealed_cap;
+    size_t of_rank[SPOOL_RANKS]; /* how many of them */
     uint64_t order_next;
     uint64_t sealed_bytes;
     uint64_t temp_next;
@@ -65,8 +68,7 @@ void spool_note_range(struct wedr_spool *s,
                       uint32_t reason);
 void spool_free_stream(struct wedr_spool_stream *st);
 struct wedr_spool_stream *spool_new_stream(struct wedr_spool *s);
-/* Which batches go first to the server and last when the cap is reached: 0 alerts, then the other
- * streams, then bulk. */
-#define SPOOL_RANKS 3u
+/* Which batches go first to the server and last when the cap is reached: 0 alerts, then what
+ * the agent says of itself (its losses), then the other streams, then bulk. */
 unsigned spool_rank(const char *stream);
 void spool_bound_aside(struct wedr_spool *s);

@@ -15,9 +15,10 @@ int spool_hook(struct wedr_spool *s, const char *step)
 
 unsigned spool_rank(const char *stream)
 {
-    return strcmp(stream, WEDR_STREAM_NAME_ALERT) == 0  ? 0
-           : strcmp(stream, WEDR_STREAM_NAME_BULK) == 0 ? SPOOL_RANKS - 1
-                                                        : 1;
+    return strcmp(stream, WEDR_STREAM_NAME_ALERT) == 0   ? 0
+           : strcmp(stream, WEDR_STREAM_NAME_AGENT) == 0 ? 1
+           : strcmp(stream, WEDR_STREAM_NAME_BULK) == 0  ? SPOOL_RANKS - 1
+                                                         : 2;
 }
 
 int wedr_spool_open(const struct wedr_spool_cfg *cfg,
@@ -137,6 +138,7 @@ int spool_add_sealed(struct wedr_spool *s, const struct wedr_batch_id *id, uint6
     }
     s->sealed[s->sealed_count++] = (struct sealed){
         .id = *id, .bytes = bytes, .order = s->order_next++, .state = SEALED_WAITING};
+    s->of_rank[spool_rank(id->stream)]++;
     s->sealed_bytes += bytes;
     s->stats.sealed++;
     return WEDR_OK;
@@ -144,6 +146,7 @@ int spool_add_sealed(struct wedr_spool *s, const struct wedr_batch_id *id, uint6
 
 static void drop_entry(struct wedr_spool *s, size_t index)
 {
+    s->of_rank[spool_rank(s->sealed[index].id.stream)]--;
     s->sealed_bytes -= s->sealed[index].bytes;
     s->sealed[index] = s->sealed[--s->sealed_count];
 }
@@ -405,6 +408,15 @@ uint64_t wedr_spool_waiting(const struct wedr_spool *s, uint64_t epoch, const ch
         n += st->in_use && !st->stale && st->epoch == epoch && strcmp(st->name, name) == 0
                  ? st->count
                  : 0;
+    }
+    return n;
+}
+
+size_t wedr_spool_backlog(const struct wedr_spool *s, const char *name)
+{
+    size_t n = 0;
+    for (unsigned rank = 0; rank <= spool_rank(name); rank++) {
+        n += s->of_rank[rank];
     }
     return n;
 }

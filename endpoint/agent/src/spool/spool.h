@@ -125,4 +125,6 @@ wedr_spool_refused(struct wedr_spool *s, const struct wedr_batch_id *id, uint32_
 
 /* Records of this stream that wait here, sealed or not. */
 uint64_t wedr_spool_waiting(const struct wedr_spool *s, uint64_t epoch, const char *name);
+/* Sealed batches that leave before a new one of a stream with this name: bulk holds up nobody. */
+size_t wedr_spool_backlog(const struct wedr_spool *s, const char *name);
 void wedr_spool_stats(const struct wedr_spool *s, struct wedr_spool_stats *ret);

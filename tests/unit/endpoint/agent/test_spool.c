@@ -315,6 +315,8 @@ static void over_the_cap_the_oldest_bulk_goes_first_and_is_counted(void **state)
     const char *dir = t_dir(0);
     struct t_server srv;
     struct wedr_engine_cfg cfg = t_cfg(dir);
+    struct wedr_batch_id id;
+    wedr_handle h;
     t_server_init(&srv);
     t_source_init(&src, EPOCH);
     struct wedr_engine *e = open_with_source(&cfg);
@@ -333,6 +335,11 @@ static void over_the_cap_the_oldest_bulk_goes_first_and_is_counted(void **state)
     wedr_engine_stats(e, &stats);
     assert_true(stats.evicted >= 50 && stats.evicted % 50 == 0);
     assert_true(stats.spool_bytes <= e->spool->cfg.bytes_max + 4096);
+    assert_int_equal(wedr_engine_seal(e), WEDR_OK);
+    assert_int_equal(wedr_engine_next_batch(e, &id, &h), WEDR_OK);
+    assert_string_equal(id.stream, "agent"); /* what was lost is told before more is sent */
+    wedr_fs_close(h);
+    assert_int_equal(wedr_engine_outcome(e, &id, WEDR_BATCH_RETRY), WEDR_OK);
     ship_all(&srv, e);
     wedr_time_sleep_ms(WEDR_LOSSES_REPEAT_MS + 50); /* a loss that grows is told once a second */
     ship_all(&srv, e);
