@@ -8,6 +8,9 @@
 #include <string.h>
 
 #define QUEUE_MAX 1024u
+/* One request of each of so many agents: a fleet that speaks at once waits a moment, and refusing
+ * costs half of what answering does. Bodies have a bound of their own, ingest.inflight_bytes. */
+#define AGENT_QUEUE_MAX 16384u
 #define PASSWORD_QUEUE_MAX 64u /* behind it nobody would wait for an answer */
 #define WORKERS_MAX 64u
 #define COMMIT_MAX 256u
@@ -327,8 +330,8 @@ int wedr_stages_new(const struct wedr_stages_cfg *cfg, struct wedr_stages **ret)
         const char *name;
         unsigned threads, max;
     } lanes[] = {
-        {WEDR_RUN_CONTROL, "control", 1, QUEUE_MAX},
-        {WEDR_RUN_INGEST, "ingest", cfg->workers, QUEUE_MAX},
+        {WEDR_RUN_CONTROL, "control", 1, AGENT_QUEUE_MAX},
+        {WEDR_RUN_INGEST, "ingest", cfg->workers, AGENT_QUEUE_MAX},
         {WEDR_RUN_QUERY, "query", cfg->queries, QUEUE_MAX},
         {WEDR_RUN_PASSWORD, "password", WEDR_STAGES_PASSWORDS, PASSWORD_QUEUE_MAX},
     };
