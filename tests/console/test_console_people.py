@@ -29,6 +29,10 @@ def test_the_first_endpoint_is_enrolled_from_the_welcome():
             done = subprocess.run(["bash", "-c", run], capture_output=True, text=True, check=False)
             assert done.returncode == 0, (run, done.stdout, done.stderr)
             p.page.get_by_text("Waiting for the first event").wait_for()
+            # There is an endpoint now: the overview is asked for again now and then, and the welcome stays to its end.
+            with p.page.expect_response("**/overview", timeout=40000 * lab.SLOW):
+                pass
+            p.heading("Welcome")
             agent = l.agent()
             peer = w.Peer(s, l.folder, "second")
             # The events of this very endpoint: those of its agent when the sensor runs here, else the wait stays.

@@ -7,12 +7,13 @@ import { call, get } from '../api/client';
 import { Command, ErrorBox, Panel, StatusTag, Time } from './basics';
 import { RawCell } from './raw';
 
-export function EnrolFirst() {
+export function EnrolFirst({ begun, done }: { begun: () => void; done: () => void }) {
   const make = useMutation({
     mutationFn: async () =>
       (await call('POST', '/enrollment-tokens', {
         body: { uses: 1, hours: 1, group: 'default', note: 'first endpoint' },
       })).data,
+    onSuccess: begun,
   });
   const endpoints = useQuery({
     queryKey: ['endpoints', 'first'],
@@ -72,8 +73,9 @@ export function EnrolFirst() {
                     <RawCell value={event.event_type} />
                   </span>
                 </span>
-                <span>
+                <span className="filters">
                   <Link to={`/endpoints/${first.id}`}>Open the endpoint</Link>
+                  <button type="button" className="plain link" onClick={done}>Go to the overview</button>
                 </span>
               </div>
             )}

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { useQuery } from '@tanstack/react-query';
-import { Suspense, lazy } from 'react';
+import { Suspense, lazy, useState } from 'react';
 import { Link } from 'react-router-dom';
 import { get } from '../api/client';
 import { useMay } from '../api/session';
@@ -83,6 +83,8 @@ function Newest() {
 
 export default function OverviewView() {
   const admin = useMay('admin');
+  // Who enrols the first endpoint sees it through, though there is an endpoint by then.
+  const [enrolling, setEnrolling] = useState(false);
   const { data, error, isPending, refetch } = useQuery({
     queryKey: ['overview'],
     queryFn: ({ signal }) => get('/overview', { signal }),
@@ -96,11 +98,11 @@ export default function OverviewView() {
     );
   }
   const { endpoints, store } = data;
-  if (endpoints.total === 0) {
+  if (endpoints.total === 0 || enrolling) {
     return (
       <Page name="Overview" title="Welcome">
         {admin ? (
-          <EnrolFirst />
+          <EnrolFirst begun={() => setEnrolling(true)} done={() => setEnrolling(false)} />
         ) : (
           <Panel>
             <Empty title="No endpoints are enrolled, or none in your groups">

@@ -15,7 +15,7 @@
 
 #define WEDR_HASHER_QUEUE 64u
 #define WEDR_HASHER_SLICE (64u << 10) /* bytes of one turn */
-#define WEDR_HASHER_TICK_MS 20u        /* a file is left alone for so long after a change */
+#define WEDR_HASHER_TICK_MS 20u       /* a file is left alone for so long after a change */
 
 struct wedr_hasher_cfg {
     uint64_t bytes_per_second, file_bytes_max;
