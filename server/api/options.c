@@ -110,7 +110,7 @@ const struct wedr_cfg_option wedr_server_options[] = {
         commit_batches,
         1,
         256,
-        "64",
+        "256",
         "batches of one durable commit"),
     OPT("ingest.commit_bytes",
         U64,

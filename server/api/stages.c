@@ -45,7 +45,8 @@ struct wedr_stages {
     struct wedr_cond *filled, *drained;
     struct ready ring[COMMIT_MAX];
     unsigned head, count;
-    unsigned checking; /* workers with a batch in hand: company for a commit may come */
+    uint64_t bytes;    /* of the bodies in it */
+    unsigned checking; /* batches on their way to the ring: company for a commit may come */
     bool stop;
 };
 
@@ -133,10 +134,25 @@ static unsigned enter(struct queue *q)
     return thread;
 }
 
+/* The committer is woken for what ends its waiting and nothing else. */
+static void count_checking(struct wedr_stages *p, bool more)
+{
+    wedr_mutex_lock(p->lock);
+    p->checking = more ? p->checking + 1 : p->checking - 1;
+    if (p->checking == 0 && p->count) {
+        wedr_cond_signal(p->filled);
+    }
+    wedr_mutex_unlock(p->lock);
+}
+
 bool wedr_stages_submit(struct wedr_stages *p, struct wedr_request *rq)
 {
+    bool ingest = rq->route->lane == WEDR_RUN_INGEST;
     struct queue *q = &p->lanes[rq->route->lane];
     rq->next = NULL;
+    if (ingest) {
+        count_checking(p, true); /* a worker may be done with it before we return */
+    }
     wedr_mutex_lock(q->lock);
     bool room =
         q->count < q->max && !q->stop && !(q->share && waiting_of(q, person_of(rq)) >= q->max / 4);
@@ -152,17 +168,10 @@ bool wedr_stages_submit(struct wedr_stages *p, struct wedr_request *rq)
         wedr_cond_signal(q->filled);
     }
     wedr_mutex_unlock(q->lock);
-    return room;
-}
-
-static void count_checking(struct wedr_stages *p, bool more)
-{
-    wedr_mutex_lock(p->lock);
-    p->checking = more ? p->checking + 1 : p->checking - 1;
-    if (!more) {
-        wedr_cond_signal(p->filled);
+    if (ingest && !room) {
+        count_checking(p, false);
     }
-    wedr_mutex_unlock(p->lock);
+    return room;
 }
 
 static void lane_loop(void *arg)
@@ -187,12 +196,16 @@ static void ingest_loop(void *arg)
     unsigned thread = enter(q);
     for (struct wedr_request *rq; (rq = queue_pop(q, thread)) != NULL;) {
         atomic_fetch_sub(&p->cfg.metrics->queue_jobs, 1);
-        count_checking(p, true);
         /* When it was passed on to the committer, rq may be gone when run returns: the route's run
          * finishes it. */
         rq->route->run(p->cfg.arg, rq);
         count_checking(p, false);
     }
+}
+
+static bool is_enough(const struct wedr_stages *p)
+{
+    return p->count >= p->cfg.commit_batches || p->bytes >= p->cfg.commit_bytes;
 }
 
 void wedr_stages_commit(struct wedr_stages *p,
@@ -209,21 +222,17 @@ void wedr_stages_commit(struct wedr_stages *p,
     r->prepared = prepared;
     r->done = done;
     p->count++;
-    wedr_cond_signal(p->filled);
+    p->bytes += rq->body_len;
+    if (p->count == 1 || is_enough(p)) { /* the first one begins the waiting */
+        wedr_cond_signal(p->filled);
+    }
     wedr_mutex_unlock(p->lock);
 }
 
 /* With the lock held: enough for a commit, or no company to wait for. */
 static bool group_is_whole(const struct wedr_stages *p, uint64_t since_ns)
 {
-    uint64_t bytes = 0;
-    if (p->count >= p->cfg.commit_batches || p->checking == 0 || p->stop) {
-        return true;
-    }
-    for (unsigned i = 0; i < p->count; i++) {
-        bytes += p->ring[(p->head + i) % COMMIT_MAX].rq->body_len;
-    }
-    return bytes >= p->cfg.commit_bytes ||
+    return is_enough(p) || p->checking == 0 || p->stop ||
            wedr_time_mono_ns() - since_ns >= p->cfg.commit_wait_us * 1000;
 }
 
@@ -247,6 +256,7 @@ static unsigned take_group(struct wedr_stages *p, struct ready *ret, bool *ret_s
         p->head = (p->head + 1) % COMMIT_MAX;
         p->count--;
     }
+    p->bytes -= bytes;
     *ret_stop = p->stop && p->count == 0 && n == 0;
     wedr_cond_broadcast(p->drained);
     wedr_mutex_unlock(p->lock);

@@ -12,6 +12,7 @@
 
 #define IDLE_MS 1000u
 #define RETRY_MS 1000u
+#define GATHER_MS 50u /* between looks: each reads the index's pages, for one batch or many */
 #define APPLY_MS 200u /* processes alone can wait; alerts are stored at once */
 #define STEP_BLOCKS_MAX 256u
 #define STEP_MS_MAX 200u   /* what is found is visible soon, however much there is to read */
@@ -37,7 +38,7 @@ struct wedr_detect {
     uint8_t role[256];
     int64_t read;   /* arrival of the last block that was read whole */
     int64_t stored; /* cursor in the store */
-    uint64_t rules_looked_ms, applied_ms;
+    uint64_t rules_looked_ms, applied_ms, looked_ms;
     bool rules_failed;
 };
 
@@ -62,6 +63,10 @@ static void wait_for_news(struct wedr_detect *d, uint32_t ms)
     wedr_mutex_lock(d->lock);
     if (!d->woken && !d->stop) {
         (void)wedr_cond_wait(d->wake, d->lock, ms);
+    }
+    for (uint64_t ms_ago;
+         d->woken && !d->stop && (ms_ago = wedr_time_mono_ms() - d->looked_ms) < GATHER_MS;) {
+        (void)wedr_cond_wait(d->wake, d->lock, (uint32_t)(GATHER_MS - ms_ago));
     }
     d->woken = false;
     wedr_mutex_unlock(d->lock);
@@ -340,6 +345,7 @@ static void run(void *arg)
         if (err != WEDR_OK) {
             wedr_log(ERROR, "detect.windows_not_rebuilt", WEDR_ERR(err));
         }
+        d->looked_ms = wedr_time_mono_ms();
         err = read_some(d, &more);
         if (err == WEDR_E_CLOSED) {
             return;
@@ -422,8 +428,10 @@ int wedr_detect_start(const struct wedr_detect_cfg *cfg,
 void wedr_detect_wake(struct wedr_detect *d)
 {
     wedr_mutex_lock(d->lock);
-    d->woken = true;
-    wedr_cond_signal(d->wake);
+    if (!d->woken) {
+        d->woken = true;
+        wedr_cond_signal(d->wake);
+    }
     wedr_mutex_unlock(d->lock);
 }
 

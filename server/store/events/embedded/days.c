@@ -19,6 +19,7 @@ day_path(const struct wedr_events *s, int32_t day, const char *suffix, char *ret
 static void handle_close(struct wedr_day_handle *d)
 {
     sqlite3_finalize(d->find);
+    wedr_statements_fini(&d->kept);
     sqlite3_close(d->db);
     memset(d, 0, sizeof(*d));
 }
@@ -173,7 +174,8 @@ int wedr_embedded_day(struct wedr_events *s,
         return rc == WEDR_E_BUG ? WEDR_E_CORRUPT : rc;
     }
     struct wedr_day_handle *d = free_place(s);
-    *d = (struct wedr_day_handle){.day = day, .db = db, .used = ++s->use_clock, .find = find};
+    *d = (struct wedr_day_handle){
+        .day = day, .db = db, .used = ++s->use_clock, .find = find, .kept = {.db = db}};
     sqlite3_wal_hook(db, note_log_length, d);
     *ret = d;
     return WEDR_OK;

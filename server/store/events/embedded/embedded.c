@@ -229,7 +229,6 @@ static int note_range(struct wedr_events *s, const struct wedr_prepared *p, int3
  * opened others; the day's own stays open, for it is in a transaction. */
 static int commit_one(struct wedr_events *s,
                       int32_t day,
-                      struct wedr_statements *kept,
                       const struct wedr_prepared *p,
                       int64_t *arrival,
                       enum wedr_commit_outcome *outcome,
@@ -244,16 +243,8 @@ static int commit_one(struct wedr_events *s,
     if (*outcome == WEDR_COMMIT_CONFLICT) {
         return wedr_tamper_insert(d->db, p);
     }
-    rc = wedr_blocks_insert(kept, p, ++*arrival);
+    rc = wedr_blocks_insert(&d->kept, p, ++*arrival);
     return rc == WEDR_OK ? note_range(s, p, day) : rc;
-}
-
-static int write_arrival(sqlite3 *db, int64_t arrival)
-{
-    char sql[96];
-    (void)snprintf(sql, sizeof(sql), "UPDATE meta SET value=%lld WHERE key='arrival'",
-                   (long long)arrival);
-    return wedr_sqlite_exec(db, sql);
 }
 
 static void count_outcomes(struct wedr_events *s,
@@ -330,15 +321,16 @@ static int run_group(struct wedr_events *s,
         return rc;
     }
     sqlite3 *db = d->db;
-    struct wedr_statements kept = {.db = db};
-    rc = wedr_sqlite_exec(db, "BEGIN IMMEDIATE");
+    rc = wedr_statements_run(&d->kept, "BEGIN IMMEDIATE", "");
     rc = rc == WEDR_OK ? wedr_sqlite_exec(s->mem, "BEGIN") : rc;
     for (size_t i = 0; rc == WEDR_OK && i < count; i++) {
-        rc = commit_one(s, day, &kept, c[i].p, &arrival, &outcomes[i], ei);
+        rc = commit_one(s, day, c[i].p, &arrival, &outcomes[i], ei);
     }
-    wedr_statements_fini(&kept);
-    rc = rc == WEDR_OK && arrival != s->arrival ? write_arrival(db, arrival) : rc;
-    rc = rc == WEDR_OK ? wedr_sqlite_exec(db, "COMMIT") : rc;
+    if (rc == WEDR_OK && arrival != s->arrival) {
+        rc = wedr_statements_run(&d->kept, "UPDATE meta SET value=? WHERE key='arrival'", "i",
+                                 arrival);
+    }
+    rc = rc == WEDR_OK ? wedr_statements_run(&d->kept, "COMMIT", "") : rc;
     rc = rc == WEDR_OK ? wedr_sqlite_exec(s->mem, "COMMIT") : rc;
     if (rc != WEDR_OK) {
         wedr_fail(ei, rc, "commit: %s", sqlite3_errmsg(db));

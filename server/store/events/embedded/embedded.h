@@ -21,12 +21,22 @@
 
 struct wedr_keep; /* keep.h: the thread that looks after the files */
 
+/* Statements of db, each prepared when it is first run and kept. Begins with db alone set, ends
+ * before db is closed. */
+#define WEDR_STATEMENTS_MAX 16u
+struct wedr_statements {
+    sqlite3 *db;
+    const char *sql[WEDR_STATEMENTS_MAX];
+    sqlite3_stmt *st[WEDR_STATEMENTS_MAX];
+};
+
 struct wedr_day_handle {
     int32_t day;
     sqlite3 *db; /* NULL: free place */
     uint64_t used;
-    sqlite3_stmt *find; /* newest batch that begins at or before a seq */
-    int log_frames;     /* length of the write-ahead log after the last commit */
+    sqlite3_stmt *find;          /* newest batch that begins at or before a seq */
+    struct wedr_statements kept; /* of commits into it */
+    int log_frames;              /* length of the write-ahead log after the last commit */
 };
 
 /* The committing thread has all of it during a commit (lock); the housekeeping thread has the
@@ -87,16 +97,12 @@ wedr_sqlite_copy(sqlite3 *from, const char *select, sqlite3 *to, const char *ins
  * line for a fact. */
 #define WEDR_ARRIVAL_STEP 65536
 WEDR_MUST_USE int wedr_block_insert(sqlite3 *db, const struct wedr_prepared *p, int64_t number);
-/* The statements of many such inserts into db, each prepared when it is first needed. Begins with
- * db alone set; does not outlive the transaction. */
-#define WEDR_STATEMENTS_MAX 12u
-struct wedr_statements {
-    sqlite3 *db;
-    const char *sql[WEDR_STATEMENTS_MAX];
-    sqlite3_stmt *st[WEDR_STATEMENTS_MAX];
-};
 WEDR_MUST_USE int
 wedr_blocks_insert(struct wedr_statements *s, const struct wedr_prepared *p, int64_t number);
+/* As wedr_sqlite_run. sql: the same pointer each time, a literal of static life. Values are not
+ * looked at after the return. */
+WEDR_MUST_USE int
+wedr_statements_run(struct wedr_statements *s, const char *sql, const char *fmt, ...);
 void wedr_statements_fini(struct wedr_statements *s);
 /* Writes down which seqs the batches of a day hold, for a loss record that names them after the day
  * is dropped. Inside the caller's transaction. */

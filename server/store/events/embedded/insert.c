@@ -51,8 +51,7 @@ void wedr_statements_fini(struct wedr_statements *s)
     }
 }
 
-/* wedr_sqlite_run with a statement that is kept. sql: the same pointer each time, a literal. */
-static int run_kept(struct wedr_statements *s, const char *sql, const char *fmt, ...)
+int wedr_statements_run(struct wedr_statements *s, const char *sql, const char *fmt, ...)
 {
     size_t i = 0;
     int rc = SQLITE_OK;
@@ -94,7 +93,7 @@ static int insert_tiny(struct wedr_statements *s, const struct wedr_prepared *p,
 {
     uint8_t mem[WEDR_COUNTS_MAX];
     const struct wedr_batch_id *id = &p->id;
-    int rc = run_kept(
+    int rc = wedr_statements_run(
         s,
         "INSERT OR REPLACE INTO tiny(agent, hostname, epoch, boot_id, stream, seq0, seq1, "
         "n, rejected, t0, t1,"
@@ -113,7 +112,7 @@ static int insert_blk(struct wedr_statements *s, const struct wedr_prepared *p, 
 {
     uint8_t mem[WEDR_COUNTS_MAX];
     const struct wedr_batch_id *id = &p->id;
-    int rc = run_kept(
+    int rc = wedr_statements_run(
         s,
         "INSERT OR REPLACE INTO blk(agent, hostname, epoch, boot_id, stream, seq0, seq1, n, "
         "rejected, t0, t1,"
@@ -133,7 +132,7 @@ static int insert_blk(struct wedr_statements *s, const struct wedr_prepared *p, 
                                               {p->bloom.p, p->bloom.len},
                                               {p->ngram.p, p->ngram.len}};
     for (int i = 0; rc == WEDR_OK && i < 4; i++) {
-        rc = run_kept(s, parts[i], "ib", block, blobs[i]);
+        rc = wedr_statements_run(s, parts[i], "ib", block, blobs[i]);
     }
     *ret_block = block;
     return rc;
@@ -152,10 +151,11 @@ static int insert_loss(struct wedr_statements *s,
                               (unsigned long long)f->range[i].first,
                               (unsigned long long)f->range[i].last);
     }
-    return run_kept(s, "INSERT OR REPLACE INTO loss VALUES(?,?,?,?,?,?,?,?,?,?,?)", "titiiitiiii",
-                    p->agent_id, (int64_t)f->epoch, f->stream, (int64_t)f->reason, (int64_t)f->lost,
-                    f->has_produced ? (int64_t)f->produced : (int64_t)0, text, f->ts_us, arrival,
-                    (int64_t)p->id.epoch, (int64_t)f->seq);
+    return wedr_statements_run(s, "INSERT OR REPLACE INTO loss VALUES(?,?,?,?,?,?,?,?,?,?,?)",
+                               "titiiitiiii", p->agent_id, (int64_t)f->epoch, f->stream,
+                               (int64_t)f->reason, (int64_t)f->lost,
+                               f->has_produced ? (int64_t)f->produced : (int64_t)0, text, f->ts_us,
+                               arrival, (int64_t)p->id.epoch, (int64_t)f->seq);
 }
 
 static int insert_fact(struct wedr_statements *s,
@@ -168,18 +168,19 @@ static int insert_fact(struct wedr_statements *s,
     case WEDR_EV_TELEMETRY_LOSS:
         return insert_loss(s, p, f, arrival);
     case WEDR_EV_EPOCH_START:
-        return run_kept(s, "INSERT OR REPLACE INTO epoch_start VALUES(?,?,?,?,?,?,?,?,?)",
-                        "titbiiiii", p->agent_id, epoch, f->stream,
-                        (struct wedr_sqlite_blob){f->boot_id, sizeof(f->boot_id)},
-                        (int64_t)f->adopted, f->ts_us, arrival, src_epoch, src_seq);
+        return wedr_statements_run(s,
+                                   "INSERT OR REPLACE INTO epoch_start VALUES(?,?,?,?,?,?,?,?,?)",
+                                   "titbiiiii", p->agent_id, epoch, f->stream,
+                                   (struct wedr_sqlite_blob){f->boot_id, sizeof(f->boot_id)},
+                                   (int64_t)f->adopted, f->ts_us, arrival, src_epoch, src_seq);
     case WEDR_EV_EPOCH_END:
-        return run_kept(s, "INSERT OR REPLACE INTO epoch_end VALUES(?,?,?,?,?,?,?,?)", "titiiiii",
-                        p->agent_id, epoch, f->stream, (int64_t)f->produced, f->ts_us, arrival,
-                        src_epoch, src_seq);
+        return wedr_statements_run(s, "INSERT OR REPLACE INTO epoch_end VALUES(?,?,?,?,?,?,?,?)",
+                                   "titiiiii", p->agent_id, epoch, f->stream, (int64_t)f->produced,
+                                   f->ts_us, arrival, src_epoch, src_seq);
     default:
-        return run_kept(s, "INSERT OR REPLACE INTO gap VALUES(?,?,?,?,?,?,?,?)", "tttiiiii",
-                        p->agent_id, p->hostname, f->stream, f->from_us, f->to_us,
-                        (int64_t)f->reason, src_epoch, src_seq);
+        return wedr_statements_run(s, "INSERT OR REPLACE INTO gap VALUES(?,?,?,?,?,?,?,?)",
+                                   "tttiiiii", p->agent_id, p->hostname, f->stream, f->from_us,
+                                   f->to_us, (int64_t)f->reason, src_epoch, src_seq);
     }
 }
 
@@ -191,21 +192,22 @@ int wedr_blocks_insert(struct wedr_statements *s, const struct wedr_prepared *p,
     int64_t block = 0;
     int rc = p->tiny ? insert_tiny(s, p, &block) : insert_blk(s, p, &block);
     if (rc == WEDR_OK) {
-        rc = run_kept(s,
-                      "INSERT OR REPLACE INTO batch(agent, epoch, stream, seq0, seq1, sha256, n, "
-                      "rejected, bitmap, produced,"
-                      " lost_ring, boot_id, received_at, block, hostname, t_last, arrival)"
-                      " VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
-                      "titiibiibiibiitii", p->agent_id, (int64_t)id->epoch, id->stream,
-                      (int64_t)id->first_seq, (int64_t)id->last_seq,
-                      (struct wedr_sqlite_blob){id->sha256, sizeof(id->sha256)}, (int64_t)id->count,
-                      (int64_t)p->rejected, (struct wedr_sqlite_blob){p->bitmap, p->bitmap_len},
-                      (int64_t)id->produced, (int64_t)id->lost,
-                      (struct wedr_sqlite_blob){id->boot_id, sizeof(id->boot_id)}, p->received_us,
-                      block, p->hostname, p->t_last, arrival);
+        rc = wedr_statements_run(
+            s,
+            "INSERT OR REPLACE INTO batch(agent, epoch, stream, seq0, seq1, sha256, n, "
+            "rejected, bitmap, produced,"
+            " lost_ring, boot_id, received_at, block, hostname, t_last, arrival)"
+            " VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+            "titiibiibiibiitii", p->agent_id, (int64_t)id->epoch, id->stream,
+            (int64_t)id->first_seq, (int64_t)id->last_seq,
+            (struct wedr_sqlite_blob){id->sha256, sizeof(id->sha256)}, (int64_t)id->count,
+            (int64_t)p->rejected, (struct wedr_sqlite_blob){p->bitmap, p->bitmap_len},
+            (int64_t)id->produced, (int64_t)id->lost,
+            (struct wedr_sqlite_blob){id->boot_id, sizeof(id->boot_id)}, p->received_us, block,
+            p->hostname, p->t_last, arrival);
     }
     if (rc == WEDR_OK) {
-        rc = run_kept(
+        rc = wedr_statements_run(
             s,
             "INSERT INTO stream VALUES(?,?,?,?,?,?,?) ON CONFLICT(agent, epoch, stream) DO UPDATE "
             "SET"
