@@ -396,7 +396,7 @@ def test_new_events_are_told_to_those_who_may_see_them():
 
 
 def test_a_stream_ends_and_who_comes_back_is_told_that_something_may_be_missing():
-    with Town(people={"stream_life_ms": 1500}) as t:
+    with Town(people={"stream_life_ms": int(3000 * lab.SLOW)}) as t:
         for path in ("/events/tail", "/alerts/stream"):
             w = Watch(t.vic, path)
             greeting = w.r.read()  # until the server ends it, and properly: the last chunk is there
