@@ -61,6 +61,11 @@ struct wedr_events {
     uint64_t idle_ticks;
     bool dirty; /* written since the last full checkpoint */
     struct wedr_events_stats stats;
+    /* retain.c's alone: room of days that were deleted, which readers may have open yet. */
+    struct {
+        uint64_t bytes, free_before; /* the disk had free_before when the first of them went */
+        int64_t at_us;               /* of the last one */
+    } owed;
 };
 
 extern const struct wedr_events_read_ops wedr_events_read_embedded; /* reader.c */

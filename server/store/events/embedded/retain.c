@@ -8,6 +8,7 @@
 #include <string.h>
 
 #define DAYS_MAX 32768u
+#define OWED_US INT64_C(120000000)
 
 struct file {
     int32_t day;
@@ -81,7 +82,22 @@ is_due(const struct wedr_events_settings *set, int32_t day, const struct room *r
             age > (int64_t)set->retention_floor_days);
 }
 
-static void drop(struct wedr_events *s, const struct file *f)
+/* A reader that has a deleted file open keeps its room from the disk until it lists the days again
+ * or its question ends. Until then, or for OWED_US, the room counts as free: else each round would
+ * delete one more day for it. */
+static uint64_t owed_bytes(struct wedr_events *s, uint64_t free_bytes, int64_t now_us)
+{
+    uint64_t came = free_bytes > s->owed.free_before ? free_bytes - s->owed.free_before : 0;
+    bool over = now_us < s->owed.at_us || now_us - s->owed.at_us >= OWED_US;
+    if (over || came >= s->owed.bytes) {
+        s->owed.bytes = 0;
+        s->owed.free_before = free_bytes;
+        return 0;
+    }
+    return s->owed.bytes - came;
+}
+
+static bool drop(struct wedr_events *s, const struct file *f)
 {
     struct wedr_errinfo ei = {""};
     char text[WEDR_DAY_TEXT];
@@ -90,12 +106,13 @@ static void drop(struct wedr_events *s, const struct file *f)
     if (err != WEDR_OK) {
         wedr_log(ERROR, "events.day_not_deleted", WEDR_STR("day", text), WEDR_ERR(err),
                  WEDR_STR("why", ei.text));
-        return;
+        return false;
     }
     wedr_log(INFO, "events.day_deleted", WEDR_STR("day", text), WEDR_U64("bytes", f->bytes));
     wedr_mutex_lock(s->lock);
     s->stats.days_dropped++;
     wedr_mutex_unlock(s->lock);
+    return true;
 }
 
 void wedr_retain(struct wedr_events *s, int64_t now_us)
@@ -113,6 +130,8 @@ void wedr_retain(struct wedr_events *s, int64_t now_us)
     if (wedr_fs_free_bytes(s->dir_handle, &room.free_bytes) != WEDR_OK) {
         room.free_bytes = UINT64_MAX;
     }
+    uint64_t owed = owed_bytes(s, room.free_bytes, now_us);
+    room.free_bytes += room.free_bytes < UINT64_MAX - owed ? owed : 0;
     if (err == WEDR_OK && f.count > 1) {
         qsort(f.v, f.count, sizeof(*f.v), compare);
     }
@@ -120,7 +139,10 @@ void wedr_retain(struct wedr_events *s, int64_t now_us)
         bool due = is_due(&set, f.v[i].day, &room, today);
         /* A backup that is being made keeps them all for now. */
         if (due && (lock != WEDR_HANDLE_NONE || take_lock(s, &lock) == WEDR_OK)) {
-            drop(s, &f.v[i]);
+            if (drop(s, &f.v[i])) {
+                s->owed.bytes += f.v[i].bytes;
+                s->owed.at_us = now_us;
+            }
             room.bytes -= f.v[i].bytes;
             room.free_bytes += room.free_bytes < UINT64_MAX - f.v[i].bytes ? f.v[i].bytes : 0;
         } else {

@@ -354,10 +354,45 @@ static void the_oldest_days_go_for_free_space_but_not_the_last_ones(void **state
     fx_fini(&f);
 }
 
+/* Whoever reads a day has its file open for a while after it was deleted: so long the disk shows no
+ * more room than before. The oldest file looks large here and its room never comes back. */
+static void a_day_that_somebody_reads_yet_does_not_make_more_days_go(void **state)
+{
+    (void)state;
+    struct fx f;
+    char path[600], day[WEDR_DAY_TEXT];
+    const int64_t now = NOW_US + 5 * DAY_US, large = INT64_C(64) << 30;
+    uint64_t room = 0;
+    init(&f);
+    for (int i = 0; i < 6; i++) {
+        assert_int_equal(fx_forks(&f, 1 + (uint64_t)i * SMALL, SMALL, NOW_US + i * DAY_US),
+                         WEDR_COMMIT_STORED);
+    }
+    wedr_day_text(wedr_day_of(NOW_US), day);
+    (void)snprintf(path, sizeof(path), "%s/events/%s.db", f.dir, day);
+    FILE *oldest = fopen(path, "r+b");
+    assert_non_null(oldest);
+    assert_int_equal(fseek(oldest, large, SEEK_SET), 0);
+    assert_int_equal(fputc(0, oldest), 0);
+    assert_int_equal(fclose(oldest), 0);
+    assert_int_equal(wedr_fs_free_bytes(f.s->dir_handle, &room), WEDR_OK);
+    f.s->settings.retention_free_bytes = room + (uint64_t)large / 2;
+    for (int i = 0; i < 10; i++) {
+        wedr_keep_round(f.s, now + i * 5000000);
+        assert_int_equal(f.s->stats.days_dropped, 1);
+    }
+    /* It is not waited for without end. */
+    wedr_keep_round(f.s, now + 600000000);
+    assert_int_equal(f.s->stats.days_dropped, 5);
+    assert_clean(&f);
+    fx_fini(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_oldest_days_go_for_free_space_but_not_the_last_ones),
+        cmocka_unit_test(a_day_that_somebody_reads_yet_does_not_make_more_days_go),
         cmocka_unit_test(small_batches_become_blocks_and_nothing_else_changes),
         cmocka_unit_test(holes_rejected_lines_and_losses_stay_exact),
         cmocka_unit_test(a_reader_that_follows_commits_sees_each_line_once),
