@@ -127,7 +127,7 @@ static bool answer_change_error(struct wedr_request *rq, int err)
     return err == WEDR_OK;
 }
 
-/* For the audit log. */
+/* For the audit log. count: alerts that are changed together. */
 static void describe(const struct wedr_triage_change *c, size_t count, char *ret, size_t cap)
 {
     const char *resolution = wedr_alert_resolution_name(c->resolution);
@@ -154,10 +154,9 @@ static bool change(struct wedr_server *s,
                    size_t *ret_changed)
 {
     struct wedr_asker who;
-    char object[WEDR_AUDIT_OBJECT_MAX], detail[512];
+    char detail[512];
     describe(c, count, detail, sizeof(detail));
-    struct wedr_audit note =
-        wedr_admin_who(rq, "alert.change", wedr_admin_object(object, "alert", ids[0]), detail);
+    struct wedr_audit note = wedr_admin_who(rq, "alert.change", "", detail);
     wedr_asker_of(rq->person, &who);
     int err = s->d.state_ops->triage->alert_change(s->d.state, &who.scope, ids, count, version, c,
                                                    wedr_time_utc_us(), &note, ret_changed);

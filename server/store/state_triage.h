@@ -193,7 +193,7 @@ struct wedr_state_triage_ops {
     /* All of them or none. if_version: WEDR_E_CONFLICT when an alert has another one (0: any).
      * WEDR_E_NOENT: one is not there or not in scope. WEDR_E_STATE: a resolution of an alert that
      * is not closed then. A state that is not closed takes the resolution away. ret_changed: rows
-     * that differ now; who is noted when there are any. */
+     * that differ now; who is noted for each of them, with the alert as its object. */
     int (*alert_change)(struct wedr_state *s,
                         const struct wedr_scope *scope,
                         const int64_t *ids,

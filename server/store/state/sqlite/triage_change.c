@@ -3,6 +3,8 @@
 #include "core/util/obj.h"
 #include "store/state/sqlite/people.h"
 #include "store/state/sqlite/triage.h"
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 /* What an alert has and what it will have. */
@@ -73,12 +75,26 @@ static int next_state(const struct wedr_triage_change *c,
     return WEDR_OK;
 }
 
+static int note_change(struct wedr_state *s, int64_t id, const struct wedr_audit *who)
+{
+    char object[48];
+    struct wedr_audit entry;
+    if (!who) {
+        return WEDR_OK;
+    }
+    (void)snprintf(object, sizeof(object), "alert:%" PRId64, id);
+    entry = *who;
+    entry.object = object;
+    return wedr_state_audit(s, &entry);
+}
+
 static int change_one(struct wedr_state *s,
                       const struct wedr_scope *scope,
                       int64_t id,
                       uint64_t if_version,
                       const struct wedr_triage_change *c,
                       int64_t now_us,
+                      const struct wedr_audit *who,
                       size_t *changed)
 {
     struct standing now;
@@ -98,11 +114,12 @@ static int change_one(struct wedr_state *s,
         return WEDR_OK;
     }
     ++*changed;
-    return wedr_state_run(s->writer, NULL,
-                          "UPDATE alert SET state=?2,resolution=?3,assignee=?4,"
-                          "labels=coalesce(?5,labels),version=version+1,changed_us=?6 WHERE id=?1",
-                          "iiitti", id, (int64_t)state, (int64_t)resolution, assignee,
-                          c->set_labels ? c->labels : NULL, now_us);
+    err = wedr_state_run(s->writer, NULL,
+                         "UPDATE alert SET state=?2,resolution=?3,assignee=?4,"
+                         "labels=coalesce(?5,labels),version=version+1,changed_us=?6 WHERE id=?1",
+                         "iiitti", id, (int64_t)state, (int64_t)resolution, assignee,
+                         c->set_labels ? c->labels : NULL, now_us);
+    return err == WEDR_OK ? note_change(s, id, who) : err;
 }
 
 int wedr_triage_alert_change(struct wedr_state *s,
@@ -122,9 +139,8 @@ int wedr_triage_alert_change(struct wedr_state *s,
     }
     int err = wedr_state_begin(s);
     for (size_t i = 0; err == WEDR_OK && i < count; i++) {
-        err = change_one(s, scope, ids[i], if_version, change, now_us, &changed);
+        err = change_one(s, scope, ids[i], if_version, change, now_us, who, &changed);
     }
-    err = err == WEDR_OK && changed ? wedr_state_audit(s, who) : err;
     err = wedr_state_end(s, err);
     if (err == WEDR_OK) {
         *ret_changed = changed;

@@ -201,6 +201,38 @@ static void a_bulk_change_is_all_or_nothing(void **state)
     STATE_OPS->close(s);
 }
 
+static int note_object(void *ctx, const struct wedr_audit_row *r)
+{
+    char *text = ctx;
+    size_t n = strlen(text);
+    (void)snprintf(text + n, 512 - n, "%s %s; ", r->entry.object, r->entry.detail);
+    return 0;
+}
+
+static void each_alert_of_a_bulk_change_is_in_the_audit_log(void **state)
+{
+    (void)state;
+    size_t changed = 0;
+    char text[512] = "";
+    int64_t ids[] = {1, 2, 3};
+    struct wedr_state *s = filled();
+    struct wedr_triage_change c = {.set_state = true, .state = WEDR_ALERT_CLOSED};
+    struct wedr_audit who = {.ts_us = 5,
+                             .actor = "ann",
+                             .actor_kind = "user",
+                             .action = "alert.change",
+                             .object = "",
+                             .detail = "state=closed"};
+    assert_int_equal(change(s, 2, 0, c), 1); /* it is as wanted already */
+    assert_int_equal(TRIAGE->alert_change(s, &all, ids, 3, 0, &c, 6, &who, &changed), WEDR_OK);
+    assert_int_equal(changed, 2);
+    assert_int_equal(
+        STATE_OPS->people->audit_each(s, 0, INT64_MAX, "ann", NULL, 0, 100, note_object, text),
+        WEDR_OK);
+    assert_string_equal(text, "alert:3 state=closed; alert:1 state=closed; ");
+    STATE_OPS->close(s);
+}
+
 static void what_comes_again_keeps_its_triage(void **state)
 {
     (void)state;
@@ -342,6 +374,7 @@ int main(void)
         T(what_is_out_of_scope_is_not_there),
         T(changes_carry_versions),
         T(a_bulk_change_is_all_or_nothing),
+        T(each_alert_of_a_bulk_change_is_in_the_audit_log),
         T(what_comes_again_keeps_its_triage),
         T(comments_belong_to_their_authors),
         T(endpoints_have_a_status),
