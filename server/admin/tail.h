@@ -70,7 +70,7 @@ struct wedr_watcher {
 struct wedr_pump {
     struct wedr_server view; /* data_dir and stores, for what takes a server */
     const struct wedr_events_ops *events_ops;
-    struct wedr_events_reader *reader; /* opened with the first watcher */
+    struct wedr_events_reader *reader; /* while events are watched */
     int64_t at;                        /* arrival of the last block that was told */
     struct wedr_watcher *watchers[WEDR_TAIL_WATCHERS_MAX];
     size_t count;

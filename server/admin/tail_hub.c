@@ -235,6 +235,10 @@ static void remove_watcher(struct wedr_tail *t, size_t i)
     wedr_stream_end(w->st, true);
     wedr_tail_release(t, w->user_id);
     free_watcher(w);
+    if (t->event_watchers == 0 && p->reader) { /* the room of days that are deleted comes back */
+        p->events_ops->read->close(p->reader);
+        p->reader = NULL;
+    }
 }
 
 /* Comments keep the line open, and show when nobody is there any more. */

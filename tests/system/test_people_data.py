@@ -3,6 +3,9 @@
 import csv
 import io
 import json
+import os
+import struct
+import tempfile
 import time
 
 import lab
@@ -396,6 +399,44 @@ def test_new_events_are_told_to_those_who_may_see_them():
         again.close()
         assert t.admin.get("/events/tail?type=nope").status == 400
         assert t.admin.get("/events/tail?endpoint=nope").status == 404
+
+
+def test_a_day_that_is_deleted_gives_its_room_back_when_nobody_watches():
+    """What the tail read for those who watched before it does not keep open."""
+    if lab.SLOW != 1:
+        raise lab.Skip("a preloaded library must not come before the sanitizer's")
+
+    def deleted():
+        folder, found = "/proc/%d/fd/" % t.server.proc.pid, []
+        for fd in os.listdir(folder):
+            try:
+                found.append(os.readlink(folder + fd))
+            except FileNotFoundError:
+                pass
+        return [x for x in found if "/events/" in x and x.endswith(" (deleted)")]
+
+    with tempfile.NamedTemporaryFile() as clock:
+        clock.write(struct.pack("<q", -3 * 86400 * 10**6))
+        clock.flush()
+        os.environ.update(WEDR_SHIM_CLOCK=clock.name, LD_PRELOAD=os.path.join(lab.BUILD, "tests", "system", "shim_clock.so"))
+        try:
+            town = Town(people={"stream_life_ms": 1500}, events={"retention_days": 1, "keep_interval_ms": 100})
+        finally:
+            del os.environ["WEDR_SHIM_CLOCK"], os.environ["LD_PRELOAD"]
+        with town as t:
+            w = Watch(t.admin, "/events/tail")
+            time.sleep(0.5)
+            t.send(t.red, [lambda s: create(s, 5, 1)])
+            assert w.next()[1]["process"]["pid"] == 5
+            w.r.read()  # until the server ends the stream
+            w.close()
+            days = lambda: [n for n in os.listdir(t.server.data + "/events") if n.startswith("20") and n.endswith(".db")]
+            assert len(days()) == 1
+            clock.seek(0)
+            clock.write(struct.pack("<q", 0))
+            clock.flush()
+            lab.wait_for("the day to be deleted", 20, lambda: not days())
+            lab.wait_for("its readers to let it go", 10, lambda: not deleted())
 
 
 def test_a_stream_ends_and_who_comes_back_is_told_that_something_may_be_missing():
