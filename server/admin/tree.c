@@ -15,15 +15,17 @@
 #define COLUMNS 9u
 #define STARTS "event_type IN ('process_create','process_fork')"
 #define LIVES "IN ('process_create','process_fork','process_terminate')"
-/* Every event of a process bears its key, and those of a daemon lie in every block: types and pids
- * are columns, which tell the few blocks with its lives without unpacking the others. */
-#define ANY ROW "AND process_key=?2 LIMIT min(?3,1)"
 /* The process and what it comes from, in one question, which lists and reads the store's filters
- * once. A circle ends with the level. */
+ * once. Every event of a process bears its key, and those of a daemon lie in every block: types and
+ * pids are columns, which tell the few blocks with its lives without unpacking the others. A circle
+ * ends with the level. */
 #define UP                                                                                     \
-    "WITH RECURSIVE up(level,ts,event_type,process_key,parent_key,pid,ppid," TEXTS ") AS ("    \
-    "SELECT 0,ts,event_type,process_key,parent_key,pid,ppid," TEXTS " FROM events "            \
-    "WHERE agent_id=?1 AND process_key=?2 AND pid=?4 AND event_type " LIVES " UNION "          \
+    "WITH RECURSIVE self(pid) AS MATERIALIZED (SELECT pid FROM events WHERE agent_id=?1 "      \
+    "AND process_key=?2 LIMIT 1), "                                                            \
+    "up(level,ts,event_type,process_key,parent_key,pid,ppid," TEXTS ") AS ("                   \
+    "SELECT 0,e.ts,e.event_type,e.process_key,e.parent_key,e.pid,e.ppid,e.process_path,"       \
+    "e.command_line,e.user FROM self JOIN events e ON e.agent_id=?1 AND e.process_key=?2 "     \
+    "AND e.pid=self.pid AND e.event_type " LIVES " UNION "                                     \
     "SELECT level+1,e.ts,e.event_type,e.process_key,e.parent_key,e.pid,e.ppid,e.process_path," \
     "e.command_line,e.user FROM up JOIN events e ON e.agent_id=?1 "                            \
     "AND e.process_key=up.parent_key AND e.pid=up.ppid AND e.event_type " LIVES                \
@@ -138,7 +140,7 @@ static void merge(struct wedr_tree_process *a, const struct wedr_tree_process *b
     a->from_create = a->from_create || better;
 }
 
-/* pid: of the process with that key. */
+/* pid: of the process with that key, for CHILDREN; else -1. */
 static int ask(struct wedr_tree *t, const char *sql, const char *key, int64_t pid, struct taking *w)
 {
     struct wedr_query_value v[] = {
@@ -190,12 +192,9 @@ static int find_events(struct wedr_tree *t, const char *key)
     if (!t->found || !w.list) {
         return WEDR_E_NOMEM;
     }
-    int err = ask(t, ANY, key, -1, &w);
-    int64_t pid = w.count ? w.list[0].pid : -1;
-    if (err == WEDR_OK && pid >= 0) {
-        add_found(t, &w); /* all there is when it began before there was a sensor */
-        w.count = 0;
-        err = ask(t, UP, key, pid, &w);
+    int err = ask(t, UP, key, -1, &w);
+    if (err == WEDR_OK && w.count == 0) { /* it began before there was a sensor */
+        err = ask(t, ROW "AND process_key=?2 LIMIT min(?3,1)", key, -1, &w);
     }
     add_found(t, &w);
     return err;
