@@ -237,17 +237,14 @@ void wedr_filter_add_value(struct wedr_filter_builder *b, const char *s, size_t 
     add_ngrams(b, l, len);
 }
 
-static bool same_text(const struct wedr_lp_member *a, const struct wedr_lp_member *b)
-{
-    return a->s_len == b->s_len && wedr_schema_same(a->s, b->s, a->s_len);
-}
-
 static void find_twins(uint8_t twin[TWINS_MAX], const struct wedr_line_info *info, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
         twin[i] = 0;
         for (size_t k = 0; k < i && twin[i] == 0; k++) {
-            twin[i] = same_text(info->text[i], info->text[k]) ? (uint8_t)(k + 1) : 0;
+            twin[i] = wedr_schema_says(info->text[i], info->text[k]->s, info->text[k]->s_len)
+                          ? (uint8_t)(k + 1)
+                          : 0;
         }
     }
 }
@@ -263,8 +260,8 @@ void wedr_filter_add_texts(struct wedr_filter_builder *b, const struct wedr_line
     }
     for (size_t i = 0; i < info->texts; i++) {
         const struct wedr_lp_member *m = info->text[i];
-        bool seen =
-            i < compared && twin[i] != 0 && twin[i] <= i && same_text(info->text[twin[i] - 1], m);
+        bool seen = i < compared && twin[i] != 0 && twin[i] <= i &&
+                    wedr_schema_says(info->text[twin[i] - 1], m->s, m->s_len);
         if (!seen) {
             wedr_filter_add_value(b, m->s, m->s_len);
         }

@@ -467,15 +467,10 @@ static bool read_top(struct reading *g, const char *p, const char *end)
     return *p == '}' && p + 1 == end;
 }
 
-static bool same_text(const struct wedr_lp_member *m, const char *text, size_t len)
-{
-    return m != NULL && m->s_len == len && wedr_schema_same(m->s, text, len);
-}
-
 /* Mostly that of the line before. */
 static bool source_ok(struct wedr_line_reader *r, const struct wedr_lp_member *m)
 {
-    if (m == NULL || same_text(m, r->source, r->source_len)) {
+    if (m == NULL || wedr_schema_says(m, r->source, r->source_len)) {
         return m != NULL && m->s_len != 0;
     }
     if (!wedr_schema_source_ok(m->s, m->s_len)) {
@@ -531,8 +526,8 @@ static bool check_top(struct reading *g, struct wedr_line_info *info)
     if (t == NULL || env[WEDR_ENV_RAW] == NULL || env[WEDR_ENV_SEQ] == NULL ||
         env[WEDR_ENV_SEQ]->v == 0 || env[WEDR_ENV_VERSION] == NULL ||
         env[WEDR_ENV_VERSION]->v != WEDR_WIRE_VERSION || !source_ok(g->r, env[WEDR_ENV_SOURCE]) ||
-        !same_text(env[WEDR_ENV_MODULE], t->type->module, t->module_len) ||
-        !same_text(env[WEDR_ENV_KIND], t->type->kind, t->kind_len) ||
+        !wedr_schema_says(env[WEDR_ENV_MODULE], t->type->module, t->module_len) ||
+        !wedr_schema_says(env[WEDR_ENV_KIND], t->type->kind, t->kind_len) ||
         t->stream_class != g->r->stream_class || (t->type->os_mask & g->os & info->os) == 0 ||
         !read_time(g->r, env[WEDR_ENV_TS], &info->ts_us)) {
         return false;

@@ -50,12 +50,6 @@ static int env_find(const struct wedr_lp_member *m, int from)
     return -1;
 }
 
-static bool member_is(const struct wedr_lp_member *m, const char *text)
-{
-    size_t n = strlen(text);
-    return m != NULL && m->s_len == n && memcmp(m->s, text, n) == 0;
-}
-
 /* Collects the top-level members; false on an unknown or repeated key or a wrong type. */
 static bool read_envelope(const struct wedr_line *line,
                           const struct wedr_lp_member *env[WEDR_ENV_COUNT])
@@ -116,8 +110,8 @@ static bool check_plugin(const struct wedr_line *line,
                          struct wedr_line_info *ret)
 {
     if (wedr_stream_class(stream) != WEDR_CLASS_PLUGIN ||
-        !member_is(env[WEDR_ENV_EVENT_TYPE], "plugin_event") || env[WEDR_ENV_PLUGIN_ID] == NULL ||
-        env[WEDR_ENV_PROCESS] != NULL) {
+        !wedr_schema_says(env[WEDR_ENV_EVENT_TYPE], "plugin_event", 12) ||
+        env[WEDR_ENV_PLUGIN_ID] == NULL || env[WEDR_ENV_PROCESS] != NULL) {
         return false;
     }
     ret->type = NULL;
@@ -207,8 +201,9 @@ static bool check_known(struct wedr_schema_table *schema,
     }
     struct wedr_schema_type *t =
         wedr_schema_type_of(schema, env[WEDR_ENV_EVENT_TYPE]->s, env[WEDR_ENV_EVENT_TYPE]->s_len);
-    if (t == NULL || !member_is(env[WEDR_ENV_MODULE], t->type->module) ||
-        !member_is(env[WEDR_ENV_KIND], t->type->kind) || (t->type->os_mask & ret->os) == 0) {
+    if (t == NULL || !wedr_schema_says(env[WEDR_ENV_MODULE], t->type->module, t->module_len) ||
+        !wedr_schema_says(env[WEDR_ENV_KIND], t->type->kind, t->kind_len) ||
+        (t->type->os_mask & ret->os) == 0) {
         return false;
     }
     if (wedr_stream_class(stream) != t->stream_class) {
@@ -242,7 +237,7 @@ int wedr_line_check(const struct wedr_line *line, const char *stream, struct wed
         !wedr_line_time_parse(env[WEDR_ENV_TS]->s, env[WEDR_ENV_TS]->s_len, &ret->ts_us)) {
         return WEDR_E_FORMAT;
     }
-    bool plugin = member_is(env[WEDR_ENV_MODULE], "plugin");
+    bool plugin = wedr_schema_says(env[WEDR_ENV_MODULE], "plugin", 6);
     good =
         plugin ? check_plugin(line, env, stream, ret) : check_known(schema, line, env, stream, ret);
     return good ? WEDR_OK : WEDR_E_FORMAT;

@@ -81,6 +81,12 @@ static inline bool wedr_schema_same(const char *a, const char *b, size_t len)
     return wedr_le64(a + len - 8) == wedr_le64(b + len - 8);
 }
 
+/* Is there such a member, and is this its text? */
+static inline bool wedr_schema_says(const struct wedr_lp_member *m, const char *text, size_t len)
+{
+    return m != NULL && m->s_len == len && wedr_schema_same(m->s, text, len);
+}
+
 /* Keys at the top of a line. */
 enum wedr_env_key {
     WEDR_ENV_TS,

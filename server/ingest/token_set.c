@@ -53,11 +53,7 @@ bool wedr_token_set_grow(struct wedr_token_set *s)
     for (size_t i = 0; i < s->cap; i++) {
         uint64_t e = s->slot[i];
         if (e != 0) {
-            size_t k = (size_t)(((e & ~(uint64_t)WEDR_TOKEN_MARKS) * n.spread) >> n.shift);
-            while (n.slot[k] != 0) {
-                k = (k + 1) & (n.cap - 1);
-            }
-            n.slot[k] = e;
+            *wedr_token_set_place(&n, e & ~(uint64_t)WEDR_TOKEN_MARKS) = e;
         }
     }
     memcpy(n.key, s->key, s->keys * sizeof(*s->key));

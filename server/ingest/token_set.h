@@ -31,6 +31,16 @@ void wedr_token_set_fini(struct wedr_token_set *s);
 /* Doubles the places; false, and failed, when that cannot be. */
 bool wedr_token_set_grow(struct wedr_token_set *s);
 
+/* Of a hash without its lowest two bits: its place, or the free one where it belongs. */
+static inline uint64_t *wedr_token_set_place(const struct wedr_token_set *s, uint64_t h)
+{
+    size_t k = (size_t)((h * s->spread) >> s->shift);
+    while (s->slot[k] != 0 && (s->slot[k] & ~(uint64_t)WEDR_TOKEN_MARKS) != h) {
+        k = (k + 1) & (s->cap - 1);
+    }
+    return &s->slot[k];
+}
+
 /* The hash's place, with its marks or, new, without any: the caller sets one at once. Valid until
  * the next call. NULL when the set failed. */
 static inline uint64_t *wedr_token_set_at(struct wedr_token_set *s, uint64_t hash)
@@ -39,16 +49,12 @@ static inline uint64_t *wedr_token_set_at(struct wedr_token_set *s, uint64_t has
     if (s->count * 2 >= s->cap && !wedr_token_set_grow(s)) {
         return NULL;
     }
-    size_t k = (size_t)((h * s->spread) >> s->shift);
-    while (s->slot[k] != 0) {
-        if ((s->slot[k] & ~(uint64_t)WEDR_TOKEN_MARKS) == h) {
-            return &s->slot[k];
-        }
-        k = (k + 1) & (s->cap - 1);
+    uint64_t *at = wedr_token_set_place(s, h);
+    if (*at == 0) {
+        *at = h;
+        s->count++;
     }
-    s->slot[k] = h;
-    s->count++;
-    return &s->slot[k];
+    return at;
 }
 
 /* Lists the hash of this place, if it was not. */
