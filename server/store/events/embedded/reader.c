@@ -151,7 +151,7 @@ reader_open(const char *data_dir, struct wedr_events_reader **ret, struct wedr_e
 static int prepare(struct wedr_events_reader *r, size_t i, enum kept which, sqlite3_stmt **ret)
 {
     static const char *const sql[KEPT_COUNT] = {
-        "SELECT value FROM meta WHERE key='arrival' AND ?1=?1",
+        "SELECT value FROM meta WHERE key='arrival'",
         "SELECT min(arrival) FROM batch WHERE arrival>?1",
         "SELECT min(arrival) FROM batch WHERE received_at>=?1",
         "SELECT arrival, block, seq0, received_at, n FROM batch WHERE arrival>=?1 ORDER BY arrival"
@@ -167,7 +167,7 @@ static int prepare(struct wedr_events_reader *r, size_t i, enum kept which, sqli
     return rc;
 }
 
-/* First integer of a query with one number; *ret_found false without a row or with NULL. */
+/* First integer of a query with at most one number; *ret_found false without a row or with NULL. */
 static int ask_int(struct wedr_events_reader *r,
                    size_t i,
                    enum kept which,
