@@ -174,7 +174,7 @@ static void add_correlations(struct wedr_ruleset *rs, uint32_t first)
     assert_int_equal(wedr_ruleset_add_correlation(rs, &r, &c, &id), WEDR_OK);
 }
 
-/* Rules with bundle_everything that there is; ids r0.. and what add_correlations gives. */
+/* Rules with everything that there is; ids r0.. and what add_correlations gives. */
 struct wedr_ruleset *bundle_ruleset(void)
 {
     struct wedr_ruleset *rs = wedr_ruleset_new(64u << 20);
@@ -223,11 +223,14 @@ struct wedr_field_map *bundle_map(const struct wedr_ruleset *rs)
     assert_int_equal(wedr_field_map_seal(map), WEDR_OK);
     return map;
 }
-bool bundle_only_the_pattern(void *ctx, const struct wedr_ruleset *rs, uint32_t rule)
+static bool only_the_pattern(void *ctx, const struct wedr_ruleset *rs, uint32_t rule)
 {
     (void)ctx;
     return wedr_ruleset_rule(rs, rule)->correlation == 0;
 }
+
+const struct wedr_bundle_options bundle_pattern = {
+    .serial = 1790000000000001, .profile = "servers", .keep = only_the_pattern};
 
 void bundle_write(const struct wedr_ruleset *rs,
                   const struct wedr_field_map *map,
@@ -250,7 +253,6 @@ void bundle_load(const struct wedr_buf *b, struct wedr_ruleset **rs, struct wedr
     }
 }
 
-/* A whole bundle of bundle_everything above. */
 void bundle_whole(struct wedr_buf *out, const struct wedr_bundle_options *o)
 {
     struct wedr_ruleset *rs = bundle_ruleset();

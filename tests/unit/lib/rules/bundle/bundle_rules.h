@@ -17,8 +17,7 @@ struct wedr_text bundle_text(const char *s);
 struct wedr_ruleset *bundle_ruleset(void);
 struct wedr_field_map *bundle_map(const struct wedr_ruleset *rs);
 extern const struct wedr_bundle_options bundle_everything;
-/* For wedr_bundle_options.keep. */
-bool bundle_only_the_pattern(void *ctx, const struct wedr_ruleset *rs, uint32_t rule);
+extern const struct wedr_bundle_options bundle_pattern; /* the correlation and its members alone */
 
 /* out is to be freed by the caller; info may be NULL. */
 void bundle_write(const struct wedr_ruleset *rs,

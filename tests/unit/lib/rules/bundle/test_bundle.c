@@ -228,12 +228,10 @@ static void an_agent_gets_what_can_match_there(void **state)
 static void members_come_along_hidden(void **state)
 {
     (void)state;
-    struct wedr_bundle_options o = bundle_everything;
     struct wedr_ruleset *rs;
     struct wedr_field_map *map;
     struct wedr_buf b;
-    o.keep = bundle_only_the_pattern;
-    bundle_whole(&b, &o);
+    bundle_whole(&b, &bundle_pattern);
     bundle_load(&b, &rs, &map);
     assert_int_equal(wedr_ruleset_rule_count(rs), 3);
     assert_int_equal(wedr_ruleset_rule(rs, 0)->flags, WEDR_RULE_HIDDEN);

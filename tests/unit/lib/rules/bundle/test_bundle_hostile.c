@@ -21,9 +21,7 @@ static void any_changed_byte_is_refused(void **state)
     (void)state;
     struct wedr_buf b;
     struct wedr_bundle_info info;
-    struct wedr_bundle_options o = bundle_everything;
-    o.keep = bundle_only_the_pattern;
-    bundle_whole(&b, &o);
+    bundle_whole(&b, &bundle_pattern);
     for (size_t i = 0; i < b.len; i++) {
         for (unsigned bit = 0; bit < 8; bit += 7) {
             b.p[i] ^= (uint8_t)(1u << bit);
@@ -80,9 +78,7 @@ static void a_signed_body_with_any_byte_changed_never_crashes(void **state)
     (void)state;
     struct wedr_buf b;
     struct wedr_bundle_info info;
-    struct wedr_bundle_options o = bundle_everything;
-    o.keep = bundle_only_the_pattern;
-    bundle_whole(&b, &o);
+    bundle_whole(&b, &bundle_pattern);
     static const uint8_t with[] = {0x01, 0x80, 0xFF, 0x7F};
     for (size_t i = HEADER; i < b.len - 64; i++) {
         for (size_t k = 0; k < sizeof(with); k++) {
@@ -133,9 +129,7 @@ static void memory_is_bounded_and_every_allocation_may_fail(void **state)
     struct wedr_buf b;
     struct wedr_ruleset *rs;
     struct wedr_field_map *map;
-    struct wedr_bundle_options o = bundle_everything;
-    o.keep = bundle_only_the_pattern;
-    bundle_whole(&b, &o);
+    bundle_whole(&b, &bundle_pattern);
     assert_int_equal(wedr_bundle_load(b.p, b.len, 4096, &rs, &map, NULL), WEDR_E_NOMEM);
     int r = WEDR_E_NOMEM;
     for (size_t n = 1; r == WEDR_E_NOMEM; n++) {
@@ -149,7 +143,7 @@ static void memory_is_bounded_and_every_allocation_may_fail(void **state)
         struct wedr_buf again;
         wedr_buf_init(&again, WEDR_BUNDLE_MAX);
         (void)wedr_alloc_fail_nth(n);
-        r = wedr_bundle_write(rs, map, &o, bundle_secret_key, &again, NULL, NULL);
+        r = wedr_bundle_write(rs, map, &bundle_pattern, bundle_secret_key, &again, NULL, NULL);
         (void)wedr_alloc_fail_nth(0);
         assert_true(r == WEDR_OK || (again.len == 0 && n < 1000));
         wedr_buf_fini(&again);
