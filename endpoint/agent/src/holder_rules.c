@@ -321,6 +321,9 @@ static int take_fetched(struct holder *h,
 void holder_rules_net_ready(struct holder *h)
 {
     struct wedr_msg_empty m;
+    if (!h->rules.have_key) {
+        read_key(h); /* the enrolment may be younger than core */
+    }
     wedr_fs_close(h->rules.net_file);
     int err = wedr_fs_memory("rules", WEDR_BUNDLE_MAX, &h->rules.net_file);
     if (err != WEDR_OK) {

@@ -164,6 +164,20 @@ static void another_enrolment_has_another_mark(void **state)
     end_holder();
 }
 
+/* Net is started when the identity is there; core was before. */
+static void rules_come_to_an_agent_that_was_enrolled_while_it_ran(void **state)
+{
+    (void)state;
+    args.rules_key = NULL;
+    begin_holder();
+    assert_false(fetched(5));
+    assert_non_null(strstr(h.rules.error, "no key"));
+    p_write(dir, "identity/rules_key", key_text, strlen(key_text), 0600);
+    holder_rules_net_ready(&h);
+    take(5);
+    end_holder();
+}
+
 /* What the agent does when core ended and was started again. */
 static void core_ends_and_comes_again(int signal)
 {
@@ -264,6 +278,7 @@ int main(void)
         TEST(a_bundle_that_core_refused_raises_no_mark),
         TEST(the_stored_bundle_makes_the_mark_anew),
         TEST(another_enrolment_has_another_mark),
+        TEST(rules_come_to_an_agent_that_was_enrolled_while_it_ran),
         TEST(a_bundle_that_ends_core_while_it_matches_is_given_up_and_said),
         TEST(core_that_ends_now_and_then_keeps_its_rules),
         TEST(core_that_is_killed_from_outside_keeps_its_rules),
