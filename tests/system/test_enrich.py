@@ -6,11 +6,13 @@ import json
 import os
 import pwd
 import shutil
+import signal
 import subprocess
 import time
 
 import lab
 
+HUNG_FS = os.path.join(lab.ROOT, "tests", "system", "hung_fs.py")
 OLD = 0.05  # seconds after which a change of a file would show in its times
 
 
@@ -240,6 +242,43 @@ def test_facts_process_that_dies_or_hangs_costs_only_facts():
         assert image(server, p.pid)["sha256"] == tool.sha256
         p.kill(), p.wait()
         assert agent.status()["processes"]["core"]["restarts"] == 0
+        agent.stop("--sensor")
+        lab.ledger_adds_up(server)
+
+
+def test_facts_process_that_a_file_system_holds_stops_nothing_else():
+    if not os.path.exists("/dev/fuse"):
+        raise lab.Skip("no FUSE")
+    with lab.Lab() as box:
+        server, agent = live(box)
+
+        def facts():
+            return agent.status()["processes"]["facts"]["pid"]
+
+        held, place = facts(), os.path.join(box.folder, "place")
+        os.mkdir(place)
+        tool = Program(box, "place/tool")
+        os.kill(held, signal.SIGSTOP)
+        p = tool.start()
+        lab.wait_for("the question about it", 20, lambda: lines(server, "process_create", p.pid))
+        box.undo.append(lambda: lab.run("umount", "-l", place, check=False))
+        with subprocess.Popen([HUNG_FS, place], stdout=subprocess.PIPE, text=True) as fs:
+            try:
+                assert fs.stdout.readline() == "mounted\n"
+                os.kill(held, signal.SIGCONT)
+                while fs.stdout.readline() != "%d waits\n" % held:
+                    assert fs.poll() is None
+                lab.wait_for("the holder to give it up", 60,
+                             lambda: "facts process is down" in (agent.status() or {"health": {"text": ""}})["health"]["text"])
+                other = Program(box, "other")
+                q = other.start()
+                assert lab.wait_for("an event", 20, lambda: lines(server, "process_create", q.pid))
+                q.kill(), q.wait()
+                assert facts() == held, "no second one beside it"
+            finally:
+                fs.kill()
+        lab.wait_for("another facts process", 20, lambda: facts() not in (0, held))
+        p.kill(), p.wait()
         agent.stop("--sensor")
         lab.ledger_adds_up(server)
 

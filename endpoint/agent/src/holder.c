@@ -94,7 +94,7 @@ static void stop_tick(struct holder *h, uint64_t now)
     if (h->stop == STOP_NO || h->stop == STOP_DONE) {
         return;
     }
-    if (!h->core.proc || now - h->stop_begin_ms > STOP_TOTAL_MS) {
+    if (!h->core.c || now - h->stop_begin_ms > STOP_TOTAL_MS) {
         wedr_log(ERROR, "holder.stop_cut_short", WEDR_U64("phase", h->stop));
         h->stop_err = WEDR_E_TIMEOUT;
         h->stop = STOP_DONE;

@@ -20,6 +20,7 @@
 #define PAIR_MS 250u       /* between two channels of core and net */
 #define CERT_MS 60000u     /* a child is started for each renewed certificate */
 #define LOG_LINES_MAX 200u /* of a child within a second */
+#define END_MS 1000u       /* longer than a child takes to end, unless the kernel holds it */
 
 void holder_children_init(struct holder *h)
 {
@@ -45,21 +46,28 @@ void holder_child_down(struct holder *h, struct holder_child *c, const char *why
     uint64_t now = wedr_time_mono_ms();
     int code = -1;
     bool is_core = c == &h->core;
+    const char *name = is_core ? "core" : c == &h->net ? "net" : "facts";
     if (!c->proc) {
         return;
     }
+    bool again = c->c == NULL;
     wedr_child_kill(c->proc);
-    (void)!wedr_child_wait(c->proc, 1000, &code);
-    wedr_child_free(c->proc);
     wedr_ipc_close(c->c);
-    c->proc = NULL;
     c->c = NULL;
     c->ready = false;
     c->stats_ms = 0;
+    if (wedr_child_wait(c->proc, again ? 0 : END_MS, &code) != WEDR_OK) {
+        if (!again) {
+            wedr_log(ERROR, "holder.child_does_not_end", WEDR_STR("process", name),
+                     WEDR_STR("why", why));
+        }
+        return; /* its handle tells when it has ended: only then is another one started */
+    }
+    wedr_child_free(c->proc);
+    c->proc = NULL;
     if (h->stop == STOP_DONE) {
         return;
     }
-    const char *name = is_core ? "core" : c == &h->net ? "net" : "facts";
     wedr_log(WARN, "holder.child_down", WEDR_STR("process", name), WEDR_STR("why", why),
              WEDR_I64("code", code));
     if (now - c->start_ms > STABLE_MS) {
@@ -546,8 +554,13 @@ static void end_child(struct holder_child *c)
     }
     wedr_ipc_close(c->c); /* the end of its work */
     c->c = NULL;
-    (void)!wedr_child_wait(c->proc, 1000, &code);
-    wedr_child_free(c->proc);
+    if (wedr_child_wait(c->proc, END_MS, &code) != WEDR_OK) {
+        wedr_child_kill(c->proc);
+    }
+    /* One that a file system holds ends when that answers; nobody waits for it. */
+    if (wedr_child_wait(c->proc, END_MS, &code) == WEDR_OK) {
+        wedr_child_free(c->proc);
+    }
     c->proc = NULL;
 }
 

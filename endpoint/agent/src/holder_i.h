@@ -30,7 +30,7 @@
 
 struct holder_child {
     struct wedr_child *proc; /* NULL while it is down */
-    struct wedr_ipc *c;
+    struct wedr_ipc *c;      /* NULL beside proc: it was told to end and has not yet */
     bool ready;
     uint32_t restarts;
     uint64_t start_ms, restart_at_ms, stats_ms;
@@ -154,6 +154,8 @@ void holder_children_init(struct holder *h);
 void holder_children_tick(struct holder *h, uint64_t now);
 void holder_on_core(struct holder *h);
 void holder_on_net(struct holder *h);
+/* Ends it. Does not wait for one that the kernel holds (a file system that does not answer): called
+ * again when its handle tells of the end. */
 void holder_child_down(struct holder *h, struct holder_child *c, const char *why);
 /* A send that fails is the child's fault: it is ended and started again. */
 void holder_send(struct holder *h,
