@@ -265,6 +265,40 @@ def test_record_leaves_the_unread_records_of_a_stopped_agent_alone():
         assert agent.stop("--sensor").returncode == 0 and pins(name) == []
 
 
+def test_sensor_is_gone_when_stop_says_so():
+    """Also when a plain stop was there first, or the agent was killed before it could answer."""
+    with lab.Lab() as box:
+        server, agent = live_lab(box)
+        name = agent.status()["sensor"]["pin_name"]
+        stop = [lab.AGENT, "stop", "--state", agent.state]
+
+        def stops():
+            with open(os.path.join(agent.state, "log", "agent.log"), encoding="utf-8") as f:
+                return f.read().count("holder.stopping")
+
+        agent.proc.send_signal(signal.SIGSTOP)
+        with subprocess.Popen([*stop, "--sensor"]) as p:
+            time.sleep(1)  # it waits for the answer
+            agent.proc.kill()
+            assert p.wait() == 0 and pins(name) == []
+        agent.proc.wait()
+        agent.start("--source", "ebpf")
+        lab.wait_for("events", 20, lambda: agent.status()["lanes"][0]["spooled"] > 0)
+        server.stop()  # what is not shipped is waited for
+        flood("unshipped", 5)
+        before = stops()
+        with subprocess.Popen(stop) as p:
+            lab.wait_for("the stop to begin", 10, lambda: stops() > before)
+            assert lab.run(*stop, "--sensor").returncode == 0 and pins(name) == []
+            assert p.wait() == 0
+        agent.proc.wait()
+        server.start()
+        agent.start("--source", "ebpf")
+        wait_stored(server, "process_create", 5, "exec_flood unshipped%")
+        agent.stop("--sensor")
+        lab.ledger_adds_up(server)
+
+
 def test_names_that_resolve_only_later_are_found():
     """The name service files are replaced by new ones, which a walled-in process cannot open any more."""
     lab.need_bpf()

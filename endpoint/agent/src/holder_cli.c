@@ -209,7 +209,7 @@ void holder_cli_accept(struct holder *h)
     for (size_t i = 0; i < WEDR_CLIENTS_MAX; i++) {
         if (!h->client[i].c && (peer.uid == 0 || peer.uid == h->args->uid)) {
             h->client[i].c = c;
-            h->client[i].wants_stop = false;
+            h->client[i].wants_stop = h->client[i].too_late = false;
             return;
         }
     }
@@ -240,7 +240,9 @@ void holder_cli_read(struct holder *h, struct holder_client *cl)
     }
     memcpy(&stop, m.u.bytes, sizeof(stop));
     cl->wants_stop = true;
-    holder_stop_begin(h, stop.sensor != 0);
+    /* A stop that is under way without it does not come to the sensor any more. */
+    cl->too_late = stop.sensor != 0 && h->stop != STOP_NO && !h->stop_sensor;
+    holder_stop_begin(h, stop.sensor != 0 && !cl->too_late);
 }
 
 void holder_cli_end(struct holder *h)
@@ -253,7 +255,7 @@ void holder_cli_end(struct holder *h)
         if (h->client[i].c && h->client[i].wants_stop) {
             struct wedr_msg_result r;
             wedr_msg_begin(&r, WEDR_MSG_T_STOPPING);
-            r.err = h->stop_err;
+            r.err = h->stop_err == WEDR_OK && h->client[i].too_late ? WEDR_E_STATE : h->stop_err;
             wedr_msg_put_text(r.text, sizeof(r.text), text);
             if (wedr_peer_send(h->client[i].c, &r, NULL, 0) != WEDR_OK) {
                 wedr_log(WARN, "holder.stop_not_answered", WEDR_ERR(h->stop_err));

@@ -106,6 +106,7 @@ struct holder {
     struct holder_client {
         struct wedr_ipc *c;
         bool wants_stop; /* waits for the end */
+        bool too_late;   /* for the sensor: the answer is WEDR_E_STATE */
     } client[WEDR_CLIENTS_MAX];
 
     struct holder_child core, net, facts;

@@ -82,7 +82,8 @@ int wedr_stop_running(const char *state_dir, bool sensor, struct wedr_errinfo *e
     err = answer(c, STOP_MS, &m);
     wedr_ipc_close(c);
     if (err == WEDR_E_CLOSED) {
-        err = WEDR_OK; /* it ended without a word; the lock below tells */
+        /* It ended without a word: the lock below tells of its end, nobody of the sensor's. */
+        err = sensor ? WEDR_E_STATE : WEDR_OK;
     } else if (err == WEDR_OK && m.type == WEDR_MSG_T_STOPPING) {
         struct wedr_msg_result r;
         memcpy(&r, m.u.bytes, sizeof(r));
