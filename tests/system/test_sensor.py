@@ -135,6 +135,38 @@ def test_what_is_excluded_makes_no_bulk_event_and_still_a_critical_one():
                 os.unlink(cron)
 
 
+def run_as(pid, path):
+    """A process of that number that writes a file; numbers of others come in between now and then."""
+    def tried():
+        with open("/proc/sys/kernel/ns_last_pid", "w", encoding="ascii") as f:
+            f.write(str(pid - 1))
+        child = os.fork()
+        if child == 0:
+            if os.getpid() == pid:
+                with open(path, "wb") as f:
+                    f.write(b"x")
+            os._exit(0)
+        os.waitpid(child, 0)
+        return os.path.exists(path)
+    lab.wait_for("the number", 20, tried, every=0)
+
+
+def test_who_gets_the_number_of_an_agent_that_was_stopped_is_recorded():
+    lab.need_bpf()
+    with lab.Lab() as box:
+        server, agent = start(box)
+        pids = [p["pid"] for p in agent.status()["processes"].values()]
+        agent.stop()
+        files = [os.path.join(box.folder, "as-%d" % p) for p in pids]
+        for pid, path in zip(pids, files):
+            run_as(pid, path)
+        agent.restart()
+        for pid, path in zip(pids, files):
+            lab.wait_for("what %d wrote" % pid, 20, lambda: written(server, pid).get(path) == "file_write")
+        agent.stop("--sensor")
+        lab.ledger_adds_up(server)
+
+
 def test_above_its_budget_a_process_is_counted_and_not_told_one_by_one():
     lab.need_bpf()
     with lab.Lab() as box:

@@ -65,6 +65,7 @@ void holder_child_down(struct holder *h, struct holder_child *c, const char *why
     }
     wedr_child_free(c->proc);
     c->proc = NULL;
+    holder_policy_self(h); /* its number is anybody's now */
     if (h->stop == STOP_DONE) {
         return;
     }

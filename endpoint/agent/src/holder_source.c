@@ -4,6 +4,7 @@
 #include "core/base/err.h"
 #include "core/util/log.h"
 #include "core/util/sha256.h"
+#include "sensor/lib/sensor_policy.h"
 #include "wedr/plat/thread.h"
 #include "wedr/plat/time.h"
 #include <string.h>
@@ -450,6 +451,9 @@ void holder_source_close(struct holder *h)
     }
     if (h->args->source == WEDR_SOURCE_EBPF) {
         holder_memory_store(h);
+    }
+    if (h->sensor) { /* it goes on: the numbers may be anybody's from now on */
+        (void)(wedr_sensor_self_set(h->sensor, NULL, 0) == WEDR_OK);
     }
     close_live(h);
     wedr_sensor_close(h->old);
