@@ -4,6 +4,7 @@
 unseen, and nothing calls itself healthy meanwhile."""
 import ctypes
 import os
+import shutil
 import signal
 import socket
 import struct
@@ -199,6 +200,48 @@ def test_start_on_a_full_disk_is_degraded_and_reads_the_sensor_when_there_is_roo
         wait_stored(server, "process_create", 20, "exec_flood full%")
         lab.wait_for("health", 10, lambda: not agent.status()["health"]["degraded"])
         agent.stop("--sensor")
+        lab.ledger_adds_up(server)
+
+
+def test_gap_that_finds_no_room_is_told_later_once_and_ends_where_it_ended():
+    """By the next run, when its own has to end before there is room; the gap after it begins with the end of the sensor."""
+    lab.need_bpf()
+
+    def die_and_unpin(agent):
+        pins = os.path.join("/sys/fs/bpf", agent.status()["sensor"]["pin_name"])
+        time.sleep(6)  # the holder notes a good check of the links every few seconds
+        agent.proc.kill()
+        agent.proc.wait()
+        shutil.rmtree(pins)
+        return time.time()
+
+    with lab.Lab() as box:
+        server, agent = box.server(), box.agent()
+        agent.config(shipper={"max_backoff_secs": 1})
+        agent.enroll(server)
+        fill, make_room = small_spool(box, agent)
+        agent.start("--source", "ebpf")
+        wait_stored(server, "process_create", 1)
+        first = die_and_unpin(agent)
+        time.sleep(2)
+        fill()
+        for _ in range(2):
+            agent.start("--source", "ebpf")
+            lab.wait_for("the trouble", 10, lambda: "cannot read the sensor" in agent.status()["health"]["text"])
+            agent.stop()
+        agent.start("--source", "ebpf")
+        make_room()
+        wait_stored(server, "process_create", 1)
+        lab.wait_for("health", 20, lambda: not agent.status()["health"]["degraded"])
+        second = die_and_unpin(agent)
+        time.sleep(2)
+        agent.start("--source", "ebpf")
+        lab.wait_for("health", 20, lambda: not agent.status()["health"]["degraded"])
+        agent.stop("--sensor")
+        rows = server.sql("SELECT from_ts / 1e6 AS a, to_ts / 1e6 AS b FROM coverage_gaps ORDER BY from_ts")
+        assert len(rows) == 2, rows
+        assert first - 12 <= rows[0]["a"] <= first and first + 1.9 <= rows[0]["b"], (rows, first)
+        assert second - 12 <= rows[1]["a"] <= second and second + 1.9 <= rows[1]["b"], (rows, second)
         lab.ledger_adds_up(server)
 
 

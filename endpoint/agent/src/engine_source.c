@@ -258,6 +258,5 @@ int wedr_engine_gap(struct wedr_engine *e, int64_t from_us, int64_t to_us, uint1
                             .from_us = from_us,
                             .to_us = to_us,
                             .stream = "kernel"};
-    int err = engine_note(e, &n);
-    return err == WEDR_OK ? engine_agent_flush(e, false) : err;
+    return engine_note(e, &n);
 }

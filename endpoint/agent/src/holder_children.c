@@ -331,8 +331,7 @@ static void on_gap_done(struct holder *h, const struct wedr_peer_msg *m)
     struct wedr_msg_gap gap;
     memcpy(&gap, m->u.bytes, sizeof(gap));
     if (h->gap_open && gap.token == h->gap.token) {
-        h->gap_open = false;
-        h->next_check_ms = 0; /* the memory may go on from here */
+        holder_gap_told(h);
     }
 }
 

@@ -140,7 +140,8 @@ struct holder {
     int64_t gap_from_us;
     uint16_t gap_reason; /* 0: taken from memory */
     struct wedr_msg_gap gap;
-    bool gap_open; /* asked for, not yet in the spool */
+    bool gap_open;     /* asked for, not yet in the spool */
+    int64_t closed_us; /* a stop closed what watched; 0: none has */
 
     enum stop_phase stop;
     bool stop_sensor, failed, finished;
@@ -233,6 +234,8 @@ void holder_source_tick(struct holder *h, uint64_t now);
 bool holder_source_stop(struct holder *h);
 void holder_source_close(struct holder *h);
 void holder_gap_send(struct holder *h);
+/* It is in the spool: only now the memory of its begin may go. */
+void holder_gap_told(struct holder *h);
 void holder_memory_store(struct holder *h);
 
 /* holder_cli.c */

@@ -160,6 +160,26 @@ static int open_live(struct holder *h, struct wedr_sensor_opened *how)
     return watch_err == WEDR_E_STATE ? err : watch_err;
 }
 
+/* Whatever was before what watches now has been told: from here on the memory is of this. */
+static void remember_live(struct holder *h)
+{
+    h->memory.sensor_stopped = false;
+    memcpy(h->memory.boot_id, h->host.boot_id, sizeof(h->memory.boot_id));
+    h->memory.epoch = live_state(h)->epoch;
+}
+
+void holder_gap_told(struct holder *h)
+{
+    h->gap_open = false;
+    if (is_live(h)) {
+        remember_live(h);
+        h->memory.last_good_us = wedr_time_utc_us();
+    } else if (h->closed_us != 0) {
+        h->memory.last_good_us = h->closed_us;
+    }
+    h->next_check_ms = h->next_store_ms = 0; /* the memory goes on from here */
+}
+
 void holder_source_open(struct holder *h)
 {
     struct wedr_sensor_opened how;
@@ -185,14 +205,15 @@ void holder_source_open(struct holder *h)
         h->sensor_trouble[0] = 0;
     }
     h->fresh = !how.adopted;
-    if (!how.adopted) {
+    /* One that is taken over may be of a run that ended before the gap was in the spool. */
+    if (!how.adopted || h->memory.epoch != live_state(h)->epoch) {
         note_gap(h);
     }
     h->gap_from_us = 0;
     h->gap_reason = 0;
-    h->memory.sensor_stopped = false;
-    memcpy(h->memory.boot_id, h->host.boot_id, sizeof(h->memory.boot_id));
-    h->memory.epoch = live_state(h)->epoch;
+    if (!h->gap_open) {
+        remember_live(h);
+    }
     h->next_check_ms = now + CHECK_MS;
     h->next_store_ms = 0;
     (void)(holder_policy_push(h) == WEDR_OK); /* said why not */
@@ -334,7 +355,7 @@ void holder_source_ended(struct holder *h, int err)
         holder_source_begin(h);
         break;
     case SOURCE_LIVE_ENDING:
-        h->ended_epoch = h->memory.epoch;
+        h->ended_epoch = is_live(h) ? live_state(h)->epoch : 0;
         close_live(h);
         holder_source_open(h); /* begins when it worked */
         break;
@@ -418,7 +439,8 @@ bool holder_source_stop(struct holder *h)
         return true; /* goes on when it has been drained */
     }
     if (is_live(h)) {
-        h->memory.last_good_us = wedr_time_utc_us();
+        h->closed_us = wedr_time_utc_us();
+        h->memory.last_good_us = h->gap_open ? h->memory.last_good_us : h->closed_us;
     }
     if (h->sensor && (h->phase == SOURCE_NONE || !h->core.ready)) {
         wedr_log(ERROR, "holder.cannot_drain", WEDR_STR("reason", "the core process is down"));
