@@ -203,6 +203,24 @@ def test_start_on_a_full_disk_is_degraded_and_reads_the_sensor_when_there_is_roo
         lab.ledger_adds_up(server)
 
 
+def test_spool_that_cannot_be_written_is_told_until_it_can():
+    with lab.Lab() as box:
+        server, agent = live_lab(box)
+        spool = os.path.join(agent.state, "spool")
+        owner = os.stat(spool)
+        lab.wait_for("health", 20, lambda: not agent.status()["health"]["degraded"])
+        os.chown(spool, 0, 0)
+        flood("waiting", 20)
+        lab.wait_for("the trouble", 20, lambda: "cannot go on" in agent.status()["health"]["text"])
+        doctor = lab.run(lab.AGENT, "doctor", "--state", agent.state, check=False)
+        assert doctor.returncode == 1 and "BROKEN  spool" in doctor.stdout, doctor.stdout
+        os.chown(spool, owner.st_uid, owner.st_gid)
+        wait_stored(server, "process_create", 20, "exec_flood waiting%")
+        lab.wait_for("health", 20, lambda: not agent.status()["health"]["degraded"])
+        agent.stop("--sensor")
+        lab.ledger_adds_up(server)
+
+
 def test_gap_that_finds_no_room_is_told_later_once_and_ends_where_it_ended():
     """By the next run, when its own has to end before there is room; the gap after it begins with the end of the sensor."""
     lab.need_bpf()

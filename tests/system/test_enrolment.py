@@ -120,6 +120,27 @@ def test_agent_runs_in_a_folder_below_one_that_only_root_may_enter():
         lab.ledger_adds_up(server)
 
 
+def test_doctor_knows_a_certificate_that_expired_an_hour_ago():
+    if os.environ.get("WEDR_TEST_SLOW", "1") != "1":
+        raise lab.Skip("a preloaded library must not come before the sanitizer's")
+    with lab.Lab() as box:
+        server, agent = box.server(), box.agent()
+        agent.enroll(server)
+        clock = os.path.join(box.folder, "clock")
+        env = dict(os.environ, LD_PRELOAD=os.path.join(lab.BUILD, "tests", "system", "shim_clock.so"), WEDR_SHIM_CLOCK=clock)
+
+        def certificate_after(hours):
+            with open(clock, "wb") as f:
+                f.write(struct.pack("<q", hours * 3600 * 1000000))
+            out = lab.run(lab.AGENT, "doctor", "--state", agent.state, check=False, env=env).stdout
+            return [line for line in out.splitlines() if line.split()[1] == "certificate"][0]
+
+        assert certificate_after(89 * 24).startswith("ok")
+        for hours in (90 * 24 + 1, 90 * 24 + 25):
+            line = certificate_after(hours)
+            assert line.startswith("BROKEN") and "expired" in line, line
+
+
 def test_wrong_fingerprint_costs_no_token_and_leaves_no_identity():
     with lab.Lab() as box:
         server, agent = box.server(), box.agent()

@@ -132,6 +132,7 @@ static void fill_stats(const struct core *c, struct wedr_msg_core_stats *m, uint
     m->log_dropped = wedr_log_dropped();
     m->bugs = wedr_obj_bugs();
     m->disk_full = s.disk_full;
+    m->round_err = c->last_round_err;
     m->sending = (uint8_t)wedr_batches_under_way(&c->batches);
 }
 

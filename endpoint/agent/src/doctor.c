@@ -77,15 +77,16 @@ static bool check_certificate(const char *state_dir)
         say(false, "certificate", "identity/tls.crt cannot be read: enrol again with --replace");
         return false;
     }
-    int64_t days = (info.not_after_us - wedr_time_utc_us()) / INT64_C(86400000000);
+    int64_t left_us = info.not_after_us - wedr_time_utc_us();
+    int64_t days = left_us / INT64_C(86400000000);
     (void)snprintf(text, sizeof(text),
-                   days >= 0 ? "valid for %" PRId64
-                               " more days; renewed by itself in the last third of its life"
-                             : "expired %" PRId64
-                               " days ago: enrol again with --replace and a new token",
+                   left_us > 0 ? "valid for %" PRId64
+                                 " more days; renewed by itself in the last third of its life"
+                               : "expired %" PRId64
+                                 " days ago: enrol again with --replace and a new token",
                    days >= 0 ? days : -days);
-    say(days >= 0, "certificate", text);
-    return days >= 0;
+    say(left_us > 0, "certificate", text);
+    return left_us > 0;
 }
 
 static bool check_identity(const char *state_dir)
@@ -200,6 +201,15 @@ static bool check_running(const struct wedr_msg_status *m, bool ships)
         say(false, "spool",
             "the disk is full: make room; until then records wait in the rings, then count as "
             "lost");
+        ok = false;
+    }
+    if (!m->core.disk_full && m->core.round_err != WEDR_OK) {
+        char text[256];
+        (void)snprintf(text, sizeof(text),
+                       "the core process cannot go on (%.100s): look at the spool's folder, its "
+                       "owner and its disk, and at log/agent.log",
+                       wedr_err_text(m->core.round_err));
+        say(false, "spool", text);
         ok = false;
     }
     if (m->core.batches_set_aside > 0) {

@@ -86,6 +86,11 @@ void holder_state_fill(struct holder *h, struct wedr_msg_holder_state *m)
     }
     if (h->core_stats.disk_full) {
         say(m, "the spool's disk is full");
+    } else if (h->core.ready && h->core_stats.round_err != WEDR_OK) {
+        char text[WEDR_MSG_TEXT_MAX];
+        (void)snprintf(text, sizeof(text), "the core process cannot go on: %.100s",
+                       wedr_err_text(h->core_stats.round_err));
+        say(m, text);
     }
     if (holder_facts_wanted(h) && !h->facts.ready) {
         say(m, "the facts process is down");

@@ -289,6 +289,7 @@ struct WEDR_PACKED wedr_msg_core_stats {
     struct wedr_msg_detect detect;
     struct wedr_msg_enrich enrich;
     uint8_t disk_full, sending; /* batches under way */
+    int32_t round_err;          /* why the last round could not do all of its work; WEDR_E_* */
 };
 
 enum wedr_msg_server_state {
