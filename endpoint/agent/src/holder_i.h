@@ -74,7 +74,8 @@ struct holder_policy {
     uint64_t cgroups_ms;
     uint32_t hooks_live, hooks_missing;
     char missing_names[WEDR_MSG_NAMES_MAX];
-    char error[WEDR_MSG_TEXT_MAX]; /* why what was asked for does not hold */
+    char refused[WEDR_MSG_TEXT_MAX]; /* why the newest profile's do not hold */
+    char error[WEDR_MSG_TEXT_MAX];   /* why the sensor did not take what holds */
 };
 
 #define HOLDER_COMMANDS_KEPT 16u /* answers that are given again when the server asks again */

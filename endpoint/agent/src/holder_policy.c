@@ -94,7 +94,9 @@ int holder_policy_push(struct holder *h)
         err = wedr_sensor_policy_set(h->sensor, &p, &ei);
     }
     h->policy.cgroups_ms = wedr_time_mono_ms() + CGROUPS_MS;
-    if (err != WEDR_OK) {
+    if (err == WEDR_OK) {
+        h->policy.error[0] = 0;
+    } else {
         wedr_msg_put_text(h->policy.error, sizeof(h->policy.error),
                           ei.text[0] ? ei.text : wedr_err_text(err));
         wedr_log(ERROR, "holder.policy_not_set", WEDR_ERR(err),
@@ -131,17 +133,18 @@ void holder_policy_accept(struct holder *h)
     struct wedr_errinfo ei = {""};
     struct holder_policy *p = &h->policy;
     if (p->offered_len == p->lines_len && memcmp(p->offered, p->lines, p->lines_len) == 0) {
+        p->refused[0] = 0; /* the refused ones are gone again */
         return;
     }
     int err = wedr_agent_config_load_with(h->state_dir, p->offered, p->offered_len, &cfg, &ei);
     if (err != WEDR_OK) {
-        wedr_msg_put_text(p->error, sizeof(p->error), ei.text);
+        wedr_msg_put_text(p->refused, sizeof(p->refused), ei.text);
         wedr_log(ERROR, "holder.settings_refused", WEDR_ERR(err), WEDR_STR("reason", ei.text));
         return;
     }
     memcpy(p->lines, p->offered, p->offered_len);
     p->lines_len = p->offered_len;
-    p->error[0] = 0;
+    p->refused[0] = 0;
     h->cfg.sensor = cfg.sensor;
     wedr_log(INFO, "holder.settings", WEDR_U64("bytes", p->lines_len));
     if (holder_policy_push(h) == WEDR_OK) {
@@ -289,5 +292,6 @@ void holder_policy_state(const struct holder *h, struct wedr_msg_holder_state *m
     m->governor = (uint8_t)h->policy.level;
     m->cpu_permille = h->policy.cpu_permille;
     memcpy(m->hooks_missing_names, h->policy.missing_names, sizeof(m->hooks_missing_names));
-    memcpy(m->settings_error, h->policy.error, sizeof(m->settings_error));
+    memcpy(m->settings_error, h->policy.refused[0] ? h->policy.refused : h->policy.error,
+           sizeof(m->settings_error));
 }

@@ -246,6 +246,27 @@ static void core_that_is_killed_from_outside_keeps_its_rules(void **state)
     end_holder();
 }
 
+static const char *settings_error(const char *lines)
+{
+    static struct wedr_msg_holder_state m;
+    holder_policy_offer(&h, lines, strlen(lines));
+    holder_policy_accept(&h);
+    holder_policy_state(&h, &m);
+    return m.settings_error;
+}
+
+static void settings_that_were_refused_are_forgotten_when_others_take_their_place(void **state)
+{
+    static const char good[] = "sensor.cpu_percent=7\n";
+    (void)state;
+    begin_holder();
+    assert_string_equal(settings_error(good), "");
+    assert_non_null(strstr(settings_error("sensor.cpu_percent=0\n"), "profile"));
+    assert_string_equal(settings_error(good), "");
+    assert_int_equal(h.cfg.sensor.cpu_percent, 7);
+    end_holder();
+}
+
 static int set_up(void **state)
 {
     uint8_t key[WEDR_BUNDLE_PUBLIC_KEY_LEN];
@@ -282,6 +303,7 @@ int main(void)
         TEST(a_bundle_that_ends_core_while_it_matches_is_given_up_and_said),
         TEST(core_that_ends_now_and_then_keeps_its_rules),
         TEST(core_that_is_killed_from_outside_keeps_its_rules),
+        TEST(settings_that_were_refused_are_forgotten_when_others_take_their_place),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
