@@ -59,7 +59,7 @@ static int open_parts(struct wedr_engine *e, struct wedr_errinfo *ei)
         return wedr_fail(ei, err, "cannot open the spool folder: %s", wedr_err_text(err));
     }
     err = wedr_losses_open(e->dir, &e->losses);
-    if (err != WEDR_OK && err != WEDR_E_CORRUPT) {
+    if (err != WEDR_OK && err != WEDR_E_CORRUPT && err != WEDR_E_IO) {
         return wedr_fail(ei, err, "cannot read losses.state: %s", wedr_err_text(err));
     }
     err = wedr_spool_open(&sc, &e->spool, ei);

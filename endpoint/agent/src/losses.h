@@ -41,8 +41,9 @@ struct wedr_loss {
 
 struct wedr_losses;
 
-/* dir is borrowed and must stay open. A state file that is damaged is an error of its own:
- * WEDR_E_CORRUPT, with an empty ledger in *ret all the same. */
+/* dir is borrowed and must stay open. A state file that is damaged or that the disk does not
+ * give back is an error of its own, WEDR_E_CORRUPT or WEDR_E_IO, with an empty ledger in *ret all
+ * the same. */
 WEDR_MUST_USE int wedr_losses_open(wedr_handle dir, struct wedr_losses **ret);
 void wedr_losses_free(struct wedr_losses *l);
 /* count records of [first, last]; first 0: no range is known. Makes the ledger dirty. Never fails:

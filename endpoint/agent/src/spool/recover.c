@@ -179,7 +179,7 @@ static int recover_active(struct wedr_spool *s, const char *name)
         err = wedr_fs_read_all(h, &file);
         wedr_fs_close(h);
     }
-    if (err == WEDR_E_NOMEM || err == WEDR_E_IO) {
+    if (err == WEDR_E_NOMEM) {
         goto out;
     }
     if (err == WEDR_OK) {

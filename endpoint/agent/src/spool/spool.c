@@ -286,7 +286,8 @@ int wedr_spool_next(struct wedr_spool *s, struct wedr_batch_id *ret_id, wedr_han
             drop_entry(s, i);
             continue;
         }
-        if (err != WEDR_E_CORRUPT) {
+        /* What the disk does not give back would hold up all the others for ever. */
+        if (err != WEDR_E_CORRUPT && err != WEDR_E_IO) {
             return err;
         }
         err = spool_give_up(s, i, WEDR_LOSS_REASON_CORRUPT, true);
