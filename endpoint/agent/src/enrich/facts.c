@@ -18,8 +18,9 @@
 /* A file by its identity. */
 struct slot {
     struct wedr_msg_exe id; /* pid and key 0; inode 0: free */
-    uint64_t again_ms;      /* not known: asked for again after this time; 0: known */
-    bool asked;             /* a question about it waits or is under way */
+    uint64_t again_ms;      /* asked for again after this time; 0: known for good */
+    bool known;
+    bool asked; /* a question about it waits or is under way */
     struct wedr_facts_file file;
 };
 
@@ -35,6 +36,7 @@ struct waiting {
     bool late;     /* answered: its record is to be written */
     bool held;     /* answered, if no other program of the process turns up */
     bool replaced; /* the process has begun to run another file since */
+    uint32_t age_s; /* of the file when the process began */
     uint64_t since_ms;
     uint16_t path_len;
     char path[WEDR_FACTS_IMAGE_PATH_MAX + 1];
@@ -186,6 +188,12 @@ static bool is_settled(const struct wedr_msg_exe *exe, int64_t utc_us)
     return utc_us * 1000 > exe->ctime_ns && utc_us * 1000 - exe->ctime_ns >= need;
 }
 
+static uint32_t age_of(const struct wedr_msg_exe *exe, int64_t utc_us)
+{
+    int64_t age_s = utc_us / 1000000 - exe->ctime_ns / NS_PER_S;
+    return age_s < 0 ? 0 : age_s < UINT32_MAX ? (uint32_t)age_s : UINT32_MAX;
+}
+
 /* What the process ran before is told apart: an answer that rests on its still running that file
  * does not hold any more. */
 static bool waits_already(struct wedr_facts *f, const struct wedr_msg_exe *exe)
@@ -221,6 +229,7 @@ static void keep_path(struct waiting *w, const struct wedr_event_view *v)
 static bool wait_for(struct wedr_facts *f,
                      const struct wedr_event_view *v,
                      const struct wedr_msg_exe *exe,
+                     int64_t utc_us,
                      bool settled,
                      bool ask)
 {
@@ -232,8 +241,12 @@ static bool wait_for(struct wedr_facts *f,
     uint16_t i = f->free_list[--f->free_count];
     f->top = i >= f->top ? (uint16_t)(i + 1u) : f->top;
     struct waiting *w = &f->waiting[i];
-    *w = (struct waiting){
-        .exe = *exe, .used = true, .settled = settled, .to_ask = ask, .since_ms = f->now_ms};
+    *w = (struct waiting){.exe = *exe,
+                          .used = true,
+                          .settled = settled,
+                          .to_ask = ask,
+                          .age_s = age_of(exe, utc_us),
+                          .since_ms = f->now_ms};
     keep_path(w, v);
     if (ask) {
         push(&f->asks, i);
@@ -251,18 +264,15 @@ wedr_facts_exec(struct wedr_facts *f, const struct wedr_event_view *v, int64_t u
     bool settled = is_settled(&exe, utc_us);
     bool already = waits_already(f, &exe);
     struct slot *s = find(f, &exe);
-    bool known = s && !s->asked && s->again_ms == 0;
-    if (known && settled) {
-        return &s->file;
-    }
-    if (settled && s && !s->asked && f->now_ms < s->again_ms) {
-        return NULL;
+    bool early = s && !s->asked && (s->again_ms == 0 || f->now_ms < s->again_ms);
+    if (settled && early) {
+        return s->known ? &s->file : NULL;
     }
     if (already) {
         return NULL;
     }
     bool ask = !settled || !s || !s->asked;
-    if (wait_for(f, v, &exe, settled, ask) && settled && ask) {
+    if (wait_for(f, v, &exe, utc_us, settled, ask) && settled && ask) {
         place(f, &exe)->asked = true;
     }
     return NULL;
@@ -323,9 +333,18 @@ static void hold(struct wedr_facts *f, uint16_t asked, const struct wedr_facts_f
     f->held++;
     if (w->settled && !ask_next(f, &w->exe)) {
         struct slot *s = place(f, &w->exe);
-        s->asked = false;
+        s->known = s->asked = false;
         s->again_ms = f->now_ms + 1;
     }
+}
+
+/* A package's files are there before its database says so, and the first one that runs may do so in
+ * between: what is known of a young file is asked for again, at twice its age. */
+static uint64_t until_of(const struct wedr_facts *f, uint32_t age_s)
+{
+    uint64_t age_ms = (uint64_t)age_s * 1000;
+    uint64_t stay = age_ms > WEDR_FACTS_YOUNG_MS ? age_ms : WEDR_FACTS_YOUNG_MS;
+    return age_ms < WEDR_FACTS_OLD_MS ? f->now_ms + stay : 0;
 }
 
 static void look_at_held(struct wedr_facts *f)
@@ -360,8 +379,9 @@ static void known(struct wedr_facts *f, uint16_t asked, const struct wedr_msg_ex
         return;
     }
     struct slot *s = place(f, &id);
+    s->known = true;
     s->asked = false;
-    s->again_ms = 0;
+    s->again_ms = until_of(f, f->waiting[asked].age_s);
     s->file = file;
     for (uint16_t i = 0; i < f->top; i++) {
         struct waiting *w = &f->waiting[i];
@@ -393,7 +413,7 @@ static void unknown(struct wedr_facts *f, uint16_t asked, uint8_t result)
     }
     if (settled && !(of_process && ask_next(f, &id))) {
         struct slot *s = place(f, &id);
-        s->asked = false;
+        s->known = s->asked = false;
         s->again_ms = f->now_ms + (of_process ? 1 : WEDR_FACTS_FAILED_MS);
     }
 }

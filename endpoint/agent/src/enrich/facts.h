@@ -26,6 +26,8 @@
 #define WEDR_FACTS_NAME_MS 600000u     /* a name is asked for again after this time */
 #define WEDR_FACTS_NO_NAME_MS 60000u   /* ... and one that was not there after this one */
 #define WEDR_FACTS_FAILED_MS 600000u   /* a file that could not be read */
+#define WEDR_FACTS_YOUNG_MS 60000u     /* least time that facts about a young file are good for */
+#define WEDR_FACTS_OLD_MS 3600000u     /* an older file's are good for ever */
 #define WEDR_FACTS_HOLD_MS 250u        /* an answer that another program of the process would end */
 #define WEDR_FACTS_ANSWER_MS 120000u   /* a question without an answer is given up */
 #define WEDR_FACTS_IMAGE_PATH_MAX 511u /* bytes of the path in a late record */

@@ -115,6 +115,48 @@ static void a_file_is_asked_for_once_and_everybody_who_waits_gets_it(void **stat
     wedr_facts_free(f);
 }
 
+/* The package that a file came with is in the database some time after the file. */
+static void what_is_known_of_a_young_file_is_asked_for_again(void **state)
+{
+    struct wedr_facts *f = wedr_facts_new();
+    struct wedr_msg_exe_ask m;
+    uint32_t pids[8];
+    (void)state;
+    assert_null(show(f, 1, 77, LATER_US));
+    assert_true(ask(f, &m));
+    struct wedr_msg_exe_facts a = answer_to(&m, WEDR_MSG_EXE_KNOWN);
+    wedr_msg_put_text(a.package, sizeof(a.package), "");
+    wedr_facts_exe_answer(f, &a);
+    assert_int_equal(late(f, pids), 1);
+    wedr_facts_now(f, WEDR_FACTS_YOUNG_MS - 1);
+    assert_string_equal(show(f, 2, 77, LATER_US)->package, "");
+    wedr_facts_now(f, WEDR_FACTS_YOUNG_MS);
+    assert_null(show(f, 3, 77, LATER_US + (int64_t)WEDR_FACTS_YOUNG_MS * 1000));
+    assert_true(ask(f, &m));
+    a = answer_to(&m, WEDR_MSG_EXE_KNOWN);
+    wedr_facts_exe_answer(f, &a);
+    assert_int_equal(late(f, pids), 1);
+    assert_int_equal(pids[0], 3);
+    assert_string_equal(show(f, 4, 77, LATER_US)->package, "tools");
+    wedr_facts_free(f);
+}
+
+static void what_is_known_of_an_old_file_stays(void **state)
+{
+    struct wedr_facts *f = wedr_facts_new();
+    struct wedr_msg_exe_ask m;
+    uint32_t pids[8];
+    (void)state;
+    assert_null(show(f, 1, 77, CTIME_US + (int64_t)WEDR_FACTS_OLD_MS * 1000));
+    assert_true(ask(f, &m));
+    struct wedr_msg_exe_facts a = answer_to(&m, WEDR_MSG_EXE_KNOWN);
+    wedr_facts_exe_answer(f, &a);
+    assert_int_equal(late(f, pids), 1);
+    wedr_facts_now(f, UINT32_MAX);
+    assert_non_null(show(f, 2, 77, LATER_US));
+    wedr_facts_free(f);
+}
+
 static void a_file_that_was_changed_a_moment_before_is_believed_of_its_process_alone(void **state)
 {
     struct wedr_facts *f = wedr_facts_new();
@@ -309,6 +351,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_file_is_asked_for_once_and_everybody_who_waits_gets_it),
+        cmocka_unit_test(what_is_known_of_a_young_file_is_asked_for_again),
+        cmocka_unit_test(what_is_known_of_an_old_file_stays),
         cmocka_unit_test(a_file_that_was_changed_a_moment_before_is_believed_of_its_process_alone),
         cmocka_unit_test(another_process_is_asked_when_the_first_one_is_gone),
         cmocka_unit_test(a_peer_that_dies_is_not_asked_the_same_again),
