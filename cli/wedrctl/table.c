@@ -193,6 +193,13 @@ static void squeeze(struct wedr_ctl_table *t)
     }
 }
 
+/* A title may be what somebody's SQL names its column. */
+static void show_title(struct wedr_buf *cell, const struct wedr_ctl_column *column)
+{
+    wedr_buf_truncate(cell, 0);
+    wedr_show_text(cell, wedr_text(column->title, strlen(column->title)), 0);
+}
+
 static void lay_out(struct wedr_ctl_table *t, const json_t *items)
 {
     struct wedr_buf cell;
@@ -200,7 +207,8 @@ static void lay_out(struct wedr_ctl_table *t, const json_t *items)
     const json_t *item = NULL;
     wedr_buf_init(&cell, CELL_MAX);
     for (size_t i = 0; i < t->count; i++) {
-        t->width[i] = strlen(t->columns[i].title);
+        show_title(&cell, &t->columns[i]);
+        t->width[i] = wedr_ctl_width((const char *)cell.p, cell.len, SIZE_MAX, NULL);
     }
     json_array_foreach(items, row, item)
     {
@@ -252,17 +260,18 @@ void wedr_ctl_table_add(struct wedr_ctl_table *t, const json_t *items)
     struct wedr_buf cell;
     size_t row = 0;
     const json_t *item = NULL;
+    wedr_buf_init(&cell, CELL_MAX);
     if (!t->begun) {
         if (t->width[0] == 0) {
             lay_out(t, items);
         }
         for (size_t i = 0; i < t->count; i++) {
-            add_cell(t, i, t->columns[i].title, strlen(t->columns[i].title), "1");
+            show_title(&cell, &t->columns[i]);
+            add_cell(t, i, (const char *)cell.p, cell.len, "1");
         }
         wedr_buf_adds(&t->c->out, "\n");
         t->begun = true;
     }
-    wedr_buf_init(&cell, CELL_MAX);
     json_array_foreach(items, row, item)
     {
         for (size_t i = 0; i < t->count; i++) {

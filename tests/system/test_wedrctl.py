@@ -321,6 +321,8 @@ def test_events_are_found_by_form_sql_and_export():
         rows = ctl.rows("sql", "SELECT pid, process_path AS path FROM events ORDER BY pid LIMIT 2")
         assert rows == [{"pid": 100, "path": "/sbin/init"}, {"pid": 101, "path": "/usr/sbin/sshd"}], rows
         harmless(ctl("sql", "SELECT process_path FROM events"))
+        named = harmless(ctl("sql", "SELECT pid AS '%s' FROM events" % EVIL))
+        assert named.splitlines()[0].strip() == "evil\\x1b]0;pwned\\x07\\u202etxt.exe\\x9b2J", named
         assert ctl.one("sql", "-", stdin="SELECT COUNT(*) AS n FROM events") == {"n": 5}
         assert "line 1" in ctl("sql", "SELECT nonsense FROM events", code=1)
         lines = ctl("export", "--type", "process_create").splitlines()

@@ -67,9 +67,9 @@ WEDR_MUST_USE int wedr_engine_source_replay_take(struct wedr_engine *e,
 /* The producers ended (detached, stopped): drains what is left, records the final losses and
  * epoch_end with `reason`, closes the source. */
 WEDR_MUST_USE int wedr_engine_source_end(struct wedr_engine *e, const char *reason);
-/* Records a coverage gap of both kernel streams (stream "kernel"): it is in the spool after the next
- * round without an error. reason: enum wedr_label_code GAP_REASON. WEDR_E_FULL: too many records
- * wait. */
+/* Records a coverage gap of both kernel streams (stream "kernel"): it is in the spool after the
+ * next round without an error. reason: enum wedr_label_code GAP_REASON. WEDR_E_FULL: too many
+ * records wait. */
 WEDR_MUST_USE int
 wedr_engine_gap(struct wedr_engine *e, int64_t from_us, int64_t to_us, uint16_t reason);
 /* What the sensor sees now: a record sensor_state in the stream agent. Only the newest is kept

@@ -57,6 +57,23 @@ static void say_watch(const struct holder *h, struct wedr_msg_holder_state *m)
     }
 }
 
+static void say_core(const struct holder *h, struct wedr_msg_holder_state *m, uint64_t now)
+{
+    char text[WEDR_MSG_TEXT_MAX];
+    if (!h->core.ready) {
+        say(m, "the core process is down");
+    } else if (stale(&h->core, now)) {
+        say(m, "the core process does not answer");
+    }
+    if (h->core_stats.disk_full) {
+        say(m, "the spool's disk is full");
+    } else if (h->core.ready && h->core_stats.round_err != WEDR_OK) {
+        (void)snprintf(text, sizeof(text), "the core process cannot go on: %.100s",
+                       wedr_err_text(h->core_stats.round_err));
+        say(m, text);
+    }
+}
+
 void holder_state_fill(struct holder *h, struct wedr_msg_holder_state *m)
 {
     uint64_t now = wedr_time_mono_ms();
@@ -79,19 +96,7 @@ void holder_state_fill(struct holder *h, struct wedr_msg_holder_state *m)
                        h->source_trouble);
         say(m, text);
     }
-    if (!h->core.ready) {
-        say(m, "the core process is down");
-    } else if (stale(&h->core, now)) {
-        say(m, "the core process does not answer");
-    }
-    if (h->core_stats.disk_full) {
-        say(m, "the spool's disk is full");
-    } else if (h->core.ready && h->core_stats.round_err != WEDR_OK) {
-        char text[WEDR_MSG_TEXT_MAX];
-        (void)snprintf(text, sizeof(text), "the core process cannot go on: %.100s",
-                       wedr_err_text(h->core_stats.round_err));
-        say(m, text);
-    }
+    say_core(h, m, now);
     if (holder_facts_wanted(h) && !h->facts.ready) {
         say(m, "the facts process is down");
     }

@@ -33,9 +33,9 @@ struct set {
 struct waiting {
     struct wedr_msg_exe exe;
     bool used, settled, to_ask, under_way;
-    bool late;     /* answered: its record is to be written */
-    bool held;     /* answered, if no other program of the process turns up */
-    bool replaced; /* the process has begun to run another file since */
+    bool late;      /* answered: its record is to be written */
+    bool held;      /* answered, if no other program of the process turns up */
+    bool replaced;  /* the process has begun to run another file since */
     uint32_t age_s; /* of the file when the process began */
     uint64_t since_ms;
     uint16_t path_len;
