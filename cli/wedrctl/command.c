@@ -14,6 +14,7 @@ static const struct wedr_ctl_column card[] = {{"id", "id", WEDR_CTL_TEXT},
                                               {"payload", "payload", WEDR_CTL_TEXT},
                                               {"state", "state", WEDR_CTL_WORD},
                                               {"by", "created_by", WEDR_CTL_TEXT},
+                                              {"reason", "reason", WEDR_CTL_TEXT},
                                               {"created", "created", WEDR_CTL_TIME_MS},
                                               {"sent", "sent", WEDR_CTL_TIME_MS},
                                               {"done", "done", WEDR_CTL_TIME_MS},
@@ -49,7 +50,8 @@ int wedr_ctl_command_send(struct wedr_ctl *c)
         code = wedr_ctl_endpoint(c, c->args->words[0], id);
     }
     if (code == WEDR_CTL_DONE) {
-        json_t *body = json_pack("{s:s, s:O}", "type", c->args->words[1], "payload", payload);
+        json_t *body = json_pack("{s:s, s:O, s:s*}", "type", c->args->words[1], "payload", payload,
+                                 "reason", c->args->text[WEDR_CTL_REASON]);
         (void)snprintf(path, sizeof(path), "/endpoints/%s/commands", id);
         code = body ? wedr_ctl_send_take(c, "POST", path, body, &answer)
                     : wedr_ctl_say(WEDR_CTL_USAGE, "no good type");

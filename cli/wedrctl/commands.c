@@ -66,7 +66,7 @@ const struct wedr_ctl_command wedr_ctl_commands[] = {
      "What each producer made, what is stored, what was lost and why.", wedr_ctl_ledger},
     {"gaps", "", 0, 0, PAGES, "Times in which an endpoint had no producer, the newest first.",
      wedr_ctl_gaps},
-    {"command send", "ENDPOINT TYPE [PID PROCESS-KEY]", 2, 4, CHANGE,
+    {"command send", "ENDPOINT TYPE [PID PROCESS-KEY]", 2, 4, CHANGE | B(REASON),
      "Tell an endpoint to do something: kill_process with the process, or update_rules. What "
      "became of it is what command show says.",
      wedr_ctl_command_send},

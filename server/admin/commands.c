@@ -26,11 +26,11 @@ static json_t *command_json(const struct wedr_command_row *c)
     char counter[24];
     const char *state = wedr_command_state_name(c->state);
     (void)snprintf(counter, sizeof(counter), "%llu", (unsigned long long)c->counter);
-    return json_pack("{s:s, s:s, s:s, s:s, s:o, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o}", "id",
+    return json_pack("{s:s, s:s, s:s, s:s, s:o, s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o}", "id",
                      c->id, "endpoint_id", c->agent_id, "hostname", c->hostname, "type", c->type,
                      "payload", stored_json(c->payload), "state", state ? state : "failed",
-                     "created_by", c->created_by, "counter", counter, "created",
-                     wedr_admin_json_time(c->created_us), "expires",
+                     "created_by", c->created_by, "reason", c->reason, "counter", counter,
+                     "created", wedr_admin_json_time(c->created_us), "expires",
                      wedr_admin_json_time(c->expires_us), "sent", wedr_admin_json_time(c->sent_us),
                      "done", wedr_admin_json_time(c->done_us), "result", stored_json(c->result));
 }
@@ -72,10 +72,17 @@ static void run_list(void *arg, struct wedr_request *rq)
     struct wedr_server *s = arg;
     struct wedr_admin_page p;
     struct wedr_asker who;
-    struct wedr_command_ask ask = {
-        .agent_id = wedr_request_query(rq, "endpoint"), .state = -1, .now_us = wedr_time_utc_us()};
+    struct wedr_command_ask ask = {.agent_id = wedr_request_query(rq, "endpoint"),
+                                   .type = wedr_request_query(rq, "type"),
+                                   .state = -1,
+                                   .now_us = wedr_time_utc_us()};
     const char *state = wedr_request_query(rq, "state");
+    uint16_t known = 0;
     uint8_t number = 0;
+    if (ask.type && wedr_command_type_of(ask.type, &known) != WEDR_OK) {
+        wedr_answer_problem(rq, 400, "\"type\" must be one that an endpoint can be sent");
+        return;
+    }
     if (state && wedr_command_state_of(state, &number) != WEDR_OK) {
         wedr_answer_problem(
             rq, 400, "\"state\" must be pending, sent, success, failed, expired or cancelled");
@@ -97,6 +104,7 @@ struct wanted {
     struct wedr_command_target target;
     bool revoked;
     struct wedr_command c;
+    const char *reason; /* the body's */
     char payload[WEDR_COMMAND_PAYLOAD_MAX + 1];
 };
 
@@ -113,8 +121,9 @@ static bool read_wanted(struct wedr_request *rq, const json_t *body, struct want
     struct wedr_errinfo ei = {""};
     int64_t seconds = 0;
     const char *type = wedr_admin_text(rq, body, "type", 1, 64, NULL);
-    if (!type || !wedr_admin_number(rq, body, "expires_in_seconds", EXPIRES_MIN_S, EXPIRES_MAX_S,
-                                    EXPIRES_S, &seconds)) {
+    w->reason = type ? wedr_admin_text(rq, body, "reason", 0, WEDR_COMMAND_REASON_MAX, "") : NULL;
+    if (!w->reason || !wedr_admin_number(rq, body, "expires_in_seconds", EXPIRES_MIN_S,
+                                         EXPIRES_MAX_S, EXPIRES_S, &seconds)) {
         return false;
     }
     if (w->revoked) {
@@ -136,17 +145,20 @@ static void
 create(struct wedr_server *s, struct wedr_request *rq, const char *agent_id, const struct wanted *w)
 {
     struct wedr_asker asker;
-    char id[WEDR_AGENT_ID_TEXT], object[OBJECT_MAX], detail[WEDR_COMMAND_PAYLOAD_MAX + 128];
+    char id[WEDR_AGENT_ID_TEXT], object[OBJECT_MAX],
+        detail[WEDR_COMMAND_PAYLOAD_MAX + WEDR_COMMAND_REASON_MAX + 128];
     wedr_fleet_new_id(id);
     struct wedr_command_row row = {.id = id,
                                    .agent_id = agent_id,
                                    .type = wedr_command_type_name(w->c.type),
                                    .payload = w->payload,
                                    .created_by = rq->person->username,
+                                   .reason = w->reason,
                                    .created_us = w->c.issued_us,
                                    .expires_us = w->c.expires_us};
     (void)snprintf(object, sizeof(object), "command:%s", id);
-    (void)snprintf(detail, sizeof(detail), "endpoint:%s %s %s", agent_id, row.type, w->payload);
+    (void)snprintf(detail, sizeof(detail), "endpoint:%s %s %s%s%s", agent_id, row.type, w->payload,
+                   w->reason[0] ? " " : "", w->reason);
     struct wedr_audit who = wedr_admin_who(rq, "command.create", object, detail);
     wedr_asker_of(rq->person, &asker);
     int err = s->d.state_ops->command->add(s->d.state, &asker.scope, &row, &who);
@@ -174,7 +186,7 @@ static void run_create(void *arg, struct wedr_request *rq)
         wedr_admin_answer_error(rq, err);
         return;
     }
-    json_t *body = wedr_admin_body(rq, "type payload expires_in_seconds");
+    json_t *body = wedr_admin_body(rq, "type payload reason expires_in_seconds");
     if (body && read_wanted(rq, body, &w)) {
         create(s, rq, agent_id, &w);
     }
@@ -215,7 +227,7 @@ const struct wedr_route wedr_command_routes[] = {
     ROUTE("GET",
           "commands",
           0,
-          "limit cursor endpoint state",
+          "limit cursor endpoint state type",
           run_list,
           "listCommands",
           WEDR_NEED_READ),

@@ -19,6 +19,7 @@
 #define WEDR_COMMAND_ID_TEXT 37u   /* a UUID with NUL */
 #define WEDR_COMMAND_PAYLOAD_MAX 512u
 #define WEDR_COMMAND_RESULT_MAX 4096u
+#define WEDR_COMMAND_REASON_MAX 500u
 
 /* The numbers are stored. */
 enum wedr_command_state {
@@ -40,6 +41,7 @@ struct wedr_command_row {
     const char *agent_id, *hostname;
     const char *type, *payload; /* payload: JSON object */
     const char *created_by;
+    const char *reason; /* why, in that person's words; NULL is "" */
     uint8_t state;
     uint64_t counter; /* rises with every command of the agent; <= INT64_MAX */
     int64_t created_us, expires_us;
@@ -51,6 +53,7 @@ typedef int wedr_command_fn(void *ctx, const struct wedr_command_row *c);
 
 struct wedr_command_ask {
     const char *agent_id; /* NULL: any */
+    const char *type;     /* NULL: any */
     int state;            /* enum wedr_command_state; < 0: any */
     int64_t now_us;       /* what is overdue now is shown as expired */
     int64_t before;       /* only older rows; 0: from the newest */
@@ -58,10 +61,10 @@ struct wedr_command_ask {
 };
 
 struct wedr_state_command_ops {
-    /* id, agent_id, type, payload, created_by, created_us, expires_us of c. The counter is above
-     * every earlier one of the agent, and at least created_us, so that it rises even after the
-     * store went back to a backup. WEDR_E_NOENT: no such agent in scope; WEDR_E_LIMIT: too many
-     * wait for it. */
+    /* id, agent_id, type, payload, created_by, reason, created_us, expires_us of c. The counter is
+     * above every earlier one of the agent, and at least created_us, so that it rises even after
+     * the store went back to a backup. WEDR_E_NOENT: no such agent in scope; WEDR_E_LIMIT: too many
+     * wait for it, or a text is too long. */
     int (*add)(struct wedr_state *s,
                const struct wedr_scope *scope,
                const struct wedr_command_row *c,

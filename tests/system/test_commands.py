@@ -110,6 +110,13 @@ def test_counters_rise_and_a_command_goes_to_nobody_once_cancelled():
         assert [c["id"] for c in page["items"]] == [third["id"], second["id"]] and page["next"]
         rest = w.responder.get("/commands?limit=2&cursor=" + page["next"]).json
         assert [c["id"] for c in rest["items"]] == [first["id"]] and rest["next"] is None
+        kill = w.send(w.responder, w.web, dict(kill_of(9), reason="it's a shell <b>")).json
+        assert kill["reason"] == "it's a shell <b>" and first["reason"] == "", kill
+        assert [c["id"] for c in w.responder.get("/commands?type=kill_process").json["items"]] == [kill["id"]]
+        assert w.responder.get("/commands?type=run_shell").status == 400
+        assert w.admin.get("/audit?action=command.create").json["items"][0]["detail"].endswith(kill["reason"])
+        assert w.send(w.responder, w.web, dict(kill_of(9), reason="r" * 501)).status == 400
+        assert w.send(w.responder, w.web, dict(kill_of(9), reason="a\nb")).status == 400
         actions = [e["action"] for e in w.admin.get("/audit?action=command.cancel").json["items"]]
         assert actions == ["command.cancel"]
 

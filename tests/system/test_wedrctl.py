@@ -378,8 +378,8 @@ def test_commands_are_sent_listed_shown_and_cancelled():
         fleet, ctl = Fleet(h), signed_in(h)
         takes = {"boot_id": "00112233445566778899aabbccddeeff", "commands": ["kill_process", "update_rules"]}
         assert fleet.peer.heartbeat(**takes).status == 200
-        sent = ctl.one("command", "send", "web-1", "kill_process", "4242", "0123456789abcdef")
-        assert sent["state"] == "pending" and sent["payload"]["pid"] == 4242
+        sent = ctl.one("command", "send", "web-1", "kill_process", "4242", "0123456789abcdef", "--reason", "a shell \u202egpj.exe")
+        assert sent["state"] == "pending" and sent["payload"]["pid"] == 4242 and sent["reason"] == "a shell \u202egpj.exe"
         other = ctl.one("command", "send", fleet.peer.id, "update_rules")
         assert [c["id"] for c in ctl.rows("command")] == [other["id"], sent["id"]]
         ctl("command", "cancel", other["id"])

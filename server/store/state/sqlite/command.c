@@ -73,7 +73,8 @@ static int add(struct wedr_state *s,
                const struct wedr_audit *who)
 {
     WEDR_OBJ_CHECK(s, WEDR_STATE_MAGIC);
-    if (strlen(c->payload) > WEDR_COMMAND_PAYLOAD_MAX) {
+    const char *reason = c->reason ? c->reason : "";
+    if (strlen(c->payload) > WEDR_COMMAND_PAYLOAD_MAX || strlen(reason) > WEDR_COMMAND_REASON_MAX) {
         return WEDR_E_LIMIT;
     }
     int err = wedr_state_begin(s);
@@ -84,11 +85,11 @@ static int add(struct wedr_state *s,
     if (err == WEDR_OK) {
         err = wedr_state_run(
             s->writer, NULL,
-            "INSERT INTO command(id,agent_id,type,payload,created_by,created_us,expires_us,counter)"
-            " VALUES(?1,?2,?3,?4,?5,?6,?7,max(?6,1+coalesce((SELECT max(counter) FROM command WHERE"
-            " agent_id=?2),0)))",
-            "tttttii", c->id, c->agent_id, c->type, c->payload, c->created_by, c->created_us,
-            c->expires_us);
+            "INSERT INTO command(id,agent_id,type,payload,created_by,created_us,expires_us,reason,"
+            "counter) VALUES(?1,?2,?3,?4,?5,?6,?7,?8,max(?6,1+coalesce((SELECT max(counter) FROM "
+            "command WHERE agent_id=?2),0)))",
+            "tttttiit", c->id, c->agent_id, c->type, c->payload, c->created_by, c->created_us,
+            c->expires_us, reason);
     }
     err = err == WEDR_OK ? wedr_state_audit(s, who) : err;
     return wedr_state_end(s, err);
@@ -96,7 +97,7 @@ static int add(struct wedr_state *s,
 
 #define COLUMNS                                                                        \
     "SELECT c.row,c.id,c.agent_id,a.hostname,c.type,c.payload,c.created_by,c.counter," \
-    "c.created_us,c.expires_us,c.sent_us,c.done_us,c.result,"
+    "c.created_us,c.expires_us,c.sent_us,c.done_us,c.result,c.reason,"
 #define FROM " FROM command c JOIN agent a ON a.agent_id=c.agent_id WHERE "
 
 static int give(sqlite3_stmt *st, wedr_command_fn *fn, void *ctx)
@@ -115,7 +116,8 @@ static int give(sqlite3_stmt *st, wedr_command_fn *fn, void *ctx)
         .sent_us = sqlite3_column_int64(st, 10),
         .done_us = sqlite3_column_int64(st, 11),
         .result = (const char *)sqlite3_column_text(st, 12),
-        .state = (uint8_t)sqlite3_column_int(st, 13),
+        .reason = wedr_triage_text(st, 13),
+        .state = (uint8_t)sqlite3_column_int(st, 14),
     };
     return fn(ctx, &c);
 }
@@ -279,6 +281,9 @@ static int list(struct wedr_state *s,
     wedr_question_scope(&q, "c.agent_id", scope);
     if (ask->agent_id) {
         wedr_question_text(&q, " AND c.agent_id=", ask->agent_id);
+    }
+    if (ask->type) {
+        wedr_question_text(&q, " AND c.type=", ask->type);
     }
     if (ask->before > 0) {
         wedr_question_number(&q, " AND c.row<", ask->before);

@@ -142,6 +142,8 @@ static const char *const migrations[] = {
      * factors are sealed (totp_box.h seals the old ones): an older release would take them for none
      * and ask for no code */
     "ALTER TABLE rule ADD COLUMN severity TEXT NOT NULL DEFAULT '';",
+    /* 9: why somebody sent it */
+    "ALTER TABLE command ADD COLUMN reason TEXT NOT NULL DEFAULT '';",
 };
 
 static int read_version(sqlite3 *db, int *ret)

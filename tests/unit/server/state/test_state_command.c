@@ -33,7 +33,7 @@ struct seen {
     char id[16][WEDR_COMMAND_ID_TEXT];
     uint64_t counter[16];
     struct wedr_command_row last; /* without texts */
-    char result[64];
+    char result[64], reason[WEDR_COMMAND_REASON_MAX + 1];
 };
 
 static int see(void *ctx, const struct wedr_command_row *c)
@@ -44,6 +44,7 @@ static int see(void *ctx, const struct wedr_command_row *c)
     s->counter[s->count++] = c->counter;
     s->last = *c;
     (void)snprintf(s->result, sizeof(s->result), "%s", c->result ? c->result : "none");
+    (void)snprintf(s->reason, sizeof(s->reason), "%s", c->reason);
     return 0;
 }
 
@@ -225,6 +226,23 @@ static void lists_filter_and_go_on(void **state)
     assert_int_equal(OPS->list(s, &all, &ask, see, &x), WEDR_OK);
     assert_int_equal(x.count, 1);
     assert_string_equal(x.id[0], id_of(2));
+    struct wedr_command_row kill = {.id = id_of(5),
+                                    .agent_id = A,
+                                    .type = "kill_process",
+                                    .payload = "{}",
+                                    .created_by = "ana",
+                                    .reason = "it's a shell; DROP",
+                                    .created_us = STATE_NOW,
+                                    .expires_us = STATE_NOW + MINUTE};
+    assert_int_equal(OPS->add(s, &all, &kill, &who), WEDR_OK);
+    ask = (struct wedr_command_ask){
+        .type = "kill_process", .state = -1, .now_us = STATE_NOW, .limit = 9};
+    struct seen y = {.count = 0};
+    assert_int_equal(OPS->list(s, &all, &ask, see, &y), WEDR_OK);
+    assert_int_equal(y.count, 1);
+    assert_string_equal(y.id[0], id_of(5));
+    assert_string_equal(y.reason, kill.reason);
+    assert_string_equal(get(s, 1, STATE_NOW).reason, "");
     STATE_OPS->close(s);
 }
 
@@ -250,6 +268,12 @@ static void an_agent_has_a_bounded_number_of_them(void **state)
                                  .created_by = "",
                                  .created_us = 1,
                                  .expires_us = 2};
+    assert_int_equal(OPS->add(s, &all, &c, &who), WEDR_E_LIMIT);
+    char reason[WEDR_COMMAND_REASON_MAX + 2];
+    memset(reason, 'r', sizeof(reason) - 1);
+    reason[sizeof(reason) - 1] = '\0';
+    c.payload = "{}";
+    c.reason = reason;
     assert_int_equal(OPS->add(s, &all, &c, &who), WEDR_E_LIMIT);
     memset(result, ' ', sizeof(result) - 1);
     result[sizeof(result) - 1] = '\0';

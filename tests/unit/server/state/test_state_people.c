@@ -280,7 +280,8 @@ static void second_factors_of_an_older_release_are_sealed_at_the_start(void **st
     STATE_OPS->close(s);
     exec_state("UPDATE user SET totp=CAST('" SECRET "' AS BLOB), totp_pending=CAST('" SECRET
                "' AS BLOB);"
-               "ALTER TABLE rule DROP COLUMN severity; PRAGMA user_version=7");
+               "ALTER TABLE rule DROP COLUMN severity; ALTER TABLE command DROP COLUMN reason;"
+               "PRAGMA user_version=7");
     assert_true(state_holds(SECRET));
     s = state_open();
     assert_false(state_holds(SECRET));
