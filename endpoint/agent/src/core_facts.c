@@ -36,13 +36,11 @@ static void drop(struct wedr_facts *f, struct wedr_ipc **channel)
     }
 }
 
-void wedr_core_facts_peer(struct wedr_facts *f, struct wedr_peer_msg *m, struct wedr_ipc **channel)
+int wedr_core_facts_peer(struct wedr_facts *f, struct wedr_peer_msg *m, struct wedr_ipc **channel)
 {
     drop(f, channel);
     m->handle_count = 0;
-    if (wedr_ipc_from_handle_take(m->handles[0], channel) != WEDR_OK) {
-        *channel = NULL;
-    }
+    return wedr_ipc_from_handle_take(m->handles[0], channel);
 }
 
 static int ask(struct wedr_facts *f, struct wedr_ipc *c)
@@ -75,16 +73,20 @@ static int listen(struct wedr_facts *f, struct wedr_ipc *c)
     return WEDR_OK;
 }
 
-void wedr_core_facts_turn(struct wedr_facts *f, struct wedr_ipc **channel)
+int wedr_core_facts_turn(struct wedr_facts *f, struct wedr_ipc **channel)
 {
-    int err = *channel ? listen(f, *channel) : WEDR_E_STATE;
+    if (!*channel) {
+        return WEDR_OK;
+    }
+    int err = listen(f, *channel);
     if (err == WEDR_OK) {
         err = ask(f, *channel);
     }
-    if (err != WEDR_OK && *channel) {
+    if (err != WEDR_OK) {
         if (err != WEDR_E_CLOSED) {
             wedr_log(WARN, "core.facts_broke_protocol", WEDR_ERR(err));
         }
         drop(f, channel);
     }
+    return err;
 }

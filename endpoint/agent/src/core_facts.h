@@ -10,7 +10,9 @@
 
 /* Names of this machine's own users and groups, before core can open files no more. */
 void wedr_core_facts_preload(struct wedr_facts *f);
-/* Takes the channel of message m in the place of the old one. */
-void wedr_core_facts_peer(struct wedr_facts *f, struct wedr_peer_msg *m, struct wedr_ipc **channel);
-/* One turn; *channel becomes NULL when the other side is gone. */
-void wedr_core_facts_turn(struct wedr_facts *f, struct wedr_ipc **channel);
+/* Takes the channel of message m in the place of the old one. On an error there is none. */
+WEDR_MUST_USE int
+wedr_core_facts_peer(struct wedr_facts *f, struct wedr_peer_msg *m, struct wedr_ipc **channel);
+/* One turn. An error: the channel ended with it and *channel is NULL; the other side may live on,
+ * and only the holder can make another. */
+WEDR_MUST_USE int wedr_core_facts_turn(struct wedr_facts *f, struct wedr_ipc **channel);

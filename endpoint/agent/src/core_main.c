@@ -187,6 +187,14 @@ static void take_net(struct core *c, struct wedr_peer_msg *m)
     }
 }
 
+/* The facts process may live on without a channel to here, and answer nobody. */
+static int facts_result(struct core *c, int err)
+{
+    return err == WEDR_OK ? WEDR_OK
+                          : wedr_peer_send_result(c->holder, WEDR_MSG_T_FACTS_GONE, err,
+                                                  wedr_err_text(err));
+}
+
 static int end_source(struct core *c, const struct wedr_peer_msg *m)
 {
     const struct wedr_msg_text *t = (const struct wedr_msg_text *)(const void *)m->u.bytes;
@@ -219,10 +227,7 @@ static int on_holder(struct core *c, struct wedr_peer_msg *m)
         take_net(c, m);
         return WEDR_OK;
     case WEDR_MSG_T_CORE_FACTS:
-        if (c->facts) {
-            wedr_core_facts_peer(c->facts, m, &c->to_facts);
-        }
-        return WEDR_OK;
+        return facts_result(c, c->facts ? wedr_core_facts_peer(c->facts, m, &c->to_facts) : WEDR_OK);
     case WEDR_MSG_T_SIGNED:
         wedr_batches_signed(&c->batches, (const struct wedr_msg_signed *)(const void *)m->u.bytes);
         return WEDR_OK;
@@ -313,11 +318,11 @@ static int loop(struct core *c)
         pump(c, &busy, &wait_ms);
         wedr_core_kills(c->engine, c->holder);
         int err = read_peers(c);
+        if (err == WEDR_OK && c->facts) {
+            err = facts_result(c, wedr_core_facts_turn(c->facts, &c->to_facts));
+        }
         if (err != WEDR_OK) {
             return err;
-        }
-        if (c->facts) {
-            wedr_core_facts_turn(c->facts, &c->to_facts);
         }
         uint32_t batch_wait = wedr_batches_run(&c->batches, c->engine, c->holder, c->net);
         uint64_t now = wedr_time_mono_ms();

@@ -218,6 +218,9 @@ static bool check_running(const struct wedr_msg_status *m, bool ships)
             "shows the reasons)");
         ok = false;
     }
+    if (m->holder.degraded) { /* what nobody asked for above is in it, too */
+        (void)printf("limit   %-14s the agent says of itself: %s\n", "health", m->holder.health);
+    }
     if (m->sandbox_missing[0]) {
         (void)printf("limit   %-14s this kernel lacks %s; the other walls stand\n", "sandbox",
                      m->sandbox_missing);

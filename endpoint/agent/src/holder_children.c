@@ -17,7 +17,6 @@
 #define STABLE_MS 10000u  /* alive this long: the next restart is quick again */
 #define IDENTITY_MS 2000u /* how often an agent without identity looks for one */
 #define MESSAGES_PER_TURN 64
-#define PAIR_MS 250u       /* between two channels of core and net */
 #define CERT_MS 60000u     /* a child is started for each renewed certificate */
 #define LOG_LINES_MAX 200u /* of a child within a second */
 #define END_MS 1000u       /* longer than a child takes to end, unless the kernel holds it */
@@ -184,7 +183,7 @@ static void pair(struct holder *h)
     struct wedr_msg_empty to_core, to_net;
     uint64_t now = wedr_time_mono_ms();
     if (!h->pair_due || !h->core.ready || !h->net.ready ||
-        (h->paired_ms != 0 && now - h->paired_ms < PAIR_MS)) {
+        (h->paired_ms != 0 && now - h->paired_ms < HOLDER_PAIR_MS)) {
         return;
     }
     if (wedr_ipc_pair(&a, &b) != WEDR_OK) {
@@ -305,16 +304,18 @@ void holder_child_log(struct holder_child *c, const struct wedr_peer_msg *m)
     wedr_logfile_child_line((enum wedr_log_level)l->level, l->line, l->len);
 }
 
-/* A channel between core and net ended while both live. Net is ended for a broken protocol, but not
- * again and again on core's word. */
-static void on_net_gone(struct holder *h, const struct wedr_peer_msg *m)
+/* A channel between core and another ended while both live. That one is ended for a broken
+ * protocol, but not again and again on core's word. */
+static void on_peer_gone(struct holder *h, const struct wedr_peer_msg *m)
 {
     struct wedr_msg_result r;
+    bool is_net = m->type == WEDR_MSG_T_NET_GONE;
+    struct holder_child *c = is_net ? &h->net : &h->facts;
     memcpy(&r, m->u.bytes, sizeof(r));
-    h->pair_due = true;
-    if (r.err != WEDR_E_CLOSED && h->net.ready &&
-        wedr_time_mono_ms() - h->net.start_ms > STABLE_MS) {
-        holder_child_down(h, &h->net, "broke the protocol with core");
+    h->pair_due = h->pair_due || is_net;
+    h->facts_pair_due = h->facts_pair_due || !is_net;
+    if (r.err != WEDR_E_CLOSED && c->ready && wedr_time_mono_ms() - c->start_ms > STABLE_MS) {
+        holder_child_down(h, c, "broke the protocol with core");
     }
 }
 
@@ -370,7 +371,8 @@ static void core_message(struct holder *h, const struct wedr_peer_msg *m)
         }
         break;
     case WEDR_MSG_T_NET_GONE:
-        on_net_gone(h, m);
+    case WEDR_MSG_T_FACTS_GONE:
+        on_peer_gone(h, m);
         break;
     case WEDR_MSG_T_RULES_RESULT:
         on_rules_result(h, m);

@@ -28,16 +28,18 @@ static void start(struct holder *h)
     holder_child_started(h, &h->facts, err, "facts");
 }
 
-static void join(struct holder *h)
+static void join(struct holder *h, uint64_t now)
 {
     struct wedr_ipc *a = NULL, *b = NULL;
     struct wedr_msg_empty to_core, to_facts;
     if (!h->facts_pair_due || !h->core.ready || !h->facts.ready ||
+        (h->facts_paired_ms != 0 && now - h->facts_paired_ms < HOLDER_PAIR_MS) ||
         wedr_ipc_pair(&a, &b) != WEDR_OK) {
         return;
     }
     wedr_handle ha = wedr_ipc_handle(a), hb = wedr_ipc_handle(b);
     h->facts_pair_due = false;
+    h->facts_paired_ms = now;
     wedr_msg_begin(&to_core, WEDR_MSG_T_CORE_FACTS);
     wedr_msg_begin(&to_facts, WEDR_MSG_T_FACTS_PEER);
     holder_send(h, &h->core, &to_core, &ha, 1);
@@ -56,7 +58,7 @@ void holder_facts_tick(struct holder *h, uint64_t now)
     } else if (h->facts.proc && now - heard_ms > SILENT_MS) {
         holder_child_down(h, &h->facts, "does not answer");
     }
-    join(h);
+    join(h, now);
 }
 
 static void facts_message(struct holder *h, const struct wedr_peer_msg *m)

@@ -27,6 +27,7 @@
 #include "wedr/rules/bundle.h"
 
 #define WEDR_CLIENTS_MAX 4u
+#define HOLDER_PAIR_MS 250u /* between two channels that join core and another */
 
 struct holder_child {
     struct wedr_child *proc; /* NULL while it is down */
@@ -113,7 +114,7 @@ struct holder {
     struct holder_child core, net, facts;
     bool pair_due;       /* core and net need a new channel */
     bool facts_pair_due; /* core and facts do */
-    uint64_t paired_ms, cert_ms;
+    uint64_t paired_ms, facts_paired_ms, cert_ms;
     struct wedr_core_args core_args;
     struct wedr_net_args net_args;
     struct wedr_facts_args facts_args;

@@ -7,7 +7,10 @@
 
 void wedr_kills_init(struct wedr_kills *k)
 {
-    memset(k, 0, sizeof(*k));
+    /* Nobody looks at a place that none waits in: a third of a megabyte that is not touched. */
+    memset(k->slot, 0, sizeof(k->slot));
+    k->first_waiting = k->waiting_count = 0;
+    k->asked = k->done = k->refused = k->failed = 0;
     for (size_t i = 0; i < WEDR_KILLS_MAX; i++) {
         k->slot[i].target.handle = WEDR_HANDLE_NONE;
     }

@@ -290,6 +290,7 @@ static bool content_ok(uint16_t type, const uint8_t *p)
     case WEDR_MSG_T_STOPPING:
     case WEDR_MSG_T_CHECKED:
     case WEDR_MSG_T_NET_GONE:
+    case WEDR_MSG_T_FACTS_GONE:
         return TEXT_AT(result, text);
     case WEDR_MSG_T_SIGN:
     case WEDR_MSG_T_SIGNED:

@@ -25,19 +25,14 @@ struct watcher {
     struct watch_files *files; /* NULL: none */
     struct wedr_ipc *channel;
     int netlink;
-    int64_t clock_step_ns; /* boot time less the monotonic clock, which stands still in suspend */
-    int64_t last_read_us;  /* UTC, when the queue was last found empty */
+    struct watch_clock clock;
+    int64_t last_read_us; /* UTC, when the queue was last found empty */
     uint32_t existing;
 };
 
 static uint64_t boot_of(const struct watcher *w, uint64_t mono_ns)
 {
-    return mono_ns ? (uint64_t)((int64_t)mono_ns + w->clock_step_ns) : wedr_time_boot_ns();
-}
-
-static void set_clock_step(struct watcher *w)
-{
-    w->clock_step_ns = (int64_t)wedr_time_boot_ns() - (int64_t)wedr_time_mono_ns();
+    return mono_ns ? watch_clock_boot(&w->clock, mono_ns) : wedr_time_boot_ns();
 }
 
 /* Fills an entry from what /proc just said. */
@@ -257,6 +252,7 @@ static void on_overrun(struct watcher *w)
 
 static void read_events(struct watcher *w)
 {
+    watch_clock_read(&w->clock);
     for (unsigned i = 0; i < TURN_EVENTS; i++) {
         struct watch_event e;
         int err = watch_netlink_next(w->netlink, &e);
@@ -298,7 +294,7 @@ static int prepare(struct watcher *w, struct wedr_errinfo *ei)
     if (err) {
         return wedr_fail(ei, err, "no memory for the table of processes");
     }
-    set_clock_step(w);
+    watch_clock_read(&w->clock);
     err = watch_netlink_open(&w->netlink, ei);
     if (err) {
         return err;
@@ -338,7 +334,6 @@ static void serve(struct watcher *w)
         uint64_t now = wedr_time_mono_ms();
         if (now >= next_sweep) {
             next_sweep = now + SWEEP_MS;
-            set_clock_step(w);
             watch_table_each(w->table, sweep_one, w);
         }
         if (w->files && now >= next_mark) {

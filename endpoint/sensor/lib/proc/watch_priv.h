@@ -91,6 +91,21 @@ void watch_facts_read(struct watch_facts *f, uint32_t pid, bool with_exec);
 /* Target of /proc/PID/exe. */
 void watch_exe_read(struct watch_text *t, uint32_t pid);
 
+/* watch_clock.c: the boot clock at a time of the monotonic one. */
+struct watch_clock {
+    int64_t step_ns, before_ns; /* boot less monotonic: now, and before the last suspend */
+    uint64_t before_until_ns;   /* monotonic; the last time at which `before` was seen */
+    uint64_t seen_ns;           /* of the last look, 0: none yet */
+};
+/* Looks at both clocks. Before events are read, so that those after a suspend are not dated before
+ * it. */
+void watch_clock_read(struct watch_clock *c);
+/* What it found. */
+void watch_clock_note(struct watch_clock *c, uint64_t mono_ns, uint64_t boot_ns);
+/* Of an event from between the last look before a suspend and the suspend itself nobody knows: it
+ * is dated after it. */
+uint64_t watch_clock_boot(const struct watch_clock *c, uint64_t mono_ns);
+
 /* watch_netlink.c */
 enum watch_event_kind { WATCH_FORK, WATCH_EXEC, WATCH_EXIT, WATCH_ID, WATCH_COMM };
 struct watch_event {

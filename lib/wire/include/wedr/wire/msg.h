@@ -86,8 +86,8 @@ struct WEDR_PACKED wedr_msg_text {
     struct wedr_msg_header h;
     char text[WEDR_MSG_TEXT_MAX];
 };
-/* SOURCE_STARTED, SOURCE_ENDED, CORE_STOPPED, RENEWED, CLI answer: how it went. NET_GONE: the
- * channel to net ended, err says whether net closed it or broke the protocol. */
+/* SOURCE_STARTED, SOURCE_ENDED, CORE_STOPPED, RENEWED, CLI answer: how it went. NET_GONE, FACTS_GONE:
+ * the channel to net or facts ended, err says whether that one closed it or broke the protocol. */
 struct WEDR_PACKED wedr_msg_result {
     struct wedr_msg_header h;
     int32_t err;
@@ -457,6 +457,7 @@ struct WEDR_PACKED wedr_msg_enrolled {
     X(CORE_TO_HOLDER, NET_GONE, 210, result, 0)              \
     X(CORE_TO_HOLDER, RULES_RESULT, 211, rules_result, 0)    \
     X(CORE_TO_HOLDER, KILL, 212, kill, 0)                    \
+    X(CORE_TO_HOLDER, FACTS_GONE, 213, result, 0)            \
     X(HOLDER_TO_NET, NET_KEYS, 301, empty, 3)                \
     X(HOLDER_TO_NET, NET_PEER, 302, empty, 1)                \
     X(HOLDER_TO_NET, HOLDER_STATE, 303, holder_state, 0)     \
