@@ -255,6 +255,8 @@ static bool more_content_ok(uint16_t type, const uint8_t *p)
         return command_ok(p);
     case WEDR_MSG_T_COMMAND_RESULT:
         return command_result_ok(p);
+    case WEDR_MSG_T_CERT:
+        return TEXT_AT(pem, pem);
     case WEDR_MSG_T_FACTS_STATS:
         return facts_stats_ok(p);
     case WEDR_MSG_T_EXE_ASK:
@@ -321,8 +323,6 @@ static bool content_ok(uint16_t type, const uint8_t *p)
         return TEXT_AT(kill, alert_id) && TEXT_AT(kill, rule_id);
     case WEDR_MSG_T_KILL_RESULT:
         return kill_result_ok(p);
-    case WEDR_MSG_T_CERT:
-        return TEXT_AT(pem, pem);
     case WEDR_MSG_T_CLI_STOP:
         return p[offsetof(struct wedr_msg_cli_stop, sensor)] <= 1;
     case WEDR_MSG_T_STATUS:
