@@ -25,7 +25,8 @@
               "e.pid=self.pid AND e." TREE_TYPES " UNION SELECT n+1, " TREE_OF(                    \
                   "e.") " FROM up JOIN events e ON e.agent_id=?1 AND e.process_key=up.parent_key " \
                         "AND e.pid=up.ppid AND e." TREE_TYPES                                      \
-                        " WHERE up.n < 32) SELECT * FROM up UNION ALL SELECT -1, " TREE_OF(        \
+                        " WHERE up.n < 32 AND up.parent_key <> up.process_key) SELECT * FROM up "  \
+                        "UNION ALL SELECT -1, " TREE_OF(                                           \
                             "e.") " FROM self JOIN events e ON e.agent_id=?1 AND "                 \
                                   "e.parent_key=?2 AND e.ppid=self.pid AND e.event_type IN "       \
                                   "('process_create','process_fork')"

@@ -17,8 +17,8 @@
 #define LIVES "IN ('process_create','process_fork','process_terminate')"
 /* The process and what it comes from, in one question, which lists and reads the store's filters
  * once. Every event of a process bears its key, and those of a daemon lie in every block: types and
- * pids are columns, which tell the few blocks with its lives without unpacking the others. A circle
- * ends with the level. */
+ * pids are columns, which tell the few blocks with its lives without unpacking the others. One that
+ * is its own parent ends the way, a longer circle ends with the level. */
 #define UP                                                                                     \
     "WITH RECURSIVE self(pid) AS MATERIALIZED (SELECT pid FROM events WHERE agent_id=?1 "      \
     "AND process_key=?2 LIMIT 1), "                                                            \
@@ -29,8 +29,8 @@
     "SELECT level+1,e.ts,e.event_type,e.process_key,e.parent_key,e.pid,e.ppid,e.process_path," \
     "e.command_line,e.user FROM up JOIN events e ON e.agent_id=?1 "                            \
     "AND e.process_key=up.parent_key AND e.pid=up.ppid AND e.event_type " LIVES                \
-    " WHERE level<32) SELECT ts,event_type,process_key,parent_key,pid,ppid," TEXTS             \
-    " FROM up LIMIT ?3"
+    " WHERE level<32 AND up.parent_key<>up.process_key) "                                      \
+    "SELECT ts,event_type,process_key,parent_key,pid,ppid," TEXTS " FROM up LIMIT ?3"
 #define CHILDREN ROW "AND parent_key=?2 AND ppid=?4 AND " STARTS " LIMIT ?3"
 
 /* --- Out of the store. */

@@ -40,6 +40,7 @@ def test_a_process_has_ancestors_children_and_a_timeline():
         made += [lambda s, i=i: create(s, 100 + i, 60, "/bin/ls") for i in range(12)]
         made += [lambda s, i=i: create(s, 1000 + i, 999 + i, "/bin/deep") for i in range(40)]
         made += [lambda s, i=i: create(s, 2000 + i, 2000 + (i + 1) % 3, "/bin/circle") for i in range(3)]
+        made += [lambda s: create(s, 2500, 2500, "/bin/own"), lambda s: create(s, 2501, 2500, "/bin/child")]
         made += [lambda s, i=i: ended(s, 100 + i) for i in range(12)] + [lambda s: ended(s, 60)]
         t.send(t.red, made)
         path = "/endpoints/%s/processes/%016x" % (t.red.id, 60)
@@ -73,6 +74,7 @@ def test_a_process_has_ancestors_children_and_a_timeline():
         ancestors = lambda pid: [p["pid"] for p in ok(t.vic.get("/endpoints/%s/processes/%016x" % (t.red.id, pid)))["ancestors"]]
         assert ancestors(1039) == list(range(1038, 1006, -1)), "no more than 32"
         assert ancestors(2000) == [2001, 2002], "a circle ends where it closes"
+        assert ancestors(2500) == [] and ancestors(2501) == [2500], "its own parent"
 
 
 def test_all_children_of_a_daemon_are_found_in_every_block():

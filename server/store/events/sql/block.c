@@ -196,6 +196,7 @@ static int why_missing(const struct wedr_block *b)
 int wedr_block_part(struct wedr_block *b, enum wedr_part part, uint8_t **ret, size_t *ret_len)
 {
     sqlite3_stmt *st = NULL;
+    b->sql->parts_read++;
     int rc = prepare_part(b, part, &st);
     if (rc == SQLITE_OK) {
         sqlite3_bind_int64(st, 1, b->id);

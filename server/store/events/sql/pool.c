@@ -7,9 +7,9 @@
 #include <string.h>
 
 #define WORKERS_MAX 4u
-/* Threads are worth their start when so many blocks were unpacked or so many looked at. */
+/* Threads are worth their start when so many blocks were unpacked or parts of blocks read. */
 #define ALONE_OPENED 2u
-#define ALONE_MAX 64u
+#define ALONE_READ 64u
 #define ALONE 4u      /* and never below so many */
 #define AHEAD_MAX 64u /* places that are scanned or wait for the reader */
 #define AHEAD_BYTES (64u << 20)
@@ -39,7 +39,7 @@ struct wedr_pool {
     size_t count;
     struct wedr_scan own; /* the reader's */
     size_t next;          /* place that the reader takes next */
-    uint64_t opened_before;
+    uint64_t opened_before, read_before;
     bool started; /* threads were tried */
     /* Below: under the mutex, once there are threads. */
     struct wedr_mutex *mutex;
@@ -67,6 +67,7 @@ int wedr_pool_new(struct wedr_sql *sql,
     p->list = list;
     p->count = count;
     p->opened_before = sql->blocks_opened;
+    p->read_before = sql->parts_read;
     int err = wedr_scan_init(&p->own, sql, ask);
     if (err != WEDR_OK) {
         wedr_pool_free(p);
@@ -277,7 +278,8 @@ int wedr_pool_next(struct wedr_pool *p, struct wedr_found *ret)
         return WEDR_E_TIMEOUT;
     }
     if (!p->started && p->next >= ALONE && p->count - p->next > ALONE &&
-        (p->next >= ALONE_MAX || p->sql->blocks_opened - p->opened_before >= ALONE_OPENED)) {
+        (p->sql->parts_read - p->read_before >= ALONE_READ ||
+         p->sql->blocks_opened - p->opened_before >= ALONE_OPENED)) {
         p->started = true;
         start_workers(p);
     }

@@ -14,6 +14,17 @@
 #define KEPT_MAX ((size_t)96 << 20) /* of token filters that a query keeps */
 #define LOWER_MAX 4096u             /* longer values are not asked for */
 
+struct prune_key {
+    uint64_t value, field; /* of the value alone; of its field and it, 0: none */
+};
+
+struct wedr_prune {
+    const struct wedr_events_ask *ask;
+    size_t tests;                 /* that token filters can answer */
+    size_t until[WEDR_TESTS_MAX]; /* of each: where its keys end */
+    struct prune_key key[];
+};
+
 /* A text value of the line, which stands in the filters unless it is a number there. */
 static bool line_text(int column)
 {
@@ -75,23 +86,56 @@ static const char *field_of(const struct wedr_events_ask *a, const struct wedr_t
     return life ? WEDR_FILTER_LIFE : t->column == C_PARENT_KEY ? WEDR_FILTER_PARENT : NULL;
 }
 
-static bool bloom_allows(const struct wedr_events_ask *a,
-                         const struct wedr_test *t,
-                         const uint8_t *bloom,
-                         size_t len)
+int wedr_prune_new(const struct wedr_events_ask *ask, struct wedr_prune **ret)
 {
-    const char *field = wedr_bloom_has_fields(bloom, len) ? field_of(a, t) : NULL;
-    for (size_t i = 0; i < t->count; i++) {
-        uint64_t hash = field == NULL ? 0
-                                      : wedr_filter_field_hash(field, (const char *)t->text[i].p,
-                                                               t->text[i].len);
-        /* Both, because one key in two hundred seems to be there and is not. */
-        if (wedr_bloom_may_contain(bloom, len, key_of(t, i)) &&
-            (hash == 0 || wedr_bloom_may_contain(bloom, len, hash))) {
-            return true;
-        }
+    size_t keys = 0, at = 0;
+    for (size_t i = 0; i < ask->count; i++) {
+        keys += bloom_usable(&ask->test[i]) ? ask->test[i].count : 0;
     }
-    return false;
+    struct wedr_prune *p = wedr_alloc(1, sizeof(*p) + keys * sizeof(p->key[0]));
+    if (p == NULL) {
+        return WEDR_E_NOMEM;
+    }
+    p->ask = ask;
+    for (size_t i = 0; i < ask->count; i++) {
+        const struct wedr_test *t = &ask->test[i];
+        if (!bloom_usable(t)) {
+            continue;
+        }
+        const char *field = field_of(ask, t);
+        for (size_t v = 0; v < t->count; v++) {
+            p->key[at++] = (struct prune_key){
+                key_of(t, v),
+                field == NULL
+                    ? 0
+                    : wedr_filter_field_hash(field, (const char *)t->text[v].p, t->text[v].len)};
+        }
+        p->until[p->tests++] = at;
+    }
+    *ret = p;
+    return WEDR_OK;
+}
+
+void wedr_prune_free(struct wedr_prune *p)
+{
+    wedr_free(p);
+}
+
+/* True when each test has a key that the filter may have. */
+static bool bloom_allows(const struct wedr_prune *p, const uint8_t *bloom, size_t len)
+{
+    bool fields = wedr_bloom_has_fields(bloom, len);
+    bool allowed = true;
+    for (size_t i = 0, at = 0; allowed && i < p->tests; i++) {
+        for (allowed = false; !allowed && at < p->until[i]; at++) {
+            const struct prune_key *k = &p->key[at];
+            /* Both, because one key in two hundred seems to be there and is not. */
+            allowed = wedr_bloom_may_contain(bloom, len, k->value) &&
+                      (!fields || k->field == 0 || wedr_bloom_may_contain(bloom, len, k->field));
+        }
+        at = p->until[i];
+    }
+    return allowed;
 }
 
 /* --- 4-grams. */
@@ -212,24 +256,20 @@ find_filter(struct wedr_block *b, const struct wedr_block_meta *m, struct wedr_k
 }
 
 static bool
-tokens_allow(const struct wedr_events_ask *a, struct wedr_block *b, const struct wedr_block_meta *m)
+tokens_allow(const struct wedr_prune *p, struct wedr_block *b, const struct wedr_block_meta *m)
 {
     struct wedr_kept_filter own = {NULL, 0};
-    const struct wedr_kept_filter *kept = atomic_load(m->kept);
-    bool allowed = true;
-    for (size_t i = 0; allowed && i < a->count; i++) {
-        if (!bloom_usable(&a->test[i])) {
-            continue;
-        }
-        if (kept == NULL && own.p == NULL) {
-            if (!find_filter(b, m, &own)) {
-                return true;
-            }
-            kept = atomic_load(m->kept);
-        }
-        const struct wedr_kept_filter *f = kept != NULL ? kept : &own;
-        allowed = bloom_allows(a, &a->test[i], f->p, f->len);
+    if (p->tests == 0) {
+        return true;
     }
+    const struct wedr_kept_filter *kept = atomic_load(m->kept);
+    if (kept == NULL) {
+        if (!find_filter(b, m, &own)) {
+            return true;
+        }
+        kept = own.p != NULL ? &own : atomic_load(m->kept);
+    }
+    bool allowed = bloom_allows(p, kept->p, kept->len);
     wedr_free(own.p);
     return allowed;
 }
@@ -256,9 +296,15 @@ static bool grams_allow(const struct wedr_events_ask *a, struct wedr_block *b, b
     return allowed;
 }
 
-bool wedr_prune_allows(const struct wedr_events_ask *a,
+bool wedr_prune_kept_allows(const struct wedr_prune *p, const struct wedr_block_meta *m)
+{
+    const struct wedr_kept_filter *kept = m->tiny || p->tests == 0 ? NULL : atomic_load(m->kept);
+    return kept == NULL || bloom_allows(p, kept->p, kept->len);
+}
+
+bool wedr_prune_allows(const struct wedr_prune *p,
                        struct wedr_block *b,
                        const struct wedr_block_meta *m)
 {
-    return b->tiny || (tokens_allow(a, b, m) && grams_allow(a, b, m->canonical));
+    return b->tiny || (tokens_allow(p, b, m) && grams_allow(p->ask, b, m->canonical));
 }

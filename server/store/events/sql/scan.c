@@ -3,7 +3,6 @@
 
 #include "core/base/err.h"
 #include "core/util/alloc.h"
-#include "store/events/sql/prune.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -99,10 +98,10 @@ static int add_test(struct wedr_scan *w, const struct wedr_test *t)
 
 int wedr_scan_init(struct wedr_scan *w, struct wedr_sql *sql, const struct wedr_events_ask *ask)
 {
-    int err = WEDR_OK;
     memset(w, 0, sizeof(*w));
     w->sql = sql;
     w->ask = ask;
+    int err = wedr_prune_new(ask, &w->prune);
     for (size_t i = 0; err == WEDR_OK && i < ask->count; i++) {
         err = add_test(w, &ask->test[i]);
     }
@@ -114,6 +113,7 @@ void wedr_scan_fini(struct wedr_scan *w)
     for (size_t i = 0; i < w->needle_count; i++) {
         wedr_needle_fini(&w->needle[i].n);
     }
+    wedr_prune_free(w->prune);
     wedr_line_parser_free(w->parser);
     wedr_free(w->mask);
     memset(w, 0, sizeof(*w));
@@ -475,8 +475,11 @@ void wedr_scan_block(struct wedr_scan *w,
 {
     struct wedr_block *b = &ret->block;
     memset(ret, 0, sizeof(*ret));
+    if (!wedr_prune_kept_allows(w->prune, m)) {
+        return;
+    }
     wedr_block_from_meta(b, w->sql, day, m);
-    if (!wedr_prune_allows(w->ask, b, m)) {
+    if (!wedr_prune_allows(w->prune, b, m)) {
         return;
     }
     b->parser = w->parser;

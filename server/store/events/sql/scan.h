@@ -9,6 +9,7 @@
 #include "store/events/sql/block.h"
 #include "store/events/sql/metas.h"
 #include "store/events/sql/plan.h"
+#include "store/events/sql/prune.h"
 #include "store/events/sql/test_value.h"
 
 struct wedr_match {
@@ -31,6 +32,7 @@ struct wedr_scan_needle {
 struct wedr_scan {
     struct wedr_sql *sql; /* this thread's */
     const struct wedr_events_ask *ask;
+    struct wedr_prune *prune;
     struct wedr_line_parser *parser;
     struct wedr_scan_needle needle[WEDR_TESTS_MAX];
     size_t needle_count;

@@ -62,7 +62,7 @@ struct wedr_sql {
     bool keeps_room; /* wedr_sql_close will be called */
     struct wedr_room spare; /* of the lines of a block that was shut, for the next */
     /* Work done: tests prove pruning with them. */
-    uint64_t blocks_asked, lines_parsed, blocks_opened;
+    uint64_t blocks_asked, lines_parsed, blocks_opened, parts_read;
 };
 
 /* Lists the day files; nothing is opened yet. */
