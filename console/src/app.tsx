@@ -32,6 +32,7 @@ const Hunt = view(() => import('./views/hunt'), 'hunt');
 const ProcessView = view(() => import('./views/process'));
 const Alerts = view(() => import('./views/alerts'), 'alerts');
 const AlertView = view(() => import('./views/alert'));
+const Commands = view(() => import('./views/commands'), 'commands');
 const Integrity = view(() => import('./views/integrity'));
 const Rules = view(() => import('./views/rules'));
 const Users = view(() => import('./views/users'));
@@ -116,6 +117,7 @@ export function App() {
             ['/hunt', <Hunt />],
             ['/alerts', <Alerts />],
             ['/alerts/:id', <AlertView />],
+            ['/commands', <Commands />],
             ['/integrity', <Integrity />],
             ['/rules', <Rules />],
             ['/account', <Account />],

@@ -11,7 +11,8 @@ from world import PASSWORD
 CHROMIUM = "/usr/bin/chromium"
 AXE = os.path.join(lab.ROOT, "console", "node_modules", "axe-core", "axe.min.js")
 # What the browser itself says about an answer that the console expects and shows.
-EXPECTED = re.compile(r"the server responded with a status of (401|404|408|412|422|429)")
+EXPECTED = re.compile(r"the server responded with a status of (401|404|408|409|412|422|429)")
+FORBIDDEN = re.compile(r"status of 403")
 AWAY = re.compile(r"net::ERR_|status of 503")
 
 
@@ -32,8 +33,8 @@ class Browser:
 class Person:
     """with browser.person(server) as p: p.sign_in(...); p.page is Playwright's."""
 
-    def __init__(self, browser, server, dark=False, away=False):
-        self.browser, self.server, self.away, self.trouble = browser, server, away, []
+    def __init__(self, browser, server, dark=False, away=False, refused=False):
+        self.browser, self.server, self.away, self.refused, self.trouble = browser, server, away, refused, []
         self.context = browser.chromium.new_context(
             viewport={"width": 1440, "height": 900}, ignore_https_errors=True, accept_downloads=True,
             color_scheme="dark" if dark else "light", reduced_motion="reduce", permissions=["clipboard-read", "clipboard-write"])
@@ -45,7 +46,8 @@ class Person:
         self.page.on("request", self.on_request)
 
     def on_console(self, m):
-        if m.type == "error" and not EXPECTED.search(m.text) and not (self.away and AWAY.search(m.text)):
+        if m.type == "error" and not EXPECTED.search(m.text) and not (self.away and AWAY.search(m.text)) \
+                and not (self.refused and FORBIDDEN.search(m.text)):
             self.trouble.append("console: " + m.text[:500])
 
     def on_request(self, r):

@@ -33,13 +33,14 @@ def browser():
 
 
 def world():
-    """The filled server; ana is an analyst, vic a viewer, both with PASSWORD."""
+    """The filled server; ana is an analyst, vic a viewer, rita a responder, all with PASSWORD."""
     if "world" not in _kept:
         made = w.World()
         try:
             made.fill()
-            for name, role in (("admin", None), ("ana", "analyst"), ("vic", "viewer")):
+            for name, role in (("admin", None), ("ana", "analyst"), ("vic", "viewer"), ("rita", "responder")):
                 w.settle(made.server, name, made.first_password() if role is None else made.user(name, role))
+            made.add_commands("rita")
         except BaseException:
             made.close()
             raise

@@ -49,6 +49,9 @@ def views(made):
         made.send(made.web, "kernel.bulk", lambda s: [
             w.dns(s, at, 102, 0x102, "evil.example.net"), w.connect(s + 1, at + 900, 102, 0x102, "203.0.113.9", 443)])
         p.page.get_by_role("log").get_by_text("port 443").first.wait_for()
+    def command(p):
+        p.rows("Commands").filter(has_text="protected").click()
+        p.page.get_by_role("dialog").get_by_text("says that it was not done").wait_for()
     alert = made.server.one("SELECT id FROM alerts WHERE rule_title = 'Download piped into a shell'")["id"]
     key = "/endpoints/%s/processes/%016x" % (made.web.id, 0x101)
     return [("overview", "/", text("Newest alerts")), ("alerts", "/alerts", row("Alerts")),
@@ -57,7 +60,7 @@ def views(made):
             ("endpoint", "/endpoints/" + made.web.id, text("Last heartbeat")),
             ("endpoint-ledger", "/endpoints/%s?tab=ledger" % made.web.id, row("Ledger")),
             ("endpoint-live", "/endpoints/%s?tab=live" % made.web.id, live),
-            ("process", key, row("Timeline")), ("telemetry", "/integrity", row("Ledger")), ("rules", "/rules", row("Rules")),
+            ("process", key, row("Timeline")), ("commands", "/commands", command), ("telemetry", "/integrity", row("Ledger")), ("rules", "/rules", row("Rules")),
             ("users", "/users", row("Users")), ("enrolment", "/enrolment", text("tokens")), ("tokens", "/tokens", text("tokens")),
             ("audit", "/audit", row("Audit log")), ("settings", "/settings", text("Signing in")),
             ("account", "/account", text("this one"))]

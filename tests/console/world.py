@@ -13,7 +13,7 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "system"))
 import lab  # noqa: E402
-from server_client import Client, Peer, zstd  # noqa: E402, F401
+from server_client import BOOT, Client, Peer, zstd  # noqa: E402, F401
 
 PASSWORD = "correct horse battery staple"
 BIDI = "invoice\u202efdp.exe"
@@ -31,6 +31,7 @@ METRICS = {"engine": {"source": "ebpf", "events": 184220, "memory_bytes": 917504
            "shipper": {"sent": 412, "retried": 2, "poison": 0, "bytes": 6120448},
            "sensor": {"hooks_live": 10, "hooks_missing": 1, "missing": "lsm/bprm_check_security", "governor": "full", "cpu_permille": 4},
            "rules": {"rules": 214, "matched": 9, "alerts": 4, "suppressed": 5}, "core_restarts": 0, "uptime_ms": 86210334}
+TAKES = {"boot_id": BOOT, "commands": ["kill_process", "update_rules"]}
 HOSTILE = [MARKUP, BIDI, CONTROLS, LONG, "=HYPERLINK(\"http://x\")", "${7*7}{{7*7}}"]
 
 
@@ -144,6 +145,18 @@ def first_password(server):
         return f.read().strip()
 
 
+def take(peer):
+    """What the endpoint is given now."""
+    answer = peer.client().request("GET", peer.path("commands"))
+    assert answer.status == 200, answer
+    return answer.json["pending_commands"]
+
+
+def done(peer, item, result, status="success"):
+    answer = peer.client().request("POST", peer.path("commands/%s/ack" % item["id"]), json.dumps({"status": status, "result": result}))
+    assert answer.status == 204, answer
+
+
 class World:
     """One server with two endpoints, some thousand events and a few alerts; made once for most of the tests."""
 
@@ -167,9 +180,12 @@ class World:
         p = Peer(self.server, self.lab.folder, name)
         answer = p.enroll(hostname=hostname)
         assert answer.status == 201, answer
-        p.heartbeat(health=HEALTH.get(name, []), status="degraded" if name in HEALTH else "healthy", metrics=METRICS)
+        self.beat(p, name)
         self.next[p.id] = {}
         return p
+
+    def beat(self, p, name=""):
+        p.heartbeat(health=HEALTH.get(name, []), status="degraded" if name in HEALTH else "healthy", metrics=METRICS, **TAKES)
 
     def send(self, peer, stream, make):
         """make(first seq) gives the lines; they are stored when this returns."""
@@ -242,6 +258,22 @@ class World:
         self.send(self.db, "kernel.critical", lambda s: [
             create(s + i, at + i, 200 + i, "/usr/bin/evil", text, 0x200 + i, 0x1) for i, text in enumerate(HOSTILE)])
         self.add_alerts()
+
+    def add_commands(self, name):
+        """What rita told the endpoints: one done, one refused in hostile words, one withdrawn, one that waits."""
+        session = sign_in(self.server, name, PASSWORD)
+        kill = {"type": "kill_process", "payload": {"pid": 102, "process_key": "%016x" % 0x102}, "reason": "Alert 1"}
+        rules = {"type": "update_rules", "expires_in_seconds": 86400}
+
+        def order(peer, body):
+            return change(self.server, session, "POST", "/endpoints/%s/commands" % peer.id, body).json["id"]
+        order(self.web, kill)
+        done(self.web, take(self.web)[0], {"action": "kill_process", "result": "done", "detail": "", "pid": 102,
+                                           "process_key": "%016x" % 0x102, "duration_us": 1834})
+        order(self.db, dict(kill, payload={"pid": 200, "process_key": "%016x" % 0x200}, reason="It calls itself " + BIDI))
+        done(self.db, take(self.db)[0], {MARKUP: LONG[:1500], "result": "protected", "detail": CONTROLS}, "failed")
+        change(self.server, session, "DELETE", "/commands/" + order(self.web, rules))
+        order(self.web, rules)
 
     def add_alerts(self):
         at = now_us()

@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a stored event says in one line, and all of it in a drawer.
-import { Drawer, Tabs } from '@mantine/core';
+import { Button, Drawer, Tabs } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 import { Link } from 'react-router-dom';
 import { get } from '../api/client';
 import type { Event as StoredEvent } from '../api/schema';
 import { around } from '../lib/format';
 import { textOf } from '../lib/hostile';
+import { leaves, type Field } from '../lib/leaves';
 import { Copy, ErrorBox, Time } from './basics';
 import { Pivot, Raw } from './raw';
+import { endOf, useSend, type Order } from './send';
 
 type Obj = Record<string, unknown>;
 
@@ -77,27 +79,6 @@ export function summary(e: StoredEvent): string {
   }
 }
 
-export interface Field {
-  path: string;
-  value: unknown;
-}
-
-/** Every leaf of an event with the path to it; arrays of plain values are one leaf. */
-export function leaves(value: unknown, path = '', out: Field[] = []): Field[] {
-  if (out.length >= 2000) {
-    return out;
-  }
-  const plainList = Array.isArray(value) && value.every((v) => typeof v !== 'object' || v === null);
-  if (typeof value === 'object' && value !== null && !plainList) {
-    for (const [k, v] of Object.entries(value)) {
-      leaves(v, path ? `${path}.${k}` : k, out);
-    }
-  } else {
-    out.push({ path, value });
-  }
-  return out;
-}
-
 /** The column that holds what stands at this path. */
 const COLUMN: Record<string, string> = {
   'process.pid': 'pid', 'process.ppid': 'ppid', 'process.key': 'process_key', 'process.name': 'process_name',
@@ -151,6 +132,12 @@ export function EventFields({
   );
 }
 
+/** The order to end the process of an event that does not tell its end. */
+function endOfEvent(e: StoredEvent): Order | null {
+  const [pid, key] = proc(e, 'key') === undefined ? [raw(e, 'pid'), raw(e, 'process_key')] : [proc(e, 'pid'), proc(e, 'key')];
+  return typeOf(e) === 'process_terminate' ? null : endOf(agentOf(e), pid, key);
+}
+
 /** Whose event it is: most lines name the process by its key alone. */
 function Whose({ endpoint, processKey }: { endpoint: string; processKey: string }) {
   const { data } = useQuery({
@@ -196,11 +183,15 @@ export function EventDrawer({
     gcTime: 0,
   });
   const event = given?._too_large ? (whole.data ?? given) : given;
+  const send = useSend();
+  const end = event ? endOfEvent(event) : null;
   const key = event ? keyOf(event) : '';
   const agent = event ? agentOf(event) : '';
   return (
+    <>
     <Drawer
       opened={event !== null}
+      closeOnEscape={!send.asking}
       onClose={close}
       position="right"
       size={620}
@@ -230,6 +221,11 @@ export function EventDrawer({
               </Link>
             )}
             <Copy text={JSON.stringify(event, null, 2)} label="Copy as JSON" />
+            {send.ask && end && (
+              <Button variant="default" color="red" size="compact-xs" onClick={() => send.ask?.(end)}>
+                End this process
+              </Button>
+            )}
           </div>
           {key && agent && <Whose key={`${agent}:${key}`} endpoint={agent} processKey={key} />}
           <Tabs defaultValue="fields">
@@ -247,5 +243,7 @@ export function EventDrawer({
         </div>
       )}
     </Drawer>
+    {send.dialog}
+    </>
   );
 }

@@ -2,7 +2,7 @@
 // The frame: navigation, who is signed in, keyboard, and the banner that says when the server is away.
 import { Button, Menu, Modal, useMantineColorScheme } from '@mantine/core';
 import {
-  IconActivity, IconAlertTriangle, IconBook2, IconDeviceDesktop, IconKeyboard, IconLayoutDashboard, IconListSearch,
+  IconActivity, IconAlertTriangle, IconBolt, IconBook2, IconDeviceDesktop, IconKeyboard, IconLayoutDashboard, IconListSearch,
   IconLogout, IconMoon, IconPlugConnected, IconSettings, IconShieldCheck, IconSun, IconUser, IconUsers, IconKey,
   IconClock, IconHistory,
 } from '@tabler/icons-react';
@@ -80,6 +80,7 @@ const JUMPS: Record<string, [string, string]> = {
   a: ['/alerts', 'Alerts'],
   h: ['/hunt', 'Hunt'],
   e: ['/endpoints', 'Endpoints'],
+  c: ['/commands', 'Commands'],
   t: ['/integrity', 'Telemetry'],
   r: ['/rules', 'Rules'],
 };
@@ -91,6 +92,19 @@ function useShortcuts(help: () => void): void {
   const show = useRef(help);
   show.current = help;
   useEffect(() => {
+    // Before the keys of the view: the second key of a jump is none of them.
+    const onJump = (e: KeyboardEvent) => {
+      if (e.ctrlKey || e.metaKey || e.altKey || typing(e.composedPath()[0] ?? null)) {
+        return;
+      }
+      const to = Date.now() - jump.current < 1500 ? JUMPS[e.key]?.[0] : undefined;
+      jump.current = e.key === 'g' ? Date.now() : 0;
+      if (to) {
+        e.preventDefault();
+        e.stopImmediatePropagation();
+        navigate(to);
+      }
+    };
     const onKey = (e: KeyboardEvent) => {
       const target = e.composedPath()[0] as HTMLElement;
       if (e.key === 'Escape' && /^(INPUT|TEXTAREA)$/.test(target.tagName) && target.getAttribute('aria-expanded') !== 'true' &&
@@ -100,9 +114,7 @@ function useShortcuts(help: () => void): void {
       if (e.ctrlKey || e.metaKey || e.altKey || typing(target)) {
         return;
       }
-      if (e.key === 'g') {
-        jump.current = Date.now();
-      } else if (e.key === '?') {
+      if (e.key === '?') {
         show.current();
       } else if (e.key === '/') {
         const filter = document.querySelector<HTMLElement>('[data-filter]');
@@ -110,11 +122,6 @@ function useShortcuts(help: () => void): void {
           e.preventDefault();
           filter.focus();
         }
-      } else if (Date.now() - jump.current < 1500 && JUMPS[e.key]) {
-        e.preventDefault();
-        e.stopImmediatePropagation();
-        navigate(JUMPS[e.key]?.[0] ?? '/');
-        jump.current = 0;
       } else if ((e.key === 'j' || e.key === 'ArrowDown') && !target.closest('[role=table],[role=log],[role=dialog],[role=menu]')) {
         const row = document.querySelector<HTMLElement>('[role=table] .tbody [role=row][tabindex="0"]');
         if (row) {
@@ -123,8 +130,12 @@ function useShortcuts(help: () => void): void {
         }
       }
     };
+    window.addEventListener('keydown', onJump, true);
     window.addEventListener('keydown', onKey);
-    return () => window.removeEventListener('keydown', onKey);
+    return () => {
+      window.removeEventListener('keydown', onJump, true);
+      window.removeEventListener('keydown', onKey);
+    };
   }, [navigate]);
 }
 
@@ -247,6 +258,7 @@ export function Shell({ children }: { children: ReactNode }) {
           <Item to="/alerts" icon={<IconAlertTriangle {...icon} />} count={open}>Alerts</Item>
           <Item to="/hunt" icon={<IconListSearch {...icon} />}>Hunt</Item>
           <Item to="/endpoints" icon={<IconDeviceDesktop {...icon} />}>Endpoints</Item>
+          <Item to="/commands" icon={<IconBolt {...icon} />}>Commands</Item>
           <Item to="/integrity" icon={<IconActivity {...icon} />}>Telemetry</Item>
           <Item to="/rules" icon={<IconBook2 {...icon} />}>Rules</Item>
           {admin && (

@@ -14,6 +14,7 @@ import { useKeys } from '../lib/hooks';
 import { Ago, Confirm, Copy, Empty, ErrorBox, Page, Panel, SeverityTag, StateTag, Time, Waiting } from '../ui/basics';
 import { EventFields, huntAround, processName, summary, timeOf, typeOf } from '../ui/eventrow';
 import { Pivot, Raw, RawCell } from '../ui/raw';
+import { endOf, useSend } from '../ui/send';
 import { RESOLUTIONS } from './alerts';
 
 const RELATED = 6;
@@ -273,6 +274,7 @@ export default function AlertView() {
   const { id = '' } = useParams();
   const analyst = useMay('analyst');
   const known = useColumns();
+  const send = useSend();
   const q = useQuery({
     queryKey: ['alert', id],
     queryFn: ({ signal }) => call('GET', '/alerts/{id}', { path: { id }, signal }),
@@ -285,12 +287,14 @@ export default function AlertView() {
     );
   }
   const a = q.data.data;
+  const end = endOf(a.endpoint_id, a.pid, a.process_key, `Alert ${a.id}`);
   return (
     <Page name="Alert" before={<Link to="/alerts">Alerts</Link>} title={<Raw value={a.rule_title || a.rule_id} most={160} />}
       actions={
         <>
           {a.process_key && <Link to={`/endpoints/${encodeURIComponent(a.endpoint_id)}/processes/${encodeURIComponent(a.process_key)}`}>Process tree and timeline</Link>}
           <Link to={huntAround(a.endpoint_id, a.ts)}>Events around it</Link>
+          {send.ask && end && <Button variant="default" color="red" onClick={() => send.ask?.(end)}>End this process</Button>}
           <Neighbours id={a.id} />
           <Copy text={JSON.stringify(a, null, 2)} label="Copy alert as JSON" />
         </>
@@ -349,6 +353,7 @@ export default function AlertView() {
           <Related alert={a} />
         </div>
       </div>
+      {send.dialog}
     </Page>
   );
 }

@@ -10,10 +10,12 @@ import type { EndpointDetail } from '../api/schema';
 import { useColumns } from '../lib/columns';
 import { bytes, duration, micros, num } from '../lib/format';
 import { useFilters } from '../lib/hooks';
-import { leaves } from '../ui/eventrow';
+import { leaves } from '../lib/leaves';
 import { Ago, Confirm, Copy, Empty, ErrorBox, Page, Panel, SeverityTag, StatusTag, Time, Waiting } from '../ui/basics';
 import { LedgerSum, LedgerTable } from '../ui/ledger';
+import { CommandTag, ENDPOINT_TYPES, TYPES, isOpen, resultLine, typeName } from '../ui/command';
 import { Raw, RawCell } from '../ui/raw';
+import { useSend } from '../ui/send';
 import { Tail } from '../ui/tail';
 
 const EventsChart = lazy(() => import('../ui/charts').then((m) => ({ default: m.EventsChart })));
@@ -98,6 +100,7 @@ function Summary({ e }: { e: EndpointDetail }) {
           <Empty title={e.last_seen ? 'Nothing is wrong' : 'It has not reported yet'} />
         )}
       </Panel>
+      <Told id={e.id} />
       <Panel title="Last heartbeat">
         {e.metrics && Object.keys(e.metrics).length ? (
           <dl className="facts body num">
@@ -115,6 +118,38 @@ function Summary({ e }: { e: EndpointDetail }) {
       </div>
     </div>
     </div>
+  );
+}
+
+/** What it was told to do lately. */
+function Told({ id }: { id: string }) {
+  const q = useQuery({
+    queryKey: ['commands', 'list', 'endpoint', id],
+    queryFn: ({ signal }) => get('/commands', { query: { endpoint: id, limit: 5 }, signal }),
+    refetchInterval: (one) => (one.state.data?.items.some(isOpen) ? 2000 : 15_000),
+  });
+  return (
+    <Panel title="Commands" more={<Link to={`/commands?endpoint=${encodeURIComponent(id)}`}>All</Link>}>
+      <ErrorBox error={q.error} />
+      {q.data && (q.data.items.length ? (
+        <table className="small">
+          <tbody>
+            {q.data.items.map((c) => (
+              <tr key={c.id}>
+                <td style={{ width: 76 }}><CommandTag state={c.state} /></td>
+                <td>
+                  <Link to={`/commands?id=${encodeURIComponent(c.id)}`}>{typeName(c.type)}</Link>{' '}
+                  <span className="dim"><Raw value={resultLine(c) || c.payload?.pid || c.created_by} most={100} /></span>
+                </td>
+                <td className="right dim"><Ago at={c.created} /></td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      ) : (
+        <Empty title="None" />
+      ))}
+    </Panel>
   );
 }
 
@@ -241,6 +276,7 @@ export default function EndpointView() {
   const columns = useColumns();
   const [editing, setEditing] = useState(false);
   const [revoking, setRevoking] = useState(false);
+  const send = useSend();
   const q = useQuery({
     queryKey: ['endpoint', id],
     queryFn: ({ signal }) => call('GET', '/endpoints/{id}', { path: { id }, signal }),
@@ -261,6 +297,9 @@ export default function EndpointView() {
         <>
           <Link to={`/hunt?endpoint=${e.id}&range=24h`}>Hunt here</Link>
           <Link to={`/alerts?endpoint=${e.id}`}>Alerts</Link>
+          {send.ask && e.status !== 'revoked' && ENDPOINT_TYPES.map((type) => (
+            <Button key={type} variant="default" onClick={() => send.ask?.({ endpoint: id, type })}>{TYPES[type].name}</Button>
+          ))}
           {admin && <Button variant="default" onClick={() => setEditing(true)}>Edit</Button>}
           {admin && e.status !== 'revoked' && <Button variant="default" color="red" onClick={() => setRevoking(true)}>Revoke</Button>}
         </>
@@ -289,6 +328,7 @@ export default function EndpointView() {
         }}>
         Its certificate is refused from now on: it can send nothing more until it is enrolled again. What it sent stays.
       </Confirm>
+      {send.dialog}
     </Page>
   );
 }

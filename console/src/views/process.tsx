@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A process among its ancestors and children, and what it did.
+import { ActionIcon, Button } from '@mantine/core';
+import { IconCircleX } from '@tabler/icons-react';
 import { useInfiniteQuery, useQuery } from '@tanstack/react-query';
 import { useMemo, useState } from 'react';
 import { Link, useParams } from 'react-router-dom';
@@ -7,16 +9,20 @@ import { get } from '../api/client';
 import type { Event as StoredEvent, Process, ProcessTree } from '../api/schema';
 import { useColumns } from '../lib/columns';
 import { num } from '../lib/format';
-import { textOf } from '../lib/hostile';
+import { flat, textOf } from '../lib/hostile';
 import { ErrorBox, Empty, Page, Panel, Time, Waiting } from '../ui/basics';
 import { EventDrawer, summary, timeOf, typeOf } from '../ui/eventrow';
 import { Pivot, Raw, RawCell } from '../ui/raw';
+import { endOf, useSend, type Order } from '../ui/send';
 import { DataTable, type Column } from '../ui/table';
 
 const base = (path: string | null): string => (path ?? '').split(/[\\/]/).pop() ?? '';
 
-function Node({ endpoint, p, here = false }: { endpoint: string; p: Process; here?: boolean }) {
+type AskEnd = (o: Order) => void;
+
+function Node({ endpoint, p, here = false, ask }: { endpoint: string; p: Process; here?: boolean; ask?: AskEnd }) {
   const name = base(textOf(p.image_path)) || 'unknown program';
+  const end = ask && !p.ended ? endOf(endpoint, p.pid, p.process_key) : null;
   return (
     <div className={here ? 'node here' : 'node'} aria-current={here ? 'true' : undefined}>
       {here ? (
@@ -28,27 +34,36 @@ function Node({ endpoint, p, here = false }: { endpoint: string; p: Process; her
       <span className="cmd dim mono"><RawCell value={p.command_line ?? p.image_path} /></span>
       {p.user && <span className="dim nowrap"><RawCell value={p.user} /></span>}
       {p.started && <span className="dim nowrap"><Time at={p.started} fraction={false} /></span>}
+      {ask && (
+        <span className="act">
+          {end && (
+            <ActionIcon size={18} aria-label={`End process ${flat(name, 40)} ${p.pid}`} title="End this process" onClick={() => ask(end)}>
+              <IconCircleX size={15} />
+            </ActionIcon>
+          )}
+        </span>
+      )}
     </div>
   );
 }
 
-export function Tree({ endpoint, tree, children, hasMore, more }: {
-  endpoint: string; tree: ProcessTree; children: Process[]; hasMore: boolean; more?: () => void;
+export function Tree({ endpoint, tree, children, hasMore, more, ask }: {
+  endpoint: string; tree: ProcessTree; children: Process[]; hasMore: boolean; more?: () => void; ask?: AskEnd;
 }) {
   // From the oldest ancestor down to the process, then its children.
   const line = [...tree.ancestors].reverse();
   const level = (i: number): React.ReactNode => {
     const p = line[i];
     if (p) {
-      return <ul><li><Node endpoint={endpoint} p={p} />{level(i + 1)}</li></ul>;
+      return <ul><li><Node endpoint={endpoint} p={p} ask={ask} />{level(i + 1)}</li></ul>;
     }
     return (
       <ul>
         <li>
-          <Node endpoint={endpoint} p={tree.process} here />
+          <Node endpoint={endpoint} p={tree.process} here ask={ask} />
           {children.length > 0 && (
             <ul>
-              {children.map((c) => <li key={c.process_key}><Node endpoint={endpoint} p={c} /></li>)}
+              {children.map((c) => <li key={c.process_key}><Node endpoint={endpoint} p={c} ask={ask} /></li>)}
               {hasMore && (
                 <li><button type="button" className="plain link node" onClick={more}>Show more children</button></li>
               )}
@@ -86,15 +101,18 @@ export default function ProcessView() {
   });
   const rows = useMemo(() => timeline.data?.pages.flatMap((p) => p.items) ?? [], [timeline.data]);
   const p = tree.data?.process;
+  const send = useSend();
+  const end = p && !p.ended ? endOf(id, p.pid, p.process_key) : null;
   return (
     <Page name="Process" fill before={<Link to={`/endpoints/${encodeURIComponent(id)}`}>Endpoint</Link>}
-      title={p ? <><Raw value={base(textOf(p.image_path)) || 'Process'} most={80} /> <span className="dim num">{p.pid}</span></> : 'Process'}>
+      title={p ? <><Raw value={base(textOf(p.image_path)) || 'Process'} most={80} /> <span className="dim num">{p.pid}</span></> : 'Process'}
+      actions={send.ask && end && <Button variant="default" color="red" onClick={() => send.ask?.(end)}>End this process</Button>}>
       <ErrorBox error={tree.error} retry={() => void tree.refetch()} />
       {tree.isPending && <Waiting rows={4} />}
       {p && tree.data && (
         <div className="grid wide" style={{ maxHeight: '46%', overflow: 'auto', flex: 'none' }}>
           <Panel title="Tree">
-            <Tree endpoint={id} tree={tree.data} hasMore={tree.data.more && asked < 1000} more={() => setAsked(1000)}>
+            <Tree endpoint={id} tree={tree.data} hasMore={tree.data.more && asked < 1000} more={() => setAsked(1000)} ask={send.ask}>
               {tree.data.children}
             </Tree>
           </Panel>
@@ -122,6 +140,7 @@ export default function ProcessView() {
         <div className="foot"><span>{num(rows.length)}{timeline.hasNextPage ? ' and more' : ''} events</span></div>
       </Panel>
       <EventDrawer event={chosen} close={() => setChosen(null)} columns={known.names} />
+      {send.dialog}
     </Page>
   );
 }
