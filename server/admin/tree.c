@@ -249,7 +249,8 @@ static int by_start(const void *a, const void *b)
 int wedr_tree_children(struct wedr_tree *t,
                        const struct wedr_tree_process *parent,
                        struct wedr_tree_process **ret,
-                       size_t *ret_count)
+                       size_t *ret_count,
+                       bool *ret_cut)
 {
     struct taking w = {.t = t, .max = (size_t)2 * WEDR_TREE_CHILDREN_MAX};
     size_t n = 0;
@@ -259,6 +260,7 @@ int wedr_tree_children(struct wedr_tree *t,
     }
     int err = t->s->d.state_ops->triage->children(t->s->d.state, t->agent_id, parent->key,
                                                   WEDR_TREE_CHILDREN_MAX, take_info, &w);
+    bool cut = w.count == WEDR_TREE_CHILDREN_MAX;
     err = err == WEDR_OK && parent->pid >= 0 ? ask(t, CHILDREN, parent->key, parent->pid, &w) : err;
     if (err != WEDR_OK) {
         return err;
@@ -273,6 +275,7 @@ int wedr_tree_children(struct wedr_tree *t,
     }
     qsort(w.list, n, sizeof(*w.list), by_start);
     *ret = w.list;
+    *ret_cut = cut || w.count == w.max || n > WEDR_TREE_CHILDREN_MAX;
     *ret_count = n < WEDR_TREE_CHILDREN_MAX ? n : WEDR_TREE_CHILDREN_MAX;
     return WEDR_OK;
 }

@@ -33,9 +33,10 @@ struct wedr_tree {
 WEDR_MUST_USE int
 wedr_tree_find(struct wedr_tree *t, const char *key, struct wedr_tree_process *ret);
 /* All children that are known of a process that was found, sorted by when they began, at most
- * WEDR_TREE_CHILDREN_MAX; in the arena. */
+ * WEDR_TREE_CHILDREN_MAX; in the arena. *ret_cut: there are, or may be, more than are listed. */
 WEDR_MUST_USE int wedr_tree_children(struct wedr_tree *t,
                                      const struct wedr_tree_process *parent,
                                      struct wedr_tree_process **ret,
-                                     size_t *ret_count);
+                                     size_t *ret_count,
+                                     bool *ret_cut);
 void wedr_tree_process_out(struct wedr_out *o, const struct wedr_tree_process *p);

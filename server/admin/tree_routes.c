@@ -96,8 +96,9 @@ answer_tree(struct wedr_tree *t, struct wedr_request *rq, const char *key, const
     struct wedr_tree_process self, *children = NULL;
     struct wedr_out o;
     size_t count = 0;
+    bool cut = false;
     int err = wedr_tree_find(t, key, &self);
-    err = err == WEDR_OK ? wedr_tree_children(t, &self, &children, &count) : err;
+    err = err == WEDR_OK ? wedr_tree_children(t, &self, &children, &count, &cut) : err;
     if (err != WEDR_OK) {
         return err;
     }
@@ -107,6 +108,7 @@ answer_tree(struct wedr_tree *t, struct wedr_request *rq, const char *key, const
     wedr_tree_process_out(&o, &self);
     err = put_ancestors(&o, t, self.parent_key, key);
     put_children(&o, page, children, count);
+    wedr_out_put_bool(&o, "cut", cut);
     wedr_out_obj_end(&o);
     return err;
 }

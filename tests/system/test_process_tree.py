@@ -104,4 +104,16 @@ def test_all_children_of_a_daemon_are_found_in_every_block():
         assert got == tree["children"]
 
 
+def test_more_children_than_are_listed_are_told():
+    with Town() as t:
+        t.send(t.red, [lambda s: create(s, 1, 0, "/sbin/init"), lambda s: create(s, 2, 1, "/bin/few"), lambda s: create(s, 3, 2)])
+        for _ in range(11):
+            t.send(t.red, [lambda s: create(s, 100000 + s, 1) for _ in range(2000)])
+        path = "/endpoints/%s/processes/" % t.red.id
+        many = ok(t.vic.get(path + "%016x?limit=1000" % 1))
+        assert len(many["children"]) == 1000 and many["more"] and many["cut"] is True, many["cut"]
+        few = ok(t.vic.get(path + "%016x" % 2))
+        assert [p["pid"] for p in few["children"]] == [3] and few["cut"] is False, few
+
+
 lab.main()

@@ -142,7 +142,9 @@ static const char computed[] =
     "f.stream=k.stream;"
     "UPDATE ledger SET missing=produced-stored-expired-lost, unknown_since=iif(state='cut', "
     "unknown_since, NULL);"
-    "INSERT INTO coverage_gaps SELECT g.agent, coalesce(o.hostname, g.hostname), stream, from_us, "
+    /* A gap is told again by an agent that died before it knew that it had been written. */
+    "INSERT INTO coverage_gaps SELECT DISTINCT g.agent, coalesce(o.hostname, g.hostname), stream, "
+    "from_us, "
     "to_us,"
     " coalesce(t.text, 'reason_' || reason) FROM x_gap g LEFT JOIN x_host o ON o.agent=g.agent"
     " LEFT JOIN x_label t ON t.kind=2 AND t.code=reason;";

@@ -308,6 +308,9 @@ static void coverage_gaps_are_listed_once(void **state)
         tb_gap(&b, 1, TB_T0, "kernel", TB_T0 - 5000000, TB_T0 - 1, "sensor_detached");
         assert_int_equal(fx_put(&f, &b), i == 0 ? WEDR_COMMIT_STORED : WEDR_COMMIT_DUPLICATE);
     }
+    tb_init(&b, "agent"); /* told once more, by an agent that died before it knew */
+    tb_gap(&b, 2, TB_T0, "kernel", TB_T0 - 5000000, TB_T0 - 1, "sensor_detached");
+    assert_int_equal(fx_put(&f, &b), WEDR_COMMIT_STORED);
     fx_assert_sql(&f, "SELECT * FROM coverage_gaps",
                   "[{\"agent_id\":\"" TB_AGENT
                   "\",\"hostname\":\"host-a\",\"stream\":\"kernel\",\"from_ts\":1795478395000000,"
