@@ -96,7 +96,11 @@ def test_the_process_of_an_alert_is_ended_when_the_agent_says_so():
         assert box.get_by_text("rita", exact=True).count() == 1
         assert not p.axe(), p.axe()
         box.get_by_role("link", name="Open alert " + alert).click()
-        p.heading("Triage")
+        told = p.page.locator("section").filter(has=p.page.get_by_role("heading", name="Commands about this process"))
+        told.get_by_text("success").wait_for()
+        told.get_by_text("done", exact=True).wait_for()
+        p.page.get_by_role("link", name="Process tree and timeline").click()
+        told.get_by_text("success").wait_for()
     c = newest(made.web)
     assert (c["created_by"], c["state"], c["reason"]) == ("rita", "success", "Alert %s: download into a shell" % alert), c
 

@@ -189,61 +189,61 @@ export function EventDrawer({
   const agent = event ? agentOf(event) : '';
   return (
     <>
-    <Drawer
-      opened={event !== null}
-      closeOnEscape={!send.asking}
-      onClose={close}
-      position="right"
-      size={620}
-      withOverlay={false}
-      trapFocus={false}
-      returnFocus
-      title={event ? <strong className="mono">{typeOf(event)}</strong> : ''}
-    >
-      {event && (
-        <div className="stack">
-          <ErrorBox error={whole.error} />
-          <div className="filters">
-            <Time at={timeOf(event)} />
-            {agent && (
-              <Link to={`/endpoints/${encodeURIComponent(agent)}`}>
-                <Raw value={hostOf(event) || agent} most={64} />
-              </Link>
-            )}
-            {key && agent && (
-              <Link to={`/endpoints/${encodeURIComponent(agent)}/processes/${encodeURIComponent(key)}`}>
-                Process tree
-              </Link>
-            )}
-            {agent && (
-              <Link to={huntAround(agent, timeOf(event))} onClick={close}>
-                Around it
-              </Link>
-            )}
-            <Copy text={JSON.stringify(event, null, 2)} label="Copy as JSON" />
-            {send.ask && end && (
-              <Button variant="default" color="red" size="compact-xs" onClick={() => send.ask?.(end)}>
-                End this process
-              </Button>
-            )}
+      <Drawer
+        opened={event !== null}
+        closeOnEscape={!send.asking}
+        onClose={close}
+        position="right"
+        size={620}
+        withOverlay={false}
+        trapFocus={false}
+        returnFocus
+        title={event ? <strong className="mono">{typeOf(event)}</strong> : ''}
+      >
+        {event && (
+          <div className="stack">
+            <ErrorBox error={whole.error} />
+            <div className="filters">
+              <Time at={timeOf(event)} />
+              {agent && (
+                <Link to={`/endpoints/${encodeURIComponent(agent)}`}>
+                  <Raw value={hostOf(event) || agent} most={64} />
+                </Link>
+              )}
+              {key && agent && (
+                <Link to={`/endpoints/${encodeURIComponent(agent)}/processes/${encodeURIComponent(key)}`}>
+                  Process tree
+                </Link>
+              )}
+              {agent && (
+                <Link to={huntAround(agent, timeOf(event))} onClick={close}>
+                  Around it
+                </Link>
+              )}
+              <Copy text={JSON.stringify(event, null, 2)} label="Copy as JSON" />
+              {send.ask && end && (
+                <Button variant="default" color="red" size="compact-xs" onClick={() => send.ask?.(end)}>
+                  End this process
+                </Button>
+              )}
+            </div>
+            {key && agent && <Whose key={`${agent}:${key}`} endpoint={agent} processKey={key} />}
+            <Tabs defaultValue="fields">
+              <Tabs.List>
+                <Tabs.Tab value="fields">Fields</Tabs.Tab>
+                <Tabs.Tab value="json">JSON</Tabs.Tab>
+              </Tabs.List>
+              <Tabs.Panel value="fields" pt="sm">
+                <EventFields event={event} columns={columns} onFilter={onFilter} />
+              </Tabs.Panel>
+              <Tabs.Panel value="json" pt="sm">
+                <Raw value={JSON.stringify(event, null, 2)} most={20_000} mono />
+              </Tabs.Panel>
+            </Tabs>
           </div>
-          {key && agent && <Whose key={`${agent}:${key}`} endpoint={agent} processKey={key} />}
-          <Tabs defaultValue="fields">
-            <Tabs.List>
-              <Tabs.Tab value="fields">Fields</Tabs.Tab>
-              <Tabs.Tab value="json">JSON</Tabs.Tab>
-            </Tabs.List>
-            <Tabs.Panel value="fields" pt="sm">
-              <EventFields event={event} columns={columns} onFilter={onFilter} />
-            </Tabs.Panel>
-            <Tabs.Panel value="json" pt="sm">
-              <Raw value={JSON.stringify(event, null, 2)} most={20_000} mono />
-            </Tabs.Panel>
-          </Tabs>
-        </div>
-      )}
-    </Drawer>
-    {send.dialog}
+        )}
+      </Drawer>
+      {send.dialog}
     </>
   );
 }

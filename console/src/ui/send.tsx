@@ -143,6 +143,7 @@ function Ask({ order, close, done }: { order: Order; close: () => void; done: (c
     },
   });
   const e = endpoint.data?.data;
+  const seen = !endpoint.isPending && (key === '' || !process.isPending); // nothing is sent to what nobody saw named
   return (
     <div className="stack">
       <Aim order={order} e={e} p={process.data} />
@@ -155,7 +156,8 @@ function Ask({ order, close, done }: { order: Order; close: () => void; done: (c
       <NotSent error={send.error} endpoint={id} />
       <div className="filters right">
         <Button variant="default" onClick={close}>Cancel</Button>
-        <Button color={order.type === 'kill_process' ? 'red.8' : undefined} loading={send.isPending} onClick={() => send.mutate()}>
+        <Button color={order.type === 'kill_process' ? 'red.8' : undefined} loading={send.isPending} disabled={!seen}
+          onClick={() => send.mutate()}>
           {order.type === 'kill_process' ? 'End this process' : 'Send'}
         </Button>
       </div>

@@ -15,6 +15,7 @@ import { Ago, Confirm, Copy, Empty, ErrorBox, Page, Panel, SeverityTag, StateTag
 import { EventFields, huntAround, processName, summary, timeOf, typeOf } from '../ui/eventrow';
 import { Pivot, Raw, RawCell } from '../ui/raw';
 import { endOf, useSend } from '../ui/send';
+import { Told } from '../ui/told';
 import { RESOLUTIONS } from './alerts';
 
 const RELATED = 6;
@@ -349,6 +350,7 @@ export default function AlertView() {
               </dl>
             )}
           </Panel>
+          {a.process_key && <Told endpoint={a.endpoint_id} process={a.process_key} />}
           <Panel title={`Comments ${a.comments_count ? num(a.comments_count) : ''}`}><Comments alert={a} may={analyst} /></Panel>
           <Related alert={a} />
         </div>

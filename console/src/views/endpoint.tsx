@@ -13,10 +13,11 @@ import { useFilters } from '../lib/hooks';
 import { leaves } from '../lib/leaves';
 import { Ago, Confirm, Copy, Empty, ErrorBox, Page, Panel, SeverityTag, StatusTag, Time, Waiting } from '../ui/basics';
 import { LedgerSum, LedgerTable } from '../ui/ledger';
-import { CommandTag, ENDPOINT_TYPES, TYPES, isOpen, resultLine, typeName } from '../ui/command';
+import { ENDPOINT_TYPES, TYPES } from '../ui/command';
 import { Raw, RawCell } from '../ui/raw';
 import { useSend } from '../ui/send';
 import { Tail } from '../ui/tail';
+import { Told } from '../ui/told';
 
 const EventsChart = lazy(() => import('../ui/charts').then((m) => ({ default: m.EventsChart })));
 
@@ -100,7 +101,7 @@ function Summary({ e }: { e: EndpointDetail }) {
           <Empty title={e.last_seen ? 'Nothing is wrong' : 'It has not reported yet'} />
         )}
       </Panel>
-      <Told id={e.id} />
+      <Told endpoint={e.id} />
       <Panel title="Last heartbeat">
         {e.metrics && Object.keys(e.metrics).length ? (
           <dl className="facts body num">
@@ -118,38 +119,6 @@ function Summary({ e }: { e: EndpointDetail }) {
       </div>
     </div>
     </div>
-  );
-}
-
-/** What it was told to do lately. */
-function Told({ id }: { id: string }) {
-  const q = useQuery({
-    queryKey: ['commands', 'list', 'endpoint', id],
-    queryFn: ({ signal }) => get('/commands', { query: { endpoint: id, limit: 5 }, signal }),
-    refetchInterval: (one) => (one.state.data?.items.some(isOpen) ? 2000 : 15_000),
-  });
-  return (
-    <Panel title="Commands" more={<Link to={`/commands?endpoint=${encodeURIComponent(id)}`}>All</Link>}>
-      <ErrorBox error={q.error} />
-      {q.data && (q.data.items.length ? (
-        <table className="small">
-          <tbody>
-            {q.data.items.map((c) => (
-              <tr key={c.id}>
-                <td style={{ width: 76 }}><CommandTag state={c.state} /></td>
-                <td>
-                  <Link to={`/commands?id=${encodeURIComponent(c.id)}`}>{typeName(c.type)}</Link>{' '}
-                  <span className="dim"><Raw value={resultLine(c) || c.payload?.pid || c.created_by} most={100} /></span>
-                </td>
-                <td className="right dim"><Ago at={c.created} /></td>
-              </tr>
-            ))}
-          </tbody>
-        </table>
-      ) : (
-        <Empty title="None" />
-      ))}
-    </Panel>
   );
 }
 

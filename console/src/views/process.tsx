@@ -15,6 +15,7 @@ import { EventDrawer, summary, timeOf, typeOf } from '../ui/eventrow';
 import { Pivot, Raw, RawCell } from '../ui/raw';
 import { endOf, useSend, type Order } from '../ui/send';
 import { DataTable, type Column } from '../ui/table';
+import { Told } from '../ui/told';
 
 const base = (path: string | null): string => (path ?? '').split(/[\\/]/).pop() ?? '';
 
@@ -116,16 +117,19 @@ export default function ProcessView() {
               {tree.data.children}
             </Tree>
           </Panel>
-          <Panel title="Process">
-            <dl className="facts body">
-              <dt>Program</dt><dd><Pivot column="process_path" value={p.image_path} /></dd>
-              <dt>Command line</dt><dd><Pivot column="command_line" value={p.command_line} /></dd>
-              <dt>User</dt><dd><Pivot column="user" value={p.user} /></dd>
-              <dt>Started</dt><dd><Time at={p.started} /></dd>
-              <dt>Ended</dt><dd>{p.ended ? <Time at={p.ended} /> : <span className="dim">not seen to end</span>}</dd>
-              <dt>Key</dt><dd><Pivot column="process_key" value={p.process_key} /></dd>
-            </dl>
-          </Panel>
+          <div className="grid">
+            <Panel title="Process">
+              <dl className="facts body">
+                <dt>Program</dt><dd><Pivot column="process_path" value={p.image_path} /></dd>
+                <dt>Command line</dt><dd><Pivot column="command_line" value={p.command_line} /></dd>
+                <dt>User</dt><dd><Pivot column="user" value={p.user} /></dd>
+                <dt>Started</dt><dd><Time at={p.started} /></dd>
+                <dt>Ended</dt><dd>{p.ended ? <Time at={p.ended} /> : <span className="dim">not seen to end</span>}</dd>
+                <dt>Key</dt><dd><Pivot column="process_key" value={p.process_key} /></dd>
+              </dl>
+            </Panel>
+            {p.process_key && <Told endpoint={id} process={p.process_key} />}
+          </div>
         </div>
       )}
       <Panel title="Timeline" fill more={<span className="dim">oldest first</span>}>
