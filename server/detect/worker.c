@@ -37,6 +37,8 @@ struct wedr_detect {
     struct wedr_detect_stats now;
     uint8_t role[256];
     int64_t read;   /* arrival of the last block that was read whole */
+    int64_t begun;  /* arrival of one that an error cut short: it goes on at row, so that */
+    uint32_t row;   /* correlations count the lines before it once */
     int64_t stored; /* cursor in the store */
     uint64_t rules_looked_ms, applied_ms, looked_ms;
     bool rules_failed;
@@ -181,21 +183,31 @@ static bool block_matters(const struct wedr_detect *d, const struct wedr_event_b
     return false;
 }
 
-static int read_block(struct wedr_detect *d, const struct wedr_event_block *b)
+static int read_row(struct wedr_detect *d, const struct wedr_event_block *b, uint32_t row)
 {
     const struct wedr_events_read_ops *ops = d->cfg.events_ops->read;
     struct wedr_event_line l;
+    int err = ops->line(d->reader, row, true, &l);
+    if (err == WEDR_OK && d->role[l.type] == ROLE_NONE && !wedr_watch_wants(d->watch, l.type)) {
+        return WEDR_OK;
+    }
+    err = err == WEDR_OK ? ops->line(d->reader, row, false, &l) : err;
+    return err == WEDR_OK ? read_line(d, b, &l) : err == WEDR_E_NOENT ? WEDR_OK : err;
+}
+
+static int read_block(struct wedr_detect *d, const struct wedr_event_block *b)
+{
     int err = WEDR_OK;
     bool matters = block_matters(d, b);
-    d->now.blocks++;
-    d->now.events += b->lines;
-    for (uint32_t row = 0; err == WEDR_OK && matters && row < b->lines; row++) {
-        err = ops->line(d->reader, row, true, &l);
-        if (err == WEDR_OK && d->role[l.type] == ROLE_NONE && !wedr_watch_wants(d->watch, l.type)) {
-            continue;
-        }
-        err = err == WEDR_OK ? ops->line(d->reader, row, false, &l) : err;
-        err = err == WEDR_OK ? read_line(d, b, &l) : err == WEDR_E_NOENT ? WEDR_OK : err;
+    if (d->begun != b->arrival) {
+        d->begun = b->arrival;
+        d->row = 0;
+        d->now.blocks++;
+        d->now.events += b->lines;
+    }
+    while (err == WEDR_OK && matters && d->row < b->lines) {
+        err = read_row(d, b, d->row);
+        d->row += err == WEDR_OK;
     }
     return err;
 }
@@ -238,16 +250,36 @@ static int read_some(struct wedr_detect *d, bool *ret_more)
 
 /* --- Beginning. */
 
+/* Lines of a block that were read before, for the windows alone. */
+static int warm_block(struct wedr_detect *d, const struct wedr_event_block *b, uint64_t *events)
+{
+    const struct wedr_events_read_ops *ops = d->cfg.events_ops->read;
+    uint32_t rows = b->arrival <= d->read ? b->lines : b->arrival == d->begun ? d->row : 0;
+    int err = WEDR_OK;
+    for (uint32_t row = 0; err == WEDR_OK && row < rows; row++) {
+        struct wedr_event_line l;
+        err = ops->line(d->reader, row, true, &l);
+        if (err == WEDR_OK && wedr_watch_wants(d->watch, l.type)) {
+            err = ops->line(d->reader, row, false, &l);
+            err = err == WEDR_OK ? wedr_watch_line(d->watch, &d->step, b, &l, true) : err;
+            *events += 1;
+        }
+        err = err == WEDR_E_NOENT ? WEDR_OK : err;
+    }
+    return err;
+}
+
 /* Windows of correlations that were open when the server ended or its rules changed: what they held
  * is read again, silently, up to where the thread is. */
 static int warm_up(struct wedr_detect *d)
 {
     const struct wedr_events_read_ops *ops = d->cfg.events_ops->read;
     int64_t window = wedr_watch_window_us(d->watch), at = 0;
+    int64_t end = d->begun > d->read ? d->begun : d->read;
     struct wedr_event_block b;
     uint64_t events = 0;
     int err = WEDR_OK;
-    if (window == 0 || d->read == 0) {
+    if (window == 0 || end == 0) {
         return WEDR_OK;
     }
     window = window < WARM_WINDOW_US ? window : WARM_WINDOW_US;
@@ -256,18 +288,9 @@ static int warm_up(struct wedr_detect *d)
     if (d->read - at > (int64_t)WARM_BATCHES_MAX * ARRIVAL_STEP) {
         at = d->read - (int64_t)WARM_BATCHES_MAX * ARRIVAL_STEP;
     }
-    while (err == WEDR_OK && at < d->read && events < WARM_EVENTS_MAX && !stopping(d)) {
-        struct wedr_event_line l;
+    while (err == WEDR_OK && at < end && events < WARM_EVENTS_MAX && !stopping(d)) {
         err = ops->next(d->reader, at, &b);
-        for (uint32_t row = 0; err == WEDR_OK && row < b.lines && b.arrival <= d->read; row++) {
-            err = ops->line(d->reader, row, true, &l);
-            if (err == WEDR_OK && wedr_watch_wants(d->watch, l.type)) {
-                err = ops->line(d->reader, row, false, &l);
-                err = err == WEDR_OK ? wedr_watch_line(d->watch, &d->step, &b, &l, true) : err;
-                events++;
-            }
-            err = err == WEDR_E_NOENT ? WEDR_OK : err;
-        }
+        err = err == WEDR_OK ? warm_block(d, &b, &events) : err;
         at = err == WEDR_OK ? b.arrival : at;
     }
     wedr_log(INFO, "detect.windows_rebuilt", WEDR_U64("events", events),

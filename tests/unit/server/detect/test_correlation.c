@@ -229,6 +229,52 @@ static void a_publish_in_the_middle_of_a_window_neither_forgets_nor_doubles(void
     assert_int_equal(lab_int(&l, "SELECT match_count FROM alerts"), 3);
 }
 
+/* The event store with a disk that fails once, at the second line of a block. */
+static struct wedr_events_read_ops failing_read;
+static struct wedr_events_ops failing;
+static int failures_left;
+
+static int line_that_fails(struct wedr_events_reader *r,
+                           uint32_t row,
+                           bool type_only,
+                           struct wedr_event_line *ret)
+{
+    if (row == 1 && failures_left > 0) {
+        failures_left--;
+        return WEDR_E_IO;
+    }
+    return wedr_events_embedded.read->line(r, row, type_only, ret);
+}
+
+static void an_error_within_a_block_counts_no_event_twice(void **state)
+{
+    (void)state;
+    struct wedr_errinfo ei = {""};
+    struct tb b;
+    failing_read = *wedr_events_embedded.read;
+    failing_read.line = line_that_fails;
+    failing = wedr_events_embedded;
+    failing.read = &failing_read;
+    start_with(by_user);
+    lab_stop(&l);
+    struct wedr_detect_cfg cfg = {l.dir, &wedr_state_sqlite, l.state, &failing};
+    assert_int_equal(wedr_detect_start(&cfg, &l.detect, &ei), WEDR_OK);
+    tb_init(&b, "kernel.critical");
+    b.received_us = now;
+    for (uint32_t i = 1; i <= 2; i++) {
+        tb_create(&b, i, now, 100 + i, 1, "/usr/bin/id", "-u");
+    }
+    failures_left = 2;
+    lab_put(&l, &b);
+    lab_settle(&l);
+    assert_int_equal(failures_left, 0);
+    assert_int_equal(lab_int(&l, "SELECT count(*) FROM alerts"), 0); /* 2 are not 3 */
+    put_id(TB_AGENT, "a", 3, now);
+    lab_settle(&l);
+    assert_int_equal(lab_int(&l, "SELECT match_count FROM alerts"), 3);
+    lab_stop(&l); /* before the ops go */
+}
+
 static void a_rule_of_the_server_alerts_without_any_agents_help(void **state)
 {
     (void)state;
@@ -395,6 +441,7 @@ int main(void)
         T(ten_thousand_open_windows_are_bounded),
         T(new_rules_come_into_force_while_the_thread_runs),
         T(a_publish_in_the_middle_of_a_window_neither_forgets_nor_doubles),
+        T(an_error_within_a_block_counts_no_event_twice),
         T(a_rule_of_the_server_alerts_without_any_agents_help),
         T(a_hunt_finds_what_was_stored_before_the_rule),
         T(a_hunt_runs_correlations_and_stored_rules_by_id),
