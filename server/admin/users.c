@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define DETAIL_MAX 512u
+#define DETAIL_MAX (WEDR_GROUPS_MAX + 512u) /* names every group of a list */
 
 static int add_user(void *ctx, const struct wedr_user_row *u)
 {
@@ -119,14 +119,14 @@ read_fields(struct wedr_request *rq, const json_t *body, struct wedr_user_row *u
 
 static void describe(const struct wedr_user_row *u, unsigned set, char *ret, size_t cap)
 {
-    char groups[300] = "", role[32] = "";
-    if (set & WEDR_USER_GROUPS) {
-        (void)snprintf(groups, sizeof(groups), "groups=%.256s ", u->all_groups ? "*" : u->groups);
-    }
+    const char *groups = u->all_groups ? "*" : u->groups;
+    bool named = (set & WEDR_USER_GROUPS) != 0;
+    char role[32] = "";
     if (set & WEDR_USER_ROLE) {
         (void)snprintf(role, sizeof(role), "role=%s ", wedr_role_name(u->role));
     }
-    (void)snprintf(ret, cap, "%s: %s%s%s%s", u->username, role, groups,
+    (void)snprintf(ret, cap, "%s: %s%s%s%s%s%s", u->username, role, named ? "groups=" : "",
+                   named ? groups : "", named ? " " : "",
                    !(set & WEDR_USER_DISABLED) ? ""
                    : u->disabled               ? "disabled "
                                                : "enabled ",

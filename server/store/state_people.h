@@ -27,7 +27,8 @@
 
 struct wedr_state;
 
-/* One line of the audit log. Texts are borrowed; over-long ones are cut (256 bytes, detail 4096).
+/* One line of the audit log. Texts are borrowed; over-long ones are cut (256 bytes, detail 4096)
+ * and say by how much.
  */
 struct wedr_audit {
     int64_t ts_us;

@@ -363,6 +363,11 @@ def test_every_change_is_in_a_log_that_cannot_be_changed_unnoticed():
         change = [e for e in entries if e["action"] == "user.change"][0]
         assert change["actor"] == "admin" and change["object"] == "user:" + ana.user["id"] and change["address"] == "127.0.0.1"
         assert "role=analyst" in change["detail"]
+        groups = ["%02d" % i + "g" * 62 for i in range(60)]  # as many and as long as there may be
+        assert h.admin.patch("/users/" + ana.user["id"], {"groups": groups, "role": "responder", "disabled": False,
+                                                          "display_name": "Ana"}).status == 200
+        detail = audit(h, action="user.change")[0]["detail"]
+        assert detail == "ana: role=responder groups=%s enabled display_name" % ",".join(groups), detail
         assert PASSWORD not in json.dumps(entries)
         assert [e["actor"] for e in audit(h, actor="ana")] and {e["action"] for e in audit(h, action="user.")} == {"user.create", "user.change"}
         assert audit(h, **{"from": "2100-01-01T00:00:00Z"}) == [] and h.admin.get("/audit?from=yesterday").status == 400

@@ -11,6 +11,7 @@
 #define TEXT_MAX 257u
 #define DETAIL_MAX 4097u
 #define AUDIT_TEXTS 6u
+#define CUT_NOTE 40u /* room for what says how much was left out */
 
 /* An entry's hash is keyed: who can only write to the database cannot make a chain that fits. Each
  * text goes in with its NUL, so that none can borrow from its neighbour. */
@@ -62,6 +63,20 @@ static int newest(struct wedr_state *s, int64_t *ret_id, uint8_t ret[WEDR_SECRET
     return err;
 }
 
+/* Cut at a character when it is too long, and says so. */
+static void keep_text(const char *text, char *ret, size_t cap)
+{
+    size_t len = strlen(text), n = len < cap ? len : cap - CUT_NOTE;
+    while (n < len && n > 0 && ((unsigned char)text[n] & 0xc0) == 0x80) {
+        n--;
+    }
+    memcpy(ret, text, n);
+    ret[n] = '\0';
+    if (n < len) {
+        (void)snprintf(ret + n, cap - n, " ... (%zu bytes more)", len - n);
+    }
+}
+
 int wedr_state_audit(struct wedr_state *s, const struct wedr_audit *who)
 {
     char texts[AUDIT_TEXTS - 1][TEXT_MAX], detail[DETAIL_MAX];
@@ -73,9 +88,9 @@ int wedr_state_audit(struct wedr_state *s, const struct wedr_audit *who)
     const char *const given[] = {who->actor,  who->actor_kind, who->address,
                                  who->action, who->object,     who->detail};
     for (size_t i = 0; i < AUDIT_TEXTS - 1; i++) {
-        (void)snprintf(texts[i], TEXT_MAX, "%s", given[i] ? given[i] : "");
+        keep_text(given[i] ? given[i] : "", texts[i], TEXT_MAX);
     }
-    (void)snprintf(detail, sizeof(detail), "%s", who->detail ? who->detail : "");
+    keep_text(who->detail ? who->detail : "", detail, sizeof(detail));
     const char *const kept[AUDIT_TEXTS] = {texts[0], texts[1], texts[2],
                                            texts[3], texts[4], detail};
     int err = newest(s, &id, before);

@@ -352,6 +352,33 @@ static void settings_change_one_version_after_the_other(void **state)
     STATE_OPS->close(s);
 }
 
+static int copy_detail(void *ctx, const struct wedr_audit_row *row)
+{
+    (void)snprintf(ctx, 8192, "%s", row->entry.detail);
+    return 0;
+}
+
+/* A euro sign lies over the place where the text ends. */
+static void an_audit_text_that_is_cut_says_so(void **state)
+{
+    char detail[6001] = "", got[8192] = "";
+    struct wedr_audit e = {NOW, "a", "user", "c", "d", "e", detail};
+    (void)state;
+    memset(detail, 'x', 4056);
+    for (size_t i = 4056; i + 3 < sizeof(detail); i += 3) {
+        memcpy(detail + i, "\xe2\x82\xac", 3);
+    }
+    struct wedr_state *s = state_open();
+    assert_int_equal(OPS->audit_add(s, &e), WEDR_OK);
+    assert_int_equal(OPS->audit_each(s, 0, INT64_MAX, NULL, NULL, 0, 10, copy_detail, got),
+                     WEDR_OK);
+    detail[4056] = '\0';
+    assert_memory_equal(got, detail, 4056);
+    assert_string_equal(got + 4056, " ... (1944 bytes more)");
+    assert_int_equal(audit_count(s), 1);
+    STATE_OPS->close(s);
+}
+
 static void an_audit_line_cannot_borrow_from_its_neighbour(void **state)
 {
     struct wedr_audit e = {NOW, "ab", "user", "c", "d", "e", "f"};
@@ -457,6 +484,7 @@ int main(void)
         TEST(second_factors_of_an_older_release_are_sealed_at_the_start),
         TEST(tokens_have_owners_ends_and_a_limit),
         TEST(settings_change_one_version_after_the_other),
+        TEST(an_audit_text_that_is_cut_says_so),
         TEST(an_audit_line_cannot_borrow_from_its_neighbour),
         TEST(version_4_opens_with_its_tokens_and_agents),
     };
