@@ -121,49 +121,61 @@ void wedr_conn_no_deadline(struct wedr_conn *c)
     atomic_store(&c->deadline_ms, UINT64_MAX);
 }
 
-static void read_common_name(const gnutls_datum_t *der, struct wedr_tls_peer *p)
+/* False: it cannot be read. */
+static bool read_leaf(const gnutls_datum_t *der, struct wedr_conn *c)
 {
+    struct wedr_tls_peer *p = &c->peer;
     gnutls_x509_crt_t crt;
     size_t len = sizeof(p->common_name);
     if (gnutls_x509_crt_init(&crt) != GNUTLS_E_SUCCESS) {
-        return;
+        return false;
     }
-    if (gnutls_x509_crt_import(crt, der, GNUTLS_X509_FMT_DER) != GNUTLS_E_SUCCESS ||
-        gnutls_x509_crt_get_dn_by_oid(crt, GNUTLS_OID_X520_COMMON_NAME, 0, 0, p->common_name,
-                                      &len) != GNUTLS_E_SUCCESS ||
-        strlen(p->common_name) != len) {
+    bool good = gnutls_x509_crt_import(crt, der, GNUTLS_X509_FMT_DER) == GNUTLS_E_SUCCESS &&
+                gnutls_x509_crt_get_dn_by_oid(crt, GNUTLS_OID_X520_COMMON_NAME, 0, 0,
+                                              p->common_name, &len) == GNUTLS_E_SUCCESS &&
+                len > 0 && strlen(p->common_name) == len;
+    if (good) {
+        c->peer_from_s = gnutls_x509_crt_get_activation_time(crt);
+        c->peer_until_s = gnutls_x509_crt_get_expiration_time(crt);
+    } else {
         p->common_name[0] = '\0';
     }
     gnutls_x509_crt_deinit(crt);
+    return good;
 }
 
-const struct wedr_tls_peer *wedr_conn_peer(struct wedr_conn *c, gnutls_session_t session)
+static void check_peer(struct wedr_conn *c, gnutls_session_t session)
 {
     struct wedr_tls_peer *p = &c->peer;
     unsigned count = 0, status = 0;
     char purpose[] = GNUTLS_KP_TLS_WWW_CLIENT;
     gnutls_typed_vdata_st want = {GNUTLS_DT_KEY_PURPOSE_OID, (unsigned char *)purpose, 0};
-    if (c->peer_checked) {
-        return p;
-    }
-    c->peer_checked = true;
     const gnutls_datum_t *certs = gnutls_certificate_get_peers(session, &count);
     if (!certs || count == 0) {
-        return p;
+        return;
     }
     p->present = true;
     if (gnutls_certificate_verify_peers(session, &want, 1, &status) != GNUTLS_E_SUCCESS ||
         status != 0) {
-        return p;
+        return;
     }
     uint8_t digest[WEDR_SHA256_LEN];
     wedr_sha256(certs[0].data, certs[0].size, digest);
     wedr_hex(digest, sizeof(digest), p->sha256);
-    read_common_name(&certs[0], p);
     p->der = (uint8_t *)wedr_strndup((const char *)certs[0].data, certs[0].size);
     p->der_len = certs[0].size;
-    p->valid = p->der != NULL && p->common_name[0] != '\0';
-    return p;
+    c->peer_good = p->der != NULL && read_leaf(&certs[0], c);
+}
+
+const struct wedr_tls_peer *wedr_conn_peer(struct wedr_conn *c, gnutls_session_t session)
+{
+    int64_t now_s = wedr_time_utc_us() / 1000000;
+    if (!c->peer_checked) {
+        c->peer_checked = true;
+        check_peer(c, session);
+    }
+    c->peer.valid = c->peer_good && now_s >= c->peer_from_s && now_s <= c->peer_until_s;
+    return &c->peer;
 }
 
 void wedr_conns_counts(struct wedr_conns *cs,

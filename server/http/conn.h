@@ -14,7 +14,8 @@ struct wedr_conn {
     struct wedr_conn *prev, *next;
     wedr_handle fd; /* valid while registered */
     _Atomic uint64_t deadline_ms;
-    bool peer_checked;
+    bool peer_checked, peer_good;      /* looked at; what does not change about it is right */
+    int64_t peer_from_s, peer_until_s; /* of its certificate, since 1970 */
     /* See park.h. */
     struct wedr_park *park;
     struct wedr_conn *park_prev, *park_next;
@@ -37,7 +38,8 @@ void wedr_conns_remove(struct wedr_conns *cs, struct wedr_conn *c);
 void wedr_conn_deadline(struct wedr_conn *c, uint32_t in_ms);
 /* Until the next wedr_conn_deadline. */
 void wedr_conn_no_deadline(struct wedr_conn *c);
-/* The client's certificate, verified once. */
+/* The client's certificate. Issuer, signature and purpose are verified once, its dates each time: a
+ * connection may live longer than the certificate it began with. */
 const struct wedr_tls_peer *wedr_conn_peer(struct wedr_conn *c, gnutls_session_t session);
 void wedr_conns_counts(struct wedr_conns *cs,
                        uint64_t *ret_accepted,

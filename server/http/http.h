@@ -38,7 +38,7 @@ struct wedr_http_header_in {
 /* The client's certificate, looked at once per connection. */
 struct wedr_tls_peer {
     bool present;
-    bool valid; /* chains to our CA, in time, for clientAuth */
+    bool valid; /* chains to our CA, for clientAuth, and in time when the request came */
     char common_name[64];
     char sha256[65];
     uint8_t *der; /* owned by the connection */

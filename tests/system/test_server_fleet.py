@@ -4,6 +4,7 @@ import json
 import multiprocessing
 import os
 import ssl
+import struct
 import subprocess
 import threading
 
@@ -238,6 +239,29 @@ def test_renewal_keeps_the_key_and_replaces_the_certificate_once_used():
         assert p.post(1, 2).status == 202
         a = old.request("POST", p.path("heartbeat"), b"{}")
         assert a.status == 403 and "newer" in a.json["detail"], a
+
+
+def test_a_connection_ends_with_its_certificate():
+    with lab.Lab() as l:
+        clock = os.path.join(l.folder, "clock")
+        with open(clock, "wb") as f:
+            f.write(struct.pack("<q", 0))
+        s = l.server(env=dict(os.environ, WEDR_SHIM_CLOCK=clock,
+                              LD_PRELOAD=os.path.join(lab.BUILD, "tests", "system", "shim_clock.so")))
+        p = Peer(s, l.folder)
+        assert p.enroll().status == 201
+
+        def beat_at(days, c):
+            with open(clock, "r+b") as f:
+                f.write(struct.pack("<q", days * 86400 * 10**6))
+            return p.client().request("POST", p.path("heartbeat"), b"{}", connection=c)
+
+        kept = [p.client().connection() for _ in range(2)]
+        for c in kept:
+            assert beat_at(0, c).status == 400  # let in
+        for c, days in zip(kept, (91, -2)):  # after the certificate's time, and before it
+            a = beat_at(days, c)
+            assert a.status == 401 and "out of its time" in a.json["detail"], a
 
 
 def test_heartbeats_are_strict_and_stored():
