@@ -78,6 +78,47 @@ store_changed(const struct wedr_publish *p, struct wedr_sources *s, struct wedr_
     return err;
 }
 
+static bool knows_severities(const struct wedr_sources *s)
+{
+    for (size_t i = 0; i < s->count; i++) {
+        if (!s->v[i].severity[0]) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* How grave the rules are whose severity nobody wrote down: an older release did not, and those
+ * that are off are never published. They stay off. */
+static int find_severities(const struct wedr_publish *p, struct wedr_errinfo *ei)
+{
+    struct wedr_sources s;
+    struct wedr_ruleset *rs = NULL;
+    struct wedr_field_map *map = NULL;
+    uint32_t refused = 0;
+    int err = wedr_sources_load(&s, p->ops, p->state, ei);
+    if (err != WEDR_OK) {
+        return err;
+    }
+    for (size_t i = 0; i < s.count; i++) {
+        s.v[i].enabled = true;
+    }
+    if (!knows_severities(&s)) {
+        err = wedr_sources_compile(&s, p->now_us, NULL, NULL, &rs, &map, &refused, ei);
+    }
+    for (size_t i = 0; err == WEDR_OK && i < s.count; i++) {
+        const struct wedr_source *e = &s.v[i];
+        if (!e->severity[0]) {
+            err = p->ops->rules->severity(p->state, e->id,
+                                          e->problems ? "none" : wedr_source_severity(e));
+        }
+    }
+    wedr_field_map_free(map);
+    wedr_ruleset_free(rs);
+    wedr_sources_fini(&s);
+    return err;
+}
+
 int wedr_publish_builtin(const struct wedr_publish *p, struct wedr_errinfo *ei)
 {
     struct wedr_sources s;
@@ -89,18 +130,18 @@ int wedr_publish_builtin(const struct wedr_publish *p, struct wedr_errinfo *ei)
     }
     err = remove_gone(p, &s, &changed);
     err = err == WEDR_OK ? add_changed(&s, &changed) : err;
-    bool unknown = false; /* an older release did not write down how grave they are */
-    for (size_t i = 0; i < s.count; i++) {
-        unknown = unknown || (s.v[i].builtin && s.v[i].enabled && !s.v[i].severity[0]);
-    }
+    bool known = knows_severities(&s);
     if (err == WEDR_OK && changed) {
         err = store_changed(p, &s, ei);
     }
     wedr_sources_fini(&s);
     if (err == WEDR_OK && !changed) {
         err = p->ops->rules->bundle_newest(p->state, WEDR_PROFILE_DEFAULT, "linux", &row, NULL);
-        changed = err == WEDR_E_NOENT || unknown;
+        changed = err == WEDR_E_NOENT;
         err = changed ? WEDR_OK : err;
+    }
+    if (err == WEDR_OK && !known) {
+        err = find_severities(p, ei);
     }
     return err == WEDR_OK && changed ? wedr_publish(p, &refused, ei) : err;
 }

@@ -167,9 +167,8 @@ static int store_severities(const struct wedr_publish *p, const struct wedr_sour
     int err = WEDR_OK;
     for (size_t i = 0; err == WEDR_OK && i < s->count; i++) {
         const struct wedr_source *e = &s->v[i];
-        const char *is = e->rule_count ? wedr_severity_name(e->severity_is) : "none";
-        if (e->enabled && is && strcmp(is, e->severity) != 0) {
-            err = p->ops->rules->severity(p->state, e->id, is);
+        if (e->enabled && strcmp(wedr_source_severity(e), e->severity) != 0) {
+            err = p->ops->rules->severity(p->state, e->id, wedr_source_severity(e));
         }
     }
     return err;

@@ -29,5 +29,6 @@ wedr_publish(const struct wedr_publish *p, uint32_t *ret_refused, struct wedr_er
 
 /* Brings the built-in rules of this program into the store (new ones, new versions; those that the
  * program no longer has are removed) and publishes when something changed or nothing is published
- * yet. Rules of operators that do not compile are told, and then nothing is published. */
+ * yet. Finds the severity of rules that have none written down. Rules of operators that do not
+ * compile are told, and then nothing is published. */
 WEDR_MUST_USE int wedr_publish_builtin(const struct wedr_publish *p, struct wedr_errinfo *ei);

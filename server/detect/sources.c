@@ -174,6 +174,12 @@ void wedr_sources_fini(struct wedr_sources *s)
     memset(s, 0, sizeof(*s));
 }
 
+const char *wedr_source_severity(const struct wedr_source *e)
+{
+    const char *name = e->rule_count ? wedr_severity_name(e->severity_is) : NULL;
+    return name ? name : "none";
+}
+
 static int store_one(struct wedr_source *e,
                      const struct wedr_state_ops *ops,
                      struct wedr_state *state,
@@ -198,6 +204,11 @@ static int store_one(struct wedr_source *e,
                          "%s: the name belongs to another rule; rename the file or remove "
                          "that rule",
                          e->name);
+    }
+    /* One that is off was not compiled: its severity is found at the next start. */
+    const char *is = e->enabled ? wedr_source_severity(e) : "";
+    if (err == WEDR_OK && (e->enabled || version != e->version) && strcmp(is, e->severity) != 0) {
+        err = ops->rules->severity(state, e->id, is);
     }
     if (err != WEDR_OK) {
         return wedr_fail(ei, err, "%s: %s", e->name, wedr_err_text(err));

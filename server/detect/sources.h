@@ -77,8 +77,10 @@ WEDR_MUST_USE int wedr_sources_compile(struct wedr_sources *s,
                                        uint32_t *ret_refused,
                                        struct wedr_errinfo *ei);
 
-/* Stores the fresh sources that have no problem as new rules or new versions. *ret_stored counts
- * versions that are new. */
+/* Severity of the gravest rule of an enabled source as the store has it, after compiling. */
+const char *wedr_source_severity(const struct wedr_source *e);
+/* Stores the fresh sources that have no problem as new rules or new versions, and how grave they
+ * are. *ret_stored counts versions that are new. */
 WEDR_MUST_USE int wedr_sources_store(struct wedr_sources *s,
                                      const struct wedr_state_ops *ops,
                                      struct wedr_state *state,

@@ -172,7 +172,7 @@ struct wedr_rule_row {
     bool enabled, builtin;
     int64_t updated_us;
     uint64_t alerts;      /* of the asked time, within the scope */
-    const char *severity; /* of its newest alert; NULL: none yet */
+    const char *severity; /* of its gravest rule, else of its newest alert; NULL: not known */
 };
 typedef int wedr_rule_row_fn(void *ctx, const struct wedr_rule_row *r);
 

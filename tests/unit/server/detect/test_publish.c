@@ -339,6 +339,44 @@ static void wrong_words_about_a_profile_are_refused(void **state)
     assert_false(wedr_profile_name_valid("A"));
 }
 
+static int find_rule(void *ctx, const struct wedr_stored_rule *r)
+{
+    char *text = ctx;
+    if (strcmp(r->id, R1) == 0) {
+        (void)snprintf(text, 64, "%s, %s", r->severity, r->enabled ? "on" : "off");
+    }
+    return 0;
+}
+
+static const char *severity_of_r1(struct wedr_state *s)
+{
+    static char text[64];
+    text[0] = '\0';
+    assert_int_equal(STATE_OPS->rules->each(s, false, find_rule, text), WEDR_OK);
+    return text;
+}
+
+static void a_rule_has_its_severity_before_it_is_published_and_while_it_is_off(void **state)
+{
+    (void)state;
+    struct told told = {0};
+    static const char *const files[] = {"a.yml", RULE(R1, "a", "high", "attack.t1059", "")};
+    static const char *const newer[] = {"a.yml", RULE(R1, "a", "low", "attack.t1059", "")};
+    struct wedr_state *s = state_open();
+    assert_int_equal(add(s, &told, 1, files), 1);
+    assert_string_equal(severity_of_r1(s), "high, on");
+    /* As a release that did not write it down left it. */
+    assert_int_equal(STATE_OPS->rules->severity(s, R1, ""), WEDR_OK);
+    assert_int_equal(STATE_OPS->rules->enable(s, R1, false), WEDR_OK);
+    struct wedr_publish p = {.ops = STATE_OPS, .state = s, .secret = secret, .now_us = 1};
+    assert_int_equal(wedr_publish_builtin(&p, NULL), WEDR_OK);
+    assert_string_equal(severity_of_r1(s), "high, off");
+    assert_int_equal(add(s, &told, 1, newer), 1);
+    assert_int_equal(wedr_publish_builtin(&p, NULL), WEDR_OK);
+    assert_string_equal(severity_of_r1(s), "low, off");
+    STATE_OPS->close(s);
+}
+
 static void the_built_in_rules_are_published_once(void **state)
 {
     (void)state;
@@ -394,6 +432,7 @@ int main(void)
         T(correlations_go_to_the_server_and_their_members_to_both),
         T(kill_needs_the_word_of_the_profile),
         T(wrong_words_about_a_profile_are_refused),
+        T(a_rule_has_its_severity_before_it_is_published_and_while_it_is_off),
         T(the_built_in_rules_are_published_once),
         T(a_placeholder_takes_its_values_from_a_stored_list),
     };
