@@ -37,6 +37,8 @@ struct wedr_events_stats {
     /* As of its last round: bytes and number of day files, begin of the oldest day. */
     uint64_t bytes, days;
     int64_t oldest_us;
+    int64_t
+        clock_ahead_us; /* how far the server's clock leapt, while retention doubts it; 0: not */
 };
 
 /* What housekeeping does; each number may change while it runs. docs/event-store.md. */
@@ -89,7 +91,8 @@ struct wedr_events_read_ops {
     int (*open)(const char *data_dir, struct wedr_events_reader **ret, struct wedr_errinfo *ei);
     void (*close)(struct wedr_events_reader *r);
     /* The oldest block that was committed behind `arrival` (0: the very first): every commit once,
-     * in order. WEDR_E_NOENT: there is none yet. */
+     * in order. WEDR_E_NOENT: there is none yet. WEDR_E_BUSY, NOMEM, IO: it could not be looked;
+     * ask again. A part that the disk does not give for ten minutes is passed over. */
     int (*next)(struct wedr_events_reader *r, int64_t arrival, struct wedr_event_block *ret);
     /* Newest arrival; 0 when nothing is stored. */
     int (*newest)(struct wedr_events_reader *r, int64_t *ret_arrival);

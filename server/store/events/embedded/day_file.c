@@ -125,9 +125,11 @@ int wedr_sqlite_error(sqlite3 *db, int sqlite_rc)
     default:
         break;
     }
-    bool full =
-        db != NULL && (sqlite3_system_errno(db) == ENOSPC || sqlite3_system_errno(db) == EDQUOT);
-    return full ? WEDR_E_NOSPC : WEDR_E_IO;
+    int os = db != NULL ? sqlite3_system_errno(db) : 0;
+    if (os == EMFILE || os == ENFILE) {
+        return WEDR_E_BUSY; /* it says nothing about the file */
+    }
+    return os == ENOSPC || os == EDQUOT ? WEDR_E_NOSPC : WEDR_E_IO;
 }
 
 int wedr_sqlite_exec(sqlite3 *db, const char *sql)

@@ -24,8 +24,8 @@
 #define WEDR_PARTS_HEAD 8u
 #define WEDR_PART_LEN 12u
 
-/* WEDR_E_* for an SQLite result; NOSPC is told apart from other I/O errors. WEDR_OK for SQLITE_OK,
- * ROW and DONE. */
+/* WEDR_E_* for an SQLite result; a full disk (NOSPC) and too many open files (BUSY) are told apart
+ * from other I/O errors. WEDR_OK for SQLITE_OK, ROW and DONE. */
 int wedr_sqlite_error(sqlite3 *db, int sqlite_rc);
 
 /* Day number since 1970 of a time, its text, and back (false: no such name). */

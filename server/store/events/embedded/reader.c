@@ -6,6 +6,7 @@
 #include "core/util/alloc.h"
 #include "core/util/obj.h"
 #include "store/events/embedded/embedded.h"
+#include "store/events/embedded/patience.h"
 #include "store/events/sql/block.h"
 #include "wedr/plat/time.h"
 #include <stdio.h>
@@ -48,6 +49,7 @@ struct wedr_events_reader {
     struct kept_day *kept; /* of each day */
     /* The page that is being read: places of one day. */
     size_t day;
+    struct wedr_patience patience;
     struct place page[PAGE_MAX];
     size_t count, at;
     int64_t after; /* arrival of the last place that was given out; the page goes on behind it */
@@ -190,6 +192,16 @@ static int ask_int(struct wedr_events_reader *r,
     return wedr_sqlite_error(r->sql.days[i].db, rc);
 }
 
+/* A day that cannot be opened: what is damaged or not ours has no batches to follow. */
+static int pass_over(struct wedr_events_reader *r, struct wedr_sql_day *d)
+{
+    if (d->why != WEDR_E_IO || !wedr_patience_left(&r->patience, d->day, wedr_time_mono_ms())) {
+        return WEDR_OK;
+    }
+    d->bad = false; /* the next look opens it again */
+    return WEDR_E_IO;
+}
+
 /* The newest arrival of a day into seen. Only the newest days change, as long as the clock does not
  * go back; the list is made anew for that now and then, and when a batch is missing. */
 static int look_at_counter(struct wedr_events_reader *r, size_t i)
@@ -200,8 +212,9 @@ static int look_at_counter(struct wedr_events_reader *r, size_t i)
         return WEDR_OK;
     }
     if (!wedr_sql_day_db(&r->sql, i)) {
-        return r->sql.failed;
+        return r->sql.failed != WEDR_OK ? r->sql.failed : pass_over(r, &r->sql.days[i]);
     }
+    wedr_patience_forget(&r->patience, r->sql.days[i].day);
     int err = ask_int(r, i, KEPT_COUNTER, 0, &found, &newest);
     r->seen[i] = newest * WEDR_ARRIVAL_STEP;
     return err;

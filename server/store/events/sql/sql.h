@@ -33,6 +33,7 @@ struct wedr_sql_day {
     sqlite3 *db;                         /* opened on first use */
     bool bad;                            /* cannot be read: said once in the log, then skipped */
     bool unmade;                         /* bad only for now: its tables are being made */
+    int why;                             /* of a bad one: what opening it gave */
     int64_t t0, t1;                      /* of its events; valid once open */
     struct wedr_metas *metas;            /* of its blocks; NULL: not read yet */
     sqlite3_stmt *part[WEDR_PART_COUNT]; /* reset after each use: no snapshot is held */

@@ -161,6 +161,7 @@ sqlite3 *wedr_sql_day_db(struct wedr_sql *s, size_t i)
         d->db = NULL;
         d->bad = true;
         d->unmade = rc == WEDR_E_NOENT;
+        d->why = rc;
     }
     return d->db;
 }

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#define _POSIX_C_SOURCE 200809L /* limits and files of the test itself */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -7,12 +8,18 @@
 #include <cmocka.h>
 
 #include "core/base/err.h"
+#include "core/util/log.h"
+#include "store/events/embedded/patience.h"
 #include "store_fixture.h"
 #include "wedr/plat/time.h"
 #include "wedr/wire/schema.h"
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #define READ (wedr_events_embedded.read)
 #define DAY_US 86400000000LL
@@ -146,6 +153,102 @@ static void a_day_that_is_being_made_is_read_soon_after(void **state)
     fx_fini(&f);
 }
 
+/* Three days, of which the first was read. */
+static struct wedr_events_reader *open_at_second_day(struct fx *f, int64_t *cursor)
+{
+    struct wedr_event_block b;
+    fx_init(f);
+    for (unsigned i = 0; i < 3; i++) {
+        put_forks(f, 1 + 3 * i, 3, TB_T0 + i * DAY_US);
+    }
+    struct wedr_events_reader *r = open_reader(f);
+    assert_int_equal(READ->next(r, 0, &b), WEDR_OK);
+    *cursor = b.arrival;
+    READ->close(r);
+    return open_reader(f);
+}
+
+static void out_of_descriptors_no_day_is_passed_over(void **state)
+{
+    (void)state;
+    struct fx f;
+    struct wedr_event_block b;
+    struct rlimit before, none;
+    int64_t cursor = 0;
+    struct wedr_events_reader *r = open_at_second_day(&f, &cursor);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    none = before;
+    for (int free_ones = 0; free_ones < 12; free_ones++) {
+        int lowest = open("/dev/null", O_RDONLY);
+        assert_true(lowest >= 0);
+        assert_int_equal(close(lowest), 0);
+        none.rlim_cur = (rlim_t)(lowest + free_ones);
+        assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+        int err = READ->next(r, cursor, &b);
+        if (err == WEDR_OK) {
+            assert_int_equal(b.arrival, cursor + WEDR_ARRIVAL_STEP);
+        } else {
+            assert_int_equal(err, WEDR_E_BUSY);
+        }
+        assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+        READ->close(r);
+        r = open_reader(&f);
+    }
+    assert_string_equal(follow(r, &cursor), "4 7 ");
+    READ->close(r);
+    fx_fini(&f);
+}
+
+static void no_log(void *arg, enum wedr_log_level level, const char *line, size_t len)
+{
+    (void)arg;
+    (void)level;
+    (void)line;
+    (void)len;
+}
+
+/* A folder in the file's place: it cannot be opened, for no fault of what it holds. */
+static void a_day_that_the_disk_does_not_give_is_waited_for(void **state)
+{
+    (void)state;
+    struct fx f;
+    struct wedr_event_block b;
+    char path[600], aside[608], text[WEDR_DAY_TEXT];
+    int64_t cursor = 0;
+    wedr_log_init("test", WEDR_LOG_ERROR, no_log, NULL);
+    struct wedr_events_reader *r = open_at_second_day(&f, &cursor);
+    wedr_day_text(wedr_day_of(TB_T0 + DAY_US), text);
+    (void)snprintf(path, sizeof(path), "%s/events/%s.db", f.dir, text);
+    (void)snprintf(aside, sizeof(aside), "%s.x", path);
+    assert_int_equal(rename(path, aside), 0);
+    assert_int_equal(mkdir(path, 0700), 0);
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(READ->next(r, cursor, &b), WEDR_E_IO);
+    }
+    assert_int_equal(rmdir(path), 0);
+    assert_int_equal(rename(aside, path), 0);
+    assert_string_equal(follow(r, &cursor), "4 7 ");
+    READ->close(r);
+    fx_fini(&f);
+}
+
+static void patience_with_a_day_ends_and_begins_anew(void **state)
+{
+    (void)state;
+    struct wedr_patience p = {.count = 0};
+    wedr_log_init("test", WEDR_LOG_ERROR, no_log, NULL);
+    assert_true(wedr_patience_left(&p, 7, 1000));
+    assert_true(wedr_patience_left(&p, 7, 1000 + WEDR_PATIENCE_MS - 1));
+    assert_false(wedr_patience_left(&p, 7, 1000 + WEDR_PATIENCE_MS));
+    assert_true(wedr_patience_left(&p, 8, 1000 + WEDR_PATIENCE_MS));
+    wedr_patience_forget(&p, 7);
+    assert_true(wedr_patience_left(&p, 7, 1001 + WEDR_PATIENCE_MS));
+    for (int32_t day = 100; p.count < WEDR_PATIENCE_DAYS; day++) {
+        assert_true(wedr_patience_left(&p, day, 0));
+    }
+    assert_false(wedr_patience_left(&p, 99, 0));
+}
+
 static void more_than_one_page_is_read_to_the_end(void **state)
 {
     (void)state;
@@ -269,6 +372,9 @@ int main(void)
         cmocka_unit_test(order_holds_over_days_also_when_the_clock_went_back),
         cmocka_unit_test(a_clock_that_goes_back_between_two_looks_hides_no_batch),
         cmocka_unit_test(a_day_that_is_being_made_is_read_soon_after),
+        cmocka_unit_test(out_of_descriptors_no_day_is_passed_over),
+        cmocka_unit_test(a_day_that_the_disk_does_not_give_is_waited_for),
+        cmocka_unit_test(patience_with_a_day_ends_and_begins_anew),
         cmocka_unit_test(more_than_one_page_is_read_to_the_end),
         cmocka_unit_test(rejected_lines_are_no_lines_and_a_gone_block_is_passed_over),
         cmocka_unit_test(a_scan_visits_only_blocks_that_may_answer),
