@@ -9,8 +9,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#define BUSY_MS 5000
-
 /* What the ledger is made of; in day files and in the catalog alike. An epoch is its 64 bits as a
  * signed integer. */
 #define LEDGER_TABLES                                                                              \
@@ -332,7 +330,7 @@ static int open_writer(const char *path, const char *tables, sqlite3 **ret, stru
     int rc = wedr_db_open(path, SQLITE_OPEN_READWRITE | (tables ? SQLITE_OPEN_CREATE : 0), &db);
     if (rc == WEDR_OK) {
         sqlite3_extended_result_codes(db, 1);
-        sqlite3_busy_timeout(db, BUSY_MS);
+        sqlite3_busy_timeout(db, WEDR_DAY_BUSY_MS);
         sqlite3_db_config(db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
         sqlite3_db_config(db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
         /* A file that is refused stays as it is: its log may be another's. */
@@ -448,7 +446,7 @@ int wedr_day_open_reader(const char *path, sqlite3 **ret)
     }
     if (err == WEDR_OK) {
         sqlite3_extended_result_codes(db, 1);
-        sqlite3_busy_timeout(db, BUSY_MS);
+        sqlite3_busy_timeout(db, WEDR_DAY_BUSY_MS);
         sqlite3_db_config(db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
         sqlite3_db_config(db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
         sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);

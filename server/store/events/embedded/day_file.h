@@ -16,6 +16,7 @@
 #define WEDR_DAY_VERSION 2                 /* 2: each page has a checksum, see page_vfs.h */
 #define WEDR_DAY_TEXT 11u                  /* "2026-11-23" with NUL */
 #define WEDR_EVENTS_PATH_MAX 1024u
+#define WEDR_DAY_BUSY_MS 5000 /* a handle waits so long for another's lock */
 /* blk.flags */
 #define WEDR_BLK_CANONICAL 1
 #define WEDR_BLK_MADE 2 /* the frame is ours, not a batch as it was received: see `made` */

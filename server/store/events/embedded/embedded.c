@@ -372,22 +372,40 @@ embedded_commit(struct wedr_events *s, struct wedr_commit *c, size_t count, stru
     return rc;
 }
 
+/* False: something had the log open, and it stays for now. Nobody is waited for: batches that come
+ * meanwhile would wait, too. */
+static bool empty_log(sqlite3 *db)
+{
+    (void)sqlite3_busy_timeout(db, 0);
+    int rc = sqlite3_wal_checkpoint_v2(db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+    (void)sqlite3_busy_timeout(db, WEDR_DAY_BUSY_MS);
+    return rc == SQLITE_OK;
+}
+
 /* The log is copied into the files when it is long, and emptied when nothing has come for a while.
  */
 static void embedded_tick(struct wedr_events *s)
 {
     wedr_mutex_lock(s->lock);
-    bool idle = ++s->idle_ticks >= IDLE_TICKS && s->dirty;
+    bool idle = ++s->idle_ticks >= IDLE_TICKS && s->dirty, left = false;
     for (size_t i = 0; i < WEDR_OPEN_DAYS_MAX; i++) {
         struct wedr_day_handle *d = &s->open[i];
-        if (d->db == NULL || (!idle && d->log_frames < CHECKPOINT_FRAMES)) {
+        if (d->db == NULL) {
             continue;
         }
-        sqlite3_wal_checkpoint_v2(
-            d->db, NULL, idle ? SQLITE_CHECKPOINT_TRUNCATE : SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+        if (idle) {
+            left = !empty_log(d->db) || left;
+        } else if (d->log_frames >= CHECKPOINT_FRAMES) {
+            sqlite3_wal_checkpoint_v2(d->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+        } else {
+            continue;
+        }
         d->log_frames = 0;
     }
-    s->dirty = s->dirty && !idle;
+    if (idle) {
+        s->dirty = left;
+        s->idle_ticks = 0; /* what is left is tried again as much later */
+    }
     wedr_mutex_unlock(s->lock);
 }
 

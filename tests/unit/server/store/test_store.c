@@ -139,6 +139,49 @@ static void the_clock_may_jump_over_midnight_both_ways(void **state)
     fx_fini(&f);
 }
 
+static int64_t log_bytes(const struct fx *f)
+{
+    char path[600], day[WEDR_DAY_TEXT];
+    struct wedr_fs_stat st = {0};
+    wedr_day_text(wedr_day_of(TB_T0), day);
+    (void)snprintf(path, sizeof(path), "%s/events/%s.db-wal", f->dir, day);
+    assert_int_equal(wedr_fs_stat_path(path, &st), WEDR_OK);
+    return (int64_t)st.size;
+}
+
+/* The committing thread does not wait for him, and does not forget. */
+static void a_log_that_somebody_reads_is_emptied_when_he_is_done(void **state)
+{
+    (void)state;
+    struct fx f;
+    struct tb b;
+    sqlite3 *db = NULL;
+    int64_t n = 0;
+    char path[600], day[WEDR_DAY_TEXT];
+    fx_init(&f);
+    make(&b, 1, 10);
+    assert_int_equal(fx_put(&f, &b), WEDR_COMMIT_STORED);
+    wedr_day_text(wedr_day_of(TB_T0), day);
+    (void)snprintf(path, sizeof(path), "%s/events/%s.db", f.dir, day);
+    assert_int_equal(wedr_day_open_reader(path, &db), WEDR_OK);
+    assert_int_equal(wedr_sqlite_exec(db, "BEGIN"), WEDR_OK);
+    assert_int_equal(wedr_sqlite_int(db, "SELECT count(*) FROM batch", &n), WEDR_OK);
+    make(&b, 11, 10);
+    assert_int_equal(fx_put(&f, &b), WEDR_COMMIT_STORED);
+    for (int i = 0; i < 15; i++) {
+        wedr_events_embedded.tick(f.s);
+    }
+    assert_true(log_bytes(&f) > 0);
+    assert_int_equal(wedr_sqlite_exec(db, "COMMIT"), WEDR_OK);
+    sqlite3_close(db);
+    for (int i = 0; i < 15; i++) {
+        wedr_events_embedded.tick(f.s);
+    }
+    assert_int_equal(log_bytes(&f), 0);
+    assert_int_equal(fx_int(&f, "SELECT count(*) FROM events"), 20);
+    fx_fini(&f);
+}
+
 static void only_one_writer_per_folder(void **state)
 {
     (void)state;
@@ -443,6 +486,7 @@ int main(void)
         cmocka_unit_test(an_overlap_with_another_digest_is_a_conflict_and_noted),
         cmocka_unit_test(a_group_is_one_commit_and_sees_its_own_members),
         cmocka_unit_test(the_clock_may_jump_over_midnight_both_ways),
+        cmocka_unit_test(a_log_that_somebody_reads_is_emptied_when_he_is_done),
         cmocka_unit_test(only_one_writer_per_folder),
         cmocka_unit_test(a_killed_writer_loses_nothing_that_was_reported_durable),
         cmocka_unit_test(a_full_disk_stores_nothing_and_heals),
