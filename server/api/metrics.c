@@ -23,6 +23,16 @@ void wedr_metrics_commit(struct wedr_metrics *m, uint64_t us)
     }
 }
 
+void wedr_metrics_store(struct wedr_metrics *m, const struct wedr_events_stats *st)
+{
+    atomic_store(&m->days, st->days);
+    atomic_store(&m->day_bytes, st->bytes);
+    atomic_store(&m->days_deleted, st->days_dropped);
+    atomic_store(&m->lost_lines, st->lost_lines);
+    atomic_store(&m->low_refused, st->refused_low);
+    atomic_store(&m->clock_ahead_us, st->clock_ahead_us);
+}
+
 static void
 put(struct wedr_buf *b, const char *name, const char *type, const char *help, uint64_t v)
 {
@@ -42,6 +52,23 @@ static void put_commits(struct wedr_metrics *m, struct wedr_buf *b)
     wedr_buf_addf(b, "wedr_commit_seconds_bucket{le=\"+Inf\"} %" PRIu64 "\n", count);
     wedr_buf_addf(b, "wedr_commit_seconds_sum %g\n", (double)atomic_load(&m->commit_us_sum) / 1e6);
     wedr_buf_addf(b, "wedr_commit_seconds_count %" PRIu64 "\n", count);
+}
+
+static void put_store(struct wedr_metrics *m, struct wedr_buf *b)
+{
+    put(b, "events_days", "gauge", "Days that are kept.", atomic_load(&m->days));
+    put(b, "events_bytes", "gauge", "Bytes of them.", atomic_load(&m->day_bytes));
+    put(b, "events_days_deleted_total", "counter", "Days that retention deleted.",
+        atomic_load(&m->days_deleted));
+    put(b, "events_lost_lines_total", "counter", "Lines of damaged files that could not be saved.",
+        atomic_load(&m->lost_lines));
+    put(b, "events_low_disk_total", "counter", "Commits refused because the disk is nearly full.",
+        atomic_load(&m->low_refused));
+    wedr_buf_addf(b,
+                  "# HELP wedr_events_clock_ahead_seconds How far the server's clock leapt, while "
+                  "retention does not believe it.\n# TYPE wedr_events_clock_ahead_seconds gauge\n"
+                  "wedr_events_clock_ahead_seconds %" PRId64 "\n",
+                  atomic_load(&m->clock_ahead_us) / 1000000);
 }
 
 void wedr_metrics_write(struct wedr_metrics *m,
@@ -99,6 +126,7 @@ void wedr_metrics_write(struct wedr_metrics *m,
                       atomic_load(&m->answers[i]));
     }
     put_commits(m, ret);
+    put_store(m, ret);
 }
 
 void wedr_metrics_detect(const struct wedr_detect_stats *d, struct wedr_buf *ret)

@@ -20,11 +20,15 @@ struct wedr_metrics {
     _Atomic uint64_t inflight_bytes;
     _Atomic uint64_t queue_jobs;
     _Atomic uint64_t commits, commit_us_sum, commit_bucket[WEDR_METRICS_BUCKETS];
+    /* Of the event store, as of the last tick: asking it waits for a commit. */
+    _Atomic uint64_t days, day_bytes, days_deleted, lost_lines, low_refused;
+    _Atomic int64_t clock_ahead_us;
     int64_t start_us;
 };
 
 void wedr_metrics_answer(struct wedr_metrics *m, int status);
 void wedr_metrics_commit(struct wedr_metrics *m, uint64_t us);
+void wedr_metrics_store(struct wedr_metrics *m, const struct wedr_events_stats *st);
 void wedr_metrics_write(struct wedr_metrics *m,
                         const struct wedr_http_server_stats *http,
                         struct wedr_buf *ret);

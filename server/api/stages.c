@@ -296,8 +296,11 @@ static void commit_loop(void *arg)
             commit_group(p, group, n);
         }
         if (wedr_time_mono_ms() - ticked >= TICK_MS) {
+            struct wedr_events_stats st = {0};
             ticked = wedr_time_mono_ms();
             p->cfg.events_ops->tick(p->cfg.events);
+            p->cfg.events_ops->stats(p->cfg.events, &st);
+            wedr_metrics_store(p->cfg.metrics, &st);
         }
     }
 }

@@ -37,8 +37,7 @@ struct wedr_events_stats {
     /* As of its last round: bytes and number of day files, begin of the oldest day. */
     uint64_t bytes, days;
     int64_t oldest_us;
-    int64_t
-        clock_ahead_us; /* how far the server's clock leapt, while retention doubts it; 0: not */
+    int64_t clock_ahead_us; /* how far the server's clock leapt, while it is doubted; 0: not */
 };
 
 /* What housekeeping does; each number may change while it runs. docs/event-store.md. */
@@ -47,6 +46,7 @@ struct wedr_events_settings {
     uint64_t retention_bytes;      /* of day files, but never the newest; 0: no limit */
     uint64_t retention_free_bytes; /* free disk below which old days go, too; 0: they stay */
     uint64_t retention_floor_days; /* but never these beside today */
+    uint64_t clock_doubt_s;    /* for so long retention doubts a clock that leapt; 0: not at all */
     uint64_t low_water_bytes;  /* free disk below which nothing is taken: WEDR_E_NOSPC; 0: none */
     uint64_t keep_interval_ms; /* between two rounds */
     uint64_t merge_lines;      /* lines of a merged block; 0: nothing is merged or sealed */

@@ -27,7 +27,8 @@ AIMS = (None, "compaction", "retention", "backup", "ingest", "start")
 CALLS = {"ingest": 60, "compaction": 150, "retention": 16, "backup": 60, "start": 6}
 # Everything that takes hours happens within seconds.
 EVENTS = {"keep_interval_ms": 20, "merge_lines": 120, "merge_after_s": 1, "merge_grace_s": 5, "seal_after_s": 1,
-          "seal_level": 5, "retention_days": 2, "low_water_bytes": 0}
+          "seal_level": 5, "retention_days": 2, "low_water_bytes": 0,
+          "clock_doubt_s": 0}
 
 
 class Feeder(threading.Thread):

@@ -420,13 +420,13 @@ def test_a_day_that_is_deleted_gives_its_room_back_when_nobody_watches():
         clock.flush()
         os.environ.update(WEDR_SHIM_CLOCK=clock.name, LD_PRELOAD=os.path.join(lab.BUILD, "tests", "system", "shim_clock.so"))
         try:
-            town = Town(people={"stream_life_ms": 1500}, events={"retention_days": 1, "keep_interval_ms": 100})
+            town = Town(people={"stream_life_ms": 1500}, events={"retention_days": 1, "keep_interval_ms": 100, "clock_doubt_s": 0})
         finally:
             del os.environ["WEDR_SHIM_CLOCK"], os.environ["LD_PRELOAD"]
         with town as t:
             w = Watch(t.admin, "/events/tail")
             time.sleep(0.5)
-            t.send(t.red, [lambda s: create(s, 5, 1)])
+            t.send(t.red, [lambda s: create(s, 5, 1, ts=now_us() - 3 * 86400 * 10**6)])  # its clock is the server's
             assert w.next()[1]["process"]["pid"] == 5
             w.r.read()  # until the server ends the stream
             w.close()

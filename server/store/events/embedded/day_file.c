@@ -397,7 +397,9 @@ int wedr_catalog_open(const char *path, sqlite3 **ret, struct wedr_errinfo *ei)
 {
     int err = open_writer(path, catalog_tables, ret, ei);
     if (err == WEDR_OK) {
-        err = wedr_sqlite_exec(*ret, "CREATE TABLE IF NOT EXISTS " DAMAGE_TABLE);
+        err = wedr_sqlite_exec(*ret, "CREATE TABLE IF NOT EXISTS " DAMAGE_TABLE
+                                     ";CREATE TABLE IF NOT EXISTS clock(id INTEGER PRIMARY KEY,"
+                                     " seen INTEGER, ahead INTEGER, doubted INTEGER)");
         sqlite3_db_config(*ret, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, err != WEDR_OK, NULL);
         if (err != WEDR_OK) {
             wedr_fail(ei, err, "%s: %s", path, sqlite3_errmsg(*ret));

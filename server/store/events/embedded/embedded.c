@@ -78,6 +78,7 @@ static void embedded_close(struct wedr_events *s)
         return;
     }
     wedr_keep_stop(s);
+    wedr_free(s->ages);
     wedr_mutex_free(s->lock);
     sqlite3_finalize(s->mem_days);
     sqlite3_finalize(s->mem_put);
@@ -107,6 +108,7 @@ static int embedded_open(const char *data_dir, struct wedr_events **ret, struct 
     int rc = s->lock ? wedr_keep_new(s) : WEDR_E_NOMEM;
     rc = rc == WEDR_OK ? lock_folder(s, data_dir, ei) : rc;
     rc = rc == WEDR_OK ? wedr_embedded_catalog(s, ei) : rc;
+    rc = rc == WEDR_OK ? wedr_retain_clock_load(&s->clock, s->catalog) : rc;
     if (rc == WEDR_OK) {
         rc = open_mem(s);
     }

@@ -12,6 +12,7 @@
 
 #include "store/events.h"
 #include "store/events/embedded/day_file.h"
+#include "store/events/embedded/retain_clock.h"
 #include "wedr/plat/fs.h"
 #include "wedr/plat/thread.h"
 
@@ -37,6 +38,13 @@ struct wedr_day_handle {
     sqlite3_stmt *find;          /* newest batch that begins at or before a seq */
     struct wedr_statements kept; /* of commits into it */
     int log_frames;              /* length of the write-ahead log after the last commit */
+};
+
+/* A day's file, and of which day it is found to be. */
+struct wedr_day_age {
+    int32_t day, of;
+    int32_t today; /* when that was found */
+    uint64_t bytes;
 };
 
 /* The committing thread has all of it during a commit (lock); the housekeeping thread has the
@@ -66,6 +74,9 @@ struct wedr_events {
         uint64_t bytes, free_before; /* the disk had free_before when the first of them went */
         int64_t at_us;               /* of the last one */
     } owed;
+    struct wedr_retain_clock clock;
+    struct wedr_day_age *ages; /* in the order of their names, as of the last round */
+    size_t age_count;
 };
 
 extern const struct wedr_events_read_ops wedr_events_read_embedded; /* reader.c */

@@ -18,7 +18,13 @@ static void tick(struct wedr_events *s)
     (void)s;
 }
 
-static const struct wedr_events_ops quiet_store = {.name = "quiet", .tick = tick};
+static void stats(struct wedr_events *s, struct wedr_events_stats *ret)
+{
+    (void)s;
+    *ret = (struct wedr_events_stats){0};
+}
+
+static const struct wedr_events_ops quiet_store = {.name = "quiet", .tick = tick, .stats = stats};
 
 static void run(void *arg, struct wedr_request *rq)
 {
