@@ -72,6 +72,8 @@ struct wedr_pump {
     const struct wedr_events_ops *events_ops;
     struct wedr_events_reader *reader; /* while events are watched */
     int64_t at;                        /* arrival of the last block that was told */
+    int64_t begun;                     /* of one that an error cut short: it goes on at row */
+    uint32_t row;
     struct wedr_watcher *watchers[WEDR_TAIL_WATCHERS_MAX];
     size_t count;
     struct wedr_buf text; /* of one message */
@@ -82,7 +84,7 @@ void wedr_tail_send(struct wedr_watcher *w, const struct wedr_buf *message, uint
 /* tail_events.c: tells what was stored since the last call, for at most about 200 ms. *ret_more:
  * there is more. */
 WEDR_MUST_USE int wedr_tail_pump_events(struct wedr_pump *p, bool *ret_more);
-/* From now on: nothing that is stored already is told. */
+/* Opens the reader (there is none): nothing that is stored already is told. */
 WEDR_MUST_USE int wedr_tail_begin_events(struct wedr_pump *p);
 /* tail_alerts.c: those behind *at, and the changed ones. */
 WEDR_MUST_USE int

@@ -14,11 +14,18 @@
 int wedr_tail_begin_events(struct wedr_pump *p)
 {
     struct wedr_errinfo ei = {""};
-    int err = WEDR_OK;
-    if (!p->reader) {
-        err = p->events_ops->read->open(p->view.d.data_dir, &p->reader, &ei);
+    struct wedr_events_reader *r = NULL;
+    int err = p->events_ops->read->open(p->view.d.data_dir, &r, &ei);
+    if (err == WEDR_OK) {
+        err = p->events_ops->read->newest(r, &p->at);
+        if (err != WEDR_OK) {
+            p->events_ops->read->close(r);
+        }
     }
-    return err == WEDR_OK ? p->events_ops->read->newest(p->reader, &p->at) : err;
+    if (err == WEDR_OK) {
+        p->reader = r;
+    }
+    return err;
 }
 
 static void look_up_scopes(struct wedr_pump *p, uint64_t now)
@@ -115,6 +122,8 @@ static int tell_block(struct wedr_pump *p, const struct wedr_event_block *b, boo
     struct wedr_watcher *wanting[WEDR_TAIL_WATCHERS_MAX];
     size_t count = 0;
     int err = WEDR_OK;
+    p->row = p->begun == b->arrival ? p->row : 0;
+    p->begun = b->arrival;
     for (size_t i = 0; i < p->count; i++) {
         uint64_t lines = wants_block(p->watchers[i], b) ? wanted_lines(p->watchers[i], b) : 0;
         if (lines && only_count) {
@@ -123,8 +132,9 @@ static int tell_block(struct wedr_pump *p, const struct wedr_event_block *b, boo
             wanting[count++] = p->watchers[i];
         }
     }
-    for (uint32_t row = 0; err == WEDR_OK && count && row < b->lines; row++) {
-        err = tell_line(p, b, row, wanting, count);
+    while (err == WEDR_OK && count && p->row < b->lines) {
+        err = tell_line(p, b, p->row, wanting, count);
+        p->row += err == WEDR_OK;
     }
     return err;
 }

@@ -29,6 +29,7 @@ struct wedr_tail {
     /* Of the thread alone. */
     struct wedr_pump pump;
     size_t event_watchers, alert_watchers;
+    bool alerts_begun; /* alerts_at is a place to go on from */
     int64_t alerts_at;
     int64_t taken[CHANGED_MAX];
 };
@@ -201,25 +202,37 @@ static bool wait_for_news(struct wedr_tail *t, bool more)
     return go;
 }
 
-/* Those that came since. The first of a kind starts at what is newest. */
-static void adopt_fresh(struct wedr_tail *t)
+/* With the lock held. What is told begins at what is newest now, for the first of a kind; when that
+ * failed, for the next one. */
+static int begin_for(struct wedr_tail *t, const struct wedr_watcher *w)
 {
     struct wedr_pump *p = &t->pump;
     int err = WEDR_OK;
+    if (!w->alerts) {
+        t->event_watchers++;
+        return p->reader ? WEDR_OK : wedr_tail_begin_events(p);
+    }
+    t->alert_watchers++;
+    if (!t->alerts_begun) {
+        err = p->view.d.state_ops->triage->alert_newest(p->view.d.state, &t->alerts_at);
+        t->alerts_begun = err == WEDR_OK;
+        t->changed_count = 0;
+    }
+    return err;
+}
+
+/* Those that came since. */
+static void adopt_fresh(struct wedr_tail *t)
+{
+    struct wedr_pump *p = &t->pump;
     wedr_mutex_lock(t->lock);
     for (size_t i = 0; i < t->fresh_count; i++) {
         struct wedr_watcher *w = t->fresh[i];
         p->watchers[p->count++] = w;
-        if (w->alerts && t->alert_watchers++ == 0) {
-            err = p->view.d.state_ops->triage->alert_newest(p->view.d.state, &t->alerts_at);
-            t->changed_count = 0;
-        } else if (!w->alerts && t->event_watchers++ == 0) {
-            err = wedr_tail_begin_events(p);
-        }
+        int err = begin_for(t, w);
         if (err != WEDR_OK) {
             wedr_log(ERROR, "tail.not_begun", WEDR_ERR(err));
             w->gone = true;
-            err = WEDR_OK;
         }
     }
     t->fresh_count = 0;
@@ -239,6 +252,7 @@ static void remove_watcher(struct wedr_tail *t, size_t i)
         p->events_ops->read->close(p->reader);
         p->reader = NULL;
     }
+    t->alerts_begun = t->alerts_begun && t->alert_watchers != 0;
 }
 
 /* Comments keep the line open, and show when nobody is there any more. */
@@ -290,7 +304,7 @@ static void run(void *arg)
             wedr_log(ERROR, "tail.read_failed", WEDR_ERR(err));
             more = false;
         }
-        err = t->alert_watchers ? pump_alerts(t) : WEDR_OK;
+        err = t->alerts_begun ? pump_alerts(t) : WEDR_OK;
         if (err != WEDR_OK) {
             wedr_log(ERROR, "tail.alerts_failed", WEDR_ERR(err));
         }

@@ -4,6 +4,8 @@ import csv
 import io
 import json
 import os
+import resource
+import signal
 import struct
 import tempfile
 import time
@@ -483,6 +485,35 @@ def test_a_slow_watcher_is_told_what_it_lost_and_holds_up_nobody():
                 got += 1
         assert got + lost == sent and lost > 0 and got > 0, (got, lost)
         slow.close()
+
+
+def test_a_watch_that_cannot_begin_takes_no_other_with_it():
+    """Out of descriptors: each stream ends, or tells what comes."""
+    with Town() as t:
+        pid, cookie = t.server.proc.pid, {"Cookie": "__Host-wedr_session=" + t.vic.cookie}
+        kept = [t.vic.client.connection(timeout=15) for _ in range(8)]
+        for c in kept:
+            c.request("GET", BASE + "/session", headers=cookie)
+            assert c.getresponse().read()
+        limit = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+        used = {int(f) for f in os.listdir("/proc/%d/fd" % pid)}
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (min(set(range(len(used) + 1)) - used), limit[1]))
+        os.kill(pid, signal.SIGSTOP)  # they come together
+        for c in kept:
+            c.request("GET", BASE + "/events/tail", headers=cookie)
+        os.kill(pid, signal.SIGCONT)
+        streams = [c.getresponse() for c in kept]
+        assert [r.status for r in streams] == [200] * 8
+        lab.wait_for("the first one to fail", 20, lambda: "tail.not_begun" in open(t.server.log, encoding="utf-8").read())
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, limit)
+        t.send(t.red, [lambda s: create(s, 5, 1)])
+        end = time.monotonic() + 15 * lab.SLOW
+        for r in streams:
+            line = r.readline()
+            while line and not line.startswith(b"data: "):
+                assert time.monotonic() < end, "a stream that neither ends nor tells"
+                line = r.readline()
+            assert line == b"" or b'"pid":5' in line, line
 
 
 def test_watchers_are_counted():
