@@ -158,7 +158,7 @@ json_t *wedr_admin_body(struct wedr_request *rq, const char *keys)
         while (at && !((at == keys || at[-1] == ' ') && (at[n] == '\0' || at[n] == ' '))) {
             at = strstr(at + 1, name);
         }
-        if (!at || n == 0) {
+        if (!at || n == 0 || strchr(name, ' ')) {
             wedr_answer_problem(rq, 400, "unknown key \"%.64s\"", name);
             json_decref(o);
             return NULL;

@@ -131,15 +131,15 @@ static int put_whole(void *ctx, const struct wedr_endpoint_row *e)
     return 0;
 }
 
+/* Of an endpoint that the asker sees, or saw until this request. */
 static void answer_endpoint(struct wedr_server *s, struct wedr_request *rq, const char *agent_id)
 {
-    struct wedr_asker who;
+    const struct wedr_scope all = {NULL, 0};
     struct wedr_sensor_info sensor;
     struct whole w = {.s = s, .sensor = &sensor};
     wedr_sensor_info_load(s, agent_id, &sensor);
-    wedr_asker_of(rq->person, &who);
     wedr_out_init(&w.out, &rq->answer);
-    int err = s->d.state_ops->triage->endpoint(s->d.state, &who.scope, agent_id, online_since(s),
+    int err = s->d.state_ops->triage->endpoint(s->d.state, &all, agent_id, online_since(s),
                                                put_whole, &w);
     wedr_out_fini(&w.out);
     wedr_sensor_info_fini(&sensor);

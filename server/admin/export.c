@@ -402,7 +402,10 @@ static void run_export(void *arg, struct wedr_request *rq)
         wedr_admin_answer_error(rq, WEDR_E_NOMEM);
         goto refused;
     }
-    if (wedr_thread_new(&e->slot[slot].thread, "export", run, j) != WEDR_OK) {
+    wedr_mutex_lock(e->lock); /* it may have ended before we know what to join */
+    int err = wedr_thread_new(&e->slot[slot].thread, "export", run, j);
+    wedr_mutex_unlock(e->lock);
+    if (err != WEDR_OK) {
         wedr_stream_end(j->st, false);
         free_slot(e, slot);
         free_job(j);

@@ -129,7 +129,8 @@ static int put_alerts(struct ask *a, struct wedr_out *o)
     a->from.i = wedr_time_utc_us() - WEEK_US;
     if (err == WEDR_OK) {
         err = query(a,
-                    "SELECT rule_id, max(rule_title), max(severity), count(*) FROM alerts WHERE"
+                    /* title and severity are those of the newest alert */
+                    "SELECT rule_id, rule_title, severity, count(*), max(ts) FROM alerts WHERE"
                     " ts>=?1 GROUP BY rule_id ORDER BY 4 DESC, 1 LIMIT 10",
                     put_rule, o);
     }

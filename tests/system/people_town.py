@@ -44,9 +44,9 @@ def ended(seq, pid, ts=None):
             "source": "kernel", "kind": "ProcessExit", "event_version": 7, "seq": seq, "drop_count": 0, "trunc_count": 0}
 
 
-def alert(seq, n, severity="high", title="title", evidence=None):
+def alert(seq, n, severity="high", title="title", evidence=None, ts=None):
     raw = {"alert_id": "%032x" % n, "rule_id": "r%d" % (n % 2), "rule_title": title, "rule_language": "sigma",
-           "severity": severity, "severity_code": 4, "entity": "e", "event_time": stamp(T0 + n), "suppressed": 0,
+           "severity": severity, "severity_code": 4, "entity": "e", "event_time": stamp(T0 + n if ts is None else ts), "suppressed": 0,
            "match_count": 1, "rules_serial": "1", "evidence": [] if evidence is None else evidence}
     return {"ts": stamp(T0 + n), "module": "agent", "event_type": "alert", "raw": raw, "source": "agent",
             "kind": "Alert", "event_version": 7, "seq": seq}
