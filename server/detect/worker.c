@@ -40,6 +40,13 @@ struct wedr_detect {
     int64_t begun;  /* arrival of one that an error cut short: it goes on at row, so that */
     uint32_t row;   /* correlations count the lines before it once */
     int64_t stored; /* cursor in the store */
+    struct {
+        bool due;         /* windows are to be rebuilt before anything new is read */
+        int64_t since_us; /* what was received then and later */
+        int64_t at;       /* behind this arrival it goes on, below 0: not begun; at this row */
+        uint32_t row;
+        uint64_t events;
+    } warm;
     uint64_t rules_looked_ms, applied_ms, looked_ms;
     bool rules_failed;
 };
@@ -250,53 +257,67 @@ static int read_some(struct wedr_detect *d, bool *ret_more)
 
 /* --- Beginning. */
 
+/* Windows of correlations that were open when the server ended or its rules changed: what they held
+ * is read again, silently, up to where the thread is. */
+static void begin_warm(struct wedr_detect *d)
+{
+    int64_t window = wedr_watch_window_us(d->watch);
+    window = window < WARM_WINDOW_US ? window : WARM_WINDOW_US;
+    d->warm.due = window != 0 && (d->read != 0 || d->begun != 0);
+    d->warm.since_us = wedr_time_utc_us() - window;
+    d->warm.at = -1;
+    d->warm.row = 0;
+    d->warm.events = 0;
+}
+
 /* Lines of a block that were read before, for the windows alone. */
-static int warm_block(struct wedr_detect *d, const struct wedr_event_block *b, uint64_t *events)
+static int warm_block(struct wedr_detect *d, const struct wedr_event_block *b)
 {
     const struct wedr_events_read_ops *ops = d->cfg.events_ops->read;
     uint32_t rows = b->arrival <= d->read ? b->lines : b->arrival == d->begun ? d->row : 0;
     int err = WEDR_OK;
-    for (uint32_t row = 0; err == WEDR_OK && row < rows; row++) {
+    while (err == WEDR_OK && d->warm.row < rows) {
         struct wedr_event_line l;
-        err = ops->line(d->reader, row, true, &l);
+        err = ops->line(d->reader, d->warm.row, true, &l);
         if (err == WEDR_OK && wedr_watch_wants(d->watch, l.type)) {
-            err = ops->line(d->reader, row, false, &l);
+            err = ops->line(d->reader, d->warm.row, false, &l);
             err = err == WEDR_OK ? wedr_watch_line(d->watch, &d->step, b, &l, true) : err;
-            *events += 1;
+            d->warm.events += err == WEDR_OK;
         }
         err = err == WEDR_E_NOENT ? WEDR_OK : err;
+        d->warm.row += err == WEDR_OK;
     }
     return err;
 }
 
-/* Windows of correlations that were open when the server ended or its rules changed: what they held
- * is read again, silently, up to where the thread is. */
+/* After an error it is called again and goes on where it was. */
 static int warm_up(struct wedr_detect *d)
 {
     const struct wedr_events_read_ops *ops = d->cfg.events_ops->read;
-    int64_t window = wedr_watch_window_us(d->watch), at = 0;
     int64_t end = d->begun > d->read ? d->begun : d->read;
     struct wedr_event_block b;
-    uint64_t events = 0;
     int err = WEDR_OK;
-    if (window == 0 || end == 0) {
-        return WEDR_OK;
+    if (d->warm.at < 0) {
+        int64_t at = 0, most = (int64_t)WARM_BATCHES_MAX * ARRIVAL_STEP;
+        err = ops->arrival_before(d->reader, d->warm.since_us, &at);
+        d->warm.at = err != WEDR_OK ? -1 : d->read - at > most ? d->read - most : at;
     }
-    window = window < WARM_WINDOW_US ? window : WARM_WINDOW_US;
-    int64_t since = wedr_time_utc_us() - window;
-    err = ops->arrival_before(d->reader, since, &at);
-    if (d->read - at > (int64_t)WARM_BATCHES_MAX * ARRIVAL_STEP) {
-        at = d->read - (int64_t)WARM_BATCHES_MAX * ARRIVAL_STEP;
+    while (err == WEDR_OK && d->warm.at < end && d->warm.events < WARM_EVENTS_MAX && !stopping(d)) {
+        err = ops->next(d->reader, d->warm.at, &b);
+        err = err == WEDR_OK ? warm_block(d, &b) : err;
+        if (err == WEDR_OK) {
+            d->warm.at = b.arrival;
+            d->warm.row = 0;
+        }
     }
-    while (err == WEDR_OK && at < end && events < WARM_EVENTS_MAX && !stopping(d)) {
-        err = ops->next(d->reader, at, &b);
-        err = err == WEDR_OK ? warm_block(d, &b, &events) : err;
-        at = err == WEDR_OK ? b.arrival : at;
-    }
-    wedr_log(INFO, "detect.windows_rebuilt", WEDR_U64("events", events),
-             WEDR_U64("limited", events >= WARM_EVENTS_MAX));
     err = err == WEDR_E_NOENT ? WEDR_OK : err;
-    return err == WEDR_OK ? wedr_watch_remember(d->watch, since) : err;
+    err = err == WEDR_OK ? wedr_watch_remember(d->watch, d->warm.since_us) : err;
+    if (err == WEDR_OK) {
+        d->warm.due = false;
+        wedr_log(INFO, "detect.windows_rebuilt", WEDR_U64("events", d->warm.events),
+                 WEDR_U64("limited", d->warm.events >= WARM_EVENTS_MAX));
+    }
+    return err;
 }
 
 /* True when open windows have to be made of what was read before. */
@@ -358,26 +379,36 @@ static bool is_due(const struct wedr_detect *d)
     return urgent || (d->read != d->stored && wedr_time_mono_ms() - d->applied_ms >= APPLY_MS);
 }
 
+/* Windows, then what is new. WEDR_E_CLOSED: it is time to end. */
+static int look(struct wedr_detect *d, bool *ret_more)
+{
+    *ret_more = false;
+    if (look_for_rules(d)) {
+        begin_warm(d);
+    }
+    int err = d->warm.due ? warm_up(d) : WEDR_OK;
+    if (err != WEDR_OK) {
+        d->now.failures++;
+        wedr_log(ERROR, "detect.windows_not_rebuilt", WEDR_ERR(err));
+        return err;
+    }
+    d->looked_ms = wedr_time_mono_ms();
+    err = read_some(d, ret_more);
+    if (err != WEDR_OK && err != WEDR_E_CLOSED) {
+        d->now.failures++;
+        wedr_log(ERROR, "detect.read_failed", WEDR_ERR(err));
+    }
+    return err;
+}
+
 static void run(void *arg)
 {
     struct wedr_detect *d = arg;
     wedr_thread_background(); /* the ingest goes first */
     while (!stopping(d)) {
         bool more = false;
-        int err = look_for_rules(d) ? warm_up(d) : WEDR_OK;
-        if (err != WEDR_OK) {
-            wedr_log(ERROR, "detect.windows_not_rebuilt", WEDR_ERR(err));
-        }
-        d->looked_ms = wedr_time_mono_ms();
-        err = read_some(d, &more);
-        if (err == WEDR_E_CLOSED) {
-            return;
-        }
-        if (err != WEDR_OK) {
-            d->now.failures++;
-            wedr_log(ERROR, "detect.read_failed", WEDR_ERR(err));
-        }
-        if (is_due(d) && !apply(d)) {
+        int err = look(d, &more);
+        if (err == WEDR_E_CLOSED || (is_due(d) && !apply(d))) {
             return;
         }
         if (more) {

@@ -246,26 +246,36 @@ static int line_that_fails(struct wedr_events_reader *r,
     return wedr_events_embedded.read->line(r, row, type_only, ret);
 }
 
-static void an_error_within_a_block_counts_no_event_twice(void **state)
+static void start_failing(int times)
 {
-    (void)state;
     struct wedr_errinfo ei = {""};
-    struct tb b;
     failing_read = *wedr_events_embedded.read;
     failing_read.line = line_that_fails;
     failing = wedr_events_embedded;
     failing.read = &failing_read;
-    start_with(by_user);
-    lab_stop(&l);
+    failures_left = times;
     struct wedr_detect_cfg cfg = {l.dir, &wedr_state_sqlite, l.state, &failing};
     assert_int_equal(wedr_detect_start(&cfg, &l.detect, &ei), WEDR_OK);
+}
+
+static void put_two_ids(void)
+{
+    struct tb b;
     tb_init(&b, "kernel.critical");
     b.received_us = now;
     for (uint32_t i = 1; i <= 2; i++) {
         tb_create(&b, i, now, 100 + i, 1, "/usr/bin/id", "-u");
     }
-    failures_left = 2;
     lab_put(&l, &b);
+}
+
+static void an_error_within_a_block_counts_no_event_twice(void **state)
+{
+    (void)state;
+    start_with(by_user);
+    lab_stop(&l);
+    start_failing(2);
+    put_two_ids();
     lab_settle(&l);
     assert_int_equal(failures_left, 0);
     assert_int_equal(lab_int(&l, "SELECT count(*) FROM alerts"), 0); /* 2 are not 3 */
@@ -273,6 +283,21 @@ static void an_error_within_a_block_counts_no_event_twice(void **state)
     lab_settle(&l);
     assert_int_equal(lab_int(&l, "SELECT match_count FROM alerts"), 3);
     lab_stop(&l); /* before the ops go */
+}
+
+static void an_error_while_windows_are_rebuilt_neither_forgets_nor_doubles(void **state)
+{
+    (void)state;
+    start_with(by_user);
+    put_two_ids();
+    lab_settle(&l);
+    lab_stop(&l);
+    start_failing(2);
+    put_id(TB_AGENT, "a", 3, now);
+    lab_settle(&l);
+    assert_int_equal(failures_left, 0);
+    assert_int_equal(lab_int(&l, "SELECT match_count FROM alerts"), 3);
+    lab_stop(&l);
 }
 
 static void a_rule_of_the_server_alerts_without_any_agents_help(void **state)
@@ -442,6 +467,7 @@ int main(void)
         T(new_rules_come_into_force_while_the_thread_runs),
         T(a_publish_in_the_middle_of_a_window_neither_forgets_nor_doubles),
         T(an_error_within_a_block_counts_no_event_twice),
+        T(an_error_while_windows_are_rebuilt_neither_forgets_nor_doubles),
         T(a_rule_of_the_server_alerts_without_any_agents_help),
         T(a_hunt_finds_what_was_stored_before_the_rule),
         T(a_hunt_runs_correlations_and_stored_rules_by_id),
