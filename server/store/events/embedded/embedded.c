@@ -403,6 +403,9 @@ static void embedded_tick(struct wedr_events *s)
             continue;
         }
         d->log_frames = 0;
+        if (idle) {
+            (void)sqlite3_db_release_memory(d->db);
+        }
     }
     if (idle) {
         s->dirty = left;

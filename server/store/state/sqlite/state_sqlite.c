@@ -109,6 +109,10 @@ static void bind_text(sqlite3_stmt *st, int i, const char *text)
     (void)sqlite3_bind_text(st, i, text, -1, SQLITE_STATIC);
 }
 
+/* Detection brings processes of thousands of agents at a time, each to another page: all of them
+ * fit into the cache, and one page's changes of many commits go into the file together. */
+#define WRITER_ROOM "PRAGMA cache_size=-16384; PRAGMA wal_autocheckpoint=4096"
+
 static int open_db(const char *path, sqlite3 **ret, struct wedr_errinfo *ei)
 {
     int rc = sqlite3_open_v2(
@@ -249,6 +253,7 @@ static int state_open(const char *data_dir, struct wedr_state **ret, struct wedr
         err = wedr_totp_seal_old(s, ei);
     }
     if (err == WEDR_OK) {
+        (void)sqlite3_exec(s->writer, WRITER_ROOM, NULL, NULL, NULL); /* slower without it */
         err = open_db(path, &s->reader, ei);
     }
     if (err == WEDR_OK) {
