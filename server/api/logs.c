@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "api/server.h"
 #include "core/base/err.h"
+#include "core/util/alloc.h"
 #include "core/util/json.h"
 #include "core/util/log.h"
 #include "fleet/fleet.h"
@@ -35,11 +36,31 @@ static bool reserve(_Atomic uint64_t *gauge, uint64_t n, uint64_t max)
     return true;
 }
 
+/* What the headers of a batch said, until its answer is sent. */
+struct upload {
+    struct wedr_batch_id id;
+    uint8_t signature[WEDR_BATCH_SIG_LEN];
+    _Atomic uint64_t *slot; /* NULL: nothing is reserved */
+};
+
+/* Room for the body among what waits: of this agent, and of all. */
+static bool reserve_both(struct wedr_server *s, struct upload *u, const struct wedr_request *rq)
+{
+    _Atomic uint64_t *slot = slot_of(s, rq);
+    if (!reserve(slot, rq->content_length, s->d.cfg->agent_inflight_bytes)) {
+        return false;
+    }
+    if (!reserve(&s->metrics.inflight_bytes, rq->content_length, s->d.cfg->inflight_bytes)) {
+        atomic_fetch_sub(slot, rq->content_length);
+        return false;
+    }
+    u->slot = slot;
+    return true;
+}
+
 void wedr_api_logs_begin(void *arg, struct wedr_request *rq)
 {
     struct wedr_server *s = arg;
-    struct wedr_batch_id id;
-    uint8_t signature[WEDR_BATCH_SIG_LEN];
     struct wedr_errinfo ei = {""};
     const char *encoding = wedr_request_header(rq, "Content-Encoding");
     if (!encoding || strcmp(encoding, "zstd") != 0) {
@@ -50,31 +71,29 @@ void wedr_api_logs_begin(void *arg, struct wedr_request *rq)
         wedr_answer_problem(rq, 400, "the batch is empty");
         return;
     }
-    if (wedr_fleet_batch_parse(get_header, rq, &id, signature, &ei) != WEDR_OK) {
+    struct upload *u = wedr_alloc(1, sizeof(*u));
+    rq->app = u;
+    if (!u) {
+        rq->retry_after_s = 5;
+        wedr_answer_problem(rq, 503, "out of memory");
+    } else if (wedr_fleet_batch_parse(get_header, rq, &u->id, u->signature, &ei) != WEDR_OK) {
         wedr_answer_problem(rq, 400, "%s", ei.text);
-        return;
-    }
-    _Atomic uint64_t *slot = slot_of(s, rq);
-    bool mine = reserve(slot, rq->content_length, s->d.cfg->agent_inflight_bytes);
-    if (!mine ||
-        !reserve(&s->metrics.inflight_bytes, rq->content_length, s->d.cfg->inflight_bytes)) {
-        if (mine) {
-            atomic_fetch_sub(slot, rq->content_length);
-        }
+    } else if (!reserve_both(s, u, rq)) {
         atomic_fetch_add(&s->metrics.overload_refused, 1);
         rq->retry_after_s = 1;
         wedr_answer_problem(rq, 429, "too many bytes are waiting to be stored");
-        return;
     }
-    rq->app = slot;
 }
 
-void wedr_api_logs_release(struct wedr_server *s, const struct wedr_request *rq)
+void wedr_api_logs_release(struct wedr_server *s, struct wedr_request *rq)
 {
-    if (rq->app) {
-        atomic_fetch_sub((_Atomic uint64_t *)rq->app, rq->content_length);
+    struct upload *u = rq->app;
+    if (u && u->slot) {
+        atomic_fetch_sub(u->slot, rq->content_length);
         atomic_fetch_sub(&s->metrics.inflight_bytes, rq->content_length);
     }
+    wedr_free(u);
+    rq->app = NULL;
 }
 
 static void refuse_store(struct wedr_server *s, struct wedr_request *rq, int err)
@@ -161,22 +180,18 @@ static void refuse_batch(struct wedr_request *rq, int err, const struct wedr_err
 void wedr_api_logs(void *arg, struct wedr_request *rq)
 {
     struct wedr_server *s = arg;
+    const struct upload *u = rq->app;
     struct wedr_errinfo ei = {""};
-    uint8_t signature[WEDR_BATCH_SIG_LEN];
     uint32_t ok = 0, rejected = 0;
     struct wedr_prepared *prepared = NULL;
-    struct wedr_ingest_batch b = {.agent_id = rq->agent.agent_id,
+    struct wedr_ingest_batch b = {.id = u->id,
+                                  .agent_id = rq->agent.agent_id,
                                   .hostname = rq->agent.hostname,
                                   .z = rq->body,
                                   .z_len = rq->body_len,
                                   .received_us = wedr_time_utc_us()};
     wedr_api_adopt_certificate(s, rq);
-    int err = wedr_fleet_batch_parse(get_header, rq, &b.id, signature, &ei);
-    if (err != WEDR_OK) {
-        refuse_batch(rq, err, &ei);
-        return;
-    }
-    if (wedr_fleet_batch_verify(rq->agent.agent_id, rq->agent.sign_public, &b.id, signature) !=
+    if (wedr_fleet_batch_verify(rq->agent.agent_id, rq->agent.sign_public, &b.id, u->signature) !=
         WEDR_OK) {
         atomic_fetch_add(&s->metrics.signature_refused, 1);
         wedr_log(WARN, "ingest.signature_refused", WEDR_STR("agent", rq->agent.agent_id),
@@ -185,7 +200,7 @@ void wedr_api_logs(void *arg, struct wedr_request *rq)
         wedr_request_finish(rq);
         return;
     }
-    err = wedr_ingest_prepare(&b, &prepared, &ei);
+    int err = wedr_ingest_prepare(&b, &prepared, &ei);
     if (err != WEDR_OK) {
         refuse_batch(rq, err, &ei);
         return;

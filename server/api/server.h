@@ -103,4 +103,4 @@ void wedr_api_alerts(void *arg, struct wedr_request *rq);
 void wedr_api_logs_begin(void *arg, struct wedr_request *rq);
 void wedr_api_logs(void *arg, struct wedr_request *rq);
 /* Gives back what wedr_api_logs_begin reserved. */
-void wedr_api_logs_release(struct wedr_server *s, const struct wedr_request *rq);
+void wedr_api_logs_release(struct wedr_server *s, struct wedr_request *rq);

@@ -33,6 +33,7 @@
 
 struct wedr_http_header_in {
     const char *name, *value; /* borrowed for the request's life */
+    size_t name_len, value_len;
 };
 
 /* The client's certificate, looked at once per connection. */

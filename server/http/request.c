@@ -11,23 +11,24 @@ static char lower(char c)
     return c;
 }
 
-/* Without regard to the case of ASCII letters. */
-static bool same_name(const char *a, const char *b)
+/* Without regard to the case of ASCII letters; both have n bytes. */
+static bool same_name(const char *a, const char *b, size_t n)
 {
-    for (; *a && *b; a++, b++) {
-        if (lower(*a) != lower(*b)) {
+    for (size_t i = 0; i < n; i++) {
+        if (lower(a[i]) != lower(b[i])) {
             return false;
         }
     }
-    return *a == *b;
+    return true;
 }
 
 static size_t find(const struct wedr_request *rq, const char *name, const char **ret_value)
 {
-    size_t n = 0;
+    size_t n = 0, len = strlen(name);
     for (size_t i = 0; i < rq->header_count; i++) {
-        if (same_name(rq->headers[i].name, name)) {
-            *ret_value = rq->headers[i].value;
+        const struct wedr_http_header_in *h = &rq->headers[i];
+        if (h->name_len == len && same_name(h->name, name, len)) {
+            *ret_value = h->value;
             n++;
         }
     }
@@ -123,14 +124,19 @@ static bool parse_length(const char *s, uint64_t *ret)
     return true;
 }
 
-static bool has_control_bytes(const char *s)
+static bool has_control_bytes(const char *s, size_t len)
 {
-    for (; *s; s++) {
-        if (((unsigned char)*s < 0x20 && *s != '\t') || *s == 0x7f) {
-            return true;
-        }
+    bool some = false; /* without a way out in the middle: many bytes at a time */
+    for (size_t i = 0; i < len; i++) {
+        some |= ((unsigned char)s[i] < 0x20 && s[i] != '\t') || s[i] == 0x7f;
     }
-    return false;
+    return some;
+}
+
+static bool is_continue(const char *expect)
+{
+    static const char want[] = "100-continue";
+    return strlen(expect) == sizeof(want) - 1 && same_name(expect, want, sizeof(want) - 1);
 }
 
 /* Bytes that the request line and the headers take at most when each header is written "Name:
@@ -139,7 +145,7 @@ static size_t plain_size(const struct wedr_request *rq, size_t line_len)
 {
     size_t n = line_len + 2 + 2;
     for (size_t i = 0; i < rq->header_count; i++) {
-        n += strlen(rq->headers[i].name) + 2 + strlen(rq->headers[i].value) + 2;
+        n += rq->headers[i].name_len + 2 + rq->headers[i].value_len + 2;
     }
     return n;
 }
@@ -148,8 +154,9 @@ void wedr_request_check(struct wedr_request *rq, bool http11, size_t line_len, s
 {
     const char *value = NULL;
     for (size_t i = 0; i < rq->header_count; i++) {
-        if (rq->headers[i].name[0] == '\0' || has_control_bytes(rq->headers[i].name) ||
-            has_control_bytes(rq->headers[i].value)) {
+        const struct wedr_http_header_in *h = &rq->headers[i];
+        if (h->name_len == 0 || has_control_bytes(h->name, h->name_len) ||
+            has_control_bytes(h->value, h->value_len)) {
             wedr_answer_problem(rq, 400, "a header holds control characters");
             return;
         }
@@ -164,7 +171,7 @@ void wedr_request_check(struct wedr_request *rq, bool http11, size_t line_len, s
     } else if (find(rq, "Upgrade", &value) != 0 || find(rq, "Trailer", &value) != 0) {
         wedr_answer_problem(rq, 400, "Upgrade and Trailer are not accepted");
     } else if (find(rq, "Expect", &value) > 1 ||
-               (find(rq, "Expect", &value) == 1 && !same_name(value, "100-continue"))) {
+               (find(rq, "Expect", &value) == 1 && !is_continue(value))) {
         wedr_answer_problem(rq, 417, "only Expect: 100-continue is understood");
     } else if (find(rq, "Content-Length", &value) > 1 ||
                (find(rq, "Content-Length", &value) == 1 &&
@@ -180,9 +187,9 @@ int wedr_request_add_header(struct wedr_request *rq, const char *name, const cha
     if (rq->header_count == WEDR_HTTP_HEADERS_MAX) {
         return -1;
     }
-    rq->headers[rq->header_count].name = name;
-    rq->headers[rq->header_count].value = value ? value : "";
-    rq->header_count++;
+    value = value ? value : "";
+    rq->headers[rq->header_count++] =
+        (struct wedr_http_header_in){name, value, strlen(name), strlen(value)};
     return 0;
 }
 

@@ -44,11 +44,24 @@ static bool take_param(struct wedr_route_params *p,
     return true;
 }
 
-static bool
-path_matches(const struct wedr_route *r, const char *path, struct wedr_route_params *ret_params)
+/* What stands behind the last "{name}" is seen at once; its value would have to be decoded. */
+static bool tail_fits(const char *pattern, const char *path, size_t path_len)
+{
+    const char *tail = strrchr(pattern, '}');
+    size_t len = tail ? strlen(tail + 1) : 0;
+    return !tail || (path_len >= len && memcmp(path + path_len - len, tail + 1, len) == 0);
+}
+
+static bool path_matches(const struct wedr_route *r,
+                         const char *path,
+                         size_t path_len,
+                         struct wedr_route_params *ret_params)
 {
     const char *pattern = r->pattern;
     ret_params->count = 0;
+    if (!tail_fits(pattern, path, path_len)) {
+        return false;
+    }
     while (*pattern) {
         if (*pattern == '{') {
             size_t name_len = strcspn(pattern + 1, "}");
@@ -88,11 +101,11 @@ enum wedr_route_result wedr_route_match(const struct wedr_route *table,
 {
     struct wedr_route_params params;
     enum wedr_route_result result = WEDR_ROUTE_NO_PATH;
-    size_t best = WEDR_ROUTE_PARAMS_MAX + 2;
+    size_t best = WEDR_ROUTE_PARAMS_MAX + 2, path_len = strlen(path);
     for (size_t i = 0; i < count; i++) {
         bool any = strcmp(table[i].pattern, "*") == 0;
         params.count = 0;
-        if (any ? !free_path(path) : !path_matches(&table[i], path, &params)) {
+        if (any ? !free_path(path) : !path_matches(&table[i], path, path_len, &params)) {
             continue;
         }
         size_t rank = any ? WEDR_ROUTE_PARAMS_MAX + 1 : params.count;
