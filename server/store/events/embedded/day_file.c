@@ -68,10 +68,11 @@
     " received_at INTEGER, counts BLOB, raw_len INTEGER, bitmap BLOB, z BLOB,"                     \
     " UNIQUE(agent, epoch, stream, seq0));" LEDGER_TABLES
 /* What files of older releases lack; they get it when they are opened for writing. Readers go
- * through batches in order of arrival, the merge asks which small batches wait. */
-#define LATE_INDEXES                                              \
-    "CREATE INDEX IF NOT EXISTS batch_arrival ON batch(arrival);" \
-    "CREATE INDEX IF NOT EXISTS tiny_merge ON tiny(agent, epoch, stream, seq0, n, received_at);"
+ * through batches in order of arrival. */
+#define LATE_INDEXES "CREATE INDEX IF NOT EXISTS batch_arrival ON batch(arrival);"
+/* Releases before had one index more, the last one of version 2. It told the merge what the key of
+ * `tiny` tells it, too, and changed a page more for each small batch. */
+#define TINY_MERGE "CREATE INDEX tiny_merge ON tiny(agent, epoch, stream, seq0, n, received_at);"
 #define LATE_TABLES                                                                     \
     "CREATE TABLE IF NOT EXISTS dead(id INTEGER PRIMARY KEY, at INTEGER);"              \
     "CREATE TABLE IF NOT EXISTS made(id INTEGER PRIMARY KEY, sha256 BLOB, parts BLOB);" \
@@ -80,7 +81,8 @@
 /* Tables, then indexes: VACUUM makes them in that order, so each has the same root page for ever. A
  * file whose first page is lost can be read with that of another one (salvage_parts.c). */
 static const char day_tables[] = FIRST_TABLES MORE_TABLES LATE_TABLES BLK_INDEXES LATE_INDEXES;
-static const char day_tables_1[] = FIRST_TABLES BLK_INDEXES MORE_TABLES LATE_INDEXES LATE_TABLES;
+static const char day_tables_1[] =
+    FIRST_TABLES BLK_INDEXES MORE_TABLES LATE_INDEXES TINY_MERGE LATE_TABLES;
 static const char day_neighbours[] = LATE_INDEXES LATE_TABLES;
 
 static const char catalog_tables[] =

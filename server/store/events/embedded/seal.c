@@ -4,6 +4,7 @@
 #include "core/util/log.h"
 #include "core/util/sha256.h"
 #include "ingest/merge.h"
+#include "ingest/prepared.h"
 #include "store/events/embedded/keep.h"
 #include "wedr/plat/time.h"
 #include <stdio.h>
@@ -266,6 +267,17 @@ static int for_streams(struct wedr_events *s,
     return err;
 }
 
+/* Streams of which enough waits, or something for long. The key alone is read of all of them, and
+ * of each the row that came first; a line has a seq, so that the seqs say how many lines there are
+ * at most, but for those of the last batch. */
+static const char due_streams[] =
+    "SELECT agent, epoch, stream FROM (SELECT agent, epoch, stream, min(id) AS oldest, "
+    "max(seq0)-min(seq0) AS seqs FROM tiny WHERE NOT EXISTS(SELECT 1 FROM dead WHERE "
+    "dead.id=-tiny.id) GROUP BY 1, 2, 3 HAVING count(*)>1) x WHERE (SELECT received_at FROM tiny "
+    "WHERE id=oldest)<=?2 OR (seqs+?3>=?1 AND (SELECT sum(n) FROM tiny t WHERE t.agent=x.agent AND "
+    "t.epoch=x.epoch AND t.stream=x.stream AND NOT EXISTS(SELECT 1 FROM dead WHERE "
+    "dead.id=-t.id))>=?1)";
+
 int wedr_seal_merge_due(struct wedr_events *s,
                         sqlite3 *db,
                         int64_t now_us,
@@ -273,17 +285,13 @@ int wedr_seal_merge_due(struct wedr_events *s,
 {
     const struct wedr_events_settings set = wedr_keep_settings(s);
     sqlite3_stmt *st = NULL;
-    int err = wedr_sqlite_error(
-        db, sqlite3_prepare_v2(db,
-                               "SELECT agent, epoch, stream FROM tiny INDEXED BY tiny_merge WHERE "
-                               "NOT EXISTS(SELECT 1 FROM dead WHERE dead.id=-tiny.id) GROUP BY 1, "
-                               "2, 3 HAVING count(*)>1 AND (sum(n)>=?1 OR min(received_at)<=?2)",
-                               -1, &st, NULL));
+    int err = wedr_sqlite_error(db, sqlite3_prepare_v2(db, due_streams, -1, &st, NULL));
     if (err != WEDR_OK) {
         return err;
     }
     sqlite3_bind_int64(st, 1, (int64_t)set.merge_lines);
     sqlite3_bind_int64(st, 2, now_us - (int64_t)set.merge_after_s * 1000000);
+    sqlite3_bind_int64(st, 3, WEDR_BLOCK_LINES_MIN - 1);
     return for_streams(s, db, st, merge_due_stream, sums);
 }
 

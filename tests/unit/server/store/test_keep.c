@@ -236,6 +236,29 @@ static void a_day_that_is_over_is_sealed_and_gives_back_its_space(void **state)
     fx_fini(&f);
 }
 
+/* Files of the release before: one index more, which is kept up until their day is over. */
+static void a_file_with_the_merge_index_is_written_and_merged(void **state)
+{
+    (void)state;
+    struct fx f;
+    init(&f);
+    put_small(&f, 1, 25, NOW_US);
+    fx_close(&f);
+    fx_tamper(&f, NOW_US,
+              "CREATE INDEX tiny_merge ON tiny(agent, epoch, stream, seq0, n, received_at)");
+    fx_open(&f);
+    fx_keep(&f);
+    put_small(&f, 251, 25, NOW_US);
+    char *before = fx_sql(&f, everything);
+    f.s->settings.merge_lines = 4000;
+    wedr_keep_round(f.s, NOW_US + 400 * 1000000LL);
+    assert_int_equal(day_int(&f, NOW_US, "SELECT count(*) FROM batch WHERE block<0"), 0);
+    fx_assert_sql(&f, everything, before);
+    assert_clean(&f);
+    free(before);
+    fx_fini(&f);
+}
+
 /* Files of the first release: no neighbours yet, and blocks that say UNIQUE. */
 static void a_file_of_the_first_release_is_read_merged_and_sealed(void **state)
 {
@@ -248,7 +271,7 @@ static void a_file_of_the_first_release_is_read_merged_and_sealed(void **state)
     char *before = fx_sql(&f, everything);
     fx_close(&f);
     fx_tamper(&f, NOW_US,
-              "DROP TABLE dead; DROP TABLE made; DROP TABLE damage; DROP INDEX tiny_merge;"
+              "DROP TABLE dead; DROP TABLE made; DROP TABLE damage;"
               "DROP INDEX batch_arrival; CREATE TABLE k AS SELECT * FROM blk; DROP TABLE blk;"
               "CREATE TABLE blk(id INTEGER PRIMARY KEY, agent TEXT, hostname TEXT, epoch INTEGER, "
               "boot_id BLOB, stream TEXT, seq0 INTEGER, seq1 INTEGER, n INTEGER, rejected INTEGER, "
@@ -399,6 +422,7 @@ int main(void)
         cmocka_unit_test(a_damaged_batch_is_not_merged_and_its_neighbours_are),
         cmocka_unit_test(damage_of_a_merged_block_is_found),
         cmocka_unit_test(a_day_that_is_over_is_sealed_and_gives_back_its_space),
+        cmocka_unit_test(a_file_with_the_merge_index_is_written_and_merged),
         cmocka_unit_test(a_file_of_the_first_release_is_read_merged_and_sealed),
         cmocka_unit_test(days_go_by_age_and_by_size_and_the_newest_never),
         cmocka_unit_test(below_the_low_water_mark_nothing_is_taken),
