@@ -25,6 +25,7 @@ struct wedr_state {
     struct wedr_mutex *write_lock, *read_lock;
     sqlite3 *writer, *reader; /* each under its lock */
     struct wedr_state_agents *agents;
+    struct wedr_agent_cache *known;
     struct wedr_state_triage *triage; /* connections for questions of people */
     struct wedr_state_counts *counts; /* of the writer; NULL until needed */
     /* Limits; tests lower them. */

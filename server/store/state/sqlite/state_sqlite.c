@@ -7,6 +7,7 @@
 #include "core/base/err.h"
 #include "core/util/alloc.h"
 #include "core/util/obj.h"
+#include "store/state/sqlite/agent_cache.h"
 #include "store/state/sqlite/command.h"
 #include "store/state/sqlite/db.h"
 #include "store/state/sqlite/detect.h"
@@ -211,6 +212,7 @@ static void state_close(struct wedr_state *s)
         (void)sqlite3_finalize(s->agents->get);
     }
     wedr_free(s->agents);
+    wedr_agent_cache_free(s->known);
     wedr_triage_close(s->triage);
     wedr_state_counts_free(s->counts);
     (void)sqlite3_close(s->reader);
@@ -239,7 +241,8 @@ static int state_open(const char *data_dir, struct wedr_state **ret, struct wedr
     s->write_lock = wedr_mutex_new();
     s->read_lock = wedr_mutex_new();
     s->agents = wedr_alloc(1, sizeof(*s->agents));
-    int err = s->write_lock && s->read_lock && s->agents ? WEDR_OK : WEDR_E_NOMEM;
+    int err =
+        s->write_lock && s->read_lock && s->agents ? wedr_agent_cache_new(&s->known) : WEDR_E_NOMEM;
     if (err == WEDR_OK) {
         err = load_keys(data_dir, s, ei);
     }
@@ -348,6 +351,7 @@ static int state_enroll(struct wedr_state *s,
         err = finish_transaction(s, err);
     }
     wedr_mutex_unlock(s->write_lock);
+    wedr_agent_cache_forget(s->known, agent->agent_id);
     return err;
 }
 
@@ -363,6 +367,7 @@ static int update_one(struct wedr_state *s, enum stmt which, const char *agent_i
         err = WEDR_E_NOENT;
     }
     wedr_mutex_unlock(s->write_lock);
+    wedr_agent_cache_forget(s->known, agent_id);
     return err;
 }
 
@@ -402,7 +407,11 @@ static int read_agent(sqlite3_stmt *st, struct wedr_agent_row *ret)
 
 static int state_agent_get(struct wedr_state *s, const char *agent_id, struct wedr_agent_row *ret)
 {
+    uint64_t seen = 0;
     WEDR_OBJ_CHECK(s, WEDR_STATE_MAGIC);
+    if (wedr_agent_cache_get(s->known, agent_id, ret, &seen)) {
+        return WEDR_OK;
+    }
     wedr_mutex_lock(s->read_lock);
     bind_text(s->agents->get, 1, agent_id);
     int rc = sqlite3_step(s->agents->get);
@@ -412,6 +421,9 @@ static int state_agent_get(struct wedr_state *s, const char *agent_id, struct we
     sqlite3_reset(s->agents->get);
     sqlite3_clear_bindings(s->agents->get);
     wedr_mutex_unlock(s->read_lock);
+    if (err == WEDR_OK) {
+        wedr_agent_cache_put(s->known, ret, seen);
+    }
     return err;
 }
 
@@ -465,6 +477,7 @@ static int state_heartbeat(struct wedr_state *s,
         err = finish_transaction(s, err);
     }
     wedr_mutex_unlock(s->write_lock);
+    wedr_agent_cache_forget(s->known, agent_id);
     return err;
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "core/base/err.h"
 #include "core/util/obj.h"
+#include "store/state/sqlite/agent_cache.h"
 #include "store/state/sqlite/people.h"
 #include "store/state/sqlite/triage.h"
 #include <stdlib.h>
@@ -198,7 +199,9 @@ int wedr_triage_endpoint_change(struct wedr_state *s,
             change->set_revoked ? (int64_t)change->revoked : (int64_t)-1);
     }
     err = err == WEDR_OK ? wedr_state_audit(s, who) : err;
-    return wedr_state_end(s, err);
+    err = wedr_state_end(s, err);
+    wedr_agent_cache_forget(s->known, agent_id);
+    return err;
 }
 
 int wedr_triage_endpoint_address(struct wedr_state *s, const char *agent_id, const char *address)
@@ -209,7 +212,9 @@ int wedr_triage_endpoint_address(struct wedr_state *s, const char *agent_id, con
         err = wedr_state_run(s->writer, NULL, "UPDATE agent SET address=?2 WHERE agent_id=?1", "tt",
                              agent_id, address);
     }
-    return wedr_state_end(s, err);
+    err = wedr_state_end(s, err);
+    wedr_agent_cache_forget(s->known, agent_id);
+    return err;
 }
 
 int wedr_triage_in_scope(struct wedr_state *s,

@@ -185,6 +185,76 @@ static void s02_a_renewed_certificate_becomes_current_when_used(void **state)
     OPS->close(s);
 }
 
+static struct wedr_agent_row get(struct wedr_state *s)
+{
+    struct wedr_agent_row got;
+    assert_int_equal(OPS->agent_get(s, ID, &got), WEDR_OK);
+    return got;
+}
+
+/* Rows are kept in memory: every way of writing one is seen by the next who asks. */
+static void what_is_read_of_an_agent_is_what_was_written_last(void **state)
+{
+    struct wedr_agent_row a = make_agent(ID);
+    const struct wedr_scope all = {NULL, 0};
+    const struct wedr_endpoint_change end = {.set_revoked = true, .revoked = true};
+    const struct wedr_endpoint_change back = {.set_revoked = true};
+    (void)state;
+    struct wedr_state *s = open_state();
+    assert_int_equal(OPS->token_add(s, "t", 2, NOW + 10), WEDR_OK);
+    assert_int_equal(OPS->enroll(s, "t", NOW, &a), WEDR_OK);
+    assert_string_equal(get(s).agent_version, "0.1.0");
+    assert_int_equal(OPS->agent_renew(s, ID, "next"), WEDR_OK);
+    assert_string_equal(get(s).cert_sha256_next, "next");
+    assert_int_equal(OPS->agent_cert_used(s, ID, "next"), WEDR_OK);
+    assert_string_equal(get(s).cert_sha256, "next");
+    assert_int_equal(OPS->heartbeat(s, ID, NOW + 6, "0.2.1", "{}", NULL, 0), WEDR_OK);
+    assert_string_equal(get(s).agent_version, "0.2.1");
+    assert_int_equal(OPS->triage->endpoint_address(s, ID, "192.0.2.1"), WEDR_OK);
+    assert_string_equal(get(s).address, "192.0.2.1");
+    assert_int_equal(OPS->triage->endpoint_change(s, &all, ID, 0, &end, NULL), WEDR_OK);
+    assert_true(get(s).revoked);
+    assert_int_equal(OPS->triage->endpoint_change(s, &all, ID, 0, &back, NULL), WEDR_OK);
+    assert_false(get(s).revoked);
+    (void)snprintf(a.hostname, sizeof(a.hostname), "other");
+    assert_int_equal(OPS->enroll(s, "t", NOW, &a), WEDR_OK);
+    assert_string_equal(get(s).hostname, "other");
+    OPS->close(s);
+}
+
+static atomic_bool asked_enough;
+
+static void ask(void *arg)
+{
+    while (!atomic_load(&asked_enough)) {
+        (void)get(arg);
+    }
+}
+
+static void who_reads_beside_a_writer_leaves_nothing_old_behind(void **state)
+{
+    struct wedr_agent_row a = make_agent(ID);
+    struct wedr_thread *t[4];
+    (void)state;
+    struct wedr_state *s = open_state();
+    assert_int_equal(OPS->token_add(s, "t", 1, NOW + 10), WEDR_OK);
+    assert_int_equal(OPS->enroll(s, "t", NOW, &a), WEDR_OK);
+    atomic_store(&asked_enough, false);
+    for (size_t i = 0; i < 4; i++) {
+        assert_int_equal(wedr_thread_new(&t[i], "ask", ask, s), WEDR_OK);
+    }
+    for (int64_t i = 1; i <= 500; i++) {
+        assert_int_equal(OPS->heartbeat(s, ID, NOW + i, "0.2.0", "{}", NULL, 0), WEDR_OK);
+        assert_int_equal(get(s).last_seen_us, NOW + i);
+        assert_int_equal(get(s).last_seen_us, NOW + i);
+    }
+    atomic_store(&asked_enough, true);
+    for (size_t i = 0; i < 4; i++) {
+        wedr_thread_join(t[i]);
+    }
+    OPS->close(s);
+}
+
 static void a_heartbeat_replaces_the_streams(void **state)
 {
     struct wedr_agent_row a = make_agent(ID), got;
@@ -295,6 +365,8 @@ int main(void)
         T(of_a_thousand_redemptions_at_once_exactly_one_succeeds),
         T(a_failed_enrolment_uses_no_token),
         T(s02_a_renewed_certificate_becomes_current_when_used),
+        T(what_is_read_of_an_agent_is_what_was_written_last),
+        T(who_reads_beside_a_writer_leaves_nothing_old_behind),
         T(a_heartbeat_replaces_the_streams),
         T(a_database_of_version_1_opens_with_all_it_held),
         T(a_database_of_a_newer_program_is_left_alone),
