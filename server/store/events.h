@@ -101,7 +101,7 @@ struct wedr_events_read_ops {
     /* Starts over the blocks that may hold such lines, day by day; the ask must live until its
      * end. */
     int (*scan)(struct wedr_events_reader *r, const struct wedr_events_scan *ask);
-    /* WEDR_E_NOENT at the end. */
+    /* WEDR_E_NOENT at the end. WEDR_E_IO: a part that may hold such lines cannot be read. */
     int (*scan_next)(struct wedr_events_reader *r, struct wedr_event_block *ret);
     /* Line of the current block. type_only fills in nothing but the type, without opening the lines
      * where it can. WEDR_E_NOENT: rejected, or cannot be read. */

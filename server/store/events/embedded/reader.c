@@ -562,6 +562,13 @@ static void scan_on(struct wedr_events_reader *r)
     r->id_count = r->id_at = 0;
 }
 
+/* A day of receipt so long before that no event of it is from then, but for clocks that are wrong.
+ */
+static bool came_before(int32_t day, int64_t from_us)
+{
+    return (int64_t)(day + 2) * INT64_C(86400000000) <= from_us;
+}
+
 static int reader_scan_next(struct wedr_events_reader *r, struct wedr_event_block *ret)
 {
     WEDR_OBJ_CHECK(r, READER_MAGIC);
@@ -572,6 +579,9 @@ static int reader_scan_next(struct wedr_events_reader *r, struct wedr_event_bloc
         bool found = false;
         if (r->sql.failed != WEDR_OK) {
             return r->sql.failed;
+        }
+        if (!db && d->why == WEDR_E_IO && !came_before(d->day, r->ask->from_us)) {
+            return WEDR_E_IO; /* what it holds may answer */
         }
         if (!db || d->t1 < r->ask->from_us || d->t0 > r->ask->to_us) {
             scan_on(r);

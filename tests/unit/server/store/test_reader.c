@@ -225,6 +225,15 @@ static void a_day_that_the_disk_does_not_give_is_waited_for(void **state)
     for (int i = 0; i < 3; i++) {
         assert_int_equal(READ->next(r, cursor, &b), WEDR_E_IO);
     }
+    struct wedr_events_reader *hunter = open_reader(&f);
+    struct wedr_events_scan ask = {.from_us = 0, .to_us = INT64_MAX};
+    assert_int_equal(READ->scan(hunter, &ask), WEDR_OK);
+    assert_int_equal(READ->scan_next(hunter, &b), WEDR_OK);
+    assert_int_equal(READ->scan_next(hunter, &b), WEDR_E_IO); /* no answer without it */
+    ask.from_us = TB_T0 + 4 * DAY_US;
+    assert_int_equal(READ->scan(hunter, &ask), WEDR_OK);
+    assert_int_equal(READ->scan_next(hunter, &b), WEDR_E_NOENT);
+    READ->close(hunter);
     assert_int_equal(rmdir(path), 0);
     assert_int_equal(rename(aside, path), 0);
     assert_string_equal(follow(r, &cursor), "4 7 ");
