@@ -27,6 +27,8 @@ struct wedr_spool {
     uint64_t order_next;
     uint64_t sealed_bytes;
     uint64_t temp_next;
+    bool reserve;        /* is there */
+    uint64_t reserve_ms; /* not made before this time (monotonic) */
     struct wedr_spool_stats stats;
 };
 
@@ -72,3 +74,9 @@ struct wedr_spool_stream *spool_new_stream(struct wedr_spool *s);
  * the agent says of itself (its losses), then the other streams, then bulk. */
 unsigned spool_rank(const char *stream);
 void spool_bound_aside(struct wedr_spool *s);
+/* reserve.c: room for a seal on a full disk. _find: whether an earlier run left it. _make: unless
+ * it is there; nothing happens when there is no room. _give: true when it was there and its room is
+ * free now. */
+void spool_reserve_find(struct wedr_spool *s);
+void spool_reserve_make(struct wedr_spool *s);
+bool spool_reserve_give(struct wedr_spool *s);

@@ -198,7 +198,7 @@ static int seal_frames(struct wedr_spool *s, struct wedr_spool_stream *st)
     return id.count > 0 ? spool_add_sealed(s, &id, bytes) : WEDR_OK;
 }
 
-int wedr_spool_seal(struct wedr_spool *s, struct wedr_spool_stream *st)
+static int seal(struct wedr_spool *s, struct wedr_spool_stream *st)
 {
     int err = spool_hook(s, "seal");
     if (err != WEDR_OK) {
@@ -216,6 +216,12 @@ int wedr_spool_seal(struct wedr_spool *s, struct wedr_spool_stream *st)
     st->base_seq = st->produced;
     err = spool_write_header(s, st);
     return err == WEDR_OK ? spool_hook(s, "seal.replaced") : err;
+}
+
+int wedr_spool_seal(struct wedr_spool *s, struct wedr_spool_stream *st)
+{
+    int err = seal(s, st);
+    return err == WEDR_E_NOSPC && spool_reserve_give(s) ? seal(s, st) : err;
 }
 
 int wedr_spool_end(struct wedr_spool *s, struct wedr_spool_stream *st)

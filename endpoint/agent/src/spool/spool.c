@@ -40,6 +40,7 @@ int wedr_spool_open(const struct wedr_spool_cfg *cfg,
         err = wedr_fs_open_dir(cfg->dir, &s->dir);
     }
     if (err == WEDR_OK) {
+        spool_reserve_find(s);
         err = spool_recover(s);
     }
     if (err != WEDR_OK) {
@@ -364,6 +365,7 @@ static uint64_t all_bytes(const struct wedr_spool *s)
 
 int wedr_spool_keep_cap(struct wedr_spool *s)
 {
+    spool_reserve_make(s);
     while (all_bytes(s) > s->cfg.bytes_max || s->sealed_count > WEDR_SPOOL_FILES_MAX) {
         size_t i = SIZE_MAX;
         for (unsigned rank = SPOOL_RANKS; i == SIZE_MAX && rank > 0; rank--) {

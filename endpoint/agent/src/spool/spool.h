@@ -111,7 +111,7 @@ wedr_spool_retire(struct wedr_spool *s, const uint64_t *keep_epochs, size_t coun
 /* Gives up everything that is not acknowledged, for this reason. */
 WEDR_MUST_USE int wedr_spool_drop_all(struct wedr_spool *s, uint32_t reason);
 /* Gives up batches until the cap is kept: bulk first, alerts last, the oldest
- * of each; none that is under way. */
+ * of each; none that is under way. Makes the reserve for a full disk, when it is not there. */
 WEDR_MUST_USE int wedr_spool_keep_cap(struct wedr_spool *s);
 
 /* As wedr_engine_next_batch and wedr_engine_outcome. */

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A disk that does not give back one file: it costs what was in the file and nothing else. */
+ * A disk that does not give back one file: it costs what was in the file and nothing else. A disk
+ * that is full: what is in the spool goes to the server all the same. */
 #include "support.h"
 
 #include "core/base/err.h"
+#include <dirent.h>
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -30,10 +32,40 @@ ssize_t pread(int fd, void *p, size_t n, off_t at)
     return syscall(SYS_pread64, fd, p, n, at);
 }
 
+static const char *dir;
+static size_t disk; /* bytes that the files of dir may have; 0: any */
+
+static size_t used(void)
+{
+    size_t sum = 0;
+    DIR *d = opendir(dir);
+    struct stat st;
+    for (struct dirent *f = d ? readdir(d) : NULL; f; f = readdir(d)) {
+        sum += fstatat(dirfd(d), f->d_name, &st, 0) == 0 && S_ISREG(st.st_mode) ? (size_t)st.st_size
+                                                                                : 0;
+    }
+    if (d) {
+        closedir(d);
+    }
+    return sum;
+}
+
+ssize_t write(int fd, const void *p, size_t n)
+{
+    size_t sum = disk == 0 ? 0 : used();
+    if (disk != 0 && sum + n > disk) {
+        n = disk > sum ? disk - sum : 0;
+        if (n == 0) {
+            errno = ENOSPC;
+            return -1;
+        }
+    }
+    return syscall(SYS_write, fd, p, n);
+}
+
 static struct t_source src;
 static struct t_server srv;
 static struct wedr_engine_cfg cfg;
-static const char *dir;
 static struct wedr_engine *e;
 
 static void cannot_be_read(const char *suffix)
@@ -112,10 +144,50 @@ static void losses_that_cannot_be_read_do_not_end_the_next_run(void **state)
     assert_int_equal(t_stream(&srv, EPOCH, "kernel.critical")->stored, 49);
 }
 
+/* Rounds until one finds the disk full. */
+static void fill_disk(uint64_t *seq)
+{
+    bool busy = false;
+    uint32_t wait = 0;
+    int err = WEDR_OK;
+    for (int i = 0; err == WEDR_OK && i < 1000; i++, *seq += 20) {
+        push(*seq, *seq + 19);
+        err = wedr_engine_round(e, &busy, &wait);
+    }
+    assert_int_equal(err, WEDR_E_NOSPC);
+}
+
+static void a_disk_full_of_active_files_is_shipped_and_taken_again(void **state)
+{
+    (void)state;
+    bool busy = false;
+    uint32_t wait = 0;
+    uint64_t seq = 1;
+    t_rounds(e, 2); /* makes the reserve */
+    disk = used() + 100000;
+    for (int time = 0; time < 3; time++) {
+        fill_disk(&seq);
+        for (int i = 0; i < 3; i++) {
+            (void)(wedr_engine_seal(e) == WEDR_OK); /* as the age of a segment does */
+            (void)t_ship(&srv, e, SIZE_MAX);
+            (void)(wedr_engine_round(e, &busy, &wait) == WEDR_OK);
+        }
+        usleep(1100000); /* the reserve is made again after a second */
+        t_rounds(e, 50);
+    }
+    disk = 0;
+    ship();
+    struct t_stream *st = t_stream(&srv, EPOCH, "kernel.critical");
+    assert_int_equal(st->stored, seq - 1);
+    assert_int_equal(st->twice, 0);
+    assert_int_equal(t_missing(st), 0);
+}
+
 static int set_up(void **state)
 {
     (void)state;
     bad = 0;
+    disk = 0;
     dir = t_dir(0);
     cfg = t_cfg(dir);
     t_server_init(&srv);
@@ -131,6 +203,7 @@ static int tear_down(void **state)
     t_server_fini(&srv);
     t_source_fini(&src);
     bad = 0;
+    disk = 0;
     t_rmdir(dir);
     return 0;
 }
@@ -143,6 +216,7 @@ int main(void)
         TEST(a_batch_that_cannot_be_read_is_lost_and_holds_up_no_other),
         TEST(an_active_file_that_cannot_be_read_does_not_end_the_next_run),
         TEST(losses_that_cannot_be_read_do_not_end_the_next_run),
+        TEST(a_disk_full_of_active_files_is_shipped_and_taken_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

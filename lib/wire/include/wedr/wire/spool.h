@@ -9,6 +9,7 @@
  * a batch that the server refused or that is corrupt, kept for people; bounded losses.state
  * cumulative losses after the ring, see endpoint/agent/src/losses.h
  * *.tmp                            unfinished; removed at start
+ * reserve                          zeros: room for a seal when the disk is full
  */
 #pragma once
 
