@@ -190,9 +190,9 @@ static void take_net(struct core *c, struct wedr_peer_msg *m)
 /* The facts process may live on without a channel to here, and answer nobody. */
 static int facts_result(struct core *c, int err)
 {
-    return err == WEDR_OK ? WEDR_OK
-                          : wedr_peer_send_result(c->holder, WEDR_MSG_T_FACTS_GONE, err,
-                                                  wedr_err_text(err));
+    return err == WEDR_OK
+               ? WEDR_OK
+               : wedr_peer_send_result(c->holder, WEDR_MSG_T_FACTS_GONE, err, wedr_err_text(err));
 }
 
 static int end_source(struct core *c, const struct wedr_peer_msg *m)
@@ -227,7 +227,8 @@ static int on_holder(struct core *c, struct wedr_peer_msg *m)
         take_net(c, m);
         return WEDR_OK;
     case WEDR_MSG_T_CORE_FACTS:
-        return facts_result(c, c->facts ? wedr_core_facts_peer(c->facts, m, &c->to_facts) : WEDR_OK);
+        return facts_result(c,
+                            c->facts ? wedr_core_facts_peer(c->facts, m, &c->to_facts) : WEDR_OK);
     case WEDR_MSG_T_SIGNED:
         wedr_batches_signed(&c->batches, (const struct wedr_msg_signed *)(const void *)m->u.bytes);
         return WEDR_OK;

@@ -410,7 +410,8 @@ static int loop(struct net *n)
         if (n->http) {
             wait = wedr_net_commands_run(&n->commands, n->http, now, wait);
         }
-        /* The answer names the newest ones. That of a heartbeat under way may be older than they. */
+        /* The answer names the newest ones. That of a heartbeat under way may be older than they.
+         */
         if (n->commands.want_rules && !n->heartbeat_busy) {
             n->commands.want_rules = false;
             n->rules.not_before_ms = n->next_heartbeat_ms = 0;

@@ -86,8 +86,9 @@ struct WEDR_PACKED wedr_msg_text {
     struct wedr_msg_header h;
     char text[WEDR_MSG_TEXT_MAX];
 };
-/* SOURCE_STARTED, SOURCE_ENDED, CORE_STOPPED, RENEWED, CLI answer: how it went. NET_GONE, FACTS_GONE:
- * the channel to net or facts ended, err says whether that one closed it or broke the protocol. */
+/* SOURCE_STARTED, SOURCE_ENDED, CORE_STOPPED, RENEWED, CLI answer: how it went. NET_GONE,
+ * FACTS_GONE: the channel to net or facts ended, err says whether that one closed it or broke the
+ * protocol. */
 struct WEDR_PACKED wedr_msg_result {
     struct wedr_msg_header h;
     int32_t err;

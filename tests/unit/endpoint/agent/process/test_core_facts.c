@@ -92,8 +92,8 @@ static void the_holder_makes_another_channel(void **state)
     struct wedr_ipc *end = NULL;
     (void)state;
     assert_int_equal(wedr_ipc_pair(&h.core.c, &end), WEDR_OK);
-    assert_int_equal(
-        wedr_peer_send_result(end, WEDR_MSG_T_FACTS_GONE, WEDR_E_CLOSED, "it is gone"), WEDR_OK);
+    assert_int_equal(wedr_peer_send_result(end, WEDR_MSG_T_FACTS_GONE, WEDR_E_CLOSED, "it is gone"),
+                     WEDR_OK);
     holder_on_core(&h);
     assert_true(h.facts_pair_due);
     assert_false(h.pair_due);
