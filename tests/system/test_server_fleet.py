@@ -264,6 +264,31 @@ def test_a_connection_ends_with_its_certificate():
             assert a.status == 401 and "out of its time" in a.json["detail"], a
 
 
+def test_a_clock_that_leaps_ahead_for_a_moment_deletes_no_events():
+    with lab.Lab() as l:
+        clock = os.path.join(l.folder, "clock")
+
+        def set_clock(days):
+            with open(clock, "r+b" if os.path.exists(clock) else "wb") as f:
+                f.write(struct.pack("<q", days * 86400 * 10**6))
+
+        set_clock(0)
+        s = l.server({"events": {"retention_days": 1, "keep_interval_ms": 50}},
+                     env=dict(os.environ, WEDR_SHIM_CLOCK=clock,
+                              LD_PRELOAD=os.path.join(lab.BUILD, "tests", "system", "shim_clock.so")))
+        p = Peer(s, l.folder)
+        assert p.enroll().status == 201
+        assert p.post(1, 5).status == 202
+        ahead = lambda: metrics(s)["wedr_events_clock_ahead_seconds"]
+        set_clock(3650)
+        lab.wait_for("the clock to be doubted", 20, lambda: ahead() > 3649 * 86400)
+        set_clock(0)
+        lab.wait_for("the clock to be right again", 20, lambda: ahead() == 0)
+        m = metrics(s)
+        assert m["wedr_events_days"] == 1 and m["wedr_events_days_deleted_total"] == 0, m
+        assert s.one("SELECT count(*) AS n FROM events")["n"] == 5
+
+
 def test_heartbeats_are_strict_and_stored():
     with lab.Lab() as l:
         s = l.server()
