@@ -99,7 +99,7 @@ static void fill(struct fx *f)
         b.agent = agents[k % 2];
         b.hostname = k % 2 == 0 ? "host-a" : "host-b";
         tb_loss(&b, 1 + 20 * k, TB_T0, TB_EPOCH, "kernel.critical", "late", k + 1, "");
-        tb_gap(&b, 2 + 20 * k, TB_T0, "kernel.critical", TB_T0, TB_T0 + 1, "host_off");
+        tb_gap(&b, 2 + 20 * k, TB_T0, "kernel.critical", TB_T0, TB_T0 + 1 + k, "host_off");
         assert_int_equal(fx_put(f, &b), WEDR_COMMIT_STORED);
     }
 }
