@@ -27,7 +27,7 @@ struct wedr_server_cfg {
     uint64_t enroll_attempts_per_minute, enrolments_per_minute;
     uint64_t query_threads, stream_life_ms, signins_per_minute, signins_total_per_minute;
     uint64_t workers, inflight_bytes, agent_inflight_bytes, commit_batches, commit_bytes,
-        commit_wait_us;
+        commit_wait_us, commit_longest_us;
     uint64_t checkin_interval_s, command_poll_s, sql_time_limit_ms, hunt_time_limit_ms;
     char log_level[8];
     struct wedr_events_settings events;

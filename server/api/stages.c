@@ -13,7 +13,8 @@
 #define AGENT_QUEUE_MAX 16384u
 #define PASSWORD_QUEUE_MAX 64u /* behind it nobody would wait for an answer */
 #define WORKERS_MAX 64u
-#define COMMIT_MAX 256u
+#define COMMIT_MAX 1024u
+#define COMPANY_MIN 16u /* batches of a commit behind which others are sure to come */
 #define TICK_MS 1000u
 
 struct wedr_stages;
@@ -47,6 +48,8 @@ struct wedr_stages {
     unsigned head, count;
     uint64_t bytes;    /* of the bodies in it */
     unsigned checking; /* batches on their way to the ring: company for a commit may come */
+    unsigned last;     /* batches of the commit before */
+    uint64_t came_ns;  /* when the newest one came into the ring */
     bool stop;
 };
 
@@ -139,7 +142,7 @@ static void count_checking(struct wedr_stages *p, bool more)
 {
     wedr_mutex_lock(p->lock);
     p->checking = more ? p->checking + 1 : p->checking - 1;
-    if (p->checking == 0 && p->count) {
+    if (p->checking == 0 && p->count && p->last < COMPANY_MIN) {
         wedr_cond_signal(p->filled);
     }
     wedr_mutex_unlock(p->lock);
@@ -223,17 +226,28 @@ void wedr_stages_commit(struct wedr_stages *p,
     r->done = done;
     p->count++;
     p->bytes += rq->body_len;
+    p->came_ns = wedr_time_mono_ns();
     if (p->count == 1 || is_enough(p)) { /* the first one begins the waiting */
         wedr_cond_signal(p->filled);
     }
     wedr_mutex_unlock(p->lock);
 }
 
-/* With the lock held: enough for a commit, or no company to wait for. */
+/* With the lock held: enough for a commit, or no company to wait for. When many come all the time,
+ * each to another page of the file, a larger group writes each page for more of them: it goes on
+ * until nobody has come for a moment. */
 static bool group_is_whole(const struct wedr_stages *p, uint64_t since_ns)
 {
-    return is_enough(p) || p->checking == 0 || p->stop ||
-           wedr_time_mono_ns() - since_ns >= p->cfg.commit_wait_us * 1000;
+    uint64_t now = wedr_time_mono_ns(), wait_ns = p->cfg.commit_wait_us * 1000;
+    bool alone = p->checking == 0;
+    if (is_enough(p) || p->stop) {
+        return true;
+    }
+    if (p->last < COMPANY_MIN) {
+        return alone || now - since_ns >= wait_ns;
+    }
+    return now - since_ns >= p->cfg.commit_longest_us * 1000 ||
+           (alone && now - p->came_ns >= wait_ns);
 }
 
 /* The next group; 0 on a time-out (housekeeping is due) or at the end. */
@@ -257,6 +271,7 @@ static unsigned take_group(struct wedr_stages *p, struct ready *ret, bool *ret_s
         p->count--;
     }
     p->bytes -= bytes;
+    p->last = n;
     *ret_stop = p->stop && p->count == 0 && n == 0;
     wedr_cond_broadcast(p->drained);
     wedr_mutex_unlock(p->lock);

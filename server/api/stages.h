@@ -19,7 +19,7 @@ struct wedr_stages_cfg {
     unsigned workers; /* of ingest */
     unsigned queries;
     unsigned commit_batches;
-    uint64_t commit_bytes, commit_wait_us;
+    uint64_t commit_bytes, commit_wait_us, commit_longest_us;
     const struct wedr_events_ops *events_ops;
     struct wedr_events *events;
     struct wedr_metrics *metrics;

@@ -121,11 +121,134 @@ static void one_person_does_not_keep_the_others_from_asking(void **state)
     free(rq);
 }
 
+/* --- Groups of commits. */
+
+#define GROUPS_MAX 8
+#define FIRST 16u
+#define GROUP 32u
+
+void __wrap_wedr_request_finish(struct wedr_request *rq);
+
+static unsigned groups[GROUPS_MAX], group_count, checked, finished;
+
+void __wrap_wedr_request_finish(struct wedr_request *rq)
+{
+    (void)rq;
+    wedr_mutex_lock(lock);
+    finished++;
+    wedr_cond_broadcast(changed);
+    wedr_mutex_unlock(lock);
+}
+
+/* The first one takes until the test has seen enough. */
+static int commit(struct wedr_events *s, struct wedr_commit *c, size_t n, struct wedr_errinfo *ei)
+{
+    (void)s;
+    (void)c;
+    (void)ei;
+    wedr_mutex_lock(lock);
+    assert_true(group_count < GROUPS_MAX);
+    groups[group_count++] = (unsigned)n;
+    wedr_cond_broadcast(changed);
+    while (!let_go) {
+        (void)wedr_cond_wait(changed, lock, UINT32_MAX);
+    }
+    wedr_mutex_unlock(lock);
+    return WEDR_OK;
+}
+
+static void done(void *arg,
+                 struct wedr_request *rq,
+                 const struct wedr_prepared *prepared,
+                 int err,
+                 enum wedr_commit_outcome outcome)
+{
+    (void)arg;
+    (void)rq;
+    (void)prepared;
+    (void)outcome;
+    assert_int_equal(err, WEDR_OK);
+}
+
+static void check(void *arg, struct wedr_request *rq)
+{
+    struct wedr_stages **p = arg;
+    wedr_stages_commit(*p, rq, NULL, done);
+    wedr_mutex_lock(lock);
+    checked++;
+    wedr_cond_broadcast(changed);
+    wedr_mutex_unlock(lock);
+}
+
+static void wait_for(const unsigned *counter, unsigned n)
+{
+    wedr_mutex_lock(lock);
+    while (*counter < n) {
+        (void)wedr_cond_wait(changed, lock, UINT32_MAX);
+    }
+    wedr_mutex_unlock(lock);
+}
+
+/* Each comes when nothing else is on its way: alone it would be a commit of its own. */
+static void send(struct wedr_stages *p, struct wedr_request *rq, unsigned n)
+{
+    unsigned before = checked;
+    for (unsigned i = 0; i < n; i++) {
+        assert_true(wedr_stages_submit(p, &rq[i]));
+        wait_for(&checked, before + i + 1);
+    }
+}
+
+static void behind_a_large_commit_many_are_committed_together(void **state)
+{
+    (void)state;
+    static struct wedr_metrics metrics;
+    static const struct wedr_events_ops store = {.name = "s", .tick = tick, .commit = commit};
+    static struct wedr_stages *p;
+    const struct wedr_route route = {.lane = WEDR_RUN_INGEST, .run = check, .finishes = true};
+    struct wedr_stages_cfg cfg = {.workers = 1,
+                                  .commit_batches = GROUP,
+                                  .commit_bytes = 1 << 20,
+                                  .commit_wait_us = 3600000000,
+                                  .commit_longest_us = 3600000000,
+                                  .events_ops = &store,
+                                  .metrics = &metrics,
+                                  .arg = &p};
+    struct wedr_request *rq = calloc(1 + FIRST + GROUP, sizeof(*rq));
+    lock = wedr_mutex_new();
+    changed = wedr_cond_new();
+    let_go = false;
+    assert_true(rq && lock && changed);
+    for (size_t i = 0; i < 1 + FIRST + GROUP; i++) {
+        rq[i].route = &route;
+    }
+    assert_int_equal(wedr_stages_new(&cfg, &p), WEDR_OK);
+    send(p, rq, 1);
+    wait_for(&group_count, 1); /* nobody else was there to wait for */
+    send(p, rq + 1, FIRST);
+    wedr_mutex_lock(lock);
+    let_go = true;
+    wedr_cond_broadcast(changed);
+    wedr_mutex_unlock(lock);
+    wait_for(&finished, 1 + FIRST);
+    send(p, rq + 1 + FIRST, GROUP);
+    wait_for(&finished, 1 + FIRST + GROUP);
+    wedr_stages_free(p);
+    assert_int_equal(group_count, 3);
+    assert_int_equal(groups[0], 1);
+    assert_int_equal(groups[1], FIRST);
+    assert_int_equal(groups[2], GROUP);
+    wedr_cond_free(changed);
+    wedr_mutex_free(lock);
+    free(rq);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_stopped_pipeline_refuses_what_still_comes),
         cmocka_unit_test(one_person_does_not_keep_the_others_from_asking),
+        cmocka_unit_test(behind_a_large_commit_many_are_committed_together),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
