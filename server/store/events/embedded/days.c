@@ -182,7 +182,6 @@ int wedr_embedded_day(struct wedr_events *s,
     *d = (struct wedr_day_handle){
         .day = day, .db = db, .used = ++s->use_clock, .find = find, .kept = {.db = db}};
     sqlite3_wal_hook(db, note_log_length, d);
-    (void)sqlite3_exec(db, COMMIT_CACHE, NULL, NULL, NULL); /* slower without it, not wrong */
     (void)sqlite3_exec(db, COMMIT_CACHE, NULL, NULL, NULL); /* without it slower, not wrong */
     *ret = d;
     return WEDR_OK;
