@@ -68,6 +68,7 @@ export function Tree({ endpoint, tree, children, hasMore, more, ask }: {
               {hasMore && (
                 <li><button type="button" className="plain link node" onClick={more}>Show more children</button></li>
               )}
+              {tree.more && !hasMore && <li className="dim">and more, which are not shown here</li>}
             </ul>
           )}
         </li>
