@@ -28,9 +28,9 @@ function Triage({ answer }: { answer: Answer<AlertDetail> }) {
   const save = useMutation({
     mutationFn: (c: Sent<'PATCH', '/alerts/{id}'>) => call('PATCH', '/alerts/{id}', { path: { id: a.id }, body: c, ifMatch: answer.etag }),
     onSuccess: () => {
-      void client.invalidateQueries({ queryKey: key });
       void client.invalidateQueries({ queryKey: ['alerts'] });
       void client.invalidateQueries({ queryKey: ['overview'] });
+      return client.invalidateQueries({ queryKey: key }); // pending until its new ETag is here: the next change would not fit
     },
   });
   const conflict = save.error instanceof Problem && save.error.status === 412;
@@ -74,9 +74,9 @@ function Triage({ answer }: { answer: Answer<AlertDetail> }) {
         <div className="filters">
           <strong><Raw value={a.assignee ?? 'nobody'} /></strong>
           {a.assignee !== user.username && (
-            <button type="button" className="plain link" onClick={() => save.mutate({ assignee: user.username })}>Assign to me</button>
+            <button type="button" className="plain link" disabled={save.isPending} onClick={() => save.mutate({ assignee: user.username })}>Assign to me</button>
           )}
-          {a.assignee && <button type="button" className="plain link" onClick={() => save.mutate({ assignee: null })}>Nobody</button>}
+          {a.assignee && <button type="button" className="plain link" disabled={save.isPending} onClick={() => save.mutate({ assignee: null })}>Nobody</button>}
         </div>
       </div>
       <TagsInput label="Tags" value={a.tags ?? []} maxTags={32} disabled={save.isPending} onChange={(tags) => save.mutate({ tags: tags.map((t) => t.slice(0, 64)) })} />

@@ -213,8 +213,8 @@ function Edit({ endpoint, close }: { endpoint: Answer<EndpointDetail>; close: ()
   const [note, setNote] = useState(endpoint.data.note ?? '');
   const save = useMutation({
     mutationFn: () => call('PATCH', '/endpoints/{id}', { path: { id: endpoint.data.id }, body: { group, note }, ifMatch: endpoint.etag }),
-    onSuccess: () => {
-      void client.invalidateQueries({ queryKey: ['endpoint', endpoint.data.id] });
+    onSuccess: async () => {
+      await client.invalidateQueries({ queryKey: ['endpoint', endpoint.data.id] });
       close();
     },
   });
