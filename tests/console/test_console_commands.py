@@ -2,7 +2,9 @@
 """Telling endpoints what to do, from where people see that it is needed, and what became of it; in Debian's Chromium, against a real
 server, with agents made of Python."""
 import contextlib
+import os
 import re
+import subprocess
 
 import world as w
 import lab
@@ -316,6 +318,33 @@ def test_the_list_is_filtered_goes_on_and_is_reached_with_the_keyboard():
         p.rows("Commands").get_by_text("pending").wait_for()
         w.done(many, w.take(many)[0], {"result": "failed", "detail": "no such process"}, "failed")
         p.rows("Commands").get_by_text("failed: no such process").wait_for()
+
+
+def test_a_real_agent_ends_a_real_process():
+    lab.need_root()
+    with lab.Lab() as l:
+        s = l.server({"fleet": {"checkin_interval_s": 30, "command_poll_s": 1}})
+        w.settle(s, "admin", w.first_password(s))
+        agent = l.agent()
+        agent.enroll(s)
+        agent.start("--source", "proc")
+        line = ["sleep", "600.%d" % os.getpid()]
+        with subprocess.Popen(line) as sleeper:
+            try:
+                row = lab.wait_for("the process to be seen", 60, lambda: next(iter(s.sql(
+                    "SELECT process_key FROM events WHERE event_type = 'process_create' AND pid = %d" % sleeper.pid)), None), every=0.5)
+                with browser().person(s) as p:
+                    p.sign_in("admin", path="/endpoints/%s/processes/%s" % (agent.agent_id, row["process_key"]))
+                    p.button("End this process").click()
+                    dialog(p).get_by_text(" ".join(line), exact=True).wait_for()
+                    press(p, "End this process")
+                    assert sleeper.wait(timeout=60 * lab.SLOW) == -9
+                    stands(p, "Its agent says that it is done")
+                    dialog(p).get_by_text("kill_process", exact=True).wait_for()
+                    dialog(p).get_by_text(str(sleeper.pid), exact=True).first.wait_for()
+            finally:
+                sleeper.kill()
+        agent.stop()
 
 
 if __name__ == "__main__":
