@@ -187,13 +187,13 @@ static bool is_name(struct arg *a, size_t at, size_t n)
         if (len > n || folded(end[-1]) != r->name[i].text[len - 1]) {
             continue;
         }
+        const char *word = end - len;
         size_t k = 0;
-        while (k < len && folded(end[k - len]) == r->name[i].text[k]) {
+        while (k < len && folded(word[k]) == r->name[i].text[k]) {
             k++;
         }
-        if (k == len &&
-            (len >= FREE_SUFFIX || len == n || !is_word(end[-(ptrdiff_t)len - 1]) ||
-             folded(end[-(ptrdiff_t)len - 1]) == '-' || end[-(ptrdiff_t)len - 1] == '.')) {
+        if (k == len && (len >= FREE_SUFFIX || len == n || !is_word(word[-1]) ||
+                         folded(word[-1]) == '-' || word[-1] == '.')) {
             return true;
         }
     }
