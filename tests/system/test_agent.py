@@ -185,13 +185,18 @@ def small_spool(box, agent):
     return fill, lambda: os.unlink(blocker)
 
 
+def cramped_lab(box):
+    """A server and its agent, not started, whose spool is on a small disk; and what small_spool returns."""
+    server, agent = box.server(), box.agent()
+    agent.config(shipper={"max_backoff_secs": 1})
+    agent.enroll(server)
+    return (server, agent) + small_spool(box, agent)
+
+
 def test_start_on_a_full_disk_is_degraded_and_reads_the_sensor_when_there_is_room():
     lab.need_bpf()
     with lab.Lab() as box:
-        server, agent = box.server(), box.agent()
-        agent.config(shipper={"max_backoff_secs": 1})
-        agent.enroll(server)
-        fill, make_room = small_spool(box, agent)
+        server, agent, fill, make_room = cramped_lab(box)
         fill()
         agent.start("--source", "ebpf")
         flood("full", 20)
@@ -234,10 +239,7 @@ def test_gap_that_finds_no_room_is_told_later_once_and_ends_where_it_ended():
         return time.time()
 
     with lab.Lab() as box:
-        server, agent = box.server(), box.agent()
-        agent.config(shipper={"max_backoff_secs": 1})
-        agent.enroll(server)
-        fill, make_room = small_spool(box, agent)
+        server, agent, fill, make_room = cramped_lab(box)
         agent.start("--source", "ebpf")
         wait_stored(server, "process_create", 1)
         first = die_and_unpin(agent)
@@ -267,10 +269,7 @@ def test_records_of_an_earlier_sensor_wait_for_room_on_the_disk():
     """A set of programs that cannot be taken over is set aside with what its rings hold."""
     lab.need_bpf()
     with lab.Lab() as box:
-        server, agent = box.server(), box.agent()
-        agent.config(shipper={"max_backoff_secs": 1})
-        agent.enroll(server)
-        fill, make_room = small_spool(box, agent)
+        server, agent, fill, make_room = cramped_lab(box)
         agent.start("--source", "ebpf")
         wait_stored(server, "process_create", 1)
         folder = os.path.join("/sys/fs/bpf", agent.status()["sensor"]["pin_name"])
