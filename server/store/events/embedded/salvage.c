@@ -240,8 +240,7 @@ static int commit(struct wedr_salvage *w)
     return err;
 }
 
-/* Deletes a batch that came once more meanwhile, with the place that is its alone. */
-static int remove_copy(struct wedr_salvage *w, sqlite3_stmt *b, int64_t place)
+int wedr_salvage_remove_place(struct wedr_salvage *w, int64_t place)
 {
     static const char *const tables[] = {"blk", "data", "col", "filt", "ng"};
     int err = WEDR_OK;
@@ -250,7 +249,14 @@ static int remove_copy(struct wedr_salvage *w, sqlite3_stmt *b, int64_t place)
         (void)snprintf(sql, sizeof(sql), "DELETE FROM %s WHERE id=?", tables[i]);
         err = wedr_sqlite_run(w->to, sql, "i", place);
     }
-    err = err == WEDR_OK ? wedr_sqlite_run(w->to, "DELETE FROM tiny WHERE id=?", "i", -place) : err;
+    return err == WEDR_OK ? wedr_sqlite_run(w->to, "DELETE FROM tiny WHERE id=?", "i", -place)
+                          : err;
+}
+
+/* Deletes a batch that came once more meanwhile, with the place that is its alone. */
+static int remove_copy(struct wedr_salvage *w, sqlite3_stmt *b, int64_t place)
+{
+    int err = wedr_salvage_remove_place(w, place);
     return err == WEDR_OK
                ? wedr_sqlite_run(w->to,
                                  "DELETE FROM batch WHERE agent=? AND epoch=? AND stream=? AND "

@@ -45,6 +45,8 @@ WEDR_MUST_USE int wedr_salvage_open(const char *path, sqlite3 **ret);
  * be read. */
 WEDR_MUST_USE int
 wedr_salvage_block(struct wedr_salvage *w, int64_t id, bool made, int64_t *ret_new);
+/* Deletes a block or small batch of `to` that is one batch's alone; place: as batch.block says. */
+WEDR_MUST_USE int wedr_salvage_remove_place(struct wedr_salvage *w, int64_t place);
 /* salvage_parts.c: the same of a merged block whose lines are whole, with columns and filters made
  * anew. WEDR_E_CORRUPT: they are not, or some of its lines had been rejected. */
 WEDR_MUST_USE int wedr_salvage_remake(struct wedr_salvage *w, int64_t id, int64_t *ret_new);

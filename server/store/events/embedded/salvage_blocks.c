@@ -22,7 +22,17 @@ static int64_t next_arrival(struct wedr_events *s)
     return n;
 }
 
-static int overlaps(struct wedr_salvage *w, const struct wedr_block *b, bool *ret)
+static void bind_range(sqlite3_stmt *st, const struct wedr_block *b, int64_t first, int64_t last)
+{
+    sqlite3_bind_text(st, 1, b->agent, -1, SQLITE_STATIC);
+    sqlite3_bind_int64(st, 2, (int64_t)b->epoch);
+    sqlite3_bind_text(st, 3, b->stream, -1, SQLITE_STATIC);
+    sqlite3_bind_int64(st, 4, first);
+    sqlite3_bind_int64(st, 5, last);
+}
+
+static int
+overlaps(struct wedr_salvage *w, const struct wedr_block *b, int64_t first, int64_t last, bool *ret)
 {
     sqlite3_stmt *st = NULL;
     int rc = sqlite3_prepare_v2(w->to,
@@ -30,11 +40,7 @@ static int overlaps(struct wedr_salvage *w, const struct wedr_block *b, bool *re
                                 "seq0<=?5 AND seq1>=?4 LIMIT 1",
                                 -1, &st, NULL);
     if (rc == SQLITE_OK) {
-        sqlite3_bind_text(st, 1, b->agent, -1, SQLITE_STATIC);
-        sqlite3_bind_int64(st, 2, (int64_t)b->epoch);
-        sqlite3_bind_text(st, 3, b->stream, -1, SQLITE_STATIC);
-        sqlite3_bind_int64(st, 4, b->seq0);
-        sqlite3_bind_int64(st, 5, b->seq1);
+        bind_range(st, b, first, last);
         rc = sqlite3_step(st);
     }
     *ret = rc == SQLITE_ROW;
@@ -88,6 +94,33 @@ static int take_again(struct wedr_salvage *w, const struct wedr_block *b)
     return err;
 }
 
+/* A part of the merged block at `place` that came once more meanwhile: it need not stay twice. */
+static int take_over(
+    struct wedr_salvage *w, const struct wedr_block *b, int64_t first, int64_t last, int64_t place)
+{
+    sqlite3_stmt *st = NULL;
+    int rc = sqlite3_prepare_v2(
+        w->to,
+        "SELECT block FROM batch WHERE agent=?1 AND epoch=?2 AND stream=?3 AND seq0=?4 AND "
+        "seq1=?5 AND block NOT IN (0, ?6) AND NOT EXISTS(SELECT 1 FROM blk WHERE blk.id="
+        "batch.block AND blk.flags&?7)",
+        -1, &st, NULL);
+    if (rc == SQLITE_OK) {
+        bind_range(st, b, first, last);
+        sqlite3_bind_int64(st, 6, place);
+        sqlite3_bind_int64(st, 7, WEDR_BLK_MADE);
+        rc = sqlite3_step(st);
+    }
+    int64_t other = rc == SQLITE_ROW ? sqlite3_column_int64(st, 0) : 0;
+    int err = wedr_sqlite_error(w->to, rc);
+    (void)sqlite3_finalize(st);
+    err = err == WEDR_OK && other ? wedr_salvage_remove_place(w, other) : err;
+    return err == WEDR_OK && other
+               ? wedr_sqlite_run(w->to, "UPDATE batch SET block=? WHERE block=?", "ii", place,
+                                 other)
+               : err;
+}
+
 static int insert_part(struct wedr_salvage *w,
                        struct wedr_block *b,
                        int64_t place,
@@ -96,6 +129,7 @@ static int insert_part(struct wedr_salvage *w,
                        int64_t received_us)
 {
     int64_t first = 0, last = 0, rejected = 0, t_last = received_us;
+    bool there = false;
     if (lines == 0 || lines > b->n - row || !wedr_block_seq(b, row, &first) ||
         !wedr_block_seq(b, row + lines - 1, &last)) {
         return WEDR_E_CORRUPT;
@@ -107,6 +141,12 @@ static int insert_part(struct wedr_salvage *w,
             return WEDR_E_CORRUPT;
         }
     }
+    int err = overlaps(w, b, first, last, &there);
+    if (err != WEDR_OK || there) {
+        return err == WEDR_OK ? take_over(w, b, first, last, place) : err;
+    }
+    w->sums.batches++;
+    w->sums.lines += lines;
     /* The digest of the batch is gone: whoever sends it again is refused. */
     return wedr_sqlite_run(
         w->to,
@@ -118,7 +158,7 @@ static int insert_part(struct wedr_salvage *w,
         place, b->hostname, t_last, next_arrival(w->s) * WEDR_ARRIVAL_STEP);
 }
 
-/* The batches of a merged block stand in its parts. */
+/* The batches of a merged block stand in its parts: those of them that nothing names yet. */
 static int split_made(struct wedr_salvage *w, struct wedr_block *b, int64_t place)
 {
     sqlite3_stmt *st = NULL;
@@ -134,7 +174,16 @@ static int split_made(struct wedr_salvage *w, struct wedr_block *b, int64_t plac
         row += lines;
     }
     (void)sqlite3_finalize(st);
-    return err == WEDR_OK && row != b->n ? WEDR_E_CORRUPT : err;
+    err = err == WEDR_OK && row != b->n ? WEDR_E_CORRUPT : err;
+    return err == WEDR_OK
+               ? wedr_sqlite_run(
+                     w->to,
+                     "INSERT INTO stream VALUES(?,?,?,?,?,?,?) ON CONFLICT(agent, epoch, stream) "
+                     "DO UPDATE SET seq_min=min(seq_min, excluded.seq_min), seq_max=max(seq_max, "
+                     "excluded.seq_max), t0=min(t0, excluded.t0), t1=max(t1, excluded.t1)",
+                     "titiiii", b->agent, (int64_t)b->epoch, b->stream, b->seq0, b->seq1, b->t0,
+                     b->t1)
+               : err;
 }
 
 static int take_made(struct wedr_salvage *w, struct wedr_block *b)
@@ -154,17 +203,21 @@ static int take_made(struct wedr_salvage *w, struct wedr_block *b)
     }
     (void)sqlite3_finalize(st);
     err = err == WEDR_OK ? wedr_salvage_block(w, b->id, true, &place) : err;
-    err = err == WEDR_OK ? split_made(w, b, place) : err;
-    return err == WEDR_OK
-               ? wedr_sqlite_run(
-                     w->to,
-                     "INSERT INTO stream VALUES(?,?,?,?,?,?,?) ON CONFLICT(agent, epoch, stream) "
-                     "DO "
-                     "UPDATE SET seq_min=min(seq_min, excluded.seq_min), seq_max=max(seq_max, "
-                     "excluded.seq_max), t0=min(t0, excluded.t0), t1=max(t1, excluded.t1)",
-                     "titiiii", b->agent, (int64_t)b->epoch, b->stream, b->seq0, b->seq1, b->t0,
-                     b->t1)
-               : err;
+    return err == WEDR_OK ? split_made(w, b, place) : err;
+}
+
+/* Some of the block's batches were known, and it was copied for them. The others are in it, too:
+ * without a name they would be told and not counted, and taken once more from where they came. */
+static int name_rest(struct wedr_salvage *w, struct wedr_block *b)
+{
+    char sql[96];
+    int64_t place = 0;
+    (void)snprintf(sql, sizeof(sql), "SELECT new FROM temp.moved WHERE old=%lld", (long long)b->id);
+    int err = wedr_sqlite_int(w->to, sql, &place);
+    if (err == WEDR_E_NOENT || (err == WEDR_OK && place <= 0)) {
+        return WEDR_OK;
+    }
+    return err == WEDR_OK ? split_made(w, b, place) : err;
 }
 
 /* What makes no sense is passed over; what the new file says goes on. */
@@ -193,15 +246,17 @@ static int take_place(struct wedr_salvage *w, int64_t id, bool tiny, bool *ret_f
     if (err != WEDR_OK) {
         return is_fault_of_the_row(err) ? WEDR_OK : err;
     }
+    const struct wedr_salvage_sums before = w->sums;
     err = wedr_sqlite_exec(w->to, "BEGIN IMMEDIATE");
-    err = err == WEDR_OK ? overlaps(w, &b, &there) : err;
-    if (err == WEDR_OK && !there) {
-        err = made ? take_made(w, &b) : take_again(w, &b);
-        if (err == WEDR_OK) {
-            w->sums.batches++;
-            w->sums.lines += b.n;
-        }
+    err = err == WEDR_OK ? overlaps(w, &b, b.seq0, b.seq1, &there) : err;
+    if (err == WEDR_OK && made) {
+        err = there ? name_rest(w, &b) : take_made(w, &b);
+    } else if (err == WEDR_OK && !there) {
+        err = take_again(w, &b);
+        w->sums.batches++;
+        w->sums.lines += b.n;
     }
+    w->sums = err == WEDR_OK ? w->sums : before;
     wedr_block_fini(&b);
     bool fault = is_fault_of_the_row(err);
     int end = wedr_sqlite_exec(w->to, err == WEDR_OK ? "COMMIT" : "ROLLBACK");

@@ -178,6 +178,22 @@ struct shape {
     bool packed; /* of a release without sums: VACUUM put its tables elsewhere */
 };
 
+static void put_be32(uint8_t *p, uint32_t v)
+{
+    for (int i = 0; i < 4; i++) {
+        p[i] = (uint8_t)(v >> (24 - 8 * i));
+    }
+}
+
+/* Of the 100 bytes of a header (sqlite.org/fileformat.html, 1.3): the bytes that are left free on
+ * each page, the version that day_file.c gives it. */
+static bool says_sums(const uint8_t page[WEDR_PAGE_LEN])
+{
+    uint8_t version[4];
+    put_be32(version, WEDR_DAY_VERSION);
+    return page[20] == WEDR_PAGE_SUM_LEN && memcmp(page + 60, version, sizeof(version)) == 0;
+}
+
 static int read_shape(wedr_handle h, uint8_t page[WEDR_PAGE_LEN], struct shape *ret)
 {
     struct wedr_fs_stat fs = {0};
@@ -193,6 +209,11 @@ static int read_shape(wedr_handle h, uint8_t page[WEDR_PAGE_LEN], struct shape *
         ret->packed = ret->packed || (i == 4 && (page[0] == 5 || page[0] == 13)); /* no index */
     }
     ret->sums = ret->sums || read == 0; /* nothing but a log: of today */
+    if (err == WEDR_OK && !ret->sums) { /* or none of them is whole; the first may be nearly */
+        size_t n = 0;
+        err = wedr_fs_pread(h, page, WEDR_PAGE_LEN, 0, &n);
+        ret->sums = err == WEDR_OK && n == WEDR_PAGE_LEN && says_sums(page);
+    }
     return err;
 }
 
@@ -217,13 +238,6 @@ new_first_page(struct wedr_events *s, const struct shape *shape, uint8_t ret[WED
     wedr_fs_close(h);
     err = err == WEDR_OK ? wedr_fs_unlink_at(s->dir_handle, names[0]) : err;
     return err == WEDR_OK && n != WEDR_PAGE_LEN ? WEDR_E_BUG : err;
-}
-
-static void put_be32(uint8_t *p, uint32_t v)
-{
-    for (int i = 0; i < 4; i++) {
-        p[i] = (uint8_t)(v >> (24 - 8 * i));
-    }
 }
 
 /* The old first page is kept beside the file. */
