@@ -30,6 +30,7 @@ struct core {
     struct wedr_batches batches;
     struct wedr_msg_gap gap_done; /* answered after the round that wrote it */
     bool gap_pending;
+    struct wedr_settle settle;
     bool stopping, stopped, finished, end_pending;
     int last_round_err;
     uint64_t rounds, next_stats_ms;
@@ -330,6 +331,7 @@ static int loop(struct core *c)
         if (now >= c->next_stats_ms) {
             c->next_stats_ms = now + (c->stopping ? STATS_STOPPING_MS : STATS_MS);
             send_stats(c);
+            wedr_settle_turn(&c->settle, now);
         }
         if (!c->finished && wedr_engine_finished(c->engine)) {
             struct wedr_msg_empty m;

@@ -221,6 +221,7 @@ static int loop(struct holder *h)
         manager_tick(h, now);
         stop_tick(h, now);
         holder_kills_tick(h);
+        wedr_settle_turn(&h->settle, now);
         if (h->args->drain_only && h->stop == STOP_NO && h->core.ready) {
             holder_stop_begin(h, true);
         }

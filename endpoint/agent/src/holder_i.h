@@ -149,6 +149,7 @@ struct holder {
     bool stop_sensor, failed, finished;
     int stop_err;
     uint64_t stop_deadline_ms, stop_begin_ms, start_ms;
+    struct wedr_settle settle;
     uint64_t rounds_seen, rounds_moved_ms;
     bool told_ready;
 };

@@ -12,6 +12,7 @@
 #include "ship.h"
 #include "wedr/plat/http.h"
 #include "wedr/plat/pki.h"
+#include "wedr/plat/proc.h"
 #include "wedr/plat/sandbox.h"
 #include "wedr/plat/time.h"
 #include <stdio.h>
@@ -36,6 +37,7 @@ struct net {
     struct wedr_msg_holder_state holder_state;
     bool have_core_stats, have_holder_state, heartbeat_busy, renew_busy, stop;
     uint64_t start_ms, next_stats_ms, next_heartbeat_ms, next_renew_ms;
+    struct wedr_settle settle;
     uint32_t heartbeat_ms;
     uint8_t told_state; /* of the server, as the holder knows it */
     uint64_t heartbeats, heartbeats_failed, rng;
@@ -397,6 +399,7 @@ static int loop(struct net *n)
             n->next_stats_ms = now + STATS_MS;
             n->told_state = stats.server_state;
             (void)!wedr_peer_send(n->holder, &stats, NULL, 0); /* cumulative: the next one heals */
+            wedr_settle_turn(&n->settle, now);
         }
         bool informed =
             n->have_holder_state && (n->have_core_stats || now - n->start_ms > FIRST_HEARTBEAT_MS);

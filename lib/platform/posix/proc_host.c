@@ -4,9 +4,11 @@
 #include "core/base/err.h"
 #include "core/util/sha256.h"
 #include <errno.h>
+#include <link.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/utsname.h>
 #include <time.h>
 #include <unistd.h>
@@ -121,6 +123,41 @@ void wedr_heap_trim(void)
 #ifdef __GLIBC__
     (void)malloc_trim(0);
 #endif
+}
+
+#define SETTLE_MS 15000u
+
+/* Parts that cannot be written hold nothing but what their file holds. */
+static int forget_object(struct dl_phdr_info *o, size_t size, void *arg)
+{
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    (void)size;
+    (void)arg;
+    for (size_t i = 0; i < o->dlpi_phnum; i++) {
+        const ElfW(Phdr) *p = &o->dlpi_phdr[i];
+        uintptr_t from = o->dlpi_addr + p->p_vaddr, end = from + p->p_memsz;
+        from -= from % page;
+        if (p->p_type == PT_LOAD && !(p->p_flags & PF_W)) {
+            (void)madvise((void *)from, end - from, /* NOLINT(performance-no-int-to-ptr) */
+                          MADV_DONTNEED);
+        }
+    }
+    return 0;
+}
+
+void wedr_settle_turn(struct wedr_settle *s, uint64_t now_ms)
+{
+    if (s->done) {
+        return;
+    }
+    if (s->due_ms == 0) {
+        s->due_ms = now_ms + SETTLE_MS;
+    }
+    if (now_ms >= s->due_ms) {
+        s->done = true;
+        wedr_heap_trim();
+        (void)dl_iterate_phdr(forget_object, NULL);
+    }
 }
 
 int wedr_proc_cpu(uint32_t pid, uint64_t *ret_us)

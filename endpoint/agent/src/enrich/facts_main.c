@@ -7,6 +7,7 @@
 #include "enrich/packages.h"
 #include "enrich/resolver.h"
 #include "peer.h"
+#include "wedr/plat/proc.h"
 #include "wedr/plat/sandbox.h"
 #include "wedr/plat/thread.h"
 #include "wedr/plat/time.h"
@@ -22,6 +23,7 @@ struct facts {
     struct wedr_resolver *resolver;
     struct wedr_packages *packages;
     uint64_t next_stats_ms, names, names_unknown;
+    struct wedr_settle settle;
     bool names_pending;
 };
 
@@ -133,6 +135,7 @@ static int loop(struct facts *f)
         if (now >= f->next_stats_ms) {
             f->next_stats_ms = now + STATS_MS;
             send_stats(f);
+            wedr_settle_turn(&f->settle, now);
         }
         uint32_t most = f->names_pending ? NAMES_MS : (uint32_t)(f->next_stats_ms - now);
         wait_ms = wait_ms < most ? wait_ms : most;

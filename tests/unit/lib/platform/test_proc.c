@@ -249,6 +249,37 @@ static void usage_counts_time_and_memory(void **state)
     assert_int_equal(wedr_proc_usage(0x3ffffff, &after), WEDR_E_NOENT);
 }
 
+/* KiB of files' pages in memory (RssFile of /proc/self/status). */
+static unsigned long file_kib(void)
+{
+    char text[8192] = "";
+    int fd = open("/proc/self/status", O_RDONLY | O_CLOEXEC);
+    assert_true(fd >= 0);
+    assert_true(read(fd, text, sizeof(text) - 1) > 0);
+    close(fd);
+    const char *at = strstr(text, "RssFile:");
+    assert_non_null(at);
+    return strtoul(at + 8, NULL, 10);
+}
+
+static void settling_gives_code_back_once_and_it_still_runs(void **state)
+{
+    struct wedr_settle s = {0};
+    struct wedr_host h;
+    (void)state;
+    assert_int_equal(wedr_host_info(&h), 0);
+    wedr_settle_turn(&s, 1000);
+    wedr_settle_turn(&s, 2000);
+    assert_false(s.done);
+    unsigned long before = file_kib();
+    wedr_settle_turn(&s, 1000000);
+    unsigned long after = file_kib();
+    assert_true(s.done);
+    assert_true(after < before);
+    assert_int_equal(wedr_host_info(&h), 0);
+    wedr_settle_turn(&s, 2000000);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -261,6 +292,7 @@ int main(void)
         cmocka_unit_test(stop_signals_arrive_through_the_handle),
         cmocka_unit_test(the_host_is_described),
         cmocka_unit_test(usage_counts_time_and_memory),
+        cmocka_unit_test(settling_gives_code_back_once_and_it_still_runs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

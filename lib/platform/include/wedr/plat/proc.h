@@ -50,6 +50,15 @@ void wedr_heap_frugal(void);
  * needed much for a moment. */
 void wedr_heap_trim(void);
 
+/* What only a start needs: free memory, and the pages of code and constants (the program's, its
+ * libraries') that were read once. Given back to the system SETTLE_MS (proc_host.c) after the first
+ * turn, once; pages that are used again come from the page cache. Zeroed by the owner; one thread. */
+struct wedr_settle {
+    uint64_t due_ms;
+    bool done;
+};
+void wedr_settle_turn(struct wedr_settle *s, uint64_t now_ms); /* now: wedr_time_mono_ms */
+
 struct wedr_proc_usage {
     uint64_t cpu_us;               /* user + system since start */
     uint64_t rss_bytes, pss_bytes; /* 0 where the OS has none or forbids it (own sandbox) */
