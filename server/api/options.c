@@ -32,7 +32,7 @@ const struct wedr_cfg_option wedr_server_options[] = {
         header_bytes,
         4096,
         65536,
-        "32768",
+        "16384",
         "memory of one connection: request line and headers"),
     OPT("http.header_deadline_ms",
         U64,

@@ -66,34 +66,27 @@ void wedr_hex(const void *p, size_t n, char *ret_hex)
     ret_hex[2 * n] = '\0';
 }
 
-static int digit_value(char c)
-{
-    if (c >= '0' && c <= '9') {
-        return c - '0';
-    }
-    if (c >= 'a' && c <= 'f') {
-        return c - 'a' + 10;
-    }
-    if (c >= 'A' && c <= 'F') {
-        return c - 'A' + 10;
-    }
-    return -1;
-}
+/* Value of a digit, and 16 above it; 0: it is none. */
+static const uint8_t digits[256] = {
+    ['0'] = 16, ['1'] = 17, ['2'] = 18, ['3'] = 19, ['4'] = 20, ['5'] = 21, ['6'] = 22, ['7'] = 23,
+    ['8'] = 24, ['9'] = 25, ['a'] = 26, ['b'] = 27, ['c'] = 28, ['d'] = 29, ['e'] = 30, ['f'] = 31,
+    ['A'] = 26, ['B'] = 27, ['C'] = 28, ['D'] = 29, ['E'] = 30, ['F'] = 31};
 
 int wedr_unhex(const char *hex, size_t hex_len, void *ret, size_t n)
 {
+    const uint8_t *in = (const uint8_t *)hex;
+    uint8_t all = 16, *b = ret;
     if (hex_len % 2 != 0 || hex_len / 2 != n) {
         return WEDR_E_FORMAT;
     }
     for (size_t i = 0; i < hex_len; i++) {
-        if (digit_value(hex[i]) < 0) {
-            return WEDR_E_FORMAT;
-        }
+        all &= digits[in[i]];
     }
-    uint8_t *b = ret;
+    if (!all) {
+        return WEDR_E_FORMAT;
+    }
     for (size_t i = 0; i < n; i++) {
-        unsigned high = (unsigned)digit_value(hex[2 * i]);
-        b[i] = (uint8_t)(high << 4 | (unsigned)digit_value(hex[2 * i + 1]));
+        b[i] = (uint8_t)(digits[in[2 * i]] << 4 | (digits[in[2 * i + 1]] & 15));
     }
     return WEDR_OK;
 }

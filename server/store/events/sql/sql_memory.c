@@ -85,4 +85,5 @@ __attribute__((constructor)) static void install(void)
     mine.xFree = limited_free;
     mine.xRealloc = limited_realloc;
     (void)sqlite3_config(SQLITE_CONFIG_MALLOC, &mine);
+    (void)sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0); /* one lock for all threads, at each block */
 }
