@@ -6,7 +6,8 @@ usage: sensor.py [--rounds N] [--seconds S] [PART...]     PART: exec compile idl
 
   exec     a process start without a sensor, with empty programs at all of its hooks, with the whole sensor and a reader;
            interleaved rounds (15), medians with 95 % bounds, time per program by the kernel's statistics
-  compile  lib/ of this tree with the compiler, two jobs, in the same three states; CPU and wall, interleaved (5)
+  compile  lib/ of this tree with the compiler, two jobs, in the same three states; CPU and wall, interleaved (5); the programs'
+           own time, by the kernel's statistics, as a part of the compiler's, three times
   idle     PSS of all processes of an agent that has nothing to do, its rings beside, its share of a core; 12 windows of
            S (60) seconds
   rate     50,000 file events a second for S seconds (20) through the whole agent, made by two processes on the same cores;
@@ -97,8 +98,10 @@ def part_compile(o):
                 r = json.loads(output(run, kind, *work))
                 assert r["exit"] == 0, r
                 runs[kind].append(r)
+        told = [json.loads(output(run, "programs", *work)) for _ in range(3)]
     result = {"files": len(commands), "rounds": len(runs["none"]),
               "none_wall_ms": round(statistics.median(r["wall_ms"] for r in runs["none"])),
+              "programs_percent_of_cpu": sorted(round(100 * r["programs_ms"] / r["cpu_ms"], 2) for r in told),
               "records": runs["sensor"][-1]["records"], "lost": [sum(r["lost"][i] for r in runs["sensor"]) for i in (0, 1)]}
     for kind in ("empty", "sensor"):
         for figure in ("wall_ms", "cpu_ms"):
