@@ -86,6 +86,7 @@ int wedr_ctl_command_list(struct wedr_ctl *c)
     if (endpoint) {
         wedr_ctl_path_param(&path, "endpoint", id);
     }
+    wedr_ctl_param_option(&path, c->args, "type", WEDR_CTL_TYPE);
     wedr_ctl_param_option(&path, c->args, "state", WEDR_CTL_STATE);
     code = wedr_ctl_list(c, (const char *)path.p, columns, WEDR_ARRAY_COUNT(columns), NULL);
     wedr_buf_fini(&path);

@@ -70,7 +70,7 @@ const struct wedr_ctl_command wedr_ctl_commands[] = {
      "Tell an endpoint to do something: kill_process with the process, or update_rules. What "
      "became of it is what command show says.",
      wedr_ctl_command_send},
-    {"command list", "", 0, 0, PAGES | B(ENDPOINT) | B(STATE),
+    {"command list", "", 0, 0, PAGES | B(ENDPOINT) | B(TYPE) | B(STATE),
      "What endpoints were told to do, the newest first.", wedr_ctl_command_list},
     {"command show", "COMMAND", 1, 1, TABLE, "One command with its result, by id.",
      wedr_ctl_command_show},

@@ -385,6 +385,7 @@ def test_commands_are_sent_listed_shown_and_cancelled():
         ctl("command", "cancel", other["id"])
         ctl("command", "cancel", other["id"], code=1)
         assert [c["id"] for c in ctl.rows("command", "list", "--state", "cancelled", "--endpoint", "web-1")] == [other["id"]]
+        assert [c["id"] for c in ctl.rows("command", "list", "--type", other["type"])] == [other["id"]]
         item = fleet.peer.heartbeat(**takes).json["pending_commands"][0]
         ack = {"status": "failed", "result": {"result": "refused", "detail": EVIL}}
         assert fleet.peer.client().request("POST", fleet.peer.path("commands/%s/ack" % item["id"]), json.dumps(ack)).status == 204
