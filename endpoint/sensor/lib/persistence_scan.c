@@ -4,6 +4,7 @@
 #include "core/util/alloc.h"
 #include "persistence.h"
 #include "sensor_priv.h"
+#include "wedr/plat/mounts.h"
 #include "wedr/wire/persistence.h"
 
 #include <bpf/bpf.h>
@@ -50,6 +51,7 @@ struct scan {
     size_t sample_count;
     char homes[HOMES][HOME_MAX];
     size_t home_count;
+    struct wedr_mounts *mounts; /* NULL: unknown, all is taken for local */
 };
 
 static int iterate_own(int program)
@@ -98,6 +100,12 @@ static void batch_end(struct scan *s)
     s->open = 0;
 }
 
+/* The home of somebody may lie where nobody answers: the sensor does not wait for it. */
+static bool is_near(const struct scan *s, const char *path)
+{
+    return !s->mounts || wedr_mounts_local(s->mounts, path);
+}
+
 static int scan_open(struct scan *s, int dir, const char *path, uint8_t mechanism)
 {
     if (s->seen >= WEDR_PERSISTENCE_FILES) {
@@ -125,7 +133,7 @@ static int scan_open(struct scan *s, int dir, const char *path, uint8_t mechanis
 static void scan_folder(struct scan *s, const char *path, uint8_t mechanism, int depth)
 {
     char below[PATH_ROOM];
-    DIR *d = opendir(path);
+    DIR *d = is_near(s, path) ? opendir(path) : NULL;
     if (!d) {
         return;
     }
@@ -135,10 +143,13 @@ static void scan_folder(struct scan *s, const char *path, uint8_t mechanism, int
             continue;
         }
         int n = snprintf(below, sizeof below, "%s/%s", path, e->d_name);
-        if (e->d_type != DT_DIR) {
-            (void)scan_open(s, dirfd(d), e->d_name, mechanism);
-        } else if (depth > 0 && n > 0 && (size_t)n < sizeof below) {
+        if (n <= 0 || (size_t)n >= sizeof below) {
+            continue;
+        }
+        if (e->d_type == DT_DIR && depth > 0) {
             scan_folder(s, below, mechanism, depth - 1);
+        } else if (e->d_type == DT_REG || (e->d_type != DT_DIR && is_near(s, below))) {
+            (void)scan_open(s, dirfd(d), e->d_name, mechanism);
         }
     }
     (void)closedir(d);
@@ -155,7 +166,7 @@ static void scan_at(struct scan *s, const char *root, const char *pattern, uint8
     if (pattern[len - 1] == '/') {
         path[n - 1] = 0;
         scan_folder(s, path, mechanism, 1);
-    } else {
+    } else if (is_near(s, path)) {
         (void)scan_open(s, AT_FDCWD, path, mechanism);
     }
 }
@@ -234,6 +245,9 @@ void wedr_persistence_scan(struct bpf_object *obj)
     s->ctl_map = bpf_object__find_map_fd_by_name(obj, "file_ctl");
     s->ctl.scanner = (uint32_t)getpid();
     if (s->samples && s->program >= 0) {
+        if (wedr_mounts_read(&s->mounts) != WEDR_OK) {
+            s->mounts = NULL;
+        }
         list_homes(s);
         for (size_t i = 0; i < WEDR_ARRAY_COUNT(patterns); i++) {
             scan_pattern(s, patterns[i], mechanisms[i]);
@@ -248,6 +262,7 @@ void wedr_persistence_scan(struct bpf_object *obj)
     }
     s->ctl.scanner = 0;
     (void)bpf_map_update_elem(s->ctl_map, &zero, &s->ctl, BPF_ANY);
+    wedr_mounts_free(s->mounts);
     wedr_free(s->samples);
     wedr_free(s);
 }

@@ -8,6 +8,7 @@
 #include "core/base/attr.h"
 #include "core/base/err.h"
 #include "core/util/alloc.h"
+#include "wedr/plat/mounts.h"
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -48,6 +49,7 @@ struct folder {
 struct watch_files {
     int fd;
     uint32_t count;
+    struct wedr_mounts *mounts; /* while marking; NULL: unknown, all is taken for local */
     struct folder folder[FOLDERS_MAX];
 };
 
@@ -112,6 +114,12 @@ static const struct folder *folder_of(const struct watch_files *w,
     return NULL;
 }
 
+/* A folder may lie where nobody answers: nobody waits for it. */
+static bool is_near(const struct watch_files *w, const char *path)
+{
+    return !w->mounts || wedr_mounts_local(w->mounts, path);
+}
+
 /* Marks one folder that exists and remembers its handle. A folder that was made anew has another.
  */
 static void mark(struct watch_files *w, const char *path)
@@ -125,7 +133,7 @@ static void mark(struct watch_files *w, const char *path)
     for (uint32_t i = 0; i < w->count && !f; i++) {
         f = strcmp(w->folder[i].path, path) == 0 ? &w->folder[i] : NULL;
     }
-    if (strlen(path) >= sizeof f->path || (!f && w->count == FOLDERS_MAX) ||
+    if (strlen(path) >= sizeof f->path || (!f && w->count == FOLDERS_MAX) || !is_near(w, path) ||
         name_to_handle_at(AT_FDCWD, path, &u.h, &mount_id, AT_SYMLINK_FOLLOW) != 0) {
         return;
     }
@@ -145,7 +153,7 @@ static void mark(struct watch_files *w, const char *path)
 static void mark_with_children(struct watch_files *w, const char *path)
 {
     mark(w, path);
-    DIR *d = opendir(path);
+    DIR *d = is_near(w, path) ? opendir(path) : NULL;
     for (const struct dirent *e = d ? readdir(d) : NULL; e; e = readdir(d)) {
         char below[512];
         if (e->d_type == DT_DIR && e->d_name[0] != '.' &&
@@ -181,7 +189,7 @@ static void mark_pattern(struct watch_files *w, const char *base, const struct p
 static void mark_anywhere(struct watch_files *w, const char *base)
 {
     struct stat st;
-    if (stat(base, &st) != 0) {
+    if (!is_near(w, base) || stat(base, &st) != 0) {
         return;
     }
     for (size_t i = 0; i < WEDR_ARRAY_COUNT(patterns); i++) {
@@ -218,6 +226,9 @@ static void mark_homes(struct watch_files *w)
 
 void watch_files_mark(struct watch_files *w)
 {
+    if (wedr_mounts_read(&w->mounts) != WEDR_OK) {
+        w->mounts = NULL;
+    }
     for (size_t i = 0; i < WEDR_ARRAY_COUNT(patterns); i++) {
         if (patterns[i].text[0] == '/') {
             mark_pattern(w, "", &patterns[i]);
@@ -227,6 +238,8 @@ void watch_files_mark(struct watch_files *w)
         mark_anywhere(w, system_bases[i]);
     }
     mark_homes(w);
+    wedr_mounts_free(w->mounts);
+    w->mounts = NULL;
 }
 
 int watch_files_open(struct watch_files **ret)
