@@ -50,6 +50,13 @@ def wait_for(what, seconds, check, every=0.05):
         time.sleep(every)
 
 
+def preload(*names):
+    """The environment with libraries of this folder in front of the program's; a sanitizer's must be the first."""
+    needed = run("readelf", "-d", SERVER).stdout
+    first = [w.strip("[]") for w in needed.split() if w.startswith(("[libasan", "[libtsan"))]
+    return dict(os.environ, LD_PRELOAD=" ".join(first + [os.path.join(BUILD, "tests", "system", n + ".so") for n in names]))
+
+
 def run(*args, check=True, timeout=60, stdin=None, env=None):
     p = subprocess.run(args, input=stdin, capture_output=True, text=True, timeout=timeout * SLOW, env=env)
     if check and p.returncode != 0:

@@ -93,14 +93,6 @@ class Aim:
             return struct.unpack("<iiii", f.read())[3]
 
 
-def preload(*names):
-    """A sanitizer's library must be the first."""
-    needed = lab.run("readelf", "-d", lab.SERVER).stdout
-    first = [w.strip("[]") for w in needed.split() if w.startswith(("[libasan", "[libtsan"))]
-    return dict(os.environ, LD_PRELOAD=" ".join(first + [os.path.join(lab.BUILD, "tests", "system", n + ".so")
-                                                         for n in names]))
-
-
 class World:
     def __init__(self, box, seed):
         self.random, self.box, self.day = random.Random(seed), box, 0
@@ -108,7 +100,7 @@ class World:
         self.jump(0)
         self.hits = collections.Counter()
         self.server_aim, self.backup_aim = Aim(box, "aim-server"), Aim(box, "aim-backup")
-        env = dict(preload("shim_clock", "shim_kill"), WEDR_SHIM_CLOCK=self.clock, WEDR_SHIM_KILL=self.server_aim.path)
+        env = dict(lab.preload("shim_clock", "shim_kill"), WEDR_SHIM_CLOCK=self.clock, WEDR_SHIM_KILL=self.server_aim.path)
         self.server = box.server({"events": EVENTS, "http": {"connections_per_address": 1000}}, env=env)
         self.feeders = []
         for i in range(3):
@@ -166,7 +158,7 @@ class World:
         self.backup_aim.at("backup", self.random.randrange(CALLS["backup"]), which)
         p = subprocess.Popen([lab.SERVER, "backup", "--data", self.server.data, "--to", to], stdout=subprocess.PIPE,
                              stderr=subprocess.STDOUT, text=True,
-                             env=dict(preload("shim_kill"), WEDR_SHIM_KILL=self.backup_aim.path))
+                             env=dict(lab.preload("shim_kill"), WEDR_SHIM_KILL=self.backup_aim.path))
         what = "backup" if which == signal.SIGKILL else "server in backup"
         if self.hit(self.backup_aim, p, what) and which == signal.SIGSTOP:
             time.sleep(self.random.uniform(0, 0.5) * lab.SLOW)  # it goes on beside

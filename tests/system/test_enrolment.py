@@ -127,7 +127,7 @@ def test_doctor_knows_a_certificate_that_expired_an_hour_ago():
         server, agent = box.server(), box.agent()
         agent.enroll(server)
         clock = os.path.join(box.folder, "clock")
-        env = dict(os.environ, LD_PRELOAD=os.path.join(lab.BUILD, "tests", "system", "shim_clock.so"), WEDR_SHIM_CLOCK=clock)
+        env = dict(lab.preload("shim_clock"), WEDR_SHIM_CLOCK=clock)
 
         def certificate_after(hours):
             with open(clock, "wb") as f:
@@ -187,8 +187,7 @@ def test_certificate_is_renewed_after_two_thirds_of_its_life_while_batches_are_u
         with open(offset, "wb") as f:
             f.write(struct.pack("<q", 0))
         os.chmod(offset, 0o644)
-        env = dict(os.environ, WEDR_SHIM_CLOCK=offset,
-                   LD_PRELOAD=os.path.join(lab.BUILD, "tests", "system", "shim_clock.so"))
+        env = dict(lab.preload("shim_clock"), WEDR_SHIM_CLOCK=offset)
 
         def days(n):
             with open(offset, "r+b") as f:

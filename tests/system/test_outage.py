@@ -148,8 +148,7 @@ def test_clock_jumps_do_not_confuse_order_or_accounting():
         with open(offset, "wb") as f:
             f.write(struct.pack("<q", 0))
         os.chmod(offset, 0o644)
-        env = dict(os.environ, WEDR_SHIM_CLOCK=offset,
-                   LD_PRELOAD=os.path.join(lab.BUILD, "tests", "system", "shim_clock.so"))
+        env = dict(lab.preload("shim_clock"), WEDR_SHIM_CLOCK=offset)
         if os.environ.get("WEDR_TEST_SLOW", "1") != "1":
             raise lab.Skip("a preloaded library must not come before the sanitizer's")
 

@@ -442,7 +442,7 @@ def test_a_day_that_is_deleted_gives_its_room_back_when_nobody_watches():
     with tempfile.NamedTemporaryFile() as clock:
         clock.write(struct.pack("<q", -3 * 86400 * 10**6))
         clock.flush()
-        os.environ.update(WEDR_SHIM_CLOCK=clock.name, LD_PRELOAD=os.path.join(lab.BUILD, "tests", "system", "shim_clock.so"))
+        os.environ.update(WEDR_SHIM_CLOCK=clock.name, LD_PRELOAD=lab.preload("shim_clock")["LD_PRELOAD"])
         try:
             town = Town(people={"stream_life_ms": 1500}, events={"retention_days": 1, "keep_interval_ms": 100, "clock_doubt_s": 0})
         finally:

@@ -246,8 +246,7 @@ def test_a_connection_ends_with_its_certificate():
         clock = os.path.join(l.folder, "clock")
         with open(clock, "wb") as f:
             f.write(struct.pack("<q", 0))
-        s = l.server(env=dict(os.environ, WEDR_SHIM_CLOCK=clock,
-                              LD_PRELOAD=os.path.join(lab.BUILD, "tests", "system", "shim_clock.so")))
+        s = l.server(env=dict(lab.preload("shim_clock"), WEDR_SHIM_CLOCK=clock))
         p = Peer(s, l.folder)
         assert p.enroll().status == 201
 
@@ -274,8 +273,7 @@ def test_a_clock_that_leaps_ahead_for_a_moment_deletes_no_events():
 
         set_clock(0)
         s = l.server({"events": {"retention_days": 1, "keep_interval_ms": 50}},
-                     env=dict(os.environ, WEDR_SHIM_CLOCK=clock,
-                              LD_PRELOAD=os.path.join(lab.BUILD, "tests", "system", "shim_clock.so")))
+                     env=dict(lab.preload("shim_clock"), WEDR_SHIM_CLOCK=clock))
         p = Peer(s, l.folder)
         assert p.enroll().status == 201
         assert p.post(1, 5).status == 202

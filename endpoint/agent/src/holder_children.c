@@ -562,6 +562,8 @@ static void end_child(struct holder_child *c)
     /* One that a file system holds ends when that answers; nobody waits for it. */
     if (wedr_child_wait(c->proc, END_MS, &code) == WEDR_OK) {
         wedr_child_free(c->proc);
+    } else {
+        wedr_child_abandon(c->proc);
     }
     c->proc = NULL;
 }

@@ -150,6 +150,15 @@ void wedr_child_kill(struct wedr_child *c)
     }
 }
 
+void wedr_child_abandon(struct wedr_child *c)
+{
+    if (c != NULL && c->magic == CHILD_MAGIC) {
+        (void)close(c->pidfd);
+        c->magic = 0;
+        wedr_free(c);
+    }
+}
+
 void wedr_child_free(struct wedr_child *c)
 {
     int code = 0;
@@ -159,9 +168,7 @@ void wedr_child_free(struct wedr_child *c)
     wedr_child_kill(c);
     while (wedr_child_wait(c, UINT32_MAX, &code) == WEDR_E_AGAIN) {
     }
-    (void)close(c->pidfd);
-    c->magic = 0;
-    wedr_free(c);
+    wedr_child_abandon(c);
 }
 
 int wedr_stop_signal_open(wedr_handle *ret_h)

@@ -139,6 +139,32 @@ static void free_ends_a_running_child(void **state)
     assert_int_equal(kill(pid, 0), -1); /* reaped as well */
 }
 
+static int stay(void *arg, struct wedr_ipc *channel)
+{
+    (void)arg;
+    (void)channel;
+    (void)pause();
+    return 0;
+}
+
+static void an_abandoned_child_is_not_waited_for(void **state)
+{
+    struct wedr_child *c = NULL;
+    struct wedr_ipc *channel = NULL;
+    int code = 0;
+    (void)state;
+    size_t fds = count_fds();
+    assert_int_equal(wedr_child_start("stays", stay, NULL, &c, &channel), 0);
+    pid_t pid = (pid_t)wedr_child_pid(c);
+    wedr_child_abandon(c);
+    wedr_child_abandon(NULL);
+    wedr_ipc_close(channel);
+    assert_int_equal(count_fds(), fds);
+    assert_int_equal(waitpid(pid, &code, WNOHANG), 0); /* it lives */
+    assert_int_equal(kill(pid, SIGKILL), 0);
+    assert_int_equal(waitpid(pid, &code, 0), pid);
+}
+
 static void a_child_dies_with_its_parent(void **state)
 {
     pid_t *grandchild =
@@ -287,6 +313,7 @@ int main(void)
         cmocka_unit_test(a_child_inherits_only_its_channel_and_is_named),
         cmocka_unit_test(a_killed_child_is_reported_with_its_signal),
         cmocka_unit_test(free_ends_a_running_child),
+        cmocka_unit_test(an_abandoned_child_is_not_waited_for),
         cmocka_unit_test(a_child_dies_with_its_parent),
         cmocka_unit_test(the_parent_notices_a_dead_child_by_its_channel),
         cmocka_unit_test(stop_signals_arrive_through_the_handle),

@@ -27,6 +27,10 @@ void wedr_child_kill(struct wedr_child *c);
 void wedr_child_free(
     struct wedr_child *c); /* kills and waits when still running; NULL is allowed */
 
+/* Frees without waiting: a child that was killed and cannot end yet (a file system holds it) ends by
+ * itself. NULL is allowed. */
+void wedr_child_abandon(struct wedr_child *c);
+
 /* One handle that becomes readable on SIGTERM, SIGINT or SIGHUP (console close, service stop);
  * blocks them for the process. Read which with wedr_stop_signal_take. */
 WEDR_MUST_USE int wedr_stop_signal_open(wedr_handle *ret_h);
