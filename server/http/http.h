@@ -26,7 +26,7 @@
 #define WEDR_HTTP_ANSWER_HEADERS_MAX 8u
 /* A refused request's body up to here is read and dropped, so that a client that is still sending
  * gets the answer; larger ones are cut off. */
-#define WEDR_HTTP_DRAIN_MAX 65536u
+#define WEDR_HTTP_DRAIN_MAX (512u << 10) /* twice the largest of a person's route */
 /* The same of an agent that is asked to come again (429, 503). Its connection stays: another
  * handshake would cost more than the bytes, just when there is too much to do. */
 #define WEDR_HTTP_DRAIN_AGENT_MAX (1u << 20)

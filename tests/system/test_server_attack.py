@@ -145,6 +145,16 @@ def test_case_1_pipelined_requests_get_one_answer_each():
         assert reply.count(b"HTTP/1.1 200") == 20, reply.count(b"HTTP/1.1 ")
 
 
+def test_a_body_that_is_somewhat_too_large_is_refused_with_an_answer_that_arrives():
+    with World() as w, Client(w.server).socket() as s:
+        body = 400000
+        s.sendall(b"POST /api/v1/events/export HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n" % body)
+        for _ in range(8):  # it is still being sent when the server knows
+            time.sleep(0.05)
+            s.sendall(b"x" * (body // 8))
+        assert status_of(s.recv(4096)) == 413
+
+
 def test_case_2_nothing_large_is_read_before_authentication():
     with World() as w:
         c = Client(w.server)
