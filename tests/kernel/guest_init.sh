@@ -15,7 +15,7 @@ fi
 mount -t proc proc /proc
 mount -t sysfs sysfs /sys
 mount -t devtmpfs devtmpfs /dev
-mkdir -p /dev/pts /dev/shm /home /var/spool # and where a host keeps what starts on its own
+mkdir -p /dev/pts /dev/shm /etc/cron.d /home /var/spool # and where a host keeps what starts on its own
 mount -t devpts devpts /dev/pts
 mount -t tmpfs shm /dev/shm
 mount -t cgroup2 cgroup2 /sys/fs/cgroup
