@@ -165,7 +165,11 @@ static int set_totp(struct wedr_ctl *c, struct wedr_ctl_session *s)
         {"recovery codes", "recovery_codes", WEDR_CTL_TEXT}};
     json_t *secret = NULL, *answer = NULL;
     char code_text[16] = "";
-    int code = wedr_ctl_session_ask(c, s, "POST", "/account/totp", json_object(), &secret);
+    json_t *body = json_pack("{s:s}", "password", s->fresh[0] ? s->fresh : s->password);
+    json_t *kept = json_incref(body);
+    int code = wedr_ctl_session_ask(c, s, "POST", "/account/totp", body, &secret);
+    wedr_ctl_wipe_member(kept, "password");
+    json_decref(kept);
     if (code != WEDR_CTL_DONE) {
         return code;
     }

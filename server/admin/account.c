@@ -98,30 +98,19 @@ static void run_password(void *arg, struct wedr_request *rq)
     json_decref(body);
 }
 
-static void run_totp_begin(void *arg, struct wedr_request *rq)
+static void
+answer_secret(struct wedr_server *s, struct wedr_request *rq, const struct wedr_user_row *u)
 {
-    struct wedr_server *s = arg;
     uint8_t secret[WEDR_TOTP_SECRET_LEN];
     char text[WEDR_TOTP_BASE32_LEN], uri[URI_MAX];
-    struct wedr_user_row u;
-    json_t *body = rq->body_len ? wedr_admin_body(rq, "") : NULL;
-    json_decref(body);
-    if ((rq->body_len && !body) || !wedr_admin_self(s, rq, &u)) {
-        return;
-    }
-    if (u.totp) {
-        wedr_answer_problem(rq, 409, "there is a second factor: remove it first");
-        wedr_wipe(&u, sizeof(u));
-        return;
-    }
     wedr_random(secret, sizeof(secret));
-    int err = s->d.state_ops->people->totp_begin(s->d.state, u.id, secret);
+    int err = s->d.state_ops->people->totp_begin(s->d.state, u->id, secret);
     if (err == WEDR_OK) {
         wedr_base32(secret, sizeof(secret), text, sizeof(text));
         (void)snprintf(uri, sizeof(uri),
                        "otpauth://totp/WazabiEDR:%s?secret=%s&issuer=WazabiEDR&algorithm=SHA1&"
                        "digits=6&period=30",
-                       u.username, text);
+                       u->username, text);
         wedr_admin_answer_take(rq, 200,
                                json_pack("{s:s, s:s}", "secret", text, "otpauth_uri", uri));
     } else {
@@ -130,6 +119,28 @@ static void run_totp_begin(void *arg, struct wedr_request *rq)
     wedr_wipe(secret, sizeof(secret));
     wedr_wipe(text, sizeof(text));
     wedr_wipe(uri, sizeof(uri));
+}
+
+/* The password again: who only has the session shall not shut its owner out with a factor of his.
+ */
+static void run_totp_begin(void *arg, struct wedr_request *rq)
+{
+    struct wedr_server *s = arg;
+    struct wedr_user_row u;
+    json_t *body = wedr_admin_body(rq, "password");
+    wedr_admin_wipe_body(rq);
+    const char *password =
+        body ? wedr_admin_text(rq, body, "password", 1, WEDR_PASSWORD_MAX, NULL) : NULL;
+    if (password && wedr_admin_self(s, rq, &u)) {
+        if (u.totp) {
+            wedr_answer_problem(rq, 409, "there is a second factor: remove it first");
+        } else if (password_fits(s, rq, &u, password)) {
+            answer_secret(s, rq, &u);
+        }
+        wedr_wipe(&u, sizeof(u));
+    }
+    wipe_text(password);
+    json_decref(body);
 }
 
 static void answer_codes(struct wedr_request *rq, const char (*codes)[16])
@@ -285,7 +296,13 @@ const struct wedr_route wedr_account_routes[] = {
           wedr_admin_charge_address,
           run_password,
           "changePassword"),
-    ROUTE("POST", "totp", WEDR_RUN_CONTROL, WEDR_ADMIN_BODY_MAX, NULL, run_totp_begin, "beginTotp"),
+    ROUTE("POST",
+          "totp",
+          WEDR_RUN_PASSWORD,
+          WEDR_ADMIN_BODY_MAX,
+          wedr_admin_charge_address,
+          run_totp_begin,
+          "beginTotp"),
     ROUTE("PUT",
           "totp",
           WEDR_RUN_CONTROL,

@@ -56,6 +56,10 @@ def test_sign_in_refuses_what_is_wrong_and_asks_for_the_second_factor():
         picture(p, "sign-in")
         p.first_sign_in("tom", once)
         p.go("/account")
+        p.field("Your password").fill("not the password")
+        p.button("Set up two-factor sign-in").click()
+        p.page.get_by_role("alert").wait_for()
+        p.field("Your password").fill(w.PASSWORD)
         p.button("Set up two-factor sign-in").click()
         secret = p.page.get_by_test_id("totp-secret").inner_text()
         assert p.page.get_by_role("img", name="QR code for an authenticator app").locator("path").count() == 1
@@ -139,7 +143,8 @@ def test_a_second_factor_is_forced_and_an_admin_takes_it_away_and_unlocks():
 
 
 def set_up_second_factor(p):
-    """From the first button to the codes being kept; the secret."""
+    """From the password to the codes being kept; the secret."""
+    p.field("Your password").fill(w.PASSWORD)
     p.button("Set up two-factor sign-in").click()
     secret = p.page.get_by_test_id("totp-secret").inner_text()
     p.field("Code that the app shows").fill(w.totp(secret))

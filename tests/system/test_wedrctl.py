@@ -150,7 +150,7 @@ def test_a_first_password_is_changed_on_the_way():
 
 def test_a_second_factor_is_taken_from_the_second_line_or_asked_for():
     with House() as h:
-        secret = h.admin.post("/account/totp", {}).json["secret"]
+        secret = h.admin.post("/account/totp", {"password": PASSWORD}).json["secret"]
         r = h.admin.put("/account/totp", {"code": totp(secret)})
         assert r.status == 200, r
         codes = r.json["recovery_codes"]

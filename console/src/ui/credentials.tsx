@@ -75,11 +75,13 @@ function Qr({ text }: { text: string }) {
 }
 
 export function TotpForm({ done }: { done: () => void }) {
+  const [password, setPassword] = useState('');
   const [code, setCode] = useState('');
   const [codes, setCodes] = useState<string[] | null>(null);
   const begin = useMutation({
     mutationFn: async () =>
-      (await call('POST', '/account/totp', { body: {}, keepSession: true })).data,
+      (await call('POST', '/account/totp', { body: { password }, keepSession: true })).data,
+    onSuccess: () => setPassword(''),
   });
   const confirm = useMutation({
     mutationFn: async () =>
@@ -107,15 +109,23 @@ export function TotpForm({ done }: { done: () => void }) {
   }
   if (!begin.data) {
     return (
-      <div className="stack">
+      <form
+        className="stack"
+        onSubmit={(e) => {
+          e.preventDefault();
+          begin.mutate();
+        }}
+      >
         <p style={{ margin: 0 }}>
           A code of an app on your phone is asked for at each sign-in, so that a stolen password is not enough.
         </p>
+        <PasswordInput label="Your password" autoComplete="current-password" value={password} required
+          onChange={(e) => setPassword(e.currentTarget.value)} />
         <ErrorBox error={begin.error} />
-        <Button onClick={() => begin.mutate()} loading={begin.isPending}>
+        <Button type="submit" loading={begin.isPending} disabled={!password}>
           Set up two-factor sign-in
         </Button>
-      </div>
+      </form>
     );
   }
   return (
