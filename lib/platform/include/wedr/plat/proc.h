@@ -27,8 +27,8 @@ void wedr_child_kill(struct wedr_child *c);
 void wedr_child_free(
     struct wedr_child *c); /* kills and waits when still running; NULL is allowed */
 
-/* Frees without waiting: a child that was killed and cannot end yet (a file system holds it) ends by
- * itself. NULL is allowed. */
+/* Frees without waiting: a child that was killed and cannot end yet (a file system holds it) ends
+ * by itself. NULL is allowed. */
 void wedr_child_abandon(struct wedr_child *c);
 
 /* One handle that becomes readable on SIGTERM, SIGINT or SIGHUP (console close, service stop);
@@ -56,7 +56,8 @@ void wedr_heap_trim(void);
 
 /* What only a start needs: free memory, and the pages of code and constants (the program's, its
  * libraries') that were read once. Given back to the system SETTLE_MS (proc_host.c) after the first
- * turn, once; pages that are used again come from the page cache. Zeroed by the owner; one thread. */
+ * turn, once; pages that are used again come from the page cache. Zeroed by the owner; one thread.
+ */
 struct wedr_settle {
     uint64_t due_ms;
     bool done;
