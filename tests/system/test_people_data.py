@@ -427,9 +427,6 @@ def test_new_events_are_told_to_those_who_may_see_them():
 
 def test_a_day_that_is_deleted_gives_its_room_back_when_nobody_watches():
     """What the tail read for those who watched before it does not keep open."""
-    if lab.SLOW != 1:
-        raise lab.Skip("a preloaded library must not come before the sanitizer's")
-
     def deleted():
         folder, found = "/proc/%d/fd/" % t.server.proc.pid, []
         for fd in os.listdir(folder):
