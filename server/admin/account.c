@@ -121,16 +121,24 @@ answer_secret(struct wedr_server *s, struct wedr_request *rq, const struct wedr_
     wedr_wipe(uri, sizeof(uri));
 }
 
+/* The password that is all of the body, which is wiped. NULL: it was answered. *ret_body is the
+ * caller's to release, and the password with it. */
+static const char *take_password(struct wedr_request *rq, json_t **ret_body)
+{
+    *ret_body = wedr_admin_body(rq, "password");
+    wedr_admin_wipe_body(rq);
+    return *ret_body ? wedr_admin_text(rq, *ret_body, "password", 1, WEDR_PASSWORD_MAX, NULL)
+                     : NULL;
+}
+
 /* The password again: who only has the session shall not shut its owner out with a factor of his.
  */
 static void run_totp_begin(void *arg, struct wedr_request *rq)
 {
     struct wedr_server *s = arg;
     struct wedr_user_row u;
-    json_t *body = wedr_admin_body(rq, "password");
-    wedr_admin_wipe_body(rq);
-    const char *password =
-        body ? wedr_admin_text(rq, body, "password", 1, WEDR_PASSWORD_MAX, NULL) : NULL;
+    json_t *body = NULL;
+    const char *password = take_password(rq, &body);
     if (password && wedr_admin_self(s, rq, &u)) {
         if (u.totp) {
             wedr_answer_problem(rq, 409, "there is a second factor: remove it first");
@@ -203,10 +211,8 @@ static void run_totp_remove(void *arg, struct wedr_request *rq)
 {
     struct wedr_server *s = arg;
     struct wedr_user_row u;
-    json_t *body = wedr_admin_body(rq, "password");
-    wedr_admin_wipe_body(rq);
-    const char *password =
-        body ? wedr_admin_text(rq, body, "password", 1, WEDR_PASSWORD_MAX, NULL) : NULL;
+    json_t *body = NULL;
+    const char *password = take_password(rq, &body);
     if (password && wedr_admin_self(s, rq, &u)) {
         struct wedr_audit who = wedr_admin_who(rq, "account.totp_removed", "", "");
         if (!u.totp && !u.totp_is_pending) {
