@@ -51,7 +51,7 @@ struct scan {
     size_t sample_count;
     char homes[HOMES][HOME_MAX];
     size_t home_count;
-    struct wedr_mounts *mounts; /* NULL: unknown, all is taken for local */
+    struct wedr_mounts *mounts; /* somebody's home may lie where nobody answers */
 };
 
 static int iterate_own(int program)
@@ -100,12 +100,6 @@ static void batch_end(struct scan *s)
     s->open = 0;
 }
 
-/* The home of somebody may lie where nobody answers: the sensor does not wait for it. */
-static bool is_near(const struct scan *s, const char *path)
-{
-    return !s->mounts || wedr_mounts_local(s->mounts, path);
-}
-
 static int scan_open(struct scan *s, int dir, const char *path, uint8_t mechanism)
 {
     if (s->seen >= WEDR_PERSISTENCE_FILES) {
@@ -133,7 +127,7 @@ static int scan_open(struct scan *s, int dir, const char *path, uint8_t mechanis
 static void scan_folder(struct scan *s, const char *path, uint8_t mechanism, int depth)
 {
     char below[PATH_ROOM];
-    DIR *d = is_near(s, path) ? opendir(path) : NULL;
+    DIR *d = wedr_mounts_local(s->mounts, path) ? opendir(path) : NULL;
     if (!d) {
         return;
     }
@@ -143,12 +137,11 @@ static void scan_folder(struct scan *s, const char *path, uint8_t mechanism, int
             continue;
         }
         int n = snprintf(below, sizeof below, "%s/%s", path, e->d_name);
-        if (n <= 0 || (size_t)n >= sizeof below) {
-            continue;
-        }
-        if (e->d_type == DT_DIR && depth > 0) {
+        bool fits = n > 0 && (size_t)n < sizeof below;
+        if (e->d_type == DT_DIR && depth > 0 && fits) {
             scan_folder(s, below, mechanism, depth - 1);
-        } else if (e->d_type == DT_REG || (e->d_type != DT_DIR && is_near(s, below))) {
+        } else if (e->d_type == DT_REG ||
+                   (e->d_type != DT_DIR && fits && wedr_mounts_local(s->mounts, below))) {
             (void)scan_open(s, dirfd(d), e->d_name, mechanism);
         }
     }
@@ -166,7 +159,7 @@ static void scan_at(struct scan *s, const char *root, const char *pattern, uint8
     if (pattern[len - 1] == '/') {
         path[n - 1] = 0;
         scan_folder(s, path, mechanism, 1);
-    } else if (is_near(s, path)) {
+    } else if (wedr_mounts_local(s->mounts, path)) {
         (void)scan_open(s, AT_FDCWD, path, mechanism);
     }
 }
@@ -245,9 +238,7 @@ void wedr_persistence_scan(struct bpf_object *obj)
     s->ctl_map = bpf_object__find_map_fd_by_name(obj, "file_ctl");
     s->ctl.scanner = (uint32_t)getpid();
     if (s->samples && s->program >= 0) {
-        if (wedr_mounts_read(&s->mounts) != WEDR_OK) {
-            s->mounts = NULL;
-        }
+        (void)!wedr_mounts_read(&s->mounts);
         list_homes(s);
         for (size_t i = 0; i < WEDR_ARRAY_COUNT(patterns); i++) {
             scan_pattern(s, patterns[i], mechanisms[i]);

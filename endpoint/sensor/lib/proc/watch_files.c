@@ -49,7 +49,7 @@ struct folder {
 struct watch_files {
     int fd;
     uint32_t count;
-    struct wedr_mounts *mounts; /* while marking; NULL: unknown, all is taken for local */
+    struct wedr_mounts *mounts; /* while marking: a folder may lie where nobody answers */
     struct folder folder[FOLDERS_MAX];
 };
 
@@ -114,12 +114,6 @@ static const struct folder *folder_of(const struct watch_files *w,
     return NULL;
 }
 
-/* A folder may lie where nobody answers: nobody waits for it. */
-static bool is_near(const struct watch_files *w, const char *path)
-{
-    return !w->mounts || wedr_mounts_local(w->mounts, path);
-}
-
 /* Marks one folder that exists and remembers its handle. A folder that was made anew has another.
  */
 static void mark(struct watch_files *w, const char *path)
@@ -133,7 +127,8 @@ static void mark(struct watch_files *w, const char *path)
     for (uint32_t i = 0; i < w->count && !f; i++) {
         f = strcmp(w->folder[i].path, path) == 0 ? &w->folder[i] : NULL;
     }
-    if (strlen(path) >= sizeof f->path || (!f && w->count == FOLDERS_MAX) || !is_near(w, path) ||
+    if (strlen(path) >= sizeof f->path || (!f && w->count == FOLDERS_MAX) ||
+        !wedr_mounts_local(w->mounts, path) ||
         name_to_handle_at(AT_FDCWD, path, &u.h, &mount_id, AT_SYMLINK_FOLLOW) != 0) {
         return;
     }
@@ -153,7 +148,7 @@ static void mark(struct watch_files *w, const char *path)
 static void mark_with_children(struct watch_files *w, const char *path)
 {
     mark(w, path);
-    DIR *d = is_near(w, path) ? opendir(path) : NULL;
+    DIR *d = wedr_mounts_local(w->mounts, path) ? opendir(path) : NULL;
     for (const struct dirent *e = d ? readdir(d) : NULL; e; e = readdir(d)) {
         char below[512];
         if (e->d_type == DT_DIR && e->d_name[0] != '.' &&
@@ -189,7 +184,7 @@ static void mark_pattern(struct watch_files *w, const char *base, const struct p
 static void mark_anywhere(struct watch_files *w, const char *base)
 {
     struct stat st;
-    if (!is_near(w, base) || stat(base, &st) != 0) {
+    if (!wedr_mounts_local(w->mounts, base) || stat(base, &st) != 0) {
         return;
     }
     for (size_t i = 0; i < WEDR_ARRAY_COUNT(patterns); i++) {
@@ -226,9 +221,7 @@ static void mark_homes(struct watch_files *w)
 
 void watch_files_mark(struct watch_files *w)
 {
-    if (wedr_mounts_read(&w->mounts) != WEDR_OK) {
-        w->mounts = NULL;
-    }
+    (void)!wedr_mounts_read(&w->mounts);
     for (size_t i = 0; i < WEDR_ARRAY_COUNT(patterns); i++) {
         if (patterns[i].text[0] == '/') {
             mark_pattern(w, "", &patterns[i]);

@@ -117,12 +117,17 @@ int wedr_salvage_block(struct wedr_salvage *w, int64_t id, bool made, int64_t *r
     return err;
 }
 
-/* A block that holds several batches is copied once. */
-static int moved_block(struct wedr_salvage *w, int64_t id, bool made, int64_t *ret_new)
+int wedr_salvage_moved(struct wedr_salvage *w, int64_t id, int64_t *ret_new)
 {
     char sql[96];
     (void)snprintf(sql, sizeof(sql), "SELECT new FROM temp.moved WHERE old=%lld", (long long)id);
-    int err = wedr_sqlite_int(w->to, sql, ret_new);
+    return wedr_sqlite_int(w->to, sql, ret_new);
+}
+
+/* A block that holds several batches is copied once. */
+static int moved_block(struct wedr_salvage *w, int64_t id, bool made, int64_t *ret_new)
+{
+    int err = wedr_salvage_moved(w, id, ret_new);
     if (err == WEDR_OK) {
         return *ret_new ? WEDR_OK : WEDR_E_CORRUPT;
     }
@@ -211,17 +216,29 @@ static int quarantine(struct wedr_salvage *w, sqlite3_stmt *b)
                : err;
 }
 
-static int note_stream(struct wedr_salvage *w, sqlite3_stmt *b)
+int wedr_salvage_note_stream(struct wedr_salvage *w,
+                             const char *agent,
+                             int64_t epoch,
+                             const char *stream,
+                             const int64_t seqs[2],
+                             const int64_t times[2])
 {
-    int64_t t = sqlite3_column_int64(b, B_T_LAST);
     return wedr_sqlite_run(
         w->to,
         "INSERT INTO stream VALUES(?,?,?,?,?,?,?) ON CONFLICT(agent, epoch, stream) DO UPDATE SET "
         "seq_min=min(seq_min, excluded.seq_min), seq_max=max(seq_max, excluded.seq_max), "
         "t0=min(t0, excluded.t0), t1=max(t1, excluded.t1)",
-        "titiiii", (const char *)sqlite3_column_text(b, B_AGENT), sqlite3_column_int64(b, B_EPOCH),
-        (const char *)sqlite3_column_text(b, B_STREAM), sqlite3_column_int64(b, B_SEQ0),
-        sqlite3_column_int64(b, B_SEQ1), t, t);
+        "titiiii", agent, epoch, stream, seqs[0], seqs[1], times[0], times[1]);
+}
+
+static int note_stream(struct wedr_salvage *w, sqlite3_stmt *b)
+{
+    int64_t t = sqlite3_column_int64(b, B_T_LAST);
+    return wedr_salvage_note_stream(
+        w, (const char *)sqlite3_column_text(b, B_AGENT), sqlite3_column_int64(b, B_EPOCH),
+        (const char *)sqlite3_column_text(b, B_STREAM),
+        (const int64_t[2]){sqlite3_column_int64(b, B_SEQ0), sqlite3_column_int64(b, B_SEQ1)},
+        (const int64_t[2]){t, t});
 }
 
 static bool row_makes_sense(sqlite3_stmt *b)

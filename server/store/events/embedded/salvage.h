@@ -45,6 +45,15 @@ WEDR_MUST_USE int wedr_salvage_open(const char *path, sqlite3 **ret);
  * be read. */
 WEDR_MUST_USE int
 wedr_salvage_block(struct wedr_salvage *w, int64_t id, bool made, int64_t *ret_new);
+/* Where a block of `from` was copied to; 0: it could not be. WEDR_E_NOENT: nobody asked for it. */
+WEDR_MUST_USE int wedr_salvage_moved(struct wedr_salvage *w, int64_t id, int64_t *ret_new);
+/* Widens what `to` says of a stream: first and last seq, first and last time. */
+WEDR_MUST_USE int wedr_salvage_note_stream(struct wedr_salvage *w,
+                                           const char *agent,
+                                           int64_t epoch,
+                                           const char *stream,
+                                           const int64_t seqs[2],
+                                           const int64_t times[2]);
 /* Deletes a block or small batch of `to` that is one batch's alone; place: as batch.block says. */
 WEDR_MUST_USE int wedr_salvage_remove_place(struct wedr_salvage *w, int64_t place);
 /* salvage_parts.c: the same of a merged block whose lines are whole, with columns and filters made

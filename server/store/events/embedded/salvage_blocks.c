@@ -175,15 +175,10 @@ static int split_made(struct wedr_salvage *w, struct wedr_block *b, int64_t plac
     }
     (void)sqlite3_finalize(st);
     err = err == WEDR_OK && row != b->n ? WEDR_E_CORRUPT : err;
-    return err == WEDR_OK
-               ? wedr_sqlite_run(
-                     w->to,
-                     "INSERT INTO stream VALUES(?,?,?,?,?,?,?) ON CONFLICT(agent, epoch, stream) "
-                     "DO UPDATE SET seq_min=min(seq_min, excluded.seq_min), seq_max=max(seq_max, "
-                     "excluded.seq_max), t0=min(t0, excluded.t0), t1=max(t1, excluded.t1)",
-                     "titiiii", b->agent, (int64_t)b->epoch, b->stream, b->seq0, b->seq1, b->t0,
-                     b->t1)
-               : err;
+    return err == WEDR_OK ? wedr_salvage_note_stream(w, b->agent, (int64_t)b->epoch, b->stream,
+                                                     (const int64_t[2]){b->seq0, b->seq1},
+                                                     (const int64_t[2]){b->t0, b->t1})
+                          : err;
 }
 
 static int take_made(struct wedr_salvage *w, struct wedr_block *b)
@@ -210,10 +205,8 @@ static int take_made(struct wedr_salvage *w, struct wedr_block *b)
  * without a name they would be told and not counted, and taken once more from where they came. */
 static int name_rest(struct wedr_salvage *w, struct wedr_block *b)
 {
-    char sql[96];
     int64_t place = 0;
-    (void)snprintf(sql, sizeof(sql), "SELECT new FROM temp.moved WHERE old=%lld", (long long)b->id);
-    int err = wedr_sqlite_int(w->to, sql, &place);
+    int err = wedr_salvage_moved(w, b->id, &place);
     if (err == WEDR_E_NOENT || (err == WEDR_OK && place <= 0)) {
         return WEDR_OK;
     }
@@ -256,7 +249,9 @@ static int take_place(struct wedr_salvage *w, int64_t id, bool tiny, bool *ret_f
         w->sums.batches++;
         w->sums.lines += b.n;
     }
-    w->sums = err == WEDR_OK ? w->sums : before;
+    if (err != WEDR_OK) {
+        w->sums = before;
+    }
     wedr_block_fini(&b);
     bool fault = is_fault_of_the_row(err);
     int end = wedr_sqlite_exec(w->to, err == WEDR_OK ? "COMMIT" : "ROLLBACK");

@@ -81,6 +81,7 @@ static void a_mount_that_never_answers_is_not_waited_for(void **state)
     assert_int_equal(wedr_mounts_read(&m), WEDR_OK);
     assert_true(local(m, "/link/.ssh"));
     wedr_mounts_free(m);
+    assert_true(wedr_mounts_local(NULL, "/link/.ssh"));
     wedr_mounts_free(NULL);
 }
 
