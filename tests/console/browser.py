@@ -80,6 +80,11 @@ class Person:
         for name in names:
             self.page.keyboard.press(name)
 
+    def until(self, expression, arg=None):
+        """Waits until the page says yes. Asked from outside again and again: what Playwright leaves in the page to ask by itself is
+        evaluated there, which the console's content security policy forbids from the second time on."""
+        lab.wait_for(expression, 10, lambda: self.page.evaluate(expression, arg) or self.page.wait_for_timeout(50), every=0)
+
     def field(self, label):
         """The one input with this label, required or not."""
         return self.page.get_by_label(re.compile("^" + re.escape(label) + r"( \*)?$"))

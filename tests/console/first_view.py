@@ -27,7 +27,7 @@ def look(browser, server, name):
             requestAnimationFrame(look);
         })()""")
         p.go("/")
-        p.page.wait_for_function("() => window.__at.usable && window.__at.chart")
+        p.until("() => window.__at.usable && window.__at.chart")
         at = p.page.evaluate("window.__at")
         own = [n for url, n in came.values() if "/api/" not in url]
         return {"files": len(own), "gzip_bytes": sum(own), "frame_ms": round(at["frame"]), "usable_ms": round(at["usable"]),

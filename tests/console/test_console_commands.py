@@ -237,10 +237,10 @@ def test_processes_are_ended_from_the_tree_and_from_an_event():
         assert newest(made.web)["payload"] == {"pid": 100, "process_key": "%016x" % 0x100, "boot_id": w.BOOT}
         p.keys("Shift+Tab", "Shift+Tab", "Enter")  # from Close over the link to Withdraw
         stands(p, "It was withdrawn before")
-        p.page.wait_for_function("document.activeElement.textContent === 'Close'")
+        p.until("document.activeElement.textContent === 'Close'")
         p.keys("Enter")
         dialog(p).wait_for(state="detached")
-        p.page.wait_for_function("document.activeElement.ariaLabel === 'End process nginx 100'")
+        p.until("document.activeElement.ariaLabel === 'End process nginx 100'")
         p.visit("/hunt?range=all&type=dns_query&process_key=%016x" % 0x102)
         p.rows("Events").first.click()
         press(p, "End this process")

@@ -55,11 +55,10 @@ def test_a_hundred_thousand_rows_scroll_to_the_end_in_a_small_document_and_bound
         p.rows("Events").first.focus()
         while rows < 100_000:
             p.keys("End")
-            p.page.wait_for_function("n => Number(document.querySelector('.foot span').textContent.split(' ')[0].replace(/,/g, '')) > n",
-                                     arg=rows)
+            p.until("n => Number(document.querySelector('.foot span').textContent.split(' ')[0].replace(/,/g, '')) > n", rows)
             rows = listed()
         p.keys("End")
-        p.page.wait_for_function("() => Number(document.activeElement?.dataset.index) === 99999")
+        p.until("() => Number(document.activeElement?.dataset.index) === 99999")
         assert rows == 100_000 and p.rows("Events").count() < 100
         nodes, grown = p.page.evaluate("document.querySelectorAll('*').length"), heap() - before
         print("-- 100,000 rows: %d elements in the document, %.0f MiB more heap" % (nodes, grown))
@@ -69,7 +68,7 @@ def test_a_hundred_thousand_rows_scroll_to_the_end_in_a_small_document_and_bound
         p.keys("Escape")
         p.page.get_by_role("dialog").wait_for(state="detached")
         p.keys("Home")
-        p.page.wait_for_function("() => document.activeElement?.dataset.index === '0'")
+        p.until("() => document.activeElement?.dataset.index === '0'")
 
 
 def test_a_line_of_a_mebibyte_is_cut_shown_whole_when_asked_for_and_stalls_nothing():
