@@ -56,6 +56,10 @@
 #define BLK_INDEXES                                            \
     "CREATE INDEX blk_seq ON blk(agent, epoch, stream, seq0);" \
     "CREATE INDEX blk_time ON blk(agent, t0);"
+/* Files of releases before have a key of `tiny` here, UNIQUE(agent, epoch, stream, seq0), for which
+ * each small batch of another agent changed a page. The key of `batch` leads to the same rows. An
+ * empty table has its root page, so that those of the tables behind it are where they were. */
+#define TINY_KEY ");CREATE TABLE tiny_key(id INTEGER PRIMARY KEY);"
 #define MORE_TABLES                                                                                \
     "CREATE TABLE data(id INTEGER PRIMARY KEY, z BLOB);"                                           \
     "CREATE TABLE col(id INTEGER PRIMARY KEY, c BLOB);"                                            \
@@ -65,13 +69,12 @@
     "BLOB,"                                                                                        \
     " stream TEXT, seq0 INTEGER, seq1 INTEGER, n INTEGER, rejected INTEGER, t0 INTEGER, t1 "       \
     "INTEGER,"                                                                                     \
-    " received_at INTEGER, counts BLOB, raw_len INTEGER, bitmap BLOB, z BLOB,"                     \
-    " UNIQUE(agent, epoch, stream, seq0));" LEDGER_TABLES
+    " received_at INTEGER, counts BLOB, raw_len INTEGER, bitmap BLOB, z BLOB" TINY_KEY             \
+        LEDGER_TABLES
 /* What files of older releases lack; they get it when they are opened for writing. Readers go
  * through batches in order of arrival. */
 #define LATE_INDEXES "CREATE INDEX IF NOT EXISTS batch_arrival ON batch(arrival);"
-/* Releases before had one index more, the last one of version 2. It told the merge what the key of
- * `tiny` tells it, too, and changed a page more for each small batch. */
+/* Releases before had one index more, the last one of version 2. */
 #define TINY_MERGE "CREATE INDEX tiny_merge ON tiny(agent, epoch, stream, seq0, n, received_at);"
 #define LATE_TABLES                                                                     \
     "CREATE TABLE IF NOT EXISTS dead(id INTEGER PRIMARY KEY, at INTEGER);"              \

@@ -2,6 +2,7 @@
 #include "core/base/err.h"
 #include "core/util/log.h"
 #include "store/events/embedded/embedded.h"
+#include "store/events/embedded/keep.h"
 #include "store/events/embedded/salvage.h"
 #include "wedr/plat/time.h"
 #include <stdio.h>
@@ -91,6 +92,7 @@ void wedr_embedded_set_aside(struct wedr_events *s, int32_t day)
 {
     char sql[64];
     wedr_embedded_day_close(s, day);
+    wedr_keep_forget(s);
     move_aside(s, day);
     (void)snprintf(sql, sizeof(sql), "DELETE FROM held WHERE day=%d", day);
     if (s->mem != NULL && wedr_sqlite_exec(s->mem, sql) != WEDR_OK) {

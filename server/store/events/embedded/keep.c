@@ -18,6 +18,8 @@ struct wedr_keep {
     struct wedr_thread *thread;
     struct wedr_cond *wake;
     bool running, stop; /* under the store's lock */
+    bool forget;        /* so, too: files were exchanged */
+    struct wedr_waiting *waiting;
     uint8_t sealed[SEALED_MAX / 8];
     uint8_t checked[SEALED_MAX / 8]; /* need not be asked when they were verified */
     int64_t checked_since_us;
@@ -95,6 +97,14 @@ static bool is_over(struct wedr_events *s, int32_t day, int64_t now_us)
                          (int64_t)wedr_keep_settings(s).seal_after_s * 1000000;
 }
 
+static int merge_day(
+    struct wedr_events *s, sqlite3 *db, int32_t day, int64_t now_us, struct wedr_merge_sums *sums)
+{
+    struct wedr_waiting *w = s->keep->waiting;
+    int err = wedr_waiting_look(w, db, day);
+    return err == WEDR_OK ? wedr_seal_merge_due(s, db, w, now_us, sums) : err;
+}
+
 static int work_on(struct wedr_events *s, sqlite3 *db, int32_t day, int64_t now_us)
 {
     struct wedr_merge_sums sums = {0};
@@ -108,7 +118,7 @@ static int work_on(struct wedr_events *s, sqlite3 *db, int32_t day, int64_t now_
     err = sweep(s, db, now_us, &some);
     if (err == WEDR_OK && !disk_is_low(s)) {
         err = is_over(s, day, now_us) ? wedr_seal_day(s, db, now_us, &sums, &done)
-                                      : wedr_seal_merge_due(s, db, now_us, &sums);
+                                      : merge_day(s, db, day, now_us, &sums);
     }
     wedr_mutex_lock(s->lock);
     s->stats.merges += sums.blocks;
@@ -196,6 +206,14 @@ void wedr_keep_round(struct wedr_events *s, int64_t now_us)
     if (!disk_is_low(s) && wedr_salvage(s) > 0) {
         memset(s->keep->sealed, 0, sizeof(s->keep->sealed)); /* their days are new */
         memset(s->keep->checked, 0, sizeof(s->keep->checked));
+        wedr_waiting_forget(s->keep->waiting);
+    }
+    wedr_mutex_lock(s->lock);
+    bool forget = s->keep->forget;
+    s->keep->forget = false;
+    wedr_mutex_unlock(s->lock);
+    if (forget) {
+        wedr_waiting_forget(s->keep->waiting);
     }
     wedr_retain(s, now_us);
     int err =
@@ -248,7 +266,15 @@ int wedr_keep_new(struct wedr_events *s)
         return WEDR_E_NOMEM;
     }
     s->keep->wake = wedr_cond_new();
-    return s->keep->wake ? WEDR_OK : WEDR_E_NOMEM;
+    s->keep->waiting = wedr_waiting_new();
+    return s->keep->wake && s->keep->waiting ? WEDR_OK : WEDR_E_NOMEM;
+}
+
+void wedr_keep_forget(struct wedr_events *s)
+{
+    if (s->keep) {
+        s->keep->forget = true;
+    }
 }
 
 void wedr_keep_stop(struct wedr_events *s)
@@ -264,6 +290,7 @@ void wedr_keep_stop(struct wedr_events *s)
         wedr_thread_join(s->keep->thread);
     }
     wedr_cond_free(s->keep->wake);
+    wedr_waiting_free(s->keep->waiting);
     wedr_free(s->keep);
     s->keep = NULL;
 }

@@ -9,6 +9,7 @@
 
 #include "store/events/embedded/embedded.h"
 #include "store/events/embedded/merge.h"
+#include "store/events/embedded/waiting.h"
 
 /* One round over all day files: what is due now. For the thread, and for tests without it. */
 void wedr_keep_round(struct wedr_events *s, int64_t now_us);
@@ -16,6 +17,9 @@ void wedr_keep_round(struct wedr_events *s, int64_t now_us);
 WEDR_MUST_USE int wedr_keep_new(struct wedr_events *s);
 /* Starts the thread; once. */
 WEDR_MUST_USE int wedr_keep_start(struct wedr_events *s);
+/* A day's file was exchanged: the next round learns anew what waits in each. In the store's lock.
+ */
+void wedr_keep_forget(struct wedr_events *s);
 /* Ends it after its current step, frees. */
 void wedr_keep_stop(struct wedr_events *s);
 
@@ -29,9 +33,10 @@ int64_t wedr_keep_now(const struct wedr_events *s);
  * processor at most. */
 bool wedr_keep_rest(struct wedr_events *s, uint64_t start_ns);
 
-/* seal.c: small batches that are due on a day. */
+/* seal.c: small batches that are due on a day, of which w has looked at the file. */
 WEDR_MUST_USE int wedr_seal_merge_due(struct wedr_events *s,
                                       sqlite3 *db,
+                                      struct wedr_waiting *w,
                                       int64_t now_us,
                                       struct wedr_merge_sums *sums);
 /* The steps of a day that is over; *ret_done when nothing is left to do. */

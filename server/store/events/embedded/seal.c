@@ -13,11 +13,6 @@
 #define STREAMS_A_ROUND 16384u
 #define FREE_SHARE 10 /* a file is packed when more than a tenth of it is free pages */
 
-struct stream {
-    char agent[64], name[64];
-    int64_t epoch;
-};
-
 struct input {
     int64_t place, n, raw_len;
     uint64_t origin; /* same number: same hostname and boot */
@@ -35,7 +30,8 @@ static void copy_text(sqlite3_stmt *st, int i, char *ret, size_t cap)
     (void)snprintf(ret, cap, "%s", s ? s : "");
 }
 
-static int bind_stream(sqlite3 *db, const char *sql, const struct stream *k, sqlite3_stmt **ret)
+static int
+bind_stream(sqlite3 *db, const char *sql, const struct wedr_stream_name *k, sqlite3_stmt **ret)
 {
     int err = wedr_sqlite_error(db, sqlite3_prepare_v2(db, sql, -1, ret, NULL));
     if (err == WEDR_OK) {
@@ -144,7 +140,7 @@ static int read_inputs(sqlite3 *db, sqlite3_stmt *st, struct inputs *ret)
 /* Blocks that were merged before and are small yet go in again when what came meanwhile is half as
  * much: each line is merged a few times at most. */
 static int add_short_blocks(sqlite3 *db,
-                            const struct stream *k,
+                            const struct wedr_stream_name *k,
                             int64_t before_seq,
                             int64_t lines,
                             uint64_t merge_lines,
@@ -178,57 +174,65 @@ static int add_short_blocks(sqlite3 *db,
     return err;
 }
 
-/* Received before a time: the oldest of a stream that waits. */
-static int some_are_old(sqlite3 *db, const struct stream *k, int64_t before_us, bool *ret)
-{
-    sqlite3_stmt *st = NULL;
-    int err = bind_stream(db,
-                          "SELECT min(received_at) FROM tiny WHERE agent=?1 AND epoch=?2 AND "
-                          "stream=?3 AND NOT EXISTS(SELECT 1 FROM dead WHERE dead.id=-tiny.id)",
-                          k, &st);
-    int rc = err == WEDR_OK ? sqlite3_step(st) : SQLITE_DONE;
-    *ret = rc == SQLITE_ROW && sqlite3_column_int64(st, 0) <= before_us;
-    err = err == WEDR_OK ? wedr_sqlite_error(db, rc) : err;
-    (void)sqlite3_finalize(st);
-    return err;
-}
-
+/* What waits is found by the key of `batch`, which knows where each batch is. */
 static int merge_due_stream(struct wedr_events *s,
                             sqlite3 *db,
-                            const struct stream *k,
+                            const struct wedr_waiting_stream *k,
                             struct inputs *in,
                             struct wedr_merge_sums *sums)
 {
     sqlite3_stmt *st = NULL;
-    int64_t first = 0, lines = 0;
-    in->count = 0;
-    int err = bind_stream(db,
-                          "SELECT -id, n, raw_len, hostname, boot_id FROM tiny WHERE agent=?1 AND "
-                          "epoch=?2 AND stream=?3 AND NOT EXISTS(SELECT 1 FROM dead WHERE "
-                          "dead.id=-tiny.id) ORDER BY seq0",
-                          k, &st);
-    err = err == WEDR_OK ? read_inputs(db, st, in) : err;
-    (void)sqlite3_finalize(st);
-    bool old = false;
+    int64_t lines = 0;
     int64_t after = (int64_t)wedr_keep_settings(s).merge_after_s * 1000000;
-    err = err == WEDR_OK ? some_are_old(db, k, wedr_keep_now(s) - after, &old) : err;
+    bool old = k->oldest_us <= wedr_keep_now(s) - after;
+    in->count = 0;
     in->whole_only = !old;
+    int err = bind_stream(db,
+                          "SELECT b.block, t.n, t.raw_len, t.hostname, t.boot_id FROM batch b JOIN "
+                          "tiny t ON t.id=-b.block WHERE b.agent=?1 AND b.epoch=?2 AND b.stream=?3 "
+                          "AND b.seq0>=?4 AND b.block<0 ORDER BY b.seq0",
+                          &k->of, &st);
+    if (err == WEDR_OK) {
+        (void)sqlite3_bind_int64(st, 4, k->first_seq);
+        err = read_inputs(db, st, in);
+    }
+    (void)sqlite3_finalize(st);
     for (size_t i = 0; i < in->count; i++) {
         lines += in->v[i].n;
     }
     if (err == WEDR_OK && old && in->count > 0 && may_merge_blocks(db)) {
-        char sql[64];
-        (void)snprintf(sql, sizeof(sql), "SELECT seq0 FROM tiny WHERE id=%lld",
-                       (long long)-in->v[0].place);
-        err = wedr_sqlite_int(db, sql, &first);
-        err = err == WEDR_OK
-                  ? add_short_blocks(db, k, first, lines, wedr_keep_settings(s).merge_lines, in)
-                  : err;
+        err = add_short_blocks(db, &k->of, k->first_seq, lines, wedr_keep_settings(s).merge_lines,
+                               in);
     }
     return err == WEDR_OK ? merge_inputs(s, db, in, sums) : err;
 }
 
-static int read_streams(sqlite3 *db, sqlite3_stmt *st, struct stream *ret, size_t *ret_count)
+/* Streams of which enough waits, or something for long. */
+int wedr_seal_merge_due(struct wedr_events *s,
+                        sqlite3 *db,
+                        struct wedr_waiting *w,
+                        int64_t now_us,
+                        struct wedr_merge_sums *sums)
+{
+    const struct wedr_events_settings set = wedr_keep_settings(s);
+    int64_t before_us = now_us - (int64_t)set.merge_after_s * 1000000;
+    struct inputs *in = wedr_alloc(1, sizeof(*in));
+    struct wedr_waiting_stream *k;
+    size_t at = 0;
+    int err = in ? WEDR_OK : WEDR_E_NOMEM;
+    while (err == WEDR_OK &&
+           (k = wedr_waiting_due(w, &at, (int64_t)set.merge_lines, before_us)) != NULL) {
+        err = merge_due_stream(s, db, k, in, sums);
+        err = err == WEDR_OK ? wedr_waiting_count(db, k) : err;
+    }
+    wedr_free(in);
+    return err;
+}
+
+/* --- A day that is over. */
+
+static int
+read_streams(sqlite3 *db, sqlite3_stmt *st, struct wedr_stream_name *ret, size_t *ret_count)
 {
     int rc = SQLITE_DONE;
     size_t n = 0;
@@ -242,64 +246,9 @@ static int read_streams(sqlite3 *db, sqlite3_stmt *st, struct stream *ret, size_
     return wedr_sqlite_error(db, rc);
 }
 
-typedef int stream_fn(struct wedr_events *s,
-                      sqlite3 *db,
-                      const struct stream *k,
-                      struct inputs *in,
-                      struct wedr_merge_sums *sums);
-
-static int for_streams(struct wedr_events *s,
-                       sqlite3 *db,
-                       sqlite3_stmt *st,
-                       stream_fn *fn,
-                       struct wedr_merge_sums *sums)
-{
-    struct stream *v = wedr_alloc(STREAMS_A_ROUND, sizeof(*v));
-    struct inputs *in = wedr_alloc(1, sizeof(*in));
-    size_t count = 0;
-    int err = v && in ? read_streams(db, st, v, &count) : WEDR_E_NOMEM;
-    (void)sqlite3_finalize(st);
-    for (size_t i = 0; err == WEDR_OK && i < count; i++) {
-        err = fn(s, db, &v[i], in, sums);
-    }
-    wedr_free(v);
-    wedr_free(in);
-    return err;
-}
-
-/* Streams of which enough waits, or something for long. The key alone is read of all of them, and
- * of each the row that came first; a line has a seq, so that the seqs say how many lines there are
- * at most, but for those of the last batch. */
-static const char due_streams[] =
-    "SELECT agent, epoch, stream FROM (SELECT agent, epoch, stream, min(id) AS oldest, "
-    "max(seq0)-min(seq0) AS seqs FROM tiny WHERE NOT EXISTS(SELECT 1 FROM dead WHERE "
-    "dead.id=-tiny.id) GROUP BY 1, 2, 3 HAVING count(*)>1) x WHERE (SELECT received_at FROM tiny "
-    "WHERE id=oldest)<=?2 OR (seqs+?3>=?1 AND (SELECT sum(n) FROM tiny t WHERE t.agent=x.agent AND "
-    "t.epoch=x.epoch AND t.stream=x.stream AND NOT EXISTS(SELECT 1 FROM dead WHERE "
-    "dead.id=-t.id))>=?1)";
-
-int wedr_seal_merge_due(struct wedr_events *s,
-                        sqlite3 *db,
-                        int64_t now_us,
-                        struct wedr_merge_sums *sums)
-{
-    const struct wedr_events_settings set = wedr_keep_settings(s);
-    sqlite3_stmt *st = NULL;
-    int err = wedr_sqlite_error(db, sqlite3_prepare_v2(db, due_streams, -1, &st, NULL));
-    if (err != WEDR_OK) {
-        return err;
-    }
-    sqlite3_bind_int64(st, 1, (int64_t)set.merge_lines);
-    sqlite3_bind_int64(st, 2, now_us - (int64_t)set.merge_after_s * 1000000);
-    sqlite3_bind_int64(st, 3, WEDR_BLOCK_LINES_MIN - 1);
-    return for_streams(s, db, st, merge_due_stream, sums);
-}
-
-/* --- A day that is over. */
-
 static int seal_stream(struct wedr_events *s,
                        sqlite3 *db,
-                       const struct stream *k,
+                       const struct wedr_stream_name *k,
                        struct inputs *in,
                        struct wedr_merge_sums *sums)
 {
@@ -309,9 +258,9 @@ static int seal_stream(struct wedr_events *s,
     in->whole_only = false;
     int err = bind_stream(
         db,
-        "SELECT * FROM (SELECT -id place, n, raw_len, hostname, boot_id, seq0 FROM tiny WHERE "
-        "agent=?1 AND epoch=?2 AND stream=?3 AND NOT EXISTS(SELECT 1 FROM dead WHERE "
-        "dead.id=-tiny.id) UNION ALL SELECT id, n, raw_len, hostname, boot_id, seq0 FROM blk WHERE "
+        "SELECT * FROM (SELECT b.block place, t.n, t.raw_len, t.hostname, t.boot_id, b.seq0 FROM "
+        "batch b JOIN tiny t ON t.id=-b.block WHERE b.agent=?1 AND b.epoch=?2 AND b.stream=?3 AND "
+        "b.block<0 UNION ALL SELECT id, n, raw_len, hostname, boot_id, seq0 FROM blk WHERE "
         "agent=?1 AND epoch=?2 AND stream=?3 AND n<?4 AND NOT EXISTS(SELECT 1 FROM dead WHERE "
         "dead.id=blk.id)) ORDER BY seq0",
         k, &st);
@@ -321,6 +270,22 @@ static int seal_stream(struct wedr_events *s,
     }
     (void)sqlite3_finalize(st);
     return err == WEDR_OK && in->count > 1 ? merge_inputs(s, db, in, sums) : err;
+}
+
+static int
+seal_streams(struct wedr_events *s, sqlite3 *db, sqlite3_stmt *st, struct wedr_merge_sums *sums)
+{
+    struct wedr_stream_name *v = wedr_alloc(STREAMS_A_ROUND, sizeof(*v));
+    struct inputs *in = wedr_alloc(1, sizeof(*in));
+    size_t count = 0;
+    int err = v && in ? read_streams(db, st, v, &count) : WEDR_E_NOMEM;
+    (void)sqlite3_finalize(st);
+    for (size_t i = 0; err == WEDR_OK && i < count; i++) {
+        err = seal_stream(s, db, &v[i], in, sums);
+    }
+    wedr_free(v);
+    wedr_free(in);
+    return err;
 }
 
 /* Every frame once more at a higher level, in its place. */
@@ -383,19 +348,17 @@ int wedr_seal_day(struct wedr_events *s,
     /* Streams whose small parts could become fewer. */
     int err = wedr_sqlite_error(
         db, sqlite3_prepare_v2(db,
-                               "SELECT agent, epoch, stream FROM stream x WHERE (SELECT count(*) "
-                               "FROM (SELECT 1 FROM tiny t WHERE t.agent=x.agent AND "
-                               "t.epoch=x.epoch AND t.stream=x.stream AND NOT EXISTS(SELECT 1 FROM "
-                               "dead WHERE dead.id=-t.id) UNION ALL SELECT 1 FROM blk k WHERE "
-                               "k.agent=x.agent AND k.epoch=x.epoch AND k.stream=x.stream AND "
-                               "k.n<?1 AND NOT EXISTS(SELECT 1 FROM dead WHERE dead.id=k.id) LIMIT "
-                               "2))>1",
+                               "SELECT agent, epoch, stream FROM (SELECT agent, epoch, stream "
+                               "FROM tiny WHERE NOT EXISTS(SELECT 1 FROM dead WHERE "
+                               "dead.id=-tiny.id) UNION ALL SELECT agent, epoch, stream FROM blk "
+                               "WHERE n<?1 AND NOT EXISTS(SELECT 1 FROM dead WHERE "
+                               "dead.id=blk.id)) GROUP BY 1, 2, 3 HAVING count(*)>1",
                                -1, &st, NULL));
     if (err != WEDR_OK) {
         return err;
     }
     sqlite3_bind_int64(st, 1, (int64_t)wedr_keep_settings(s).merge_lines / 2);
-    err = for_streams(s, db, st, seal_stream, sums);
+    err = seal_streams(s, db, st, sums);
     if (err == WEDR_OK && sums->blocks == before.blocks) { /* nothing left that gets smaller */
         err = repack(s, db, sums);
         (void)snprintf(

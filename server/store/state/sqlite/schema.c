@@ -144,6 +144,9 @@ static const char *const migrations[] = {
     "ALTER TABLE rule ADD COLUMN severity TEXT NOT NULL DEFAULT '';",
     /* 9: why somebody sent it */
     "ALTER TABLE command ADD COLUMN reason TEXT NOT NULL DEFAULT '';",
+    /* 10: children are looked for among the processes of their agent, which are few
+     * (WEDR_PROCESSES_AGENT_KEPT): the index made every process that starts change a page more */
+    "DROP INDEX process_parent;",
 };
 
 static int read_version(sqlite3 *db, int *ret)

@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "store/events/embedded/waiting.h"
+
+#include "core/base/err.h"
+#include "core/util/alloc.h"
+#include "core/util/sha256.h"
+#include "store/events/embedded/day_file.h"
+#include <sodium.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+
+#define DAYS 3u /* that may be open at once: one that was just over, today, one ahead by a clock \
+                 */
+#define STREAMS_MIN 256u
+#define STREAMS_MAX (1u << 24)
+
+/* Streams of a day by their names, in a table with open addressing that is never more than half
+ * full. */
+struct day {
+    int32_t day;  /* -1: free */
+    int64_t last; /* newest tiny.id that was looked at */
+    uint64_t used;
+    struct wedr_waiting_stream *v;
+    size_t count, cap;
+    uint32_t *slots; /* number in v plus one; 0: free */
+    size_t slot_count;
+};
+
+struct wedr_waiting {
+    struct day days[DAYS], *now;
+    uint64_t clock;
+    uint8_t key[WEDR_HASH_KEY_LEN]; /* agents choose their streams' names */
+};
+
+struct wedr_waiting *wedr_waiting_new(void)
+{
+    struct wedr_waiting *w = wedr_alloc(1, sizeof(*w));
+    if (w) {
+        randombytes_buf(w->key, sizeof(w->key));
+        wedr_waiting_forget(w);
+    }
+    return w;
+}
+
+static void forget_day(struct day *d)
+{
+    wedr_free(d->v);
+    wedr_free(d->slots);
+    *d = (struct day){.day = -1};
+}
+
+void wedr_waiting_forget(struct wedr_waiting *w)
+{
+    for (size_t i = 0; i < DAYS; i++) {
+        forget_day(&w->days[i]);
+    }
+    w->now = NULL;
+}
+
+void wedr_waiting_free(struct wedr_waiting *w)
+{
+    if (w) {
+        wedr_waiting_forget(w);
+        wedr_free(w);
+    }
+}
+
+/* The place of a day; the one that was not asked for the longest time becomes it. */
+static struct day *place_of(struct wedr_waiting *w, int32_t day)
+{
+    struct day *d = &w->days[0];
+    for (size_t i = 0; i < DAYS; i++) {
+        if (w->days[i].day == day) {
+            d = &w->days[i];
+            break;
+        }
+        d = w->days[i].used < d->used ? &w->days[i] : d;
+    }
+    if (d->day != day) {
+        forget_day(d);
+        d->day = day;
+    }
+    d->used = ++w->clock;
+    return d;
+}
+
+static uint64_t hash_of(const struct wedr_waiting *w, const struct wedr_stream_name *k)
+{
+    uint8_t text[sizeof(k->agent) + sizeof(k->name) + sizeof(k->epoch)];
+    size_t a = strlen(k->agent) + 1, n = strlen(k->name) + 1;
+    memcpy(text, k->agent, a);
+    memcpy(text + a, k->name, n);
+    memcpy(text + a + n, &k->epoch, sizeof(k->epoch));
+    return wedr_hash64(w->key, text, a + n + sizeof(k->epoch));
+}
+
+static bool same(const struct wedr_stream_name *a, const struct wedr_stream_name *b)
+{
+    return a->epoch == b->epoch && strcmp(a->agent, b->agent) == 0 && strcmp(a->name, b->name) == 0;
+}
+
+static uint32_t *
+slot_of(const struct wedr_waiting *w, const struct day *d, const struct wedr_stream_name *k)
+{
+    size_t i = (size_t)hash_of(w, k) & (d->slot_count - 1);
+    while (d->slots[i] && !same(&d->v[d->slots[i] - 1].of, k)) {
+        i = (i + 1) & (d->slot_count - 1);
+    }
+    return &d->slots[i];
+}
+
+static int grow(const struct wedr_waiting *w, struct day *d)
+{
+    size_t cap = d->cap ? d->cap * 2 : STREAMS_MIN;
+    struct wedr_waiting_stream *v = cap <= STREAMS_MAX ? wedr_realloc(d->v, cap, sizeof(*v)) : NULL;
+    if (!v) {
+        return WEDR_E_NOMEM;
+    }
+    d->v = v;
+    uint32_t *slots = wedr_alloc(cap * 2, sizeof(*slots));
+    if (!slots) {
+        return WEDR_E_NOMEM;
+    }
+    wedr_free(d->slots);
+    d->slots = slots;
+    d->slot_count = cap * 2;
+    d->cap = cap;
+    for (size_t i = 0; i < d->count; i++) {
+        *slot_of(w, d, &d->v[i].of) = (uint32_t)i + 1;
+    }
+    return WEDR_OK;
+}
+
+static int add(const struct wedr_waiting *w, struct day *d, const struct wedr_waiting_stream *one)
+{
+    int err = d->count == d->cap ? grow(w, d) : WEDR_OK;
+    if (err != WEDR_OK) {
+        return err;
+    }
+    uint32_t *slot = slot_of(w, d, &one->of);
+    if (!*slot) {
+        d->v[d->count++] = *one;
+        *slot = (uint32_t)d->count;
+        return WEDR_OK;
+    }
+    struct wedr_waiting_stream *k = &d->v[*slot - 1];
+    if (k->batches == 0 || one->oldest_us < k->oldest_us) {
+        k->oldest_us = one->oldest_us;
+    }
+    if (k->batches == 0 || one->first_seq < k->first_seq) {
+        k->first_seq = one->first_seq;
+    }
+    k->batches++;
+    k->lines += one->lines;
+    return WEDR_OK;
+}
+
+static void copy_text(sqlite3_stmt *st, int i, char *ret, size_t cap)
+{
+    const char *s = (const char *)sqlite3_column_text(st, i);
+    (void)snprintf(ret, cap, "%s", s ? s : "");
+}
+
+int wedr_waiting_look(struct wedr_waiting *w, sqlite3 *db, int32_t day)
+{
+    struct day *d = place_of(w, day);
+    sqlite3_stmt *st = NULL;
+    w->now = d;
+    int rc = sqlite3_prepare_v2(db,
+                                "SELECT id, agent, epoch, stream, n, received_at, seq0 FROM tiny "
+                                "WHERE id>?1 AND NOT EXISTS(SELECT 1 FROM dead WHERE "
+                                "dead.id=-tiny.id) ORDER BY id",
+                                -1, &st, NULL);
+    int err = WEDR_OK;
+    if (rc == SQLITE_OK) {
+        (void)sqlite3_bind_int64(st, 1, d->last);
+        while (err == WEDR_OK && (rc = sqlite3_step(st)) == SQLITE_ROW) {
+            struct wedr_waiting_stream one = {.of.epoch = sqlite3_column_int64(st, 2),
+                                              .batches = 1,
+                                              .lines = sqlite3_column_int64(st, 4),
+                                              .oldest_us = sqlite3_column_int64(st, 5),
+                                              .first_seq = sqlite3_column_int64(st, 6)};
+            copy_text(st, 1, one.of.agent, sizeof(one.of.agent));
+            copy_text(st, 3, one.of.name, sizeof(one.of.name));
+            err = add(w, d, &one);
+            d->last = err == WEDR_OK ? sqlite3_column_int64(st, 0) : d->last;
+        }
+    }
+    err = err == WEDR_OK ? wedr_sqlite_error(db, rc) : err;
+    (void)sqlite3_finalize(st);
+    return err;
+}
+
+struct wedr_waiting_stream *
+wedr_waiting_due(struct wedr_waiting *w, size_t *at, int64_t lines, int64_t before_us)
+{
+    while (*at < w->now->count) {
+        struct wedr_waiting_stream *k = &w->now->v[(*at)++];
+        if (k->batches > 1 && (k->lines >= lines || k->oldest_us <= before_us)) {
+            return k;
+        }
+    }
+    return NULL;
+}
+
+int wedr_waiting_count(sqlite3 *db, struct wedr_waiting_stream *k)
+{
+    sqlite3_stmt *st = NULL;
+    int rc = sqlite3_prepare_v2(db,
+                                "SELECT count(*), coalesce(sum(n), 0), min(received_at), min(seq0) "
+                                "FROM batch WHERE agent=?1 AND epoch=?2 AND stream=?3 AND "
+                                "seq0>=?4 AND block<0",
+                                -1, &st, NULL);
+    if (rc == SQLITE_OK) {
+        (void)sqlite3_bind_text(st, 1, k->of.agent, -1, SQLITE_STATIC);
+        (void)sqlite3_bind_int64(st, 2, k->of.epoch);
+        (void)sqlite3_bind_text(st, 3, k->of.name, -1, SQLITE_STATIC);
+        (void)sqlite3_bind_int64(st, 4, k->first_seq);
+        rc = sqlite3_step(st);
+    }
+    if (rc == SQLITE_ROW) {
+        k->batches = sqlite3_column_int64(st, 0);
+        k->lines = sqlite3_column_int64(st, 1);
+        k->oldest_us = sqlite3_column_int64(st, 2);
+        k->first_seq = sqlite3_column_int64(st, 3);
+    }
+    int err = wedr_sqlite_error(db, rc);
+    (void)sqlite3_finalize(st);
+    return err;
+}
