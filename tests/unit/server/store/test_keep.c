@@ -9,9 +9,11 @@
 #include "core/base/err.h"
 #include "store/events/embedded/keep.h"
 #include "store_fixture.h"
+#include <glob.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define DAY_US 86400000000LL
 #define NOW_US (20500 * DAY_US + 3600000000LL)
@@ -79,6 +81,61 @@ static void small_batches_become_blocks_and_nothing_else_changes(void **state)
     fx_assert_sql(&f, everything, before);
     assert_clean(&f);
     free(before);
+    fx_fini(&f);
+}
+
+static void what_comes_between_rounds_is_merged_with_what_waited(void **state)
+{
+    (void)state;
+    struct fx f;
+    init(&f);
+    put_small(&f, 501, 5, NOW_US);
+    wedr_keep_round(f.s, NOW_US + 10 * 1000000LL);
+    assert_int_equal(day_int(&f, NOW_US, "SELECT count(*) FROM blk"), 0);
+    put_small(&f, 1, 6, NOW_US + 11 * 1000000LL); /* in front of what waits */
+    char *before = fx_sql(&f, everything);
+    wedr_keep_round(f.s, NOW_US + 20 * 1000000LL);
+    assert_int_equal(day_int(&f, NOW_US, "SELECT count(*) FROM batch WHERE block<0"), 1);
+    assert_int_equal(day_int(&f, NOW_US, "SELECT seq0 FROM blk"), 1);
+    fx_assert_sql(&f, everything, before);
+    free(before);
+    put_small(&f, 551, 8, NOW_US + 21 * 1000000LL); /* 90 lines with the one that was left */
+    wedr_keep_round(f.s, NOW_US + 30 * 1000000LL);
+    assert_int_equal(day_int(&f, NOW_US, "SELECT count(*) FROM batch WHERE block<0"), 9);
+    put_small(&f, 631, 1, NOW_US + 31 * 1000000LL);
+    before = fx_sql(&f, everything);
+    wedr_keep_round(f.s, NOW_US + 40 * 1000000LL);
+    assert_int_equal(day_int(&f, NOW_US, "SELECT count(*) FROM batch WHERE block<0"), 0);
+    fx_assert_sql(&f, everything, before);
+    assert_int_equal(fx_forks(&f, 61, 440, NOW_US), WEDR_COMMIT_STORED);
+    assert_clean(&f);
+    free(before);
+    fx_fini(&f);
+}
+
+/* The new file counts its rows from one again. */
+static void small_batches_behind_a_lost_file_are_merged(void **state)
+{
+    (void)state;
+    struct fx f;
+    char path[600], day[WEDR_DAY_TEXT];
+    glob_t g;
+    init(&f);
+    put_small(&f, 1, 45, NOW_US);
+    wedr_keep_round(f.s, NOW_US + 50 * 1000000LL);
+    wedr_mutex_lock(f.s->lock);
+    wedr_embedded_set_aside(f.s, wedr_day_of(NOW_US));
+    wedr_mutex_unlock(f.s->lock);
+    wedr_day_text(wedr_day_of(NOW_US), day);
+    (void)snprintf(path, sizeof(path), "%s/events/%s*", f.dir, day);
+    assert_int_equal(glob(path, 0, NULL, &g), 0);
+    for (size_t i = 0; i < g.gl_pathc; i++) {
+        assert_int_equal(unlink(g.gl_pathv[i]), 0);
+    }
+    globfree(&g);
+    put_small(&f, 1001, 20, NOW_US);
+    wedr_keep_round(f.s, NOW_US + 60 * 1000000LL);
+    assert_int_equal(day_int(&f, NOW_US, "SELECT count(*) FROM batch WHERE block<0"), 0);
     fx_fini(&f);
 }
 
@@ -236,8 +293,8 @@ static void a_day_that_is_over_is_sealed_and_gives_back_its_space(void **state)
     fx_fini(&f);
 }
 
-/* Files of the release before: one index more, which is kept up until their day is over. */
-static void a_file_with_the_merge_index_is_written_and_merged(void **state)
+/* Files of releases before: indexes more, which are kept up until their day is over. */
+static void a_file_with_more_indexes_is_written_and_merged(void **state)
 {
     (void)state;
     struct fx f;
@@ -245,6 +302,7 @@ static void a_file_with_the_merge_index_is_written_and_merged(void **state)
     put_small(&f, 1, 25, NOW_US);
     fx_close(&f);
     fx_tamper(&f, NOW_US,
+              "CREATE UNIQUE INDEX tiny_1 ON tiny(agent, epoch, stream, seq0);"
               "CREATE INDEX tiny_merge ON tiny(agent, epoch, stream, seq0, n, received_at)");
     fx_open(&f);
     fx_keep(&f);
@@ -417,12 +475,14 @@ int main(void)
         cmocka_unit_test(the_oldest_days_go_for_free_space_but_not_the_last_ones),
         cmocka_unit_test(a_day_that_somebody_reads_yet_does_not_make_more_days_go),
         cmocka_unit_test(small_batches_become_blocks_and_nothing_else_changes),
+        cmocka_unit_test(what_comes_between_rounds_is_merged_with_what_waited),
+        cmocka_unit_test(small_batches_behind_a_lost_file_are_merged),
         cmocka_unit_test(holes_rejected_lines_and_losses_stay_exact),
         cmocka_unit_test(a_reader_that_follows_commits_sees_each_line_once),
         cmocka_unit_test(a_damaged_batch_is_not_merged_and_its_neighbours_are),
         cmocka_unit_test(damage_of_a_merged_block_is_found),
         cmocka_unit_test(a_day_that_is_over_is_sealed_and_gives_back_its_space),
-        cmocka_unit_test(a_file_with_the_merge_index_is_written_and_merged),
+        cmocka_unit_test(a_file_with_more_indexes_is_written_and_merged),
         cmocka_unit_test(a_file_of_the_first_release_is_read_merged_and_sealed),
         cmocka_unit_test(days_go_by_age_and_by_size_and_the_newest_never),
         cmocka_unit_test(below_the_low_water_mark_nothing_is_taken),
