@@ -2,10 +2,13 @@
  *
  * bench/sensor_exec.c [rounds] [iterations] [program] — what the sensor costs a process start. Each
  * round times the same vfork + exec + wait loop in the three states of sensor_kinds.h, one behind
- * the other, so that a machine that becomes slower meanwhile becomes so for all. Prints one JSON
- * object: medians, minima, and of the ratios to the state without a sensor the median with its
- * 95 % bounds (order statistics); then, from a run of their own, each program's runs and
- * nanoseconds per start by the kernel's statistics. Root. */
+ * the other, so that a machine that becomes slower meanwhile becomes so for all. What is measured
+ * is a sensor at work: each state is left alone for a second and warmed up with as many starts as
+ * are timed, or the loading of a hundred programs would be counted as well. Prints one JSON object:
+ * medians, minima, and of the ratios to the state without a sensor, and of what the sensor takes
+ * beyond the empty programs in hundredths of a start, the median with its 95 % bounds (order
+ * statistics); then, from a run of their own, each program's runs and nanoseconds per start by the
+ * kernel's statistics. Root. */
 #include "sensor_kinds.h"
 #include "wedr/plat/time.h"
 #include <math.h>
@@ -16,6 +19,7 @@
 
 #define ROUNDS_MAX 99
 #define HOOKS_MAX 160
+#define SETTLE_MS 1000
 
 struct run {
     const char *program;
@@ -49,9 +53,8 @@ static void loop(void *ctx)
 
 static double timed_loop(struct run *r)
 {
-    for (long i = 0; i < r->iterations / 10; i++) {
-        start_one(r->program);
-    }
+    wedr_time_sleep_ms(SETTLE_MS);
+    loop(r);
     uint64_t begin = wedr_time_mono_ns();
     loop(r);
     return (double)(wedr_time_mono_ns() - begin) / 1000.0 / (double)r->iterations;
@@ -81,19 +84,30 @@ static struct figure figure_of(double *v, int n)
     return f;
 }
 
+static void print_figure(const char *name, double *v, int n)
+{
+    struct figure f = figure_of(v, n);
+    printf("\"%s\":{\"median\":%.4f,\"low_95\":%.4f,\"high_95\":%.4f},", name, f.median, f.low,
+           f.high);
+}
+
 static void report(struct run *r, int rounds)
 {
     double ratio[ROUNDS_MAX];
+    char name[32];
     printf("{\"bench\":\"sensor_exec\",\"program\":\"%s\",\"rounds\":%d,\"iterations\":%ld,",
            r->program, rounds, r->iterations);
     for (int k = BENCH_EMPTY; k < BENCH_KINDS; k++) {
         for (int i = 0; i < rounds; i++) {
             ratio[i] = r->us[k][i] / r->us[BENCH_NONE][i];
         }
-        struct figure f = figure_of(ratio, rounds);
-        printf("\"%s_ratio\":{\"median\":%.4f,\"low_95\":%.4f,\"high_95\":%.4f},",
-               bench_kind_names[k], f.median, f.low, f.high);
+        (void)snprintf(name, sizeof name, "%s_ratio", bench_kind_names[k]);
+        print_figure(name, ratio, rounds);
     }
+    for (int i = 0; i < rounds; i++) {
+        ratio[i] = 100 * (r->us[BENCH_SENSOR][i] - r->us[BENCH_EMPTY][i]) / r->us[BENCH_NONE][i];
+    }
+    print_figure("points_above_empty", ratio, rounds);
     for (int k = 0; k < BENCH_KINDS; k++) {
         struct figure f = figure_of(r->us[k], rounds);
         printf("\"%s_us\":{\"median\":%.1f,\"min\":%.1f},", bench_kind_names[k], f.median, f.least);

@@ -135,8 +135,8 @@ static int grow(const struct wedr_waiting *w, struct day *d)
 static int add(const struct wedr_waiting *w, struct day *d, const struct wedr_waiting_stream *one)
 {
     int err = d->count == d->cap ? grow(w, d) : WEDR_OK;
-    if (err != WEDR_OK) {
-        return err;
+    if (err != WEDR_OK || !d->v || !d->slots) {
+        return WEDR_E_NOMEM;
     }
     uint32_t *slot = slot_of(w, d, &one->of);
     if (!*slot) {

@@ -146,7 +146,7 @@ static const char *const migrations[] = {
     "ALTER TABLE command ADD COLUMN reason TEXT NOT NULL DEFAULT '';",
     /* 10: children are looked for among the processes of their agent, which are few
      * (WEDR_PROCESSES_AGENT_KEPT): the index made every process that starts change a page more */
-    "DROP INDEX process_parent;",
+    "DROP INDEX IF EXISTS process_parent;",
 };
 
 static int read_version(sqlite3 *db, int *ret)
