@@ -10,8 +10,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#define DAYS 3u /* that may be open at once: one that was just over, today, one ahead by a clock \
-                 */
+#define DAYS                                                                            \
+    3u /* that may be open at once: one that was just over, today, one ahead by a clock \
+        */
 #define STREAMS_MIN 256u
 #define STREAMS_MAX (1u << 24)
 
