@@ -2,13 +2,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """What it costs the server to take events in, over mutual TLS, with fsync before each 202.
 
-usage: server_ingest.py [events | idle | overload | attack] ...   default: all four, each one to three minutes.
+usage: server_ingest.py [events | idle | overload | attack | long] ...   default: all but the last, each one to three minutes.
 Needs a build in build/linux (or WEDR_BUILD). One line per figure: part, what, value, unit. CPU seconds are those of the process
 named (user + system), so they can be taken beside other load; wall clock, latency and rates that were held cannot.
 
 events    large batches: 8 agents, 2,000 process starts and exits a batch, each agent's next when the last was answered
 idle      10,000 agents, each with its own certificate and connection kept alive, 10,000 batches of one event a second
 overload  1,000 agents offer twice what the server took in `events`' way with 100 agents before
+long      as idle for seven minutes: after five the first batches are old enough to be merged (events.merge_after_s)
 attack    latency of a good agent alone, and beside slowloris, bad tokens, foreign certificates and bombs, in turns
 """
 import json
@@ -34,7 +35,7 @@ def load(server, agents, batches, events, rate):
     """Runs the load and checks that the ledger holds what was acknowledged, to the unit."""
     p = lab.run(os.path.join(lab.BUILD, "bench_server_ingest"), server.url, os.path.join(server.data, "pki", "ca.pem"),
                 server.token("--uses", str(agents)), str(server.proc.pid), str(agents), str(batches), str(events), str(rate),
-                timeout=600)
+                timeout=900)
     r = json.loads(p.stdout)
     stored = server.one("SELECT SUM(stored) AS stored, SUM(ABS(missing)) AS missing FROM ledger")
     r["stored"], r["missing"] = stored["stored"], stored["missing"]
@@ -70,12 +71,12 @@ def run_events():
         say(part, "RSS at most", r["rss_peak"] / UNITS_OF_RSS, "MiB")
 
 
-def run_idle(agents=10000, seconds=10, rate=10000):
+def run_idle(agents=10000, seconds=10, rate=10000, part="idle"):
     with lab.Lab() as box:
         server = box.server(MANY)
         r = load(server, agents, 1 + seconds * rate // agents, 1, rate)
         assert r["missing"] == 0 and r["stored"] == r["events"] + agents, r
-        part, n = "idle", r["batches"]
+        n = r["batches"]
         gauge = metrics(server)
         say(part, "agents, each with its own certificate", agents, "agents")
         say(part, "connections held at the end", r["open_connections"], "connections")
@@ -93,6 +94,10 @@ def run_idle(agents=10000, seconds=10, rate=10000):
         say(part, "rate held, wall clock", round(n / r["wall_s"]), "batches/s")
         say(part, "latency p50, from when it was due", r["latency_p50_us"] / 1e3, "ms")
         say(part, "latency p99, from when it was due", r["latency_p99_us"] / 1e3, "ms")
+
+
+def run_long():
+    run_idle(seconds=420, part="long")
 
 
 def run_overload(agents=1000, seconds=15, events=2000):
@@ -147,13 +152,13 @@ def run_attack(rounds=4, seconds=6, rate=50):
         assert all(r["missing"] == 0 for r in under)
 
 
-PARTS = {"events": run_events, "idle": run_idle, "overload": run_overload, "attack": run_attack}
+PARTS = {"events": run_events, "idle": run_idle, "overload": run_overload, "attack": run_attack, "long": run_long}
 
 
 def main():
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    wanted = sys.argv[1:] or list(PARTS)
+    wanted = sys.argv[1:] or [name for name in PARTS if name != "long"]
     if not all(w in PARTS for w in wanted):
         sys.exit(__doc__)
     for name in wanted:

@@ -10,9 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define DAYS                                                                            \
-    3u /* that may be open at once: one that was just over, today, one ahead by a clock \
-        */
+#define DAYS 3u /* not over at once: the one before, today, one of a clock that is ahead */
 #define STREAMS_MIN 256u
 #define STREAMS_MAX (1u << 24)
 
