@@ -56,11 +56,12 @@
 #define BLK_INDEXES                                            \
     "CREATE INDEX blk_seq ON blk(agent, epoch, stream, seq0);" \
     "CREATE INDEX blk_time ON blk(agent, t0);"
-/* Files of releases before have a key of `tiny` here, UNIQUE(agent, epoch, stream, seq0), for which
- * each small batch of another agent changed a page. The key of `batch` leads to the same rows. An
- * empty table has its root page, so that those of the tables behind it are where they were. */
+/* Files of releases before have a key of `tiny`, for which each small batch of another agent
+ * changed a page. The key of `batch` leads to the same rows. An empty table has its root page, so
+ * that those of the tables behind it are where they were. */
+#define TINY_KEY_1 ", UNIQUE(agent, epoch, stream, seq0));"
 #define TINY_KEY ");CREATE TABLE tiny_key(id INTEGER PRIMARY KEY);"
-#define MORE_TABLES                                                                                \
+#define MORE_TABLES(key)                                                                           \
     "CREATE TABLE data(id INTEGER PRIMARY KEY, z BLOB);"                                           \
     "CREATE TABLE col(id INTEGER PRIMARY KEY, c BLOB);"                                            \
     "CREATE TABLE filt(id INTEGER PRIMARY KEY, f BLOB);"                                           \
@@ -69,8 +70,7 @@
     "BLOB,"                                                                                        \
     " stream TEXT, seq0 INTEGER, seq1 INTEGER, n INTEGER, rejected INTEGER, t0 INTEGER, t1 "       \
     "INTEGER,"                                                                                     \
-    " received_at INTEGER, counts BLOB, raw_len INTEGER, bitmap BLOB, z BLOB" TINY_KEY             \
-        LEDGER_TABLES
+    " received_at INTEGER, counts BLOB, raw_len INTEGER, bitmap BLOB, z BLOB" key LEDGER_TABLES
 /* What files of older releases lack; they get it when they are opened for writing. Readers go
  * through batches in order of arrival. */
 #define LATE_INDEXES "CREATE INDEX IF NOT EXISTS batch_arrival ON batch(arrival);"
@@ -83,9 +83,10 @@
 
 /* Tables, then indexes: VACUUM makes them in that order, so each has the same root page for ever. A
  * file whose first page is lost can be read with that of another one (salvage_parts.c). */
-static const char day_tables[] = FIRST_TABLES MORE_TABLES LATE_TABLES BLK_INDEXES LATE_INDEXES;
-static const char day_tables_1[] =
-    FIRST_TABLES BLK_INDEXES MORE_TABLES LATE_INDEXES TINY_MERGE LATE_TABLES;
+static const char day_tables[] = FIRST_TABLES MORE_TABLES(TINY_KEY)
+LATE_TABLES BLK_INDEXES LATE_INDEXES;
+static const char day_tables_1[] = FIRST_TABLES BLK_INDEXES MORE_TABLES(TINY_KEY_1)
+LATE_INDEXES TINY_MERGE LATE_TABLES;
 static const char day_neighbours[] = LATE_INDEXES LATE_TABLES;
 
 static const char catalog_tables[] =

@@ -416,6 +416,7 @@ static int forget_day(struct wedr_events *s, int32_t day)
 {
     char sql[160];
     wedr_embedded_day_close(s, day);
+    wedr_keep_forget(s);
     (void)snprintf(sql, sizeof(sql),
                    "SELECT agent, epoch, stream, seq_max FROM expired WHERE day=%d", day);
     int rc = copy_rows(s->catalog, sql, s->mem,

@@ -95,7 +95,7 @@ static int insert_tiny(struct wedr_statements *s, const struct wedr_prepared *p,
     const struct wedr_batch_id *id = &p->id;
     int rc = wedr_statements_run(
         s,
-        "INSERT INTO tiny(agent, hostname, epoch, boot_id, stream, seq0, seq1, "
+        "INSERT OR REPLACE INTO tiny(agent, hostname, epoch, boot_id, stream, seq0, seq1, "
         "n, rejected, t0, t1,"
         " received_at, counts, raw_len, bitmap, z) VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
         "ttibtiiiiiiibibb", p->agent_id, p->hostname, (int64_t)id->epoch,

@@ -105,6 +105,17 @@ static int merge_day(
     return err == WEDR_OK ? wedr_seal_merge_due(s, db, w, now_us, sums) : err;
 }
 
+static int seal_day(struct wedr_events *s,
+                    sqlite3 *db,
+                    int32_t day,
+                    int64_t now_us,
+                    struct wedr_merge_sums *sums,
+                    bool *ret_done)
+{
+    wedr_waiting_end(s->keep->waiting, day);
+    return wedr_seal_day(s, db, now_us, sums, ret_done);
+}
+
 static int work_on(struct wedr_events *s, sqlite3 *db, int32_t day, int64_t now_us)
 {
     struct wedr_merge_sums sums = {0};
@@ -117,7 +128,7 @@ static int work_on(struct wedr_events *s, sqlite3 *db, int32_t day, int64_t now_
     }
     err = sweep(s, db, now_us, &some);
     if (err == WEDR_OK && !disk_is_low(s)) {
-        err = is_over(s, day, now_us) ? wedr_seal_day(s, db, now_us, &sums, &done)
+        err = is_over(s, day, now_us) ? seal_day(s, db, day, now_us, &sums, &done)
                                       : merge_day(s, db, day, now_us, &sums);
     }
     wedr_mutex_lock(s->lock);
@@ -206,7 +217,6 @@ void wedr_keep_round(struct wedr_events *s, int64_t now_us)
     if (!disk_is_low(s) && wedr_salvage(s) > 0) {
         memset(s->keep->sealed, 0, sizeof(s->keep->sealed)); /* their days are new */
         memset(s->keep->checked, 0, sizeof(s->keep->checked));
-        wedr_waiting_forget(s->keep->waiting);
     }
     wedr_mutex_lock(s->lock);
     bool forget = s->keep->forget;

@@ -5,6 +5,7 @@
 #include "core/base/err.h"
 #include "core/util/alloc.h"
 #include "core/util/log.h"
+#include "store/events/embedded/keep.h"
 #include "store/events/embedded/salvage.h"
 #include <stdio.h>
 #include <string.h>
@@ -101,6 +102,9 @@ static bool salvage_one(struct wedr_events *s, const char *name, int32_t day, bo
 {
     char text[WEDR_DAY_TEXT];
     struct wedr_salvage w = {.s = s, .day = day};
+    wedr_mutex_lock(s->lock);
+    wedr_keep_forget(s); /* also when it ends half way */
+    wedr_mutex_unlock(s->lock);
     int err = open_damaged(&w, name);
     w.day = err == WEDR_OK ? day_of(&w, day) : day;
     wedr_day_text(w.day, text);

@@ -21,7 +21,8 @@ struct input {
 struct inputs {
     struct input v[WEDR_MERGE_INPUTS_MAX];
     size_t count;
-    bool whole_only; /* what makes no whole block waits for company */
+    int64_t last_seq; /* where the last one that was read begins */
+    bool whole_only;  /* what makes no whole block waits for company */
 };
 
 static void copy_text(sqlite3_stmt *st, int i, char *ret, size_t cap)
@@ -133,6 +134,7 @@ static int read_inputs(sqlite3 *db, sqlite3_stmt *st, struct inputs *ret)
         ret->v[ret->count++] =
             (struct input){sqlite3_column_int64(st, 0), sqlite3_column_int64(st, 1),
                            sqlite3_column_int64(st, 2), origin_of(st, 3)};
+        ret->last_seq = sqlite3_column_int64(st, 5);
     }
     return wedr_sqlite_error(db, rc);
 }
@@ -174,10 +176,12 @@ static int add_short_blocks(sqlite3 *db,
     return err;
 }
 
-/* What waits is found by the key of `batch`, which knows where each batch is. */
+/* What waits is found by the key of `batch`, which knows where each batch is. What is old and could
+ * not be merged (too large, damaged, of another boot than its neighbours) is left to the sealing:
+ * looking for it again would mean to read all batches behind it, every round. */
 static int merge_due_stream(struct wedr_events *s,
                             sqlite3 *db,
-                            const struct wedr_waiting_stream *k,
+                            struct wedr_waiting_stream *k,
                             struct inputs *in,
                             struct wedr_merge_sums *sums)
 {
@@ -187,11 +191,12 @@ static int merge_due_stream(struct wedr_events *s,
     bool old = k->oldest_us <= wedr_keep_now(s) - after;
     in->count = 0;
     in->whole_only = !old;
-    int err = bind_stream(db,
-                          "SELECT b.block, t.n, t.raw_len, t.hostname, t.boot_id FROM batch b JOIN "
-                          "tiny t ON t.id=-b.block WHERE b.agent=?1 AND b.epoch=?2 AND b.stream=?3 "
-                          "AND b.seq0>=?4 AND b.block<0 ORDER BY b.seq0",
-                          &k->of, &st);
+    int err =
+        bind_stream(db,
+                    "SELECT b.block, t.n, t.raw_len, t.hostname, t.boot_id, b.seq0 FROM batch b "
+                    "JOIN tiny t ON t.id=-b.block WHERE b.agent=?1 AND b.epoch=?2 AND b.stream=?3 "
+                    "AND b.seq0>=?4 AND b.block<0 ORDER BY b.seq0",
+                    &k->of, &st);
     if (err == WEDR_OK) {
         (void)sqlite3_bind_int64(st, 4, k->first_seq);
         err = read_inputs(db, st, in);
@@ -200,11 +205,14 @@ static int merge_due_stream(struct wedr_events *s,
     for (size_t i = 0; i < in->count; i++) {
         lines += in->v[i].n;
     }
+    bool all = in->count > 0 && in->count < WEDR_MERGE_INPUTS_MAX;
     if (err == WEDR_OK && old && in->count > 0 && may_merge_blocks(db)) {
         err = add_short_blocks(db, &k->of, k->first_seq, lines, wedr_keep_settings(s).merge_lines,
                                in);
     }
-    return err == WEDR_OK ? merge_inputs(s, db, in, sums) : err;
+    err = err == WEDR_OK ? merge_inputs(s, db, in, sums) : err;
+    k->first_seq = err == WEDR_OK && old && all ? in->last_seq : k->first_seq;
+    return err;
 }
 
 /* Streams of which enough waits, or something for long. */

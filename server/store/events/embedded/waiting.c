@@ -3,6 +3,7 @@
 
 #include "core/base/err.h"
 #include "core/util/alloc.h"
+#include "core/util/log.h"
 #include "core/util/sha256.h"
 #include "store/events/embedded/day_file.h"
 #include <sodium.h>
@@ -10,9 +11,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#define DAYS 3u /* not over at once: the one before, today, one of a clock that is ahead */
+#define DAYS 8u /* not over at once: the one before, today, those of a clock that leapt ahead */
 #define STREAMS_MIN 256u
-#define STREAMS_MAX (1u << 24)
+#define STREAMS_MAX (1u << 19) /* about 90 MB: agents choose their streams' names and epochs */
 
 /* Streams of a day by their names, in a table with open addressing that is never more than half
  * full. */
@@ -24,6 +25,7 @@ struct day {
     size_t count, cap;
     uint32_t *slots; /* number in v plus one; 0: free */
     size_t slot_count;
+    bool full_logged;
 };
 
 struct wedr_waiting {
@@ -109,17 +111,17 @@ slot_of(const struct wedr_waiting *w, const struct day *d, const struct wedr_str
     return &d->slots[i];
 }
 
-static int grow(const struct wedr_waiting *w, struct day *d)
+static bool grow(const struct wedr_waiting *w, struct day *d)
 {
     size_t cap = d->cap ? d->cap * 2 : STREAMS_MIN;
     struct wedr_waiting_stream *v = cap <= STREAMS_MAX ? wedr_realloc(d->v, cap, sizeof(*v)) : NULL;
     if (!v) {
-        return WEDR_E_NOMEM;
+        return false;
     }
     d->v = v;
     uint32_t *slots = wedr_alloc(cap * 2, sizeof(*slots));
     if (!slots) {
-        return WEDR_E_NOMEM;
+        return false;
     }
     wedr_free(d->slots);
     d->slots = slots;
@@ -128,31 +130,36 @@ static int grow(const struct wedr_waiting *w, struct day *d)
     for (size_t i = 0; i < d->count; i++) {
         *slot_of(w, d, &d->v[i].of) = (uint32_t)i + 1;
     }
-    return WEDR_OK;
+    return true;
 }
 
-static int add(const struct wedr_waiting *w, struct day *d, const struct wedr_waiting_stream *one)
+/* What finds no place waits for the day to be sealed: others must not wait with it. */
+static void say_full(struct day *d)
 {
-    int err = d->count == d->cap ? grow(w, d) : WEDR_OK;
-    if (err != WEDR_OK || !d->v || !d->slots) {
-        return WEDR_E_NOMEM;
+    if (!d->full_logged) {
+        d->full_logged = true;
+        wedr_log(WARN, "events.merge_waits_for_seal", WEDR_I64("day", d->day),
+                 WEDR_U64("streams", d->count));
     }
-    uint32_t *slot = slot_of(w, d, &one->of);
-    if (!*slot) {
-        d->v[d->count++] = *one;
-        *slot = (uint32_t)d->count;
-        return WEDR_OK;
+}
+
+static void add(const struct wedr_waiting *w, struct day *d, const struct wedr_waiting_stream *one)
+{
+    uint32_t *slot = d->slots ? slot_of(w, d, &one->of) : NULL;
+    if (slot && *slot) {
+        struct wedr_waiting_stream *k = &d->v[*slot - 1];
+        bool first = k->batches++ == 0;
+        k->oldest_us = first || one->oldest_us < k->oldest_us ? one->oldest_us : k->oldest_us;
+        k->first_seq = first || one->first_seq < k->first_seq ? one->first_seq : k->first_seq;
+        k->lines += one->lines;
+        return;
     }
-    struct wedr_waiting_stream *k = &d->v[*slot - 1];
-    if (k->batches == 0 || one->oldest_us < k->oldest_us) {
-        k->oldest_us = one->oldest_us;
+    if ((d->count == d->cap && !grow(w, d)) || !d->v || !d->slots) {
+        say_full(d);
+        return;
     }
-    if (k->batches == 0 || one->first_seq < k->first_seq) {
-        k->first_seq = one->first_seq;
-    }
-    k->batches++;
-    k->lines += one->lines;
-    return WEDR_OK;
+    d->v[d->count++] = *one;
+    *slot_of(w, d, &one->of) = (uint32_t)d->count;
 }
 
 static void copy_text(sqlite3_stmt *st, int i, char *ret, size_t cap)
@@ -171,10 +178,9 @@ int wedr_waiting_look(struct wedr_waiting *w, sqlite3 *db, int32_t day)
                                 "WHERE id>?1 AND NOT EXISTS(SELECT 1 FROM dead WHERE "
                                 "dead.id=-tiny.id) ORDER BY id",
                                 -1, &st, NULL);
-    int err = WEDR_OK;
     if (rc == SQLITE_OK) {
         (void)sqlite3_bind_int64(st, 1, d->last);
-        while (err == WEDR_OK && (rc = sqlite3_step(st)) == SQLITE_ROW) {
+        while ((rc = sqlite3_step(st)) == SQLITE_ROW) {
             struct wedr_waiting_stream one = {.of.epoch = sqlite3_column_int64(st, 2),
                                               .batches = 1,
                                               .lines = sqlite3_column_int64(st, 4),
@@ -182,19 +188,29 @@ int wedr_waiting_look(struct wedr_waiting *w, sqlite3 *db, int32_t day)
                                               .first_seq = sqlite3_column_int64(st, 6)};
             copy_text(st, 1, one.of.agent, sizeof(one.of.agent));
             copy_text(st, 3, one.of.name, sizeof(one.of.name));
-            err = add(w, d, &one);
-            d->last = err == WEDR_OK ? sqlite3_column_int64(st, 0) : d->last;
+            add(w, d, &one);
+            d->last = sqlite3_column_int64(st, 0);
         }
     }
-    err = err == WEDR_OK ? wedr_sqlite_error(db, rc) : err;
+    int err = wedr_sqlite_error(db, rc);
     (void)sqlite3_finalize(st);
     return err;
+}
+
+void wedr_waiting_end(struct wedr_waiting *w, int32_t day)
+{
+    for (size_t i = 0; i < DAYS; i++) {
+        if (w->days[i].day == day) {
+            w->now = w->now == &w->days[i] ? NULL : w->now;
+            forget_day(&w->days[i]);
+        }
+    }
 }
 
 struct wedr_waiting_stream *
 wedr_waiting_due(struct wedr_waiting *w, size_t *at, int64_t lines, int64_t before_us)
 {
-    while (*at < w->now->count) {
+    while (w->now && *at < w->now->count) {
         struct wedr_waiting_stream *k = &w->now->v[(*at)++];
         if (k->batches > 1 && (k->lines >= lines || k->oldest_us <= before_us)) {
             return k;

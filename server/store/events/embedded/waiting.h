@@ -3,8 +3,9 @@
  * server/store/events/embedded/waiting.h — which streams have small batches that wait to be merged,
  * kept between the rounds of housekeeping: a round reads the rows of `tiny` that came since the one
  * before, so that a day that grows does not make it dearer. After a start the first look reads all.
- * One thread (that of housekeeping). Takes about 200 bytes for each stream of a day that is not
- * over.
+ * One thread (that of housekeeping). Takes some 180 bytes for each stream of a day that is not
+ * over, for half a million of them at most: batches of others wait until their day is sealed, which
+ * is logged.
  */
 #pragma once
 
@@ -34,6 +35,9 @@ struct wedr_waiting *wedr_waiting_new(void);
 void wedr_waiting_free(struct wedr_waiting *w);
 /* All days: their files may be other ones now. */
 void wedr_waiting_forget(struct wedr_waiting *w);
+
+/* A day is over: nothing of it is kept any more. */
+void wedr_waiting_end(struct wedr_waiting *w, int32_t day);
 
 /* Takes up what is new in the day's file; the calls below are about this day then. */
 WEDR_MUST_USE int wedr_waiting_look(struct wedr_waiting *w, sqlite3 *db, int32_t day);

@@ -183,6 +183,57 @@ static void any_page_may_be_trashed(void **state)
     assert_true(pages > 20 && much * 10 >= pages * 9);
 }
 
+/* A new file's table for the key that `tiny` had, put in its place as releases before made it. */
+#define OLD_KEY                                                                               \
+    "CREATE TEMP TABLE k AS SELECT * FROM tiny; DROP TABLE tiny_key; DROP TABLE tiny;"        \
+    "CREATE TABLE tiny(id INTEGER PRIMARY KEY, agent TEXT, hostname TEXT, epoch INTEGER, "    \
+    "boot_id BLOB, stream TEXT, seq0 INTEGER, seq1 INTEGER, n INTEGER, rejected INTEGER, t0 " \
+    "INTEGER, t1 INTEGER, received_at INTEGER, counts BLOB, raw_len INTEGER, bitmap BLOB, z " \
+    "BLOB, UNIQUE(agent, epoch, stream, seq0)); INSERT INTO tiny SELECT * FROM temp.k"
+
+static int64_t root_of(const struct fx *f, const char *name)
+{
+    char path[600], sql[128];
+    sqlite3 *db = NULL;
+    int64_t root = 0;
+    day_path(f, "", path);
+    (void)snprintf(sql, sizeof(sql), "SELECT rootpage FROM sqlite_master WHERE name='%s'", name);
+    assert_int_equal(wedr_day_open_reader(path, &db), WEDR_OK);
+    assert_int_equal(wedr_sqlite_int(db, sql, &root), WEDR_OK);
+    sqlite3_close(db);
+    return root;
+}
+
+/* The first page that takes its place is of a file without that key. */
+static void a_file_of_the_release_before_loses_its_first_page(void **state)
+{
+    (void)state;
+    struct fx f;
+    struct wedr_verify_sums v;
+    fx_init(&f);
+    put(&f, 1, SMALL);
+    fx_close(&f);
+    int64_t tiny = root_of(&f, "tiny"), key = root_of(&f, "tiny_key");
+    fx_tamper(&f, NOW_US, OLD_KEY);
+    assert_int_equal(root_of(&f, "tiny"), tiny);
+    assert_int_equal(root_of(&f, "sqlite_autoindex_tiny_1"), key);
+    fx_open(&f);
+    fx_keep(&f);
+    for (uint64_t i = 1; i < 15; i++) {
+        put(&f, i * SMALL + 1, SMALL);
+    }
+    wedr_keep_round(f.s, NOW_US + 1000000); /* ten of them become a block */
+    put(&f, 15 * SMALL + 1, BIG);
+    fx_close(&f);
+    assert_int_equal(trash(&f, 0), 'S'); /* "SQLite format 3" */
+    set_aside(&f);
+    struct left l = reopen(&f, &v);
+    assert_int_equal(l.stored, 15 * SMALL + BIG);
+    assert_int_equal(l.rows, l.stored);
+    assert_int_equal(l.lost + l.missing, 0);
+    fx_fini(&f);
+}
+
 /* A page of batches is lost, and a merged block holds lines of it and of the page after it; every
  * second time some of the batches come again before the rest is saved. */
 static void lines_of_a_batch_that_nothing_names_are_told_once(void **state)
@@ -274,6 +325,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_frame_that_rotted_costs_its_batch_and_no_more),
         cmocka_unit_test(any_page_may_be_trashed),
+        cmocka_unit_test(a_file_of_the_release_before_loses_its_first_page),
         cmocka_unit_test(lines_of_a_batch_that_nothing_names_are_told_once),
         cmocka_unit_test(a_file_found_damaged_at_the_start_is_saved_and_numbers_go_on),
         cmocka_unit_test(a_retry_that_came_before_the_saving_is_stored_once),
