@@ -10,6 +10,7 @@
 #include "wedr/plat/time.h"
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/tcp.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -243,6 +244,160 @@ static void over_tcp_each_message_is_one_record(void **state)
     }
 }
 
+/* Bytes that a client writes at once over TCP to a server that only reads. */
+static uint8_t written[2400];
+static size_t written_len, write_first; /* this much in a write of its own before */
+
+static int write_stream(void *arg)
+{
+    struct kit_shared *s = arg;
+    union kit_addr a;
+    int one = 1;
+    socklen_t len = kit_loopback(&a, s->family, PORT);
+    int fd = socket(s->family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0 || setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one) != 0) {
+        return 1;
+    }
+    s->cookie = kit_cookie(fd);
+    if (s->step) {
+        return sendto(fd, written, written_len, MSG_FASTOPEN, &a.any, len) != (ssize_t)written_len;
+    }
+    return connect(fd, &a.any, len) != 0 ||
+           send(fd, written, write_first, 0) != (ssize_t)write_first ||
+           send(fd, written + write_first, written_len - write_first, 0) !=
+               (ssize_t)(written_len - write_first);
+}
+
+/* n queries, the i-th with i in its first byte, behind `at` bytes. */
+static void write_queries(size_t at, int n)
+{
+    for (int i = 0; i < n; i++) {
+        uint8_t *w = written + at;
+        w[0] = 0;
+        w[1] = sizeof query;
+        memcpy(w + 2, query, sizeof query);
+        w[2] = (uint8_t)i;
+        at += 2 + sizeof query;
+        assert_true(at <= sizeof written);
+    }
+    written_len = at;
+}
+
+static pid_t write_all(struct rig *r, struct kit_shared *s, size_t first)
+{
+    write_first = first;
+    server_fd = bound(s->family, SOCK_STREAM);
+    pid_t client = kit_child(write_stream, s);
+    (void)close(server_fd);
+    kit_fence(r);
+    return client;
+}
+
+static void check_queries(struct rig *r, const struct kit_shared *s, pid_t client, int n)
+{
+    for (int i = 0; i < n; i++) {
+        uint8_t expected[sizeof query];
+        memcpy(expected, query, sizeof query);
+        expected[0] = (uint8_t)i;
+        const struct wedr_event_view *v = rig_wait(r, DNS, client, (size_t)i);
+        check(v, s, WEDR_DNS_OP_QUERY, WEDR_NET_PROTOCOL_TCP);
+        check_payload(v, expected, sizeof expected);
+    }
+}
+
+static void many_messages_of_one_segment_are_all_told(void **state)
+{
+    struct rig *r = *state;
+    struct kit_shared *s = kit_shared();
+    write_queries(0, 6);
+    pid_t client = write_all(r, s, 0);
+    assert_int_equal(rig_count(r, DNS, client), 6);
+    check_queries(r, s, client, 6);
+}
+
+/* Sixteen have records of their own, the rest has one, as it is. What comes later is read on. */
+static void what_is_left_of_a_segment_is_told_as_it_is(void **state)
+{
+    struct rig *r = *state;
+    struct kit_shared *s = kit_shared();
+    const size_t each = 2 + sizeof query;
+    uint16_t flags = 0;
+    write_queries(0, 19);
+    pid_t client = write_all(r, s, 18 * each);
+    assert_int_equal(rig_count(r, DNS, client), 18);
+    check_queries(r, s, client, 16);
+    struct wedr_span rest = rec_str(rig_wait(r, DNS, client, 16), "payload", &flags);
+    assert_int_equal(rest.len, 2 * each);
+    assert_memory_equal(rest.p, written + 16 * each, rest.len);
+    assert_int_equal(flags, WEDR_SF_CUT);
+    struct wedr_span last = rec_str(rig_wait(r, DNS, client, 17), "payload", NULL);
+    assert_int_equal(last.len, sizeof query);
+    assert_int_equal(last.p[0], 18);
+}
+
+static void empty_messages_do_not_hide_the_one_behind_them(void **state)
+{
+    struct rig *r = *state;
+    struct kit_shared *s = kit_shared();
+    memset(written, 0, 8);
+    write_queries(8, 1);
+    pid_t client = write_all(r, s, 0);
+    assert_int_equal(rig_count(r, DNS, client), 1);
+    check_queries(r, s, client, 1);
+}
+
+/* A thousand of them: more than is followed. The rest is told, and each segment after it. */
+static void a_stream_that_cannot_be_followed_is_told_by_segments(void **state)
+{
+    struct rig *r = *state;
+    struct kit_shared *s = kit_shared();
+    uint16_t flags = 0;
+    memset(written, 0, 2000);
+    write_queries(2000, 1);
+    pid_t client = write_all(r, s, 2000);
+    assert_int_equal(rig_count(r, DNS, client), 2);
+    (void)rec_str(rig_wait(r, DNS, client, 0), "payload", &flags);
+    assert_int_equal(flags, WEDR_SF_CUT);
+    struct wedr_span p = rec_str(rig_wait(r, DNS, client, 1), "payload", &flags);
+    assert_int_equal(flags, WEDR_SF_CUT);
+    assert_int_equal(p.len, 2 + sizeof query);
+    assert_memory_equal(p.p, written + 2000, p.len);
+}
+
+static void a_length_in_two_segments_is_put_together(void **state)
+{
+    struct rig *r = *state;
+    struct kit_shared *s = kit_shared();
+    write_queries(0, 2);
+    pid_t client = write_all(r, s, 1);
+    assert_int_equal(rig_count(r, DNS, client), 2);
+    check_queries(r, s, client, 2);
+}
+
+/* Client and server may, without a cookie, whatever the socket says. */
+static bool allow_fast_open(void)
+{
+    int fd = open("/proc/sys/net/ipv4/tcp_fastopen", O_WRONLY | O_CLOEXEC);
+    bool allowed = fd >= 0 && write(fd, "1543", 4) == 4;
+    (void)close(fd);
+    return allowed;
+}
+
+static void a_query_that_opens_the_connection_is_told(void **state)
+{
+    struct rig *r = *state;
+    struct kit_shared *s = kit_shared();
+    if (!allow_fast_open()) {
+        print_message("no TCP Fast Open here\n");
+        skip();
+    }
+    s->step = 1;
+    write_queries(0, 2);
+    pid_t client = write_all(r, s, 0);
+    assert_int_equal(rig_count(r, DNS, client), 2);
+    check_queries(r, s, client, 2);
+}
+
 static int send_elsewhere(void *arg)
 {
     struct kit_shared *s = arg;
@@ -340,6 +495,12 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(question_and_answer_belong_to_who_asks),
         cmocka_unit_test(over_tcp_each_message_is_one_record),
+        cmocka_unit_test(many_messages_of_one_segment_are_all_told),
+        cmocka_unit_test(what_is_left_of_a_segment_is_told_as_it_is),
+        cmocka_unit_test(empty_messages_do_not_hide_the_one_behind_them),
+        cmocka_unit_test(a_stream_that_cannot_be_followed_is_told_by_segments),
+        cmocka_unit_test(a_length_in_two_segments_is_put_together),
+        cmocka_unit_test(a_query_that_opens_the_connection_is_told),
         cmocka_unit_test(another_port_is_no_dns),
         cmocka_unit_test(what_is_no_dns_at_its_port_is_shown_as_it_is),
         cmocka_unit_test(a_socket_older_than_the_sensor_has_its_owner),

@@ -11,9 +11,10 @@
 #include "net.bpf.h"
 
 #define DNS_PORT 53
-#define DNS_COPY 512u /* bytes of a message that a record carries */
-#define DNS_SLOTS 4u  /* per CPU: a program can be interrupted by the next */
-#define DNS_PER_SEGMENT 4
+#define DNS_COPY 512u      /* bytes of a message that a record carries */
+#define DNS_SLOTS 4u       /* per CPU: a program can be interrupted by the next */
+#define DNS_PER_SEGMENT 16 /* messages of a segment with a record of their own */
+#define DNS_STEPS 192      /* in a segment; a message takes three: two bytes of length, its text */
 
 #define ETH_P_IP 0x0800
 #define ETH_P_IPV6 0x86dd
@@ -42,11 +43,14 @@ struct tcp_head {
     u8 data_offset, flags;
 };
 
-/* The message that begins in a TCP stream of one direction. */
+/* How far a TCP stream of one direction was read. */
 struct dns_stream {
-    u32 next; /* sequence number of its first byte */
-    u32 body; /* its length, when that came in a segment of its own; else its length comes first */
+    u32 next; /* sequence number of the next byte to look at */
+    u32 body; /* what begins there: 0: a length; DNS_HALF: the second byte of one; else a message of
+                 that many bytes */
 };
+#define DNS_HALF 0x10000u   /* or the first byte */
+#define DNS_ASTRAY 0x20000u /* where messages begin is not known any more */
 struct dns_stream_key {
     u64 cookie;
     u64 out;
@@ -75,15 +79,18 @@ struct bytes {
     void *data, *end;
 };
 
-/* A packet to or from port 53. */
+/* A packet to or from port 53. Without holes: 6.1 passes nothing to a global function that was not
+ * written before. */
 struct dns_packet {
     struct addr server;
+    u32 at; /* of the payload in the packet */
     u64 cookie;
-    u32 at;  /* of the payload in the packet */
     u32 len; /* of the payload */
     u32 seq; /* TCP */
     bool out, tcp, syn;
+    u8 unused[5];
 };
+_Static_assert(sizeof(struct dns_packet) == 48, "no holes");
 
 static __always_inline struct dns_slot *dns_slot_take(void)
 {
@@ -133,22 +140,26 @@ dns_fill(struct wedr_linux_dns_query *r, const struct dns_packet *p, const struc
     PUT(r, socket_id, p->cookie);
 }
 
-/* A message of `whole` bytes of which `len` are in the packet from `at` on. */
-static __always_inline void
+/* A message of `whole` bytes of which `len` are in the packet from `at` on. A global function:
+ * verified once. Returns 1, of which the verifier only knows that it is a number: it would follow
+ * each count of messages by itself. */
+__attribute__((noinline)) int
 dns_emit(struct __sk_buff *skb, const struct dns_packet *p, u32 at, u32 len, u32 whole)
 {
     struct task_head who = {};
     struct wedr_sensor_state *st = state_get();
-    if (!st || len == 0 || !kind_on(WEDR_EV_DNS_QUERY) || !dns_owner(p, &who) ||
+    int one = 1;
+    barrier_var(one);
+    if (!p || !st || len == 0 || !kind_on(WEDR_EV_DNS_QUERY) || !dns_owner(p, &who) ||
         !budget_take_for(WEDR_EV_DNS_QUERY, &who)) {
-        return;
+        return one;
     }
     struct wedr_sensor_lane *lane = &st->lane[WEDR_LANE_BULK];
     u64 seq = lane_next(lane);
     struct dns_slot *s = dns_slot_take();
     if (!s) {
         lane_lost(lane, WEDR_LOSS_REASON_SCRATCH);
-        return;
+        return one;
     }
     u32 flags = 0;
     if (len > DNS_COPY) {
@@ -177,45 +188,70 @@ dns_emit(struct __sk_buff *skb, const struct dns_packet *p, u32 at, u32 len, u32
         lane_lost(lane, WEDR_LOSS_REASON_RING_FULL);
     }
     __sync_lock_test_and_set(&s->busy, 0);
+    return one;
 }
 
-/* One segment of a TCP stream: the messages that begin in it. Bytes that the stream had before, or
- * that belong to a message whose beginning was told, are passed over; a hole is not waited for. */
+/* What is left of a segment, as it is and marked as cut: what begins in it has no records. */
+static __always_inline int dns_rest(struct __sk_buff *skb, const struct dns_packet *p, u32 at)
+{
+    return dns_emit(skb, p, p->at + at, p->len - at, p->len - at + 1);
+}
+
+/* Reads a segment from `at` on: the messages that begin in it, the first DNS_PER_SEGMENT of them
+ * with a record each. Lengths of 0 are passed over. Returns how much was read. */
+static __always_inline u32 dns_read(struct __sk_buff *skb,
+                                    const struct dns_packet *p,
+                                    struct dns_stream *st,
+                                    u32 at)
+{
+    u32 told = 0, length_at = at;
+    for (int i = 0; i < DNS_STEPS && at < p->len; i++) {
+        u32 body = st->body;
+        if (body == DNS_ASTRAY) {
+            break;
+        }
+        if (body == 0 || body & DNS_HALF) {
+            u8 byte = 0;
+            if (bpf_skb_load_bytes(skb, p->at + at, &byte, sizeof byte)) {
+                return at;
+            }
+            length_at = body == 0 ? at : length_at;
+            st->body = body == 0 ? DNS_HALF | byte : (body & 0xff) << 8 | byte;
+            at++;
+            continue;
+        }
+        if (told < DNS_PER_SEGMENT) {
+            told += dns_emit(skb, p, p->at + at, p->len - at < body ? p->len - at : body, body);
+        } else if (told == DNS_PER_SEGMENT) {
+            told += dns_rest(skb, p, length_at);
+        }
+        at += body;
+        st->body = 0;
+    }
+    if (at < p->len) { /* more than can be followed */
+        if (told <= DNS_PER_SEGMENT) {
+            dns_rest(skb, p, st->body ? length_at : at);
+        }
+        st->body = DNS_ASTRAY;
+        return p->len;
+    }
+    return at;
+}
+
+/* One segment of a TCP stream. Bytes that the stream had before, or that belong to a message whose
+ * beginning was told, are passed over; a hole is not waited for. */
 static __always_inline void dns_segment(struct __sk_buff *skb, const struct dns_packet *p)
 {
     struct dns_stream_key key = {p->cookie, p->out};
-    struct dns_stream st = {.next = p->seq};
+    u32 seq = p->seq + p->syn; /* of the payload: Fast Open sends one together with SYN */
+    struct dns_stream st = {.next = seq};
     struct dns_stream *known = bpf_map_lookup_elem(&net_dns_streams, &key);
-    if (p->syn) {
-        st.next = p->seq + 1;
-        bpf_map_update_elem(&net_dns_streams, &key, &st, BPF_ANY);
-        return;
-    }
-    if (known && (s32)(p->seq - known->next) <= 0) {
+    if (known && !p->syn && (s32)(seq - known->next) <= 0) {
         st = *known;
+    } else if (known && !p->syn && known->body == DNS_ASTRAY) {
+        st.body = DNS_ASTRAY;
     }
-    u32 at = st.next - p->seq; /* in the payload */
-    for (int i = 0; i < DNS_PER_SEGMENT; i++) {
-        u16 prefix = 0;
-        if (at >= p->len || p->len - at < 2) {
-            break;
-        }
-        if (st.body == 0) {
-            if (bpf_skb_load_bytes(skb, p->at + at, &prefix, sizeof prefix)) {
-                break;
-            }
-            at += 2;
-            st.body = port_of(prefix);
-            st.next += 2;
-        }
-        if (at >= p->len) {
-            break; /* the message comes in the next segment */
-        }
-        dns_emit(skb, p, p->at + at, p->len - at < st.body ? p->len - at : st.body, st.body);
-        at += st.body;
-        st.next += st.body;
-        st.body = 0;
-    }
+    st.next = seq + dns_read(skb, p, &st, st.next - seq);
     bpf_map_update_elem(&net_dns_streams, &key, &st, BPF_ANY);
 }
 

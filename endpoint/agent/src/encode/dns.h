@@ -47,6 +47,7 @@ struct wedr_dns_room {
 };
 
 /* A Linux dns_query that carries a payload and no name becomes one with query_name, query_type,
- * query_status and answers. The payload stays only when it could not be understood as a whole.
+ * query_status and answers. The payload stays only when it could not be understood as a whole, or
+ * is a question that was cut.
  * Any other record is left alone. *v then points into room until the next call. */
 void wedr_dns_unfold(struct wedr_dns_room *room, struct wedr_event_view *v);

@@ -47,7 +47,9 @@ void wedr_dns_unfold(struct wedr_dns_room *room, struct wedr_event_view *v)
     bool answer = wedr_event_uint(v, wedr_event_field(v, "dns_op")) == WEDR_DNS_OP_ANSWER;
     struct wedr_record r = {room->record, sizeof(room->record), v->rec.len};
     memcpy(room->record, v->rec.p, v->rec.len);
-    if (!fill(&r, &room->dns, room->dns.damaged || room->dns.response != answer)) {
+    /* Behind the first message of a cut question there can be others. */
+    bool keep = room->dns.damaged || room->dns.response != answer || (cut && !answer);
+    if (!fill(&r, &room->dns, keep)) {
         return;
     }
     size_t len = wedr_record_finish(&r, h.seq, h.time, h.stream, h.flags);

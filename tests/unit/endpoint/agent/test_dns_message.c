@@ -275,6 +275,13 @@ static void what_was_not_understood_keeps_its_bytes(void **state)
     v = unfold(WEDR_DNS_OP_ANSWER, 0);
     assert_int_equal(text(&v, "query_name", &flags).len, 11);
     assert_int_equal(text(&v, "payload", &flags).len, m.len);
+    /* What follows the first question of a cut copy is nowhere else. */
+    begin(0x0100, 1, 0);
+    ADD(QUESTION "\0\1\0\1");
+    ADD("\0\x1d and another question");
+    v = unfold(WEDR_DNS_OP_QUERY, WEDR_SF_CUT);
+    assert_int_equal(text(&v, "query_name", &flags).len, 11);
+    assert_int_equal(text(&v, "payload", &flags).len, m.len);
 }
 
 static void other_records_are_left_alone(void **state)
