@@ -307,6 +307,35 @@ static void memory_of_another_process_is_handle_access(void **state)
     assert_int_equal(rig_files(r, pid), 0);
 }
 
+static int open_memory_often(void *target)
+{
+    char path[64];
+    (void)snprintf(path, sizeof path, "/proc/%d/mem", *(pid_t *)target);
+    for (int i = 0; i < 1000; i++) {
+        int fd = open(path, O_RDONLY | O_CLOEXEC);
+        if (fd < 0 || close(fd) != 0) {
+            return -1;
+        }
+    }
+    return open(path, O_RDWR | O_CLOEXEC) < 0;
+}
+
+/* To read it, and to write it. */
+static void memory_opened_again_and_again_is_told_once_each_way(void **state)
+{
+    struct rig *r = *state;
+    pid_t target = rig_idler();
+    pid_t pid = rig_done(open_memory_often, &target);
+    rig_idler_end(target);
+    rig_sync(r);
+    assert_int_equal(rig_count(r, WEDR_EV_PROCESS_HANDLE_ACCESS, pid), 2);
+    for (size_t i = 0; i < 2; i++) {
+        const struct wedr_event_view *v = rig_wait(r, WEDR_EV_PROCESS_HANDLE_ACCESS, pid, i);
+        assert_int_equal(rec_uint(v, "target_pid"), target);
+        assert_int_equal(rec_uint(v, "request") & O_ACCMODE, i ? O_RDWR : O_RDONLY);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -322,6 +351,7 @@ int main(void)
         cmocka_unit_test_setup(chroot_does_not_hide_the_real_path, rig_empty),
         cmocka_unit_test_setup(overlay_shows_the_merged_path, rig_empty),
         cmocka_unit_test_setup(memory_of_another_process_is_handle_access, rig_empty),
+        cmocka_unit_test_setup(memory_opened_again_and_again_is_told_once_each_way, rig_empty),
     };
     int unable = rig_unable();
     return unable ? unable : rig_run_both_walks(tests);

@@ -7,6 +7,9 @@
 #pragma once
 
 #include "file_resolve.bpf.h"
+#include "reach.bpf.h"
+
+#define O_ACCMODE 3u
 
 /* The task whose memory a file of /proc gives access to, 0 when it is none or the caller's own. */
 static __always_inline u64 memory_of_another(u64 file, u64 inode)
@@ -35,18 +38,24 @@ static __always_inline void memory_opened(u64 task, u64 file, long fd)
     if (!wanted(WEDR_EV_PROCESS_HANDLE_ACCESS)) {
         return;
     }
+    task_head(&h);
+    u32 flags = LOAD(file___file, file, f_flags);
+    struct reach_key key = {.source = h.key,
+                            .target = task_key_at(task),
+                            .what = WEDR_HANDLE_OP_PROC_MEM << 16 | (flags & O_ACCMODE)};
+    if (!tell_reach(&key)) {
+        return;
+    }
     struct wedr_linux_process_handle_access *r = emit_reserve(&e, WEDR_LANE_CRITICAL, sizeof *r);
     if (!r) {
         return;
     }
-    task_head(&h);
-    u32 tgid = (u32)LOAD(task_struct___file, task, tgid);
     PUT(r, source_pid, h.pid);
-    PUT(r, source_key, h.key);
-    PUT(r, target_pid, tgid);
-    PUT(r, target_key, task_key_at(task));
+    PUT(r, source_key, key.source);
+    PUT(r, target_pid, (u32)LOAD(task_struct___file, task, tgid));
+    PUT(r, target_key, key.target);
     PUT(r, op, WEDR_HANDLE_OP_PROC_MEM);
-    PUT(r, request, LOAD(file___file, file, f_flags));
+    PUT(r, request, flags);
     PUT(r, result, (int)fd);
     emit_submit(&e, r, WEDR_EV_PROCESS_HANDLE_ACCESS, sizeof *r, sizeof *r);
 }
