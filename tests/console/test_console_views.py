@@ -161,6 +161,29 @@ def test_the_ledger_adds_up_on_screen():
         assert "%s produced" % format(produced, ",") in p.page.locator("main").inner_text()
 
 
+def with_hole(made, peer, stream, missing):
+    """Sends one record behind so many that are missing; what sends those too."""
+    first = made.next[peer.id].get(stream, 1)
+    made.next[peer.id][stream] = first + missing
+    made.send(peer, stream, lambda s: [w.ended(s, w.now_us(), 300, 0x300, "worker")])
+    return lambda: w.send(peer, stream, first, [w.ended(first + i, w.now_us(), 300, 0x300, "worker") for i in range(missing)])
+
+
+def test_what_is_on_the_way_from_one_host_hides_nothing_that_is_missing_of_another():
+    made = world()
+    late, busy = made.peer("late", "late-1"), made.peer("busy", "busy-1")
+    made.send(busy, "kernel.critical", lambda s: [w.ended(s, w.now_us(), 300, 0x300, "worker")])
+    busy.heartbeat(streams=[{"epoch": "%016x" % busy.epoch, "stream": "kernel.critical", "in_flight": 900, "produced": 901, "lost": 0}])
+    fill = with_hole(made, late, "kernel.critical", 500)
+    with browser().person(made.server) as p:
+        p.sign_in("vic", path="/integrity")
+        p.rows("Ledger").get_by_text("900", exact=True).wait_for()
+        p.page.get_by_text("500 unaccounted for").wait_for()
+        fill()
+        p.page.reload()
+        p.page.get_by_text("every record accounted for").wait_for()
+
+
 def test_everything_is_reached_with_the_keyboard():
     with browser().person(world().server) as p:
         p.sign_in("vic")

@@ -59,11 +59,10 @@ export function LedgerTable({ rows, withHost, fit, more }: { rows: LedgerRow[]; 
   );
 }
 
-/** The sum that must hold, in one line. */
+/** The sum that must hold, in one line. What is on the way is no part of it, and a row with too many makes up for no other. */
 export function LedgerSum({ rows }: { rows: LedgerRow[] }) {
-  const sum = (k: 'produced' | 'stored' | 'expired' | 'lost' | 'missing' | 'in_flight') =>
-    rows.reduce((s, r) => s + Number(r[k] ?? 0), 0);
-  const missing = sum('missing') - sum('in_flight');
+  const sum = (k: 'produced' | 'stored' | 'expired' | 'lost' | 'missing') => rows.reduce((s, r) => s + Number(r[k] ?? 0), 0);
+  const missing = rows.reduce((s, r) => s + Math.max(0, Number(r.missing ?? 0)), 0);
   return (
     <div className="filters num" role="status">
       <span><strong>{num(sum('produced'))}</strong> produced</span>
