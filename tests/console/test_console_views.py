@@ -184,6 +184,57 @@ def test_what_is_on_the_way_from_one_host_hides_nothing_that_is_missing_of_anoth
         p.page.get_by_text("every record accounted for").wait_for()
 
 
+def one_a_page(p, hold=lambda url: False):
+    """Has the server answer lists of the ledger row by row; what is held waits in the list that this returns."""
+    held = []
+
+    def page(route):
+        url = re.sub(r"limit=\d+", "limit=1", route.request.url)
+        if hold(url):
+            held.append((route, url))
+        else:
+            route.continue_(url=url)
+    p.page.route(re.compile(r"/ledger\?"), page)
+    return held
+
+
+def test_losses_are_found_on_every_page_of_the_ledger():
+    made = world()
+    peer = max(made.web, made.db, key=lambda one: one.id)  # there are rows of the other before
+    fill = with_hole(made, peer, "kernel.bulk", 40)
+    with browser().person(made.server) as p:
+        one_a_page(p)
+        p.sign_in("vic", path="/integrity?only=lost")
+        p.rows("Ledger").get_by_text("kernel.bulk").wait_for()
+        p.page.get_by_text("40 unaccounted for").wait_for()
+        assert p.rows("Ledger").count() == 1
+        fill()
+        p.page.reload()
+        p.page.get_by_text("Nothing is lost, missing or cut").wait_for()
+        p.page.get_by_text("every record accounted for").wait_for()
+
+
+def test_the_ledger_of_an_endpoint_is_good_only_when_all_of_it_is_there():
+    made = world()
+    fill = with_hole(made, made.web, "kernel.critical", 7)
+    with browser().person(made.server) as p:
+        wait = [True]
+        held = one_a_page(p, lambda url: wait[0] and "cursor=" in url)
+        p.sign_in("vic", path="/endpoints/%s?tab=ledger" % made.web.id)
+        p.rows("Ledger").first.wait_for()
+        p.page.wait_for_timeout(300)
+        assert p.page.get_by_text("every record accounted for").count() == 0
+        wait[0] = False
+        for route, url in held:
+            route.continue_(url=url)
+        p.page.get_by_text("7 unaccounted for").wait_for()
+        assert p.rows("Ledger").count() == 4
+        fill()
+        p.page.reload()
+        p.page.get_by_text("every record accounted for").wait_for()
+        assert p.rows("Ledger").count() == 4
+
+
 def test_everything_is_reached_with_the_keyboard():
     with browser().person(world().server) as p:
         p.sign_in("vic")

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // produced = stored + expired + lost + missing, per stream and epoch.
+import type { ReactNode } from 'react';
 import { Link } from 'react-router-dom';
 import type { LedgerRow } from '../api/schema';
 import { num } from '../lib/format';
@@ -51,16 +52,17 @@ const columns: Column<LedgerRow>[] = [
     ) },
 ];
 
-export function LedgerTable({ rows, withHost, fit, more }: { rows: LedgerRow[]; withHost: boolean; fit?: boolean; more?: () => void }) {
+export function LedgerTable({ rows, withHost, fit, more, empty }: { rows: LedgerRow[]; withHost: boolean; fit?: boolean; more?: () => void; empty?: ReactNode }) {
   return (
     <DataTable label="Ledger" rows={rows} columns={withHost ? [host, ...columns] : columns} sortable fit={fit} more={more}
       id={(r) => `${r.endpoint_id}:${r.epoch}:${r.stream}`}
-      empty={<Empty title="No records yet">The ledger begins with the first batch of an endpoint.</Empty>} />
+      empty={empty || <Empty title="No records yet">The ledger begins with the first batch of an endpoint.</Empty>} />
   );
 }
 
-/** The sum that must hold, in one line. What is on the way is no part of it, and a row with too many makes up for no other. */
-export function LedgerSum({ rows }: { rows: LedgerRow[] }) {
+/** The sum that must hold, in one line. What is on the way is no part of it, and a row with too many makes up for no other.
+ * Nothing is good before all rows are there. */
+export function LedgerSum({ rows, whole }: { rows: LedgerRow[]; whole: boolean }) {
   const sum = (k: 'produced' | 'stored' | 'expired' | 'lost' | 'missing') => rows.reduce((s, r) => s + Number(r[k] ?? 0), 0);
   const missing = rows.reduce((s, r) => s + Math.max(0, Number(r.missing ?? 0)), 0);
   return (
@@ -74,9 +76,12 @@ export function LedgerSum({ rows }: { rows: LedgerRow[] }) {
       <span><strong>{num(sum('lost'))}</strong> lost</span>
       <span className="dim">+</span>
       <span><strong>{num(sum('missing'))}</strong> missing</span>
-      <span className={`tag ${missing > 0 ? 'critical' : 'good'}`}>
-        {missing > 0 ? `${num(missing)} unaccounted for` : 'every record accounted for'}
-      </span>
+      {(whole || missing > 0) && (
+        <span className={`tag ${missing > 0 ? 'critical' : 'good'}`}>
+          {missing > 0 ? `${num(missing)} unaccounted for` : 'every record accounted for'}
+        </span>
+      )}
+      {!whole && rows.length > 0 && <span className="dim">of the first {num(rows.length)} rows</span>}
     </div>
   );
 }

@@ -11,6 +11,7 @@ import { useColumns } from '../lib/columns';
 import { bytes, duration, micros, num } from '../lib/format';
 import { useFilters } from '../lib/hooks';
 import { leaves } from '../lib/leaves';
+import { usePages } from '../lib/pages';
 import { Ago, Confirm, Copy, Empty, ErrorBox, Page, Panel, SeverityTag, StatusTag, Time, Waiting } from '../ui/basics';
 import { LedgerSum, LedgerTable } from '../ui/ledger';
 import { ENDPOINT_TYPES, TYPES } from '../ui/command';
@@ -167,11 +168,7 @@ function Lately({ id }: { id: string }) {
 }
 
 function Ledger({ id }: { id: string }) {
-  const ledger = useQuery({
-    queryKey: ['ledger', id],
-    queryFn: ({ signal }) => get('/endpoints/{id}/ledger', { path: { id }, query: { limit: 1000 }, signal }),
-    refetchInterval: 10_000,
-  });
+  const ledger = usePages(['ledger', id], (rq) => get('/endpoints/{id}/ledger', { path: { id }, ...rq }), { all: true, again: true });
   const gaps = useQuery({
     queryKey: ['gaps', id],
     queryFn: ({ signal }) => get('/coverage-gaps', { query: { endpoint: id, limit: 1000 }, signal }),
@@ -179,12 +176,13 @@ function Ledger({ id }: { id: string }) {
   const own = gaps.data?.items ?? [];
   return (
     <div className="stack">
-      <ErrorBox error={ledger.error} retry={() => void ledger.refetch()} />
+      <ErrorBox error={ledger.q.error} retry={() => void ledger.q.refetch()} />
       <Panel>
-        <div className="bar"><LedgerSum rows={ledger.data?.items ?? []} /></div>
-        {ledger.isPending ? <div className="body"><Waiting /></div> : <LedgerTable rows={ledger.data?.items ?? []} withHost={false} fit />}
+        <div className="bar"><LedgerSum rows={ledger.rows} whole={ledger.whole} /></div>
+        {ledger.q.isPending ? <div className="body"><Waiting /></div> : <LedgerTable rows={ledger.rows} withHost={false} fit />}
       </Panel>
-      <Panel title="Coverage gaps">
+      <Panel title="Coverage gaps" more={gaps.data?.next ? <Link to="/integrity?tab=gaps">the newest {num(own.length)} of more</Link> : undefined}>
+        <ErrorBox error={gaps.error} />
         {own.length ? (
           <table className="small">
             <thead><tr><th>From</th><th>To</th><th>Stream</th><th>Reason</th></tr></thead>
@@ -199,7 +197,7 @@ function Ledger({ id }: { id: string }) {
               ))}
             </tbody>
           </table>
-        ) : (
+        ) : gaps.isPending || gaps.error ? null : (
           <Empty title="None known">Times in which no producer of a stream was alive are listed here.</Empty>
         )}
       </Panel>

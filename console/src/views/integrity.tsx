@@ -1,38 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 // What was produced, what of it is stored, and what is known to be lost.
 import { Switch, Tabs } from '@mantine/core';
-import { useInfiniteQuery } from '@tanstack/react-query';
-import { useMemo } from 'react';
 import { Link } from 'react-router-dom';
 import { get } from '../api/client';
 import type { CoverageGap } from '../api/schema';
 import { num } from '../lib/format';
 import { useFilters } from '../lib/hooks';
+import { usePages } from '../lib/pages';
 import { Empty, ErrorBox, Page, Time, Waiting } from '../ui/basics';
 import { LedgerSum, LedgerTable } from '../ui/ledger';
 import { RawCell } from '../ui/raw';
 import { DataTable, type Column } from '../ui/table';
-
-interface Asked {
-  query: { limit: number; cursor: string };
-  signal: AbortSignal;
-}
-
-function useAll<T>(key: string, page: (rq: Asked) => Promise<{ items: T[]; next: string | null }>) {
-  const q = useInfiniteQuery({
-    queryKey: [key, 'all'],
-    queryFn: ({ pageParam, signal }) => page({ query: { limit: 1000, cursor: pageParam }, signal }),
-    initialPageParam: '',
-    getNextPageParam: (p) => p.next ?? undefined,
-  });
-  const rows = useMemo(() => q.data?.pages.flatMap((p) => p.items) ?? [], [q.data]);
-  const more = () => {
-    if (q.hasNextPage && !q.isFetchingNextPage) {
-      void q.fetchNextPage();
-    }
-  };
-  return { q, rows, more };
-}
 
 const gapColumns: Column<CoverageGap>[] = [
   { header: 'Endpoint', id: 'hostname', accessorKey: 'hostname', size: 200,
@@ -45,16 +23,15 @@ const gapColumns: Column<CoverageGap>[] = [
 
 export default function Integrity() {
   const [filters, change] = useFilters();
-  const ledger = useAll('ledger', (rq) => get('/ledger', rq));
-  const gaps = useAll('gaps', (rq) => get('/coverage-gaps', rq));
   const tab = filters.tab ?? 'ledger';
   const troubled = filters.only === 'lost';
+  const ledger = usePages(['ledger'], (rq) => get('/ledger', rq), { all: troubled });
+  const gaps = usePages(['gaps'], (rq) => get('/coverage-gaps', rq));
   const rows = troubled ? ledger.rows.filter((r) => r.lost > 0 || r.missing > 0 || r.state === 'cut') : ledger.rows;
   return (
     <Page name="Telemetry" title="Telemetry integrity" fill>
       <div className="filters">
-        <LedgerSum rows={ledger.rows} />
-        {ledger.q.hasNextPage && <span className="dim">of the first {num(ledger.rows.length)} rows</span>}
+        <LedgerSum rows={ledger.rows} whole={ledger.whole} />
       </div>
       <ErrorBox error={ledger.q.error ?? gaps.q.error} retry={() => { void ledger.q.refetch(); void gaps.q.refetch(); }} />
       <Tabs value={tab} onChange={(v) => change({ tab: v })} className="panel fill"
@@ -67,7 +44,13 @@ export default function Integrity() {
           <div className="bar">
             <Switch label="Only with losses or a cut end" checked={troubled} onChange={(e) => change({ only: e.currentTarget.checked ? 'lost' : null })} />
           </div>
-          {ledger.q.isPending ? <div className="body"><Waiting /></div> : <LedgerTable rows={rows} withHost more={ledger.more} />}
+          {ledger.q.isPending || (troubled && !rows.length && !ledger.whole && !ledger.q.isError) ? (
+            <div className="body"><Waiting /></div>
+          ) : (
+            <LedgerTable rows={rows} withHost more={ledger.more} empty={troubled && ledger.rows.length > 0 && (
+              <Empty title={ledger.whole ? 'Nothing is lost, missing or cut' : 'Not all of the ledger could be read'} />
+            )} />
+          )}
         </Tabs.Panel>
         <Tabs.Panel value="gaps">
           {gaps.q.isPending ? (
