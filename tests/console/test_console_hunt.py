@@ -136,6 +136,28 @@ def test_a_bar_of_the_histogram_leads_into_its_time():
         p.page.wait_for_url(re.compile("range=24h"))
 
 
+def test_all_time_is_counted_whole_and_the_silence_in_it_is_drawn():
+    made = world()
+    peer, now = made.peer("slow", "slow-1"), w.now_us()
+    for at, count in ((now - 10 * 86_400_000_000, 100), (now - 60_000_000, 1200)):
+        made.send(peer, "kernel.critical", lambda s, at=at, count=count: [
+            w.ended(s + i, at + 1000 * i, 300, 0x300, "worker") for i in range(count)])
+
+    def counted(events, intervals):
+        p.page.get_by_role("img", name=re.compile("^%s events in %s intervals$" % (events, intervals))).wait_for()
+    with browser().person(made.server) as p:
+        p.sign_in("vic", path="/hunt?range=all&endpoint=" + peer.id)
+        counted("1,300", r"\d+")
+        p.page.get_by_text("1,000 of 1,300 events").wait_for()
+        picture(p, "hunt-all-time")
+        p.visit("/hunt?endpoint=%s&to=%s" % (peer.id, w.stamp(now - 5 * 86_400_000_000)))
+        counted("100", r"\d+")
+        p.visit("/hunt?endpoint=%s&range=30d" % peer.id)
+        counted("1,300", "12[01]")
+        p.visit("/endpoints/" + peer.id)
+        counted("1,200", "9[67]")
+
+
 def test_sql_answers_completes_and_says_where_it_is_wrong():
     with browser().person(world().server) as p:
         p.sign_in("ana", path="/hunt?mode=sql")

@@ -2,24 +2,23 @@
 // Everything that needs the chart library, in one chunk that the first view does not wait for.
 import '@mantine/charts/styles.css';
 import { BarChart } from '@mantine/charts';
+import { filled, type Bucket, type Span } from '../lib/buckets';
 import { num, stamp, useUtc } from '../lib/format';
 
-export interface Bucket {
-  ts: string;
-  count: number;
-}
-
-/** Counts over time; a bar can lead into its time. */
+/** Counts over time; a bar can lead into its time. With `over` the intervals without events are drawn, too. */
 export function EventsChart({
-  buckets,
+  buckets: counted,
+  over,
   height,
   onPick,
 }: {
   buckets: Bucket[];
+  over?: Span;
   height: number;
   onPick?: (ts: string) => void;
 }) {
   const utc = useUtc();
+  const buckets = over ? filled(counted, over) : counted;
   const total = buckets.reduce((sum, b) => sum + b.count, 0);
   if (buckets.length === 0) {
     return <div className="dim" style={{ height, lineHeight: `${height}px`, textAlign: 'center' }}>No events in this time</div>;
@@ -27,7 +26,7 @@ export function EventsChart({
   const span = Date.parse(buckets[buckets.length - 1]?.ts ?? '') - Date.parse(buckets[0]?.ts ?? '');
   const label = (ts: string): string => {
     const text = stamp(ts, utc, false);
-    return span > 2 * 86400e3 ? text.slice(5, 16) : text.slice(11, span > 7200e3 ? 16 : 19);
+    return span > 360 * 86400e3 ? text.slice(0, 10) : span > 2 * 86400e3 ? text.slice(5, 16) : text.slice(11, span > 7200e3 ? 16 : 19);
   };
   return (
     <div role="img" aria-label={`${num(total)} events in ${buckets.length} intervals`}>

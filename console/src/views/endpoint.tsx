@@ -127,7 +127,10 @@ function Summary({ e }: { e: EndpointDetail }) {
 function Lately({ id }: { id: string }) {
   const histogram = useQuery({
     queryKey: ['histogram', 'endpoint', id],
-    queryFn: ({ signal }) => get('/events/histogram', { query: { endpoint: id, from: micros(Date.now() - 86400e3) }, signal }),
+    queryFn: async ({ signal }) => {
+      const from = micros(Date.now() - 86400e3);
+      return { from, ...(await get('/events/histogram', { query: { endpoint: id, from }, signal })) };
+    },
     refetchInterval: 60_000,
   });
   const alerts = useQuery({
@@ -140,7 +143,7 @@ function Lately({ id }: { id: string }) {
         <ErrorBox error={histogram.error} />
         <div className="body">
           <Suspense fallback={<div style={{ height: 120 }} />}>
-            {histogram.data ? <EventsChart buckets={histogram.data.buckets} height={120} /> : <div style={{ height: 120 }} />}
+            {histogram.data ? <EventsChart buckets={histogram.data.buckets} over={histogram.data} height={120} /> : <div style={{ height: 120 }} />}
           </Suspense>
         </div>
       </Panel>

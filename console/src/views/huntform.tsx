@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // Hunting by form: a time, an endpoint, a type, part of the line, and any column. All of it stands in the address.
 import { Button, Pill, Select, TextInput } from '@mantine/core';
-import { useInfiniteQuery, useQuery } from '@tanstack/react-query';
+import { useInfiniteQuery, useQuery, useQueryClient } from '@tanstack/react-query';
 import { Suspense, lazy, useEffect, useMemo, useState } from 'react';
 import { Link } from 'react-router-dom';
 import { get, type Got } from '../api/client';
 import type { Event as StoredEvent } from '../api/schema';
+import { histogram as countedOver } from '../lib/buckets';
 import { useColumns } from '../lib/columns';
 import { micros, num } from '../lib/format';
 import { flat } from '../lib/hostile';
@@ -22,6 +23,7 @@ const EventsChart = lazy(() => import('../ui/charts').then((m) => ({ default: m.
 const OWN = new Set(['mode', 'range', 'from', 'to', 'sql', 'open']);
 const PAGE = 1000;
 const PAGES_MOST = 10;
+const overview = { queryKey: ['overview'], queryFn: ({ signal }: { signal: AbortSignal }) => get('/overview', { signal }), staleTime: 60_000 };
 
 const columns: Column<StoredEvent>[] = [
   { header: 'Time', id: 'ts', size: 190, cell: (c) => <Time at={timeOf(c.row.original)} /> },
@@ -116,14 +118,16 @@ export function FormHunt({ onAsked }: { onAsked: (w: Exported) => void }) {
     staleTime: Infinity,
     structuralSharing: false, // stored events do not change: a hundred thousand need no comparing at each page
   });
+  const client = useQueryClient();
   const histogram = useQuery({
     queryKey: ['histogram', query],
-    queryFn: ({ signal }) => get('/events/histogram', { query, signal }),
+    queryFn: ({ signal }) => countedOver(query, async () => (await client.fetchQuery(overview)).store.oldest, signal),
     staleTime: Infinity,
   });
   useEffect(() => onAsked({ filter: query }), [onAsked, query]);
   const rows = useMemo(() => events.data?.pages.flatMap((p) => p.items) ?? [], [events.data]);
   const buckets = histogram.data?.buckets ?? [];
+  const over = histogram.data && { interval_s: histogram.data.interval_s, from: query.from, to: query.to ?? micros(now) };
   const total = buckets.reduce((s, b) => s + b.count, 0);
   const filter = (column: string, value: string) => {
     change({ [column]: value });
@@ -164,7 +168,7 @@ export function FormHunt({ onAsked }: { onAsked: (w: Exported) => void }) {
         <div className="body" style={{ paddingBottom: 4 }}>
           <Suspense fallback={<div style={{ height: 96 }} />}>
             {histogram.data ? (
-              <EventsChart buckets={buckets} height={96}
+              <EventsChart buckets={buckets} height={96} over={over}
                 onPick={(ts) => {
                   const from = Date.parse(ts);
                   if (!Number.isNaN(from)) {
