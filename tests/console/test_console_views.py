@@ -235,6 +235,33 @@ def test_the_ledger_of_an_endpoint_is_good_only_when_all_of_it_is_there():
         assert p.rows("Ledger").count() == 4
 
 
+def test_a_stream_that_was_away_says_so_and_the_alerts_are_read_again():
+    made = world()
+    with browser().person(made.server) as p:
+        refused = [True]
+        p.page.route(re.compile(r"/(tail|stream)(\?|$)"), lambda r: r.fulfill(status=429) if refused[0] else r.continue_())
+        p.sign_in("vic", path="/endpoints/%s?tab=live" % made.web.id)
+        p.page.locator("[role=status]").get_by_text("reconnecting").wait_for()
+        refused[0] = False
+        p.page.locator("[role=status]").get_by_text("live", exact=True).wait_for()
+        gaps = p.page.get_by_role("log").get_by_text("something may be missing here")
+        gaps.wait_for()
+        p.button("Pause").click()
+        p.page.locator("[role=status]").get_by_text("paused").wait_for()
+        p.button("Go on").click()
+        gaps.nth(1).wait_for()
+        picture(p, "endpoint-live-gap")
+        refused[0] = True
+        p.go("/alerts")
+        p.page.get_by_text("not live").wait_for()
+        for n, title in ((70, "Came without a stream"), (71, "Came before the stream")):
+            made.send(made.web, "alert", lambda s, n=n, title=title: [w.alert(s, w.now_us(), n, title, "high", "x", "/bin/x", 0x101, 101)])
+            made.alerts += 1
+            lab.wait_for("the alert", 15, lambda: made.server.one("SELECT count(*) AS n FROM alerts")["n"] >= made.alerts)
+            refused[0] = n == 70  # the first one is found by asking now and then, the second when the stream begins
+            p.rows("Alerts").get_by_text(title).wait_for(timeout=(20000 if n == 70 else 8000) * lab.SLOW)
+
+
 def test_everything_is_reached_with_the_keyboard():
     with browser().person(world().server) as p:
         p.sign_in("vic")

@@ -103,11 +103,16 @@ export function useAtMost(everyMs: number, fn: () => void): () => void {
   }, [everyMs]);
 }
 
-/** Server-sent events while `url` is set. The browser reconnects; a refused stream is tried again every 2 s. */
+/** What a stream says when it was away and nobody knows how much came meanwhile; the server says the same to a browser that reconnects. */
+const LOST = '{"count":null}';
+
+/** Server-sent events while `url` is set. The browser reconnects; a refused stream is tried again every 2 s. One that begins
+ * later than the first try knows nothing of what came before: `on` gets a "lost" when it is open. */
 export function useStream(url: string | null, names: string[], on: (name: string, data: string) => void): StreamStatus {
   const [status, setStatus] = useState<StreamStatus>('off');
   const handler = useRef(on);
   handler.current = on;
+  const tried = useRef<string>();
   const list = names.join(' ');
   useEffect(() => {
     if (!url) {
@@ -119,7 +124,15 @@ export function useStream(url: string | null, names: string[], on: (name: string
     const open = () => {
       setStatus('connecting');
       source = new EventSource(url);
-      source.onopen = () => setStatus('live');
+      let late = tried.current === url;
+      tried.current = url;
+      source.onopen = () => {
+        setStatus('live');
+        if (late) {
+          late = false; // when the browser reconnects, the server says so
+          handler.current('lost', LOST);
+        }
+      };
       source.onmessage = (e) => handler.current('message', String(e.data));
       for (const name of list.split(' ').filter(Boolean)) {
         source.addEventListener(name, (e) => handler.current(name, String((e as MessageEvent).data)));

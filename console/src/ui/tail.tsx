@@ -12,6 +12,7 @@ import { RawCell } from './raw';
 
 const MOST = 500;
 type Line = { n: number; event: StoredEvent } | { n: number; gap: string };
+const AWAY = 'The stream was away: something may be missing here. It is stored.';
 
 export function Tail({ endpoint, types, columns }: { endpoint?: string; types: string[]; columns: Set<string> }) {
   const [type, setType] = useState<string | null>(null);
@@ -28,14 +29,15 @@ export function Tail({ endpoint, types, columns }: { endpoint?: string; types: s
       const value: unknown = JSON.parse(data);
       if (name === 'lost') {
         const v = value as Record<string, unknown>;
-        pending.current.push({ n: next.current++, gap: String(v.count ?? v.lost ?? v.skipped ?? data).slice(0, 40) });
+        const gap = typeof v.count === 'number' ? `${num(v.count)} skipped: more came than can be shown. They are stored.` : AWAY;
+        pending.current.push({ n: next.current++, gap });
       } else {
         for (const e of Array.isArray(value) ? value : [value]) {
           pending.current.push({ n: next.current++, event: e as StoredEvent });
         }
       }
     } catch {
-      pending.current.push({ n: next.current++, gap: 'a line that is not JSON' });
+      pending.current.push({ n: next.current++, gap: 'A line was skipped: it is not JSON.' });
     }
   });
   useEffect(() => {
@@ -83,7 +85,7 @@ export function Tail({ endpoint, types, columns }: { endpoint?: string; types: s
         {lines.length === 0 && <p className="dim">Nothing new yet.</p>}
         {lines.map((l) =>
           'gap' in l ? (
-            <div className="line gap" key={l.n}>{l.gap} skipped: more came than can be shown. They are stored.</div>
+            <div className="line gap" key={l.n}>{l.gap}</div>
           ) : (
             <div className="line" key={l.n}>
               <Time at={timeOf(l.event) || String(l.event._received ?? '')} />
