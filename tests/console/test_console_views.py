@@ -262,6 +262,21 @@ def test_a_stream_that_was_away_says_so_and_the_alerts_are_read_again():
             p.rows("Alerts").get_by_text(title).wait_for(timeout=(20000 if n == 70 else 8000) * lab.SLOW)
 
 
+def test_an_alert_of_an_agent_that_keeps_to_no_form_is_shown():
+    made = world()
+
+    made.send(made.web, "alert", lambda s: [
+        w.alert(s, w.now_us(), 72, "Formless", "low", "x", "/bin/x", 0x101, 101,
+                ancestry=[None, 7, "text", [1], {"pid": {"a": 1}, "image_path": "/bin/formed"}])])
+    made.alerts += 1
+    lab.wait_for("the alert", 15, lambda: made.server.one("SELECT count(*) AS n FROM alerts")["n"] >= made.alerts)
+    with browser().person(made.server) as p:
+        p.sign_in("vic", path="/alerts?q=Formless")
+        p.rows("Alerts").first.get_by_role("link").click()
+        p.page.locator(".tree .node.here").get_by_text("/bin/formed").first.wait_for()
+        assert p.page.locator(".tree .node").count() == 1
+
+
 def test_everything_is_reached_with_the_keyboard():
     with browser().person(world().server) as p:
         p.sign_in("vic")

@@ -51,6 +51,11 @@ export function cutAt(text: string, most: number): string {
   return text.slice(0, last >= 0xd800 && last <= 0xdbff ? most - 1 : most);
 }
 
+/** What of a list are objects: an agent puts anything there. */
+export function objects(list: unknown): Record<string, unknown>[] {
+  return (Array.isArray(list) ? list : []).filter((v): v is Record<string, unknown> => typeof v === 'object' && v !== null && !Array.isArray(v));
+}
+
 export function textOf(value: unknown): string {
   if (typeof value === 'string') {
     return value;

@@ -9,7 +9,7 @@ import { useMay, useSession } from '../api/session';
 import type { AlertDetail, AlertState, Comment, Event as StoredEvent, Resolution } from '../api/schema';
 import { useColumns } from '../lib/columns';
 import { num, plural } from '../lib/format';
-import { textOf } from '../lib/hostile';
+import { objects, textOf } from '../lib/hostile';
 import { useKeys } from '../lib/hooks';
 import { Ago, Confirm, Copy, Empty, ErrorBox, Page, Panel, SeverityTag, StateTag, Time, Waiting } from '../ui/basics';
 import { EventFields, huntAround, processName, summary, timeOf, typeOf } from '../ui/eventrow';
@@ -178,7 +178,7 @@ function Evidence({ alert, columns }: { alert: AlertDetail; columns: Set<string>
 }
 
 function Ancestry({ alert }: { alert: AlertDetail }) {
-  const line = alert.ancestry ?? [];
+  const line = objects(alert.ancestry);
   if (!line.length) {
     return <Empty title="No ancestry is known" />;
   }
