@@ -98,7 +98,7 @@ static void changes_of_one_process_form_a_chain(void **state)
     struct rig *r = *state;
     pid_t pid =
         run_to_end(r, (const char *const[]){"setresuid:1000,1000,0", "setreuid:-1,0",
-                                            "setresuid:1000,1000,0", "setreuid:-1,0", NULL});
+                                            "setresuid:1001,1001,0", "setreuid:-1,0", NULL});
     assert_int_equal(rig_count(r, CHANGE, pid), 4);
     uint64_t euid = 0;
     for (size_t i = 0; i < 4; i++) {
@@ -106,8 +106,37 @@ static void changes_of_one_process_form_a_chain(void **state)
         assert_int_equal(rec_uint(v, "op"), WEDR_CREDENTIAL_OP_SETUID);
         assert_int_equal(rec_uint(v, "old_euid"), euid);
         euid = rec_uint(v, "euid");
-        assert_int_equal(euid, i % 2 ? 0 : 1000);
+        assert_int_equal(euid, i % 2 ? 0 : 1000 + i / 2);
         assert_int_equal(rec_uint(v, "cap_effective") != 0, i % 2 == 1);
+    }
+}
+
+static int serve(void *unused)
+{
+    (void)unused;
+    for (int i = 0; i < 1000; i++) {
+        if (setresuid(0, 1000, 0) != 0 || setresuid(0, 0, 0) != 0) {
+            return 0;
+        }
+    }
+    if (setresuid(0, 2000, 0) != 0) {
+        return 0;
+    }
+    _exit(0);
+}
+
+/* As a file server does for each request. */
+static void going_to_and_fro_is_told_once_each_way(void **state)
+{
+    struct rig *r = *state;
+    int status = -1;
+    pid_t pid = rig_run(serve, NULL, &status);
+    assert_int_equal(status, 0);
+    steps_ended(r, pid);
+    assert_int_equal(rig_count(r, CHANGE, pid), 3);
+    static const unsigned euids[] = {1000, 0, 2000};
+    for (size_t i = 0; i < 3; i++) {
+        assert_int_equal(rec_uint(rig_wait(r, CHANGE, pid, i), "euid"), euids[i]);
     }
 }
 
@@ -233,6 +262,7 @@ int main(void)
         cmocka_unit_test(every_call_of_the_family_is_told_with_what_it_changed),
         cmocka_unit_test(capset_and_setgroups_are_told),
         cmocka_unit_test(changes_of_one_process_form_a_chain),
+        cmocka_unit_test(going_to_and_fro_is_told_once_each_way),
         cmocka_unit_test(calls_that_change_nothing_make_no_record),
         cmocka_unit_test(refused_call_makes_no_record),
         cmocka_unit_test(one_record_for_all_threads_of_a_process),

@@ -17,6 +17,7 @@
 #define CAP_SETUID 7
 #define GROUPS_HASHED 32
 #define ID_UNKNOWN 0xffffffffu
+#define EEXIST 17
 
 struct cred_view {
     u32 uid, euid, suid, fsuid;
@@ -32,7 +33,7 @@ struct cred_task {
     u32 ns[NS_COUNT]; /* bit order of WEDR_NAMESPACES_* */
     u64 groups;       /* digest of the supplementary groups */
     u64 known;        /* 0: the rest was never filled */
-    u64 seed, told;   /* of the process (its leader's storage): digest of the change told last */
+    u64 seed;         /* of the process (its leader's storage): for the digests of its changes */
 };
 
 /* Shared by the objects that see system calls. */
@@ -42,6 +43,16 @@ struct {
     __type(key, int);
     __type(value, struct cred_task);
 } creds SEC(".maps");
+
+#define CRED_AGAIN_NS 60000000000ull
+
+/* When a change was told, by its digest. Forgets the oldest: then something is told again. */
+struct {
+    __uint(type, BPF_MAP_TYPE_LRU_HASH);
+    __uint(max_entries, 8192);
+    __type(key, u64);
+    __type(value, u64);
+} cred_told SEC(".maps");
 
 /* 1 when every hook that explains a change is at work: before that nothing is unexplained. */
 struct {
@@ -277,9 +288,24 @@ static __always_inline u16 cred_op(enum cred_call call)
     }
 }
 
+/* The first to come with a digest, and again after a minute. A frame of its own, as above. */
+static __noinline bool is_first(u64 digest)
+{
+    u64 now = bpf_ktime_get_boot_ns();
+    u64 *then = bpf_map_lookup_elem(&cred_told, &digest);
+    if (!then) {
+        return (int)bpf_map_update_elem(&cred_told, &digest, &now, BPF_NOEXIST) != -EEXIST;
+    }
+    u64 before = *then;
+    return now - before >= CRED_AGAIN_NS &&
+           __sync_val_compare_and_swap(then, before, now) == before;
+}
+
 /* Credentials belong to threads. The C library makes every thread do what one was asked to do, one
  * after the other or at the same time: the first one that goes from these values to those speaks
- * for the process. The seed keeps anybody from making two changes look alike. */
+ * for the process. So it does for all that go the same step within a minute: a server that puts on
+ * each of its clients' ids and its own again, for each request, is told once for each. The seed
+ * keeps anybody from making two changes look alike. */
 static __always_inline bool speaks_for_process(struct task_struct *t,
                                                u32 op,
                                                const struct cred_view *old,
@@ -300,7 +326,7 @@ static __always_inline bool speaks_for_process(struct task_struct *t,
     for (u32 i = 0; i < sizeof *old / sizeof *x; i++) {
         h = mix(mix(h, x[i]), y[i]);
     }
-    return __sync_lock_test_and_set(&s->told, h) != h;
+    return is_first(h);
 }
 
 static __always_inline void cred_put(struct wedr_linux_credential_change *r,
