@@ -153,12 +153,12 @@ json_t *wedr_admin_body(struct wedr_request *rq, const char *keys)
     }
     json_object_foreach(o, name, value)
     {
-        const char *at = strstr(keys, name);
         size_t n = strlen(name);
+        const char *at = n ? strstr(keys, name) : NULL; /* "" is found behind the end, too */
         while (at && !((at == keys || at[-1] == ' ') && (at[n] == '\0' || at[n] == ' '))) {
             at = strstr(at + 1, name);
         }
-        if (!at || n == 0 || strchr(name, ' ')) {
+        if (!at || strchr(name, ' ')) {
             wedr_answer_problem(rq, 400, "unknown key \"%.64s\"", name);
             json_decref(o);
             return NULL;

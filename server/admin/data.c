@@ -226,9 +226,7 @@ void wedr_event_out(struct wedr_out *o,
     while (line && len && (line[len - 1] == ' ' || line[len - 1] == '\r')) {
         len--;
     }
-    if (line && len > 2 && line[0] == '{' && wedr_out_valid(o, line, len)) {
-        wedr_out_raw(o, line + 1, len - 2); /* its members */
-    } else if (line) {
+    if (line && !wedr_out_members(o, line, len)) {
         wedr_out_put_bool(o, "_damaged", true);
     }
     wedr_out_obj_end(o);

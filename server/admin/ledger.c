@@ -125,9 +125,10 @@ static bool gap_next(const struct list *l, char ret[WEDR_CURSOR_TEXT_MAX])
     return wedr_cursor_make(GAPS_LIST, fields, 5, ret);
 }
 
-/* Runs q and answers with the rows as a list. */
+/* Runs q and answers with the rows as a list, of one endpoint or of all that the person may see. */
 static void answer(struct wedr_server *s,
                    struct wedr_request *rq,
+                   const char *agent_id,
                    struct wedr_rows *q,
                    struct list *l,
                    bool (*make_next)(const struct list *l, char ret[WEDR_CURSOR_TEXT_MAX]))
@@ -141,7 +142,8 @@ static void answer(struct wedr_server *s,
         wedr_admin_answer_error(rq, err);
         return;
     }
-    q->scope = seen.scope;
+    struct wedr_query_scope one = {&agent_id, agent_id && wedr_seen_has(&seen, agent_id) ? 1 : 0};
+    q->scope = agent_id ? &one : seen.scope; /* the ledger is computed for its scope */
     q->arg = l;
     wedr_out_init(&l->out, &rq->answer);
     wedr_out_obj_begin(&l->out);
@@ -177,7 +179,7 @@ static void answer_ledger(struct wedr_server *s, struct wedr_request *rq, const 
                                    text(c.field[2]), number((int64_t)l.limit + 1)};
     struct wedr_rows q = {
         .sql = LEDGER_SQL, .params = v, .param_count = WEDR_ARRAY_COUNT(v), .row = put_ledger};
-    answer(s, rq, &q, &l, ledger_next);
+    answer(s, rq, agent_id, &q, &l, ledger_next);
 }
 
 static void run_ledger(void *arg, struct wedr_request *rq)
@@ -212,7 +214,7 @@ static void run_gaps(void *arg, struct wedr_request *rq)
                                    number((int64_t)l.limit + 1)};
     struct wedr_rows q = {
         .sql = GAPS_SQL, .params = v, .param_count = WEDR_ARRAY_COUNT(v), .row = put_gap};
-    answer(arg, rq, &q, &l, gap_next);
+    answer(arg, rq, endpoint, &q, &l, gap_next);
 }
 
 const struct wedr_route wedr_ledger_routes[] = {

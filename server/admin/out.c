@@ -172,11 +172,13 @@ void wedr_out_raw(struct wedr_out *o, const char *json, size_t len)
 }
 
 /* The parser reads objects: any other value is put into one. An object is read as it came, for in
- * another one a line of the longest or deepest kind would be too long or too deep. */
-bool wedr_out_valid(struct wedr_out *o, const char *json, size_t len)
+ * another one a line of the longest or deepest kind would be too long or too deep. *ret_members:
+ * how many the object has; *ret_ours: one of them is named as only we do. */
+static bool
+look(struct wedr_out *o, const char *json, size_t len, size_t *ret_members, bool *ret_ours)
 {
     static const char head[] = "{\"v\":";
-    struct wedr_line line;
+    struct wedr_line line = {NULL, 0};
     if (!o->parser) {
         o->parser = wedr_line_parser_new(PARSER_FIRST);
     }
@@ -190,13 +192,39 @@ bool wedr_out_valid(struct wedr_out *o, const char *json, size_t len)
         text[all - 1] = '}'; /* where an object ends with it, or it is none */
         good = (before || json[len - 1] == '}') &&
                wedr_line_parse(o->parser, text, all, &line) == WEDR_OK;
-        /* One member at the top: the text cannot have closed the object and opened more. */
-        for (size_t i = 1; before && good && i < line.count; i++) {
-            good = line.m[i].scope != WEDR_LP_TOP;
+    }
+    *ret_members = 0;
+    *ret_ours = false;
+    for (size_t i = 0; good && i < line.count; i++) {
+        const struct wedr_lp_member *m = &line.m[i];
+        if (m->parent == UINT32_MAX) {
+            ++*ret_members;
+            *ret_ours = *ret_ours || (m->key_len && m->key[0] == '_');
         }
     }
     wedr_free(text);
-    return good;
+    /* One member at the top: the text cannot have closed the object and opened more. */
+    return good && (!before || *ret_members == 1);
+}
+
+bool wedr_out_valid(struct wedr_out *o, const char *json, size_t len)
+{
+    size_t members;
+    bool ours;
+    return look(o, json, len, &members, &ours);
+}
+
+bool wedr_out_members(struct wedr_out *o, const char *json, size_t len)
+{
+    size_t members;
+    bool ours;
+    if (!len || json[0] != '{' || !look(o, json, len, &members, &ours) || ours) {
+        return false;
+    }
+    if (members) {
+        wedr_out_raw(o, json + 1, len - 2);
+    }
+    return true;
 }
 
 bool wedr_out_stored(struct wedr_out *o, const char *json, size_t len)

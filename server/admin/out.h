@@ -43,6 +43,9 @@ void wedr_out_hex64(struct wedr_out *o, uint64_t v);
 void wedr_out_raw(struct wedr_out *o, const char *json, size_t len);
 /* One JSON value and nothing else. */
 bool wedr_out_valid(struct wedr_out *o, const char *json, size_t len);
+/* The members of an object that an endpoint sent, into the object that is open. False, and nothing
+ * is written: it is none, or has a member whose name begins with `_`, as those that we add. */
+bool wedr_out_members(struct wedr_out *o, const char *json, size_t len);
 /* JSON out of a file or from an endpoint: checked, and null when it is none. True: it was. */
 bool wedr_out_stored(struct wedr_out *o, const char *json, size_t len);
 

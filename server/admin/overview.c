@@ -178,7 +178,8 @@ static int put_store(struct ask *a, struct wedr_out *o)
     struct wedr_events_stats st;
     int64_t stored = 0;
     a->s->d.events_ops->stats(a->s->d.events, &st);
-    int err = query(a, "SELECT coalesce(sum(stored),0) FROM ledger", take_number, &stored);
+    int err =
+        query(a, "SELECT coalesce(sum(count),0) FROM event_counts(31622400)", take_number, &stored);
     wedr_out_key(o, "store");
     wedr_out_obj_begin(o);
     put_i64(o, "bytes", st.bytes);

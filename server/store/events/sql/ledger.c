@@ -7,10 +7,14 @@
 #include "core/util/alloc.h"
 #include "ingest/prepared.h"
 #include "store/events/sql/block.h"
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define LABEL_CODES 256u
+#define PROGRESS_STEPS 4000   /* between two looks at the clock */
+#define AGENTS_ONE_BY_ONE 16u /* more of them, and one walk over all is cheaper */
+#define SELECT_MAX 2048u
 
 static const char staging[] =
     "CREATE TABLE x_stream(agent, epoch, stream, stored, expired, rejected, produced, boot, "
@@ -149,10 +153,19 @@ static const char computed[] =
     " coalesce(t.text, 'reason_' || reason) FROM x_gap g LEFT JOIN x_host o ON o.agent=g.agent"
     " LEFT JOIN x_label t ON t.kind=2 AND t.code=reason;";
 
+static int on_progress(void *arg)
+{
+    return wedr_sql_timed_out(arg) ? 1 : 0;
+}
+
 /* Rows of a query on `from` into an insert on `to`, as far as the agent in the first column is in
- * scope. */
-static int copy_rows(
-    const struct wedr_sql *s, sqlite3 *from, const char *select, sqlite3 *to, const char *insert)
+ * scope. agent: what ?1 of the query stands for; NULL: it has none. */
+static int copy_rows(struct wedr_sql *s,
+                     sqlite3 *from,
+                     const char *select,
+                     const char *agent,
+                     sqlite3 *to,
+                     const char *insert)
 {
     sqlite3_stmt *in = NULL, *out = NULL;
     int rc = sqlite3_prepare_v2(from, select, -1, &in, NULL);
@@ -160,6 +173,10 @@ static int copy_rows(
     if (err == WEDR_OK) {
         err = wedr_sqlite_error(to, sqlite3_prepare_v2(to, insert, -1, &out, NULL));
     }
+    if (err == WEDR_OK && agent) {
+        (void)sqlite3_bind_text(in, 1, agent, -1, SQLITE_STATIC);
+    }
+    sqlite3_progress_handler(from, PROGRESS_STEPS, on_progress, s);
     while (err == WEDR_OK && (rc = sqlite3_step(in)) == SQLITE_ROW) {
         if (!wedr_sql_in_scope(s, (const char *)sqlite3_column_text(in, 0))) {
             continue;
@@ -173,16 +190,36 @@ static int copy_rows(
     if (err == WEDR_OK) {
         err = wedr_sqlite_error(from, rc);
     }
+    sqlite3_progress_handler(from, 0, NULL, NULL);
     sqlite3_finalize(in);
     sqlite3_finalize(out);
     return err;
 }
 
-static int copy_source(const struct wedr_sql *s, sqlite3 *from, const char *streams, sqlite3 *to)
+/* Of a few agents each by itself, by the keys of the tables: a day holds those of all. */
+static int
+copy_agents(struct wedr_sql *s, sqlite3 *from, const char *select, sqlite3 *to, const char *insert)
 {
-    int rc = copy_rows(s, from, streams, to, INSERT_STREAM);
+    char one[SELECT_MAX];
+    int err = WEDR_OK;
+    if (!s->scope || s->scope_count > AGENTS_ONE_BY_ONE) {
+        return copy_rows(s, from, select, NULL, to, insert);
+    }
+    int n = snprintf(one, sizeof(one), "SELECT * FROM (%s) WHERE agent=?1", select);
+    if (n < 0 || (size_t)n >= sizeof(one)) {
+        return WEDR_E_BUG;
+    }
+    for (size_t i = 0; err == WEDR_OK && i < s->scope_count; i++) {
+        err = copy_rows(s, from, one, s->scope[i], to, insert);
+    }
+    return err;
+}
+
+static int copy_source(struct wedr_sql *s, sqlite3 *from, const char *streams, sqlite3 *to)
+{
+    int rc = copy_agents(s, from, streams, to, INSERT_STREAM);
     for (size_t i = 0; rc == WEDR_OK && i < WEDR_ARRAY_COUNT(fact_copies); i++) {
-        rc = copy_rows(s, from, fact_copies[i].select, to, fact_copies[i].insert);
+        rc = copy_agents(s, from, fact_copies[i].select, to, fact_copies[i].insert);
     }
     return rc;
 }
@@ -222,7 +259,7 @@ static int copy_state(struct wedr_sql *s, sqlite3 *to)
     sqlite3 *state = NULL;
     int rc = wedr_sql_state_db(s, &state);
     for (size_t i = 0; rc == WEDR_OK && i < WEDR_ARRAY_COUNT(copies); i++) {
-        rc = copy_rows(s, state, copies[i].select, to, copies[i].insert);
+        rc = copy_rows(s, state, copies[i].select, NULL, to, copies[i].insert);
     }
     return WEDR_OK;
 }

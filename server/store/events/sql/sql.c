@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "store/events/sql/sql.h"
+#include "store/events/sql/sql_functions.h"
 
 #include "core/base/err.h"
 #include "core/util/alloc.h"
@@ -7,7 +8,8 @@
 #include <string.h>
 
 #define SQL_LENGTH_MAX (1024 * 1024)
-#define VALUE_LENGTH_MAX (64 * 1024 * 1024)
+#define VALUE_LENGTH_MAX (16 * 1024 * 1024)
+#define LIKE_LENGTH_MAX 512
 #define PARAMETERS_MAX 1000
 #define PROGRESS_STEPS 4000
 
@@ -274,6 +276,7 @@ static void set_limits(sqlite3 *db, struct wedr_sql *s)
 {
     sqlite3_limit(db, SQLITE_LIMIT_SQL_LENGTH, SQL_LENGTH_MAX);
     sqlite3_limit(db, SQLITE_LIMIT_LENGTH, VALUE_LENGTH_MAX);
+    sqlite3_limit(db, SQLITE_LIMIT_LIKE_PATTERN_LENGTH, LIKE_LENGTH_MAX);
     sqlite3_limit(db, SQLITE_LIMIT_VARIABLE_NUMBER, PARAMETERS_MAX);
     sqlite3_limit(db, SQLITE_LIMIT_WORKER_THREADS, 0);
     sqlite3_limit(db, SQLITE_LIMIT_ATTACHED, 0);
@@ -314,6 +317,7 @@ static int query(struct wedr_sql *s,
     }
     set_limits(r.db, s);
     err = wedr_sqlite_exec(r.db, "PRAGMA temp_store=MEMORY");
+    err = err == WEDR_OK ? wedr_sqlite_error(r.db, wedr_sql_add_functions(r.db)) : err;
     err = err == WEDR_OK ? wedr_sql_add_events(r.db, s) : err;
     err = err == WEDR_OK ? wedr_sql_add_counts(r.db, s) : err;
     err = err == WEDR_OK ? wedr_sql_add_state(r.db, s) : err;

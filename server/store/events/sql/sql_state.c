@@ -27,6 +27,13 @@ struct state_table {
 };
 
 #define SCOPED(column) "wedr_in_scope(" column ")"
+/* An alert over several endpoints has none of its own: all of its evidence must be in scope. The
+ * same as wedr_question_alert_scope of the state store. */
+#define ALERT_SCOPED(id, agent)                                                           \
+    "(" SCOPED(agent) " OR (" agent                                                       \
+                      "='' AND EXISTS(SELECT 1 FROM alert_evidence x WHERE x.alert=" id   \
+                      ") AND NOT EXISTS(SELECT 1 FROM alert_evidence x WHERE x.alert=" id \
+                      " AND NOT " SCOPED("x.agent_id") ")))"
 
 static const struct state_table tables[] = {
     {"agents",
@@ -46,7 +53,7 @@ static const struct state_table tables[] = {
     {"alerts",
      1,
      "alert",
-     SCOPED("agent_id"),
+     ALERT_SCOPED("alert.id", "alert.agent_id"),
      {{"id", "INTEGER", "id"},
       {"alert_id", "TEXT", "alert_id"},
       {"agent_id", "TEXT", "agent_id"},
@@ -79,7 +86,7 @@ static const struct state_table tables[] = {
     {"alert_evidence",
      3,
      "alert_evidence e JOIN alert a ON a.id=e.alert",
-     SCOPED("a.agent_id") " AND " SCOPED("e.agent_id"),
+     ALERT_SCOPED("a.id", "a.agent_id") " AND " SCOPED("e.agent_id"),
      {{"alert_id", "TEXT", "a.alert_id"},
       {"alert", "INTEGER", "a.id"},
       {"n", "INTEGER", "e.n"},

@@ -17,7 +17,8 @@ WEDR_MUST_USE int wedr_triage_open(const char *path, struct wedr_state_triage **
 void wedr_triage_close(struct wedr_state_triage *t); /* NULL is allowed */
 
 #define WEDR_QUESTION_TEXT_MAX 8192u
-#define WEDR_QUESTION_VALUES_MAX 160u
+/* The longest has the groups of a person in it four times (WEDR_SCOPE_GROUPS_MAX). */
+#define WEDR_QUESTION_VALUES_MAX 320u
 
 /* A statement with its values; texts are borrowed until it was asked. */
 struct wedr_question {

@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "admin/cursor.h"
+#include "admin/data.h"
 #include "admin/events_columns.h"
 #include "admin/events_id.h"
 #include "admin/export_csv.h"
@@ -86,6 +87,36 @@ static void stored_json_is_checked_before_it_is_passed_on(void **state)
     assert_string_equal(stored("{\"a\":1} {}"), "[null]");
     assert_string_equal(stored("{"), "[null]");
     assert_string_equal(stored(""), "[null]");
+}
+
+static const char *event(const char *line)
+{
+    struct wedr_buf b;
+    struct wedr_out o;
+    wedr_buf_init(&b, 65536);
+    wedr_out_init(&o, &b);
+    wedr_event_out(&o, "1", AGENT, NULL, 0, line, line ? strlen(line) : 0);
+    wedr_out_fini(&o);
+    return text_of(&b);
+}
+
+/* Evidence of an alert is what an agent said: it adds no member that looks like one of ours. */
+static void an_event_out_of_an_alert_stays_one_object(void **state)
+{
+#define OURS "{\"_id\":\"1\",\"_endpoint_id\":\"" AGENT "\""
+    static const char damaged[] = OURS ",\"_damaged\":true}";
+    (void)state;
+    assert_string_equal(event("{\"seq\":1}"), OURS ",\"seq\":1}");
+    assert_string_equal(event("{\"a\":{\"_id\":2}} "), OURS ",\"a\":{\"_id\":2}}");
+    assert_string_equal(event("{ }"), OURS "}");
+    assert_string_equal(event("{}"), OURS "}");
+    assert_string_equal(event(NULL), OURS "}");
+    assert_string_equal(event("{\"_endpoint_id\":\"x\"}"), damaged);
+    assert_string_equal(event("{\"a\":1,\"\\u005fid\":2}"), damaged);
+    assert_string_equal(event("{\"a\":1}}"), damaged);
+    assert_string_equal(event("[]"), damaged);
+    assert_string_equal(event(""), damaged);
+#undef OURS
 }
 
 /* What was taken in is given out: the longest line and the deepest one, too. */
@@ -234,6 +265,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(values_become_json),
         cmocka_unit_test(stored_json_is_checked_before_it_is_passed_on),
+        cmocka_unit_test(an_event_out_of_an_alert_stays_one_object),
         cmocka_unit_test(a_stored_object_may_be_as_long_and_as_deep_as_a_line),
         cmocka_unit_test(cursors_come_back_and_forged_ones_do_not),
         cmocka_unit_test(an_event_id_has_one_spelling),

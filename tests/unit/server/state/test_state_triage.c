@@ -129,6 +129,28 @@ static void what_is_out_of_scope_is_not_there(void **state)
     STATE_OPS->close(s);
 }
 
+static int count_rule(void *ctx, const struct wedr_rule_row *r)
+{
+    (void)r;
+    ++*(int *)ctx;
+    return 0;
+}
+
+static void a_person_may_have_as_many_groups_as_there_can_be(void **state)
+{
+    (void)state;
+    const char *names[WEDR_SCOPE_GROUPS_MAX];
+    struct wedr_scope many = {.groups = names, .count = WEDR_SCOPE_GROUPS_MAX};
+    struct wedr_state *s = filled();
+    int n = 0;
+    for (size_t i = 0; i < WEDR_SCOPE_GROUPS_MAX; i++) {
+        names[i] = "red";
+    }
+    assert_string_equal(ask(s, &many, (struct wedr_alert_ask){0}), "41");
+    assert_int_equal(TRIAGE->rules(s, &many, NULL, 0, 10, count_rule, &n), WEDR_OK);
+    STATE_OPS->close(s);
+}
+
 static int keep(void *ctx, const struct wedr_triage_alert *a)
 {
     (void)snprintf(ctx, 512, "%s %s %s %s v%d c%d", wedr_alert_state_name(a->state),
@@ -372,6 +394,7 @@ int main(void)
 #define T(name) cmocka_unit_test_setup_teardown(name, state_set_up, state_tear_down)
         T(questions_have_conditions_and_places),
         T(what_is_out_of_scope_is_not_there),
+        T(a_person_may_have_as_many_groups_as_there_can_be),
         T(changes_carry_versions),
         T(a_bulk_change_is_all_or_nothing),
         T(each_alert_of_a_bulk_change_is_in_the_audit_log),

@@ -259,7 +259,11 @@ static void the_scope_holds_in_the_tables_over_the_state_store(void **state)
         {"SELECT pid FROM process_tree WHERE pid=2 OR process_key='k1' OR pid=1 ORDER BY pid",
          ";i1;i2", ";i2"},
         {"SELECT p.pid FROM agents a JOIN process_tree p USING(agent_id) WHERE a.hostname='h2'",
-         ";i2", ";i2"}};
+         ";i2", ";i2"},
+        /* of several endpoints: those whose evidence is in scope, all of it, and some */
+        {"SELECT id FROM alerts ORDER BY id", ";i1;i2;i3;i4;i5", ";i2;i3"},
+        {"SELECT alert, n FROM alert_evidence ORDER BY 1, 2", ";i1,i0;i2,i0;i3,i0;i4,i0;i4,i1",
+         ";i2,i0;i3,i0"}};
     struct fx f;
     fx_init(&f);
     put_state(&f, "CREATE TABLE agent(agent_id TEXT PRIMARY KEY, hostname TEXT, os TEXT, os_version"
@@ -271,7 +275,14 @@ static void the_scope_holds_in_the_tables_over_the_state_store(void **state)
                   " INTEGER, ppid INTEGER, image_path TEXT, command_line TEXT, user TEXT, started"
                   " INTEGER, ended INTEGER);"
                   "INSERT INTO process(agent_id, process_key, pid) VALUES('a1','k1',1),"
-                  "('a2','k2',2);");
+                  "('a2','k2',2);"
+                  "CREATE TABLE alert(id INTEGER PRIMARY KEY, alert_id TEXT, agent_id TEXT);"
+                  "INSERT INTO alert VALUES(1,'x','a1'),(2,'x','a2'),(3,'y',''),(4,'z',''),"
+                  "(5,'w','');"
+                  "CREATE TABLE alert_evidence(alert INTEGER, n INTEGER, agent_id TEXT, epoch TEXT,"
+                  " stream TEXT, seq INTEGER, event TEXT);"
+                  "INSERT INTO alert_evidence(alert, n, agent_id) VALUES(1,0,'a1'),(2,0,'a2'),"
+                  "(3,0,'a2'),(4,0,'a1'),(4,1,'a2');");
     for (size_t i = 0; i < WEDR_ARRAY_COUNT(cases); i++) {
         for (size_t k = 0; k < 2; k++) {
             struct got g = {.len = 0};
