@@ -238,6 +238,25 @@ static void put_state(struct fx *f, const char *sql)
     sqlite3_close(db);
 }
 
+static const char two_agents[] =
+    "CREATE TABLE agent(agent_id TEXT PRIMARY KEY, hostname TEXT, os TEXT, os_version"
+    " TEXT, agent_version TEXT, cert_sha256 TEXT, enrolled_us INTEGER, last_seen_us"
+    " INTEGER, revoked INTEGER, sign_public BLOB) WITHOUT ROWID;"
+    "INSERT INTO agent VALUES('a1','h1','linux','','','',3,4,0,x'00'),"
+    "('a2','h2','linux','','','',5,6,0,x'00');"
+    "CREATE TABLE process(agent_id TEXT, process_key TEXT, parent_key TEXT, pid"
+    " INTEGER, ppid INTEGER, image_path TEXT, command_line TEXT, user TEXT, started"
+    " INTEGER, ended INTEGER);"
+    "INSERT INTO process(agent_id, process_key, pid) VALUES('a1','k1',1),"
+    "('a2','k2',2);"
+    "CREATE TABLE alert(id INTEGER PRIMARY KEY, alert_id TEXT, agent_id TEXT);"
+    "INSERT INTO alert VALUES(1,'x','a1'),(2,'x','a2'),(3,'y',''),(4,'z',''),"
+    "(5,'w','');"
+    "CREATE TABLE alert_evidence(alert INTEGER, n INTEGER, agent_id TEXT, epoch TEXT,"
+    " stream TEXT, seq INTEGER, event TEXT);"
+    "INSERT INTO alert_evidence(alert, n, agent_id) VALUES(1,0,'a1'),(2,0,'a2'),"
+    "(3,0,'a2'),(4,0,'a1'),(4,1,'a2');";
+
 static void the_scope_holds_in_the_tables_over_the_state_store(void **state)
 {
     (void)state;
@@ -266,23 +285,7 @@ static void the_scope_holds_in_the_tables_over_the_state_store(void **state)
          ";i2,i0;i3,i0"}};
     struct fx f;
     fx_init(&f);
-    put_state(&f, "CREATE TABLE agent(agent_id TEXT PRIMARY KEY, hostname TEXT, os TEXT, os_version"
-                  " TEXT, agent_version TEXT, cert_sha256 TEXT, enrolled_us INTEGER, last_seen_us"
-                  " INTEGER, revoked INTEGER, sign_public BLOB) WITHOUT ROWID;"
-                  "INSERT INTO agent VALUES('a1','h1','linux','','','',3,4,0,x'00'),"
-                  "('a2','h2','linux','','','',5,6,0,x'00');"
-                  "CREATE TABLE process(agent_id TEXT, process_key TEXT, parent_key TEXT, pid"
-                  " INTEGER, ppid INTEGER, image_path TEXT, command_line TEXT, user TEXT, started"
-                  " INTEGER, ended INTEGER);"
-                  "INSERT INTO process(agent_id, process_key, pid) VALUES('a1','k1',1),"
-                  "('a2','k2',2);"
-                  "CREATE TABLE alert(id INTEGER PRIMARY KEY, alert_id TEXT, agent_id TEXT);"
-                  "INSERT INTO alert VALUES(1,'x','a1'),(2,'x','a2'),(3,'y',''),(4,'z',''),"
-                  "(5,'w','');"
-                  "CREATE TABLE alert_evidence(alert INTEGER, n INTEGER, agent_id TEXT, epoch TEXT,"
-                  " stream TEXT, seq INTEGER, event TEXT);"
-                  "INSERT INTO alert_evidence(alert, n, agent_id) VALUES(1,0,'a1'),(2,0,'a2'),"
-                  "(3,0,'a2'),(4,0,'a1'),(4,1,'a2');");
+    put_state(&f, two_agents);
     for (size_t i = 0; i < WEDR_ARRAY_COUNT(cases); i++) {
         for (size_t k = 0; k < 2; k++) {
             struct got g = {.len = 0};
