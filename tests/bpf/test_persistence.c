@@ -3,6 +3,7 @@
  * are none. In a mount namespace with an /etc of its own. Once per way of walking paths. */
 #include "rig_file.h"
 
+#include "core/base/err.h"
 #include <fcntl.h>
 #include <sched.h>
 #include <stdio.h>
@@ -223,6 +224,76 @@ static void told_also_when_bulk_kinds_are_off(void **state)
     assert_int_equal(rig_files(r, other), 0);
 }
 
+#define OFTEN 5000
+
+static int write_often(void *unused)
+{
+    (void)unused;
+    for (int i = 0; i < OFTEN; i++) {
+        int fd = open(JOB, O_WRONLY | O_CLOEXEC);
+        if (fd < 0 || close(fd) != 0) {
+            return -1;
+        }
+    }
+    return 0;
+}
+
+static size_t count_in(const struct rig *r, pid_t pid, unsigned stream)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < r->count; i++) {
+        const struct wedr_event_view *v = &r->views[i];
+        if (v->h.type == WEDR_EV_PERSISTENCE_WRITE && rec_uint(v, "pid") == (uint64_t)pid) {
+            assert_str(v, "target_path", JOB);
+            assert_int_equal(rec_uint(v, "mechanism"), WEDR_PERSISTENCE_CRON);
+            count += v->h.stream == stream;
+        }
+    }
+    return count;
+}
+
+/* One process cannot fill the critical lane: the rest of its records goes to the other one. */
+static void very_many_writes_of_one_process_go_to_the_bulk_lane(void **state)
+{
+    struct rig *r = *state;
+    assert_int_equal(make(JOB), 0);
+    pid_t pid = rig_done(write_often, NULL);
+    rig_sync(r);
+    size_t critical = count_in(r, pid, WEDR_STREAM_CRITICAL);
+    assert_true(critical >= 500 && critical < OFTEN);
+    assert_int_equal(critical + count_in(r, pid, WEDR_STREAM_BULK), OFTEN);
+    assert_int_equal(rig_files(r, pid), OFTEN);
+}
+
+/* There the budget of file_write holds, also where that kind is not wanted, and counts. */
+static void what_a_budget_holds_back_of_them_is_counted(void **state)
+{
+    struct rig *r = *state;
+    struct wedr_sensor_policy p;
+    struct wedr_sensor_handles h;
+    const struct wedr_sensor_state *st = NULL;
+    static const char *const out[] = {"/etc/"};
+    assert_int_equal(make(JOB), 0);
+    wedr_sensor_handles(r->sensor, &h);
+    assert_int_equal(wedr_sensor_state_map(h.state, &st), WEDR_OK);
+    wedr_sensor_policy_init(&p);
+    p.kinds &= ~(UINT64_C(1) << WEDR_EV_FILE_WRITE);
+    p.budget[WEDR_EV_FILE_WRITE] = 50;
+    p.paths_out = out;
+    p.path_out_count = 1;
+    uint64_t before = wedr_sensor_count(&st->suppressed[WEDR_EV_FILE_WRITE]);
+    assert_int_equal(wedr_sensor_policy_set(r->sensor, &p, NULL), 0);
+    pid_t pid = rig_done(write_often, NULL);
+    uint64_t held_back = wedr_sensor_count(&st->suppressed[WEDR_EV_FILE_WRITE]) - before;
+    wedr_sensor_policy_init(&p);
+    assert_int_equal(wedr_sensor_policy_set(r->sensor, &p, NULL), 0);
+    rig_sync(r);
+    size_t bulk = count_in(r, pid, WEDR_STREAM_BULK);
+    assert_true(bulk >= 50 && held_back > 0);
+    assert_int_equal(count_in(r, pid, WEDR_STREAM_CRITICAL) + bulk + held_back, OFTEN);
+    wedr_sensor_state_unmap(st);
+}
+
 static int fresh_places(void **state)
 {
     (void)state;
@@ -257,9 +328,13 @@ int main(void)
 {
 #define T(name) cmocka_unit_test_setup(name, fresh_places)
     const struct CMUnitTest tests[] = {
-        T(every_kind_is_told_with_its_mechanism),   T(neighbours_and_readers_are_not),
-        T(every_change_is_told_with_its_operation), T(what_failed_is_not_told),
+        T(every_kind_is_told_with_its_mechanism),
+        T(neighbours_and_readers_are_not),
+        T(every_change_is_told_with_its_operation),
+        T(what_failed_is_not_told),
         T(told_also_when_bulk_kinds_are_off),
+        T(very_many_writes_of_one_process_go_to_the_bulk_lane),
+        T(what_a_budget_holds_back_of_them_is_counted),
     };
     int unable = rig_unable();
     if (unable) {

@@ -2,7 +2,8 @@
  *
  * endpoint/sensor/bpf/file_record.bpf.h — what the file programs write. The path is built first and
  * decides which record it becomes: persistence_write in the critical lane, or one of a bulk kind.
- * Strings begin behind the largest of them.
+ * Strings begin behind the largest of them. A process that makes very many persistence_write has
+ * the rest of them in the bulk lane, so that it cannot fill the critical one.
  */
 #pragma once
 
@@ -73,13 +74,48 @@ __attribute__((noinline)) int type_wanted(u32 type)
     }
 }
 
-/* path_take for the string at `at` of the slot's record. A global function: verified once. */
-__attribute__((noinline)) int file_take(u32 slot, u32 type, u32 at, u32 len)
+#define PERSIST_WINDOW_NS 1000000000ull
+#define PERSIST_IN_WINDOW 500u /* persistence_write of a process in the critical lane */
+
+struct persist_rate {
+    u64 window; /* when the current one began */
+    u32 used, unused;
+};
+/* By process key. Forgets the oldest: then that process begins a new window. */
+struct {
+    __uint(type, BPF_MAP_TYPE_LRU_HASH);
+    __uint(max_entries, 4096);
+    __type(key, u64);
+    __type(value, struct persist_rate);
+} persist_rates SEC(".maps");
+
+/* Is there room in the critical lane for one more of that process? A global function: verified
+ * once, with a frame of its own. */
+__attribute__((noinline)) int persist_is_critical(u64 key)
+{
+    struct persist_rate fresh = {.window = bpf_ktime_get_boot_ns(), .used = 1};
+    struct persist_rate *r = bpf_map_lookup_elem(&persist_rates, &key);
+    if (!r) {
+        bpf_map_update_elem(&persist_rates, &key, &fresh, BPF_NOEXIST);
+        return 1;
+    }
+    u64 began = r->window;
+    if (fresh.window - began >= PERSIST_WINDOW_NS &&
+        __sync_val_compare_and_swap(&r->window, began, fresh.window) == began) {
+        __sync_lock_test_and_set(&r->used, 0);
+    }
+    return r->used < PERSIST_IN_WINDOW && __sync_fetch_and_add(&r->used, 1) < PERSIST_IN_WINDOW;
+}
+
+/* path_take for the string at `at` of the slot's record. any_path: no path is left out, the budget
+ * alone is asked. A global function: verified once. */
+__attribute__((noinline)) int file_take(u32 slot, u32 type, u32 at, u32 len, u32 any_path)
 {
     struct build b = {.slot = slot, .at = at, .len = len};
     struct task_head h;
     task_head(&h);
-    return path_take(&b, type, &h);
+    u32 class = any_path ? WEDR_PREFIX_NONE : path_class(&b);
+    return class == WEDR_PREFIX_WATCH || (class != WEDR_PREFIX_OUT && budget_take(type, &h));
 }
 
 /* What all of them have. */
@@ -149,21 +185,26 @@ static __always_inline void to_lane(struct build *b, u32 lane_nr)
     }
 }
 
-/* Ends the record as what it turned out to be, or drops it. bulk: whether the kind is wanted. */
+/* Ends the record as what it turned out to be, or drops it. bulk: whether the kind is wanted. What
+ * has no room in the critical lane goes to the bulk one whatever bulk kinds are switched off and
+ * paths left out; the budget of the bulk kind that tells such an operation holds it back and counts
+ * it. */
 static __always_inline void
 file_end(struct build *b, union file_record *u, struct file_event *e, bool bulk)
 {
-    u32 type = file_type(e->op);
+    u32 type = file_type(e->op), persistence = e->mechanism != 0;
     task_head(&e->head);
     b->cut += e->cut;
-    if (e->mechanism) {
+    if (persistence && persist_is_critical(e->head.key)) {
         to_lane(b, WEDR_LANE_CRITICAL);
-        put_persistence(u, e);
-        build_end(b, u, WEDR_EV_PERSISTENCE_WRITE, sizeof u->persistence, 0);
+    } else if ((!bulk && !persistence) ||
+               !file_take(b->slot, type, e->target.offset, e->target.len, persistence)) {
+        build_drop(b);
         return;
     }
-    if (!bulk || !file_take(b->slot, type, e->target.offset, e->target.len)) {
-        build_drop(b);
+    if (persistence) {
+        put_persistence(u, e);
+        build_end(b, u, WEDR_EV_PERSISTENCE_WRITE, sizeof u->persistence, 0);
         return;
     }
     u32 fixed = sizeof u->remove;
