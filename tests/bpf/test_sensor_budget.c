@@ -3,6 +3,7 @@
 #include "rig.h"
 
 #include "core/base/err.h"
+#include "wedr/plat/time.h"
 #include <bpf/bpf.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -14,6 +15,7 @@
 
 #define KIND WEDR_EV_MEMFD_CREATE
 #define LIMIT 100u
+#define ENDS 4000u
 
 static const char *const areas[] = {"module", NULL};
 
@@ -88,6 +90,24 @@ static void check(struct rig *r)
 {
     struct wedr_sensor_health h;
     assert_int_equal(wedr_sensor_check(r->sensor, &h, NULL), WEDR_OK);
+}
+
+/* Whatever was held back, of whomever, has been told or is told now. */
+static void assert_all_told(struct rig *r)
+{
+    const struct wedr_sensor_state *st = wedr_sensor_state(r->sensor);
+    uint64_t held = 0, summed = 0;
+    for (int i = 0; i < 100; i++) {
+        check(r);
+        rig_pump(r);
+        held = wedr_sensor_count(&st->suppressed[KIND]);
+        summed = wedr_sensor_count(&st->summarised[KIND]);
+        if (held == summed) {
+            return;
+        }
+        wedr_time_sleep_ms(10); /* others do something too */
+    }
+    assert_int_equal(summed, held);
 }
 
 static void the_end_of_a_process_tells_what_was_held_back(void **state)
@@ -259,6 +279,46 @@ static void the_sweep_passes_the_count_of_skipped_runs_on(void **state)
     (void)close(sweep);
 }
 
+/* A ring without room, a sweep without pause and processes that end: what the sweep could not tell
+ * when the process was gone is not lost with the entry. */
+static void what_a_sweep_and_an_end_tell_at_once_is_lost_by_neither(void **state)
+{
+    struct rig *r = *state;
+    const struct wedr_sensor_state *st = wedr_sensor_state(r->sensor);
+    union bpf_iter_link_info info = {0};
+    LIBBPF_OPTS(bpf_link_create_opts, opts, .iter_info = &info, .iter_info_len = sizeof info);
+    char byte;
+    set_limit(r, 4000, 600000);
+    (void)do_many("4000"); /* the ring is full */
+    set_limit(r, 1, 600000);
+    info.map.map_fd = (uint32_t)budgets_of(r);
+    int sweep = pinned(r, "prog_sweep"), link = bpf_link_create(sweep, 0, BPF_TRACE_ITER, &opts);
+    assert_true(link >= 0);
+    pid_t pid = fork();
+    assert_true(pid >= 0);
+    for (int i = 0; pid == 0 && i < (int)ENDS; i++) {
+        if (fork() == 0) {
+            memfds(3);
+            _exit(0);
+        }
+        (void)wait(NULL);
+    }
+    if (pid == 0) {
+        _exit(0);
+    }
+    while (waitpid(pid, NULL, WNOHANG) == 0) {
+        int iter = bpf_iter_create(link);
+        assert_int_equal(read(iter, &byte, 1), 0);
+        (void)close(iter);
+    }
+    rig_pump(r);
+    assert_true(wedr_sensor_count(&st->suppressed[KIND]) >= 2 * ENDS);
+    assert_all_told(r);
+    (void)close((int)info.map.map_fd);
+    (void)close(link);
+    (void)close(sweep);
+}
+
 static void detaching_tells_the_rest(void **state)
 {
     struct rig *r = *state;
@@ -283,6 +343,7 @@ int main(void)
         T(an_ended_process_gives_its_entry_back, roomy),
         T(a_full_ring_delays_what_is_told, cramped),
         T(the_sweep_passes_the_count_of_skipped_runs_on, roomy),
+        T(what_a_sweep_and_an_end_tell_at_once_is_lost_by_neither, cramped),
         T(detaching_tells_the_rest, roomy),
     };
     int unable = rig_unable();

@@ -8,7 +8,12 @@
  *
  * An entry lives from the process's first bulk event to its end (the exit hook; after that its late
  * events go to the entry of nobody, key 0, which also takes over when the table is full). So there
- * is no eviction and nothing to lose count of.
+ * is no eviction.
+ *
+ * No count is lost when an entry goes. Its places are closed first: one exchange takes what a place
+ * holds and leaves the mark, and whoever adds to it after that sees the mark in what he added to,
+ * and adds to nobody's entry, which is never closed. Memory of an entry that went is not cleared
+ * before it is another one's: the mark stays as long as somebody can still come to the old one.
  */
 #pragma once
 
@@ -93,10 +98,41 @@ static __always_inline struct wedr_budget *budget_make(const struct task_head *h
     return b;
 }
 
-/* Within the limit? If not, counts. limit > 0. */
+/* Adds to what a place holds; false when it is closed, then nobody will tell it. */
 static __always_inline bool
-budget_use(struct wedr_budget_slot *slot, u32 type, u32 limit, u64 window_ns)
+budget_put(struct wedr_budget_slot *slot, u64 count, u64 first, u64 last)
 {
+    u64 before = __sync_fetch_and_add(&slot->over, count);
+    if (before & WEDR_BUDGET_CLOSED) {
+        return false;
+    }
+    if (before == 0 || first < slot->first) {
+        slot->first = first;
+    }
+    if (before == 0 || last > slot->last) {
+        slot->last = last;
+    }
+    return true;
+}
+
+/* The same, and when the place is closed nobody's has it. */
+static __always_inline void
+budget_keep(struct wedr_budget *b, u32 at, u64 count, u64 first, u64 last)
+{
+    if (budget_put(&b->slot[at], count, first, last)) {
+        return;
+    }
+    struct wedr_budget *nobody = budget_of_nobody();
+    if (nobody) {
+        budget_put(&nobody->slot[at], count, first, last);
+    }
+}
+
+/* Within the limit? If not, counts. limit > 0; at: a constant. */
+static __always_inline bool
+budget_use(struct wedr_budget *b, u32 at, u32 type, u32 limit, u64 window_ns)
+{
+    struct wedr_budget_slot *slot = &b->slot[at];
     u64 now = bpf_ktime_get_boot_ns();
     u64 began = slot->window;
     /* One of those who see that the window is over begins the next. */
@@ -108,10 +144,7 @@ budget_use(struct wedr_budget_slot *slot, u32 type, u32 limit, u64 window_ns)
         return true;
     }
     struct wedr_sensor_state *st = state_get();
-    if (__sync_fetch_and_add(&slot->over, 1) == 0) {
-        slot->first = now;
-    }
-    slot->last = now;
+    budget_keep(b, at, 1, now, now);
     if (st) {
         __sync_fetch_and_add(&st->suppressed[type & (WEDR_SENSOR_KINDS - 1)], 1);
     }
@@ -139,7 +172,7 @@ static __always_inline bool budget_check(u32 type, const struct task_head *h, bo
     if (!b) {
         b = budget_of_nobody();
     }
-    return !b || budget_use(&b->slot[at], type, limit, bank->window_ns);
+    return !b || budget_use(b, (u32)at, type, limit, bank->window_ns);
 }
 
 /* May current's event of this kind (a constant) be recorded? False: it was counted and will be
@@ -155,25 +188,33 @@ static __always_inline bool budget_take_for(u32 type, const struct task_head *h)
     return budget_check(type, h, false);
 }
 
-/* Tells what one place of an entry holds; what cannot be told stays. */
+/* Tells what one place of an entry holds; what cannot be told stays, or when it is closed goes to
+ * nobody. */
 static __always_inline void
-budget_tell_one(struct wedr_budget *b, struct wedr_budget_slot *slot, u32 type, u64 key)
+budget_tell_one(struct wedr_budget *b, u32 at, const struct task_head *who, bool close)
 {
-    u64 first = slot->first, last = slot->last;
-    u32 count = slot->over ? __sync_lock_test_and_set(&slot->over, 0) : 0;
+    struct wedr_budget_slot *slot = &b->slot[at];
+    u32 type = budget_type(at);
+    u64 first = slot->first, last = slot->last, count = 0;
     struct wedr_sensor_state *st = state_get();
-    if (!count || !st) {
+    if (!st) {
         return;
+    }
+    if (close) {
+        count = __sync_lock_test_and_set(&slot->over, WEDR_BUDGET_CLOSED);
+    } else if (slot->over) {
+        count = __sync_fetch_and_and(&slot->over, WEDR_BUDGET_CLOSED);
+    }
+    if (!count || count & WEDR_BUDGET_CLOSED) {
+        return; /* what was added to a closed place is counted elsewhere */
     }
     struct emit e;
     struct wedr_linux_activity_summary *r = emit_reserve(&e, WEDR_LANE_BULK, sizeof *r);
     if (!r) {
-        __sync_fetch_and_add(&slot->over, count);
+        budget_keep(b, at, count, first, last);
         return;
     }
-    PUT(r, pid, b->pid);
-    PUT(r, process_key, key);
-    PUT(r, uid, b->uid);
+    PUT_HEAD(r, who);
     PUT(r, activity, (u16)type);
     PUT(r, count, count);
     PUT(r, from_ns, first);
@@ -182,10 +223,11 @@ budget_tell_one(struct wedr_budget *b, struct wedr_budget_slot *slot, u32 type, 
     emit_submit(&e, r, WEDR_EV_ACTIVITY_SUMMARY, sizeof *r, sizeof *r);
 }
 
-static __always_inline void budget_tell(struct wedr_budget *b, u64 key)
+static __always_inline void
+budget_tell(struct wedr_budget *b, const struct task_head *who, bool close)
 {
     for (u32 i = 0; i < WEDR_BUDGET_SLOTS; i++) {
-        budget_tell_one(b, &b->slot[i], budget_type(i), key);
+        budget_tell_one(b, i, who, close);
     }
 }
 
@@ -194,17 +236,10 @@ static __always_inline void budget_tell(struct wedr_budget *b, u64 key)
 static __always_inline void budget_end(u64 key)
 {
     struct wedr_budget *b = bpf_map_lookup_elem(&budgets, &key);
-    struct wedr_budget *rest = budget_of_nobody();
     if (!b || !key) {
         return;
     }
-    budget_tell(b, key);
-    for (u32 i = 0; rest && i < WEDR_BUDGET_SLOTS; i++) {
-        if (b->slot[i].over) {
-            __sync_fetch_and_add(&rest->slot[i].over, b->slot[i].over);
-            rest->slot[i].first = b->slot[i].first;
-            rest->slot[i].last = b->slot[i].last;
-        }
-    }
+    struct task_head who = {.key = key, .pid = b->pid, .uid = b->uid};
+    budget_tell(b, &who, true);
     bpf_map_delete_elem(&budgets, &key);
 }

@@ -273,7 +273,8 @@ int wedr_sweep(struct bpf_iter__bpf_map_elem *ctx)
     u64 key = *at;
     struct wedr_budget *b = bpf_map_lookup_elem(&budgets, &key);
     if (b) {
-        budget_tell(b, key);
+        struct task_head who = {.key = key, .pid = b->pid, .uid = b->uid};
+        budget_tell(b, &who, false);
     }
     return 0;
 }

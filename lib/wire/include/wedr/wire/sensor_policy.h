@@ -73,6 +73,7 @@ enum wedr_policy_prefix_class {
     X(MEMORY_EXEC, 15)
 #define WEDR_BUDGET_SLOTS 16u
 #define WEDR_BUDGET_PROCESSES 4096u /* that do something of a bulk kind at one time */
+#define WEDR_BUDGET_CLOSED (1ull << 63)
 
 /* What a process did of the kinds with a budget; the value of the map "budgets", by process key.
  * The entry of key 0 is nobody's: events of processes past their end, and of all for which there
@@ -80,8 +81,9 @@ enum wedr_policy_prefix_class {
 struct wedr_budget_slot {
     uint64_t window;      /* when the current one began, boot-time ns */
     uint64_t first, last; /* of those held back and not told yet */
+    uint64_t over;        /* how many; with WEDR_BUDGET_CLOSED: counted elsewhere, the entry goes */
     uint32_t used;        /* in this window */
-    uint32_t over;        /* held back and not told yet */
+    uint32_t reserved;
 };
 struct wedr_budget {
     uint32_t pid, uid;
