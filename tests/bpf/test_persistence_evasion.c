@@ -195,11 +195,119 @@ static void folder_that_takes_the_place_is_told(void **state)
     assert_told(r, pid, 3, WEDR_FILE_OP_SYMLINK, "/etc/cron.daily");
 }
 
+/* The account's, whatever it is. */
+static void make_own(const char *path, uid_t uid)
+{
+    assert_int_equal(path[strlen(path) - 1] == '/' ? mkdir(path, 0755) : make(path), 0);
+    assert_int_equal(chown(path, uid, uid), 0);
+}
+
+static void put_account(const char *name, uid_t uid)
+{
+    static const char *const below[] = {"", ".config/", ".config/systemd/",
+                                        ".config/systemd/user/"};
+    char path[256];
+    FILE *f = fopen("/etc/passwd", "ae");
+    assert_non_null(f);
+    assert_true(fprintf(f, "%s:x:%u:%u::/home/%s:/bin/sh\n", name, uid, uid, name) > 0);
+    assert_int_equal(fclose(f), 0);
+    for (size_t i = 0; i < 4; i++) {
+        (void)snprintf(path, sizeof path, "/home/%s/%s", name, below[i]);
+        make_own(path, uid);
+    }
+}
+
+static void put_many(const char *folder, uid_t uid, int count)
+{
+    char path[256];
+    for (int i = 0; i < count; i++) {
+        (void)snprintf(path, sizeof path, "%s/%d", folder, i);
+        make_own(path, uid);
+    }
+}
+
+static int make_in_it(void *path)
+{
+    return make(path);
+}
+
+#define UNITS "/home/u/.config/systemd/user"
+
+/* Only what is his own becomes his by a link: not the folder that all write to, nor others' files.
+ */
+static void link_in_a_home_leads_to_nothing_of_others(void **state)
+{
+    static const char *const others[] = {"/home/all/x", "/home/theirs", "/home/roots"};
+    const struct rig *first = *state;
+    static struct rig r;
+    put_account("u", 1001);
+    make_own("/home/u/dots/", 1001);
+    make_own("/home/u/dots/old", 1001);
+    make_own("/home/all/", 0);
+    make_own("/home/theirs", 1002);
+    make_own("/home/roots", 0);
+    make_own(UNITS "/by-root/", 0);
+    assert_int_equal(symlink("/home/all", "/home/u/.config/autostart") |
+                         symlink("../dots", "/home/u/.config/autostart-scripts") |
+                         symlink("/home/theirs", UNITS "/a.service") |
+                         symlink("/home/roots", UNITS "/b.service"),
+                     0);
+    assert_int_equal(make(UNITS "/by-root/c") | link(UNITS "/by-root/c", "/home/c"), 0);
+    assert_int_equal(link("/home/u/dots/old", "/home/old"), 0);
+    rig_open(&r, first->slow_walk, 0);
+    for (size_t i = 0; i < 3; i++) {
+        pid_t pid = rig_done(i ? write_to : make_in_it, (void *)(uintptr_t)others[i]);
+        assert_str(rig_file(&r, WEDR_EV_FILE_WRITE, pid, 0), "target_path", others[i]);
+        rig_sync(&r);
+        assert_int_equal(rig_count(&r, WEDR_EV_PERSISTENCE_WRITE, pid), 0);
+    }
+    const struct wedr_event_view *v = rig_file(&r, WEDR_EV_PERSISTENCE_WRITE,
+                                               rig_done(make_in_it, (char[]){"/home/u/dots/x"}), 0);
+    assert_int_equal(rec_uint(v, "mechanism"), WEDR_PERSISTENCE_AUTOSTART);
+    v = rig_file(&r, WEDR_EV_PERSISTENCE_WRITE, rig_done(write_to, (char[]){"/home/old"}), 0);
+    assert_int_equal(rec_uint(v, "mechanism"), WEDR_PERSISTENCE_AUTOSTART);
+    v = rig_file(&r, WEDR_EV_PERSISTENCE_WRITE, rig_done(write_to, (char[]){"/home/c"}), 0);
+    assert_int_equal(rec_uint(v, "mechanism"), WEDR_PERSISTENCE_SYSTEMD);
+    assert_false(r.how.unwatched.full || r.how.unwatched.others || r.how.unwatched.homes);
+    rig_close(&r);
+}
+
+static void user_with_many_files_takes_nobodys_place(void **state)
+{
+    const struct rig *first = *state;
+    static struct rig r;
+    put_account("u", 1001);
+    put_account("w", 1002);
+    put_many(UNITS, 1001, 4200);
+    assert_int_equal(mkdir("/var/spool/cron", 0755) | mkdir("/var/spool/cron/atjobs", 0755), 0);
+    put_many("/var/spool/cron/atjobs", 1001, 4200);
+    assert_int_equal(mkdir("/etc/ssh", 0755) | make("/etc/ssh/sshd_config") |
+                         link("/etc/ssh/sshd_config", "/etc/innocent"),
+                     0);
+    make_own("/home/w/.bashrc", 1002);
+    make_own("/home/w/.config/systemd/user/x", 1002);
+    assert_int_equal(link("/home/w/.bashrc", "/home/bashrc") |
+                         link("/home/w/.config/systemd/user/x", "/home/x"),
+                     0);
+    rig_open(&r, first->slow_walk, 0);
+    const struct wedr_event_view *v =
+        rig_file(&r, WEDR_EV_PERSISTENCE_WRITE, rig_done(write_to, (char[]){"/etc/innocent"}), 0);
+    assert_int_equal(rec_uint(v, "mechanism"), WEDR_PERSISTENCE_SSH);
+    v = rig_file(&r, WEDR_EV_PERSISTENCE_WRITE, rig_done(write_to, (char[]){"/home/bashrc"}), 0);
+    assert_int_equal(rec_uint(v, "mechanism"), WEDR_PERSISTENCE_SHELL_PROFILE);
+    v = rig_file(&r, WEDR_EV_PERSISTENCE_WRITE, rig_done(write_to, (char[]){"/home/x"}), 0);
+    assert_int_equal(rec_uint(v, "mechanism"), WEDR_PERSISTENCE_SYSTEMD);
+    assert_true(r.how.unwatched.others && !r.how.unwatched.full);
+    assert_int_equal(r.how.unwatched.homes, 1);
+    assert_string_equal(r.how.unwatched.home, "/home/u");
+    rig_close(&r);
+}
+
 static int fresh_places(void **state)
 {
-    static const char *const places[] = {"/etc", "/home"};
+    static const char *const places[] = {"/etc", "/home", "/var/spool"};
     (void)state;
-    for (size_t i = 0; i < 2; i++) {
+    for (size_t i = 0; i < 3; i++) {
         (void)umount2(places[i], MNT_DETACH);
         if (mount("tmpfs", places[i], "tmpfs", 0, "mode=755") != 0) {
             return -1;
@@ -220,6 +328,8 @@ int main(void)
         T(opened_by_handle_is_known),
         T(chroot_does_not_hide_it),
         T(folder_that_takes_the_place_is_told),
+        T(link_in_a_home_leads_to_nothing_of_others),
+        T(user_with_many_files_takes_nobodys_place),
     };
     int unable = rig_unable();
     if (unable) {
@@ -227,7 +337,8 @@ int main(void)
     }
     if (unshare(CLONE_NEWNS) != 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
         mount("tmpfs", "/etc", "tmpfs", 0, NULL) != 0 ||
-        mount("tmpfs", "/home", "tmpfs", 0, NULL) != 0) {
+        mount("tmpfs", "/home", "tmpfs", 0, NULL) != 0 ||
+        mount("tmpfs", "/var/spool", "tmpfs", 0, NULL) != 0) {
         perror("cannot make a place of its own");
         return 1;
     }

@@ -9,10 +9,12 @@
 #include "sensor/lib/proc/watch.h"
 #include "wedr/plat/time.h"
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -327,6 +329,67 @@ static void dead_watcher_is_noticed(void **state)
     assert_string_equal(ei.text, "the watching process ended with 137");
 }
 
+static void make_folder(const char *path, uid_t uid)
+{
+    char part[256];
+    (void)snprintf(part, sizeof part, "%s", path);
+    for (char *at = strchr(part + 6, '/'); at; at = strchr(at + 1, '/')) {
+        *at = 0;
+        if (mkdir(part, 0755) == 0) {
+            assert_int_equal(chown(part, uid, uid), 0);
+        }
+        *at = '/';
+    }
+}
+
+/* Three homes in a mount namespace of its own: one leads elsewhere, one is full of folders. */
+static int open_stage_with_homes(void **state)
+{
+    char path[256];
+    if (unshare(CLONE_NEWNS) != 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
+        mount("tmpfs", "/home", "tmpfs", 0, "mode=755") != 0) {
+        return -1;
+    }
+    FILE *f = fopen("/home/passwd", "we");
+    assert_non_null(f);
+    assert_true(fprintf(f, "u:x:4001:1::/home/u:\nv:x:4002:1::/home/v:\nw:x:4003:1::/home/w:\n") >
+                0);
+    assert_int_equal(fclose(f), 0);
+    assert_int_equal(mount("/home/passwd", "/etc/passwd", NULL, MS_BIND, NULL), 0);
+    make_folder("/home/u/.config/systemd/", 4001);
+    make_folder("/home/u/dots/", 4001);
+    make_folder("/home/all/", 0);
+    assert_int_equal(symlink("/home/all", "/home/u/.config/autostart"), 0);
+    assert_int_equal(symlink("../../dots", "/home/u/.config/systemd/user"), 0);
+    for (int i = 0; i < 2100; i++) {
+        (void)snprintf(path, sizeof path, "/home/v/.config/%s/%d/",
+                       i % 2 ? "autostart" : "systemd/user", i);
+        make_folder(path, 4002);
+    }
+    make_folder("/home/w/.config/autostart/sub/", 4003);
+    return open_stage(state);
+}
+
+static void home_leads_to_nothing_of_others_and_takes_nobodys_place(void **state)
+{
+    static const char *const made[] = {"/home/all/x", "/home/u/dots/x",
+                                       "/home/w/.config/autostart/x",
+                                       "/home/w/.config/autostart/sub/x"};
+    static const char *const told[] = {"/home/u/.config/systemd/user/x",
+                                       "/home/w/.config/autostart/x",
+                                       "/home/w/.config/autostart/sub/x"};
+    struct stage *s = *state;
+    for (size_t i = 0; i < 4; i++) {
+        assert_int_equal(symlink("nowhere", made[i]), 0);
+    }
+    for (size_t i = 0; i < 3; i++) {
+        const struct wedr_event_view *v = rig_wait(&s->rig, WEDR_EV_PERSISTENCE_WRITE, getpid(), i);
+        assert_non_null(v);
+        assert_str(v, "target_path", told[i]);
+    }
+    assert_int_equal(rig_count(&s->rig, WEDR_EV_PERSISTENCE_WRITE, getpid()), 3);
+}
+
 int main(void)
 {
 #define ON_STAGE(name) cmocka_unit_test_setup_teardown(name, open_stage, close_stage)
@@ -342,6 +405,8 @@ int main(void)
         ON_STAGE(sequence_has_no_hole_that_is_not_counted),
         ON_STAGE(watcher_keeps_two_capabilities_and_a_filter),
         ON_STAGE(dead_watcher_is_noticed),
+        cmocka_unit_test_setup_teardown(home_leads_to_nothing_of_others_and_takes_nobodys_place,
+                                        open_stage_with_homes, close_stage),
     };
     char why[256];
     if (!wedr_watch_probe(why, sizeof why)) {

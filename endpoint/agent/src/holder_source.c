@@ -201,6 +201,11 @@ void holder_source_open(struct holder *h)
     }
     wedr_log(INFO, "holder.sensor_attached", WEDR_STR("how", how.adopted ? "adopted" : how.why),
              WEDR_U64("existing", how.existing));
+    if (how.unwatched.full || how.unwatched.others || how.unwatched.homes) {
+        wedr_log(WARN, "holder.files_watched_by_name_alone", WEDR_U64("full", how.unwatched.full),
+                 WEDR_U64("others", how.unwatched.others), WEDR_U64("homes", how.unwatched.homes),
+                 WEDR_STR("home", how.unwatched.home));
+    }
     if (h->sensor) { /* without BPF the reason why stays known */
         h->sensor_trouble[0] = 0;
     }

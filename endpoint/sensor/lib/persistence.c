@@ -179,11 +179,11 @@ void wedr_dcache_solve(const struct wedr_file_sample *samples,
     }
 }
 
-int wedr_persistence_start(struct bpf_object *obj)
+int wedr_persistence_start(struct bpf_object *obj, struct wedr_sensor_unwatched *ret_unwatched)
 {
     int err = fill_patterns(obj);
     if (!err) {
-        wedr_persistence_scan(obj);
+        wedr_persistence_scan(obj, ret_unwatched);
     }
     return err;
 }

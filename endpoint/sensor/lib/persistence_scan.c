@@ -2,6 +2,7 @@
 #include "core/base/attr.h"
 #include "core/base/err.h"
 #include "core/util/alloc.h"
+#include "homes.h"
 #include "persistence.h"
 #include "sensor_priv.h"
 #include "wedr/plat/mounts.h"
@@ -19,8 +20,8 @@
 
 #define BATCH 128u
 #define SAMPLES 1024u
-#define HOMES 64u
-#define HOME_MAX 128u
+#define HOME_FILES 64u    /* that one home may have watched */
+#define OTHERS_FILES 256u /* the same for all who are not root, in the system's own places */
 #define PATH_ROOM 512u
 
 static const char *const patterns[] = {
@@ -41,17 +42,27 @@ static const char *const shared_roots[] = {
 };
 static const char *const home_roots[] = {"", "/.ssh", "/.config", "/.local/share"};
 
+struct home {
+    size_t left; /* of what is looked at */
+    bool cut;
+};
+
+/* The patterns that name a file, or those that name a folder with what is in it. */
+enum part { FILES, FOLDERS };
+
 struct scan {
-    struct bpf_object *obj;
     struct wedr_file_ctl ctl;
     int ctl_map, program;
     int fds[BATCH];
     size_t open, seen; /* in this batch; in all */
     struct wedr_file_sample *samples;
     size_t sample_count;
-    char homes[HOMES][HOME_MAX];
-    size_t home_count;
+    struct wedr_home *homes;
+    struct home *states;
+    size_t home_count, others;
+    size_t at;                  /* the home that is looked at; home_count: the system */
     struct wedr_mounts *mounts; /* somebody's home may lie where nobody answers */
+    struct wedr_sensor_unwatched *unwatched;
 };
 
 static int iterate_own(int program)
@@ -100,17 +111,16 @@ static void batch_end(struct scan *s)
     s->open = 0;
 }
 
-static int scan_open(struct scan *s, int dir, const char *path, uint8_t mechanism)
+/* What has been opened is shown with the next batch. A process with two sets has many descriptors:
+ * the batch makes place for a low number. */
+static int keep(struct scan *s, int fd, uint8_t mechanism)
 {
-    if (s->seen >= WEDR_PERSISTENCE_FILES) {
-        return -1;
-    }
-    if (s->open == BATCH) {
+    if (fd >= (int)WEDR_SCAN_FILES) {
         batch_end(s);
+        int low = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+        (void)close(fd);
+        fd = low;
     }
-    /* O_PATH: nothing is read, no device or pipe is woken. */
-    int fd =
-        openat(dir, path, O_PATH | O_CLOEXEC | (mechanism == WEDR_SCAN_SAMPLE ? O_NOFOLLOW : 0));
     if (fd >= (int)WEDR_SCAN_FILES) {
         (void)close(fd);
         return -1;
@@ -123,86 +133,217 @@ static int scan_open(struct scan *s, int dir, const char *path, uint8_t mechanis
     return fd;
 }
 
-/* The folder, what is in it, and what is in the folders there. */
-static void scan_folder(struct scan *s, const char *path, uint8_t mechanism, int depth)
+static bool has_room(struct scan *s)
+{
+    if (s->seen >= WEDR_PERSISTENCE_FILES) {
+        s->unwatched->full = true;
+        return false;
+    }
+    if (s->open == BATCH) {
+        batch_end(s);
+    }
+    return true;
+}
+
+/* A file of the system's own places. Users put files there too: their tables and jobs. */
+static int scan_open(struct scan *s, int dir, const char *path, uint8_t mechanism)
+{
+    struct stat st;
+    if (!has_room(s)) {
+        return -1;
+    }
+    /* O_PATH: nothing is read, no device or pipe is woken. */
+    int fd =
+        openat(dir, path, O_PATH | O_CLOEXEC | (mechanism == WEDR_SCAN_SAMPLE ? O_NOFOLLOW : 0));
+    if (fd >= 0 && (fstat(fd, &st) != 0 || (st.st_uid != 0 && s->others++ >= OTHERS_FILES))) {
+        s->unwatched->others = true;
+        (void)close(fd);
+        return -1;
+    }
+    return keep(s, fd, mechanism);
+}
+
+static struct home *home_of(struct scan *s)
+{
+    return s->at < s->home_count ? &s->states[s->at] : NULL;
+}
+
+/* Is this a home that has had its share? Asked when there is more. */
+static bool is_cut(struct scan *s)
+{
+    struct home *h = home_of(s);
+    if (h && h->left == 0) {
+        h->cut = true;
+        return true;
+    }
+    return false;
+}
+
+/* One file or folder. over_link is for homes (wedr_home_open). */
+static int scan_one(struct scan *s, int dir, const char *path, uint8_t mechanism, bool *over_link)
+{
+    struct home *h = home_of(s);
+    if (!h) {
+        return scan_open(s, dir, path, mechanism);
+    }
+    if (!has_room(s)) {
+        return -1;
+    }
+    int fd = wedr_home_open(&s->homes[s->at], dir, path, over_link);
+    if (fd >= 0 && is_cut(s)) {
+        (void)close(fd);
+        return -1;
+    }
+    h->left -= fd >= 0;
+    return keep(s, fd, mechanism);
+}
+
+/* An entry of a folder takes a place of its home even when it is not watched: looking at it was
+ * work. */
+static void scan_entry(struct scan *s, int dir, const char *name, uint8_t mechanism, bool over_link)
+{
+    struct home *h = home_of(s);
+    if (scan_one(s, dir, name, mechanism, &over_link) < 0 && h && h->left > 0) {
+        h->left--;
+    }
+}
+
+/* The folder, what is in it, and what is in the folders there. name leads from dir to it, path is
+ * the whole of it. */
+static void scan_folder(struct scan *s,
+                        int dir,
+                        const char *name,
+                        const char *path,
+                        uint8_t mechanism,
+                        bool over_link,
+                        int depth)
 {
     char below[PATH_ROOM];
-    DIR *d = wedr_mounts_local(s->mounts, path) ? opendir(path) : NULL;
+    int fd =
+        wedr_mounts_local(s->mounts, path) ? scan_one(s, dir, name, mechanism, &over_link) : -1;
+    int listed = fd >= 0 ? openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+    DIR *d = listed >= 0 ? fdopendir(listed) : NULL;
     if (!d) {
+        if (listed >= 0) {
+            (void)close(listed);
+        }
         return;
     }
-    (void)scan_open(s, AT_FDCWD, path, mechanism);
     for (const struct dirent *e = readdir(d); e; e = readdir(d)) {
         if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0) {
             continue;
         }
+        if (is_cut(s)) {
+            break;
+        }
         int n = snprintf(below, sizeof below, "%s/%s", path, e->d_name);
         bool fits = n > 0 && (size_t)n < sizeof below;
         if (e->d_type == DT_DIR && depth > 0 && fits) {
-            scan_folder(s, below, mechanism, depth - 1);
+            scan_folder(s, dirfd(d), e->d_name, below, mechanism, over_link, depth - 1);
         } else if (e->d_type == DT_REG ||
                    (e->d_type != DT_DIR && fits && wedr_mounts_local(s->mounts, below))) {
-            (void)scan_open(s, dirfd(d), e->d_name, mechanism);
+            scan_entry(s, dirfd(d), e->d_name, mechanism, over_link);
         }
     }
     (void)closedir(d);
 }
 
-static void scan_at(struct scan *s, const char *root, const char *pattern, uint8_t mechanism)
+static bool is_of(enum part part, const char *pattern)
+{
+    return (pattern[strlen(pattern) - 1] == '/') == (part == FOLDERS);
+}
+
+/* What a pattern names below a root. The first `skip` bytes of the whole path lead to dir. */
+static void scan_at(
+    struct scan *s, int dir, size_t skip, const char *root, const char *pattern, uint8_t mechanism)
 {
     char path[PATH_ROOM];
-    size_t len = strlen(pattern);
+    bool over_link = false;
     int n = snprintf(path, sizeof path, "%s%s", root, pattern);
     if (n <= 0 || (size_t)n >= sizeof path) {
         return;
     }
-    if (pattern[len - 1] == '/') {
+    if (path[n - 1] == '/') {
         path[n - 1] = 0;
-        scan_folder(s, path, mechanism, 1);
+        scan_folder(s, dir, path + skip, path, mechanism, false, 1);
     } else if (wedr_mounts_local(s->mounts, path)) {
-        (void)scan_open(s, AT_FDCWD, path, mechanism);
+        (void)scan_one(s, dir, path + skip, mechanism, &over_link);
     }
 }
 
-/* The file itself, not the name service: that may ask the network. */
-static void list_homes(struct scan *s)
+static void scan_system(struct scan *s, enum part part)
 {
-    char line[1024];
-    FILE *f = fopen("/etc/passwd", "re");
-    while (f && s->home_count < HOMES && fgets(line, sizeof line, f)) {
-        const char *at = line;
-        for (int i = 0; i < 5 && at; i++) {
-            at = strchr(at, ':');
-            at = at ? at + 1 : NULL;
-        }
-        size_t len = at ? strcspn(at, ":\n") : 0;
-        if (len < 2 || len >= HOME_MAX || at[0] != '/') {
+    for (size_t i = 0; i < WEDR_ARRAY_COUNT(patterns); i++) {
+        if (!is_of(part, patterns[i])) {
             continue;
         }
-        memcpy(s->homes[s->home_count], at, len);
-        s->homes[s->home_count++][len] = 0;
-    }
-    if (f) {
-        (void)fclose(f);
+        if (patterns[i][0] == '/') {
+            scan_at(s, AT_FDCWD, 0, "", patterns[i], mechanisms[i]);
+            continue;
+        }
+        for (size_t k = 0; k < WEDR_ARRAY_COUNT(shared_roots); k++) {
+            scan_at(s, AT_FDCWD, 0, shared_roots[k], patterns[i] + 1, mechanisms[i]);
+        }
     }
 }
 
-static void scan_pattern(struct scan *s, const char *pattern, uint8_t mechanism)
+static void scan_home(struct scan *s, enum part part)
 {
-    char root[HOME_MAX + 32];
-    if (pattern[0] == '/') {
-        scan_at(s, "", pattern, mechanism);
-        return;
-    }
-    for (size_t i = 0; i < WEDR_ARRAY_COUNT(shared_roots); i++) {
-        scan_at(s, shared_roots[i], pattern + 1, mechanism);
-    }
-    for (size_t i = 0; i < s->home_count; i++) {
-        for (size_t k = 0; k < WEDR_ARRAY_COUNT(home_roots); k++) {
-            (void)snprintf(root, sizeof root, "%s%s", s->homes[i], home_roots[k]);
-            scan_at(s, root, pattern + 1, mechanism);
+    const struct wedr_home *h = &s->homes[s->at];
+    size_t skip = strlen(h->path) + 1;
+    char root[WEDR_HOME_PATH + 32];
+    struct stat st;
+    int dir = wedr_mounts_local(s->mounts, h->path)
+                  ? open(h->path, O_PATH | O_DIRECTORY | O_CLOEXEC)
+                  : -1;
+    for (size_t k = 0; dir >= 0 && k < WEDR_ARRAY_COUNT(home_roots); k++) {
+        (void)snprintf(root, sizeof root, "%s%s", h->path, home_roots[k]);
+        if (home_roots[k][0] &&
+            (!wedr_mounts_local(s->mounts, root) || fstatat(dir, root + skip, &st, 0) != 0)) {
+            continue;
+        }
+        for (size_t i = 0; i < WEDR_ARRAY_COUNT(patterns); i++) {
+            if (patterns[i][0] == '@' && is_of(part, patterns[i])) {
+                scan_at(s, dir, skip, root, patterns[i] + 1, mechanisms[i]);
+            }
         }
     }
+    if (dir >= 0) {
+        (void)close(dir);
+    }
+}
+
+/* What the system is started from first, so that nobody who fills his home takes its place; then
+ * the files of all homes, then their folders. */
+static void scan_all(struct scan *s)
+{
+    s->at = s->home_count;
+    scan_system(s, FILES);
+    scan_system(s, FOLDERS);
+    for (int part = FILES; part <= FOLDERS; part++) {
+        for (s->at = 0; s->at < s->home_count; s->at++) {
+            scan_home(s, part);
+        }
+    }
+    for (size_t i = 0; i < s->home_count; i++) {
+        if (s->states[i].cut && s->unwatched->homes++ == 0) {
+            (void)snprintf(s->unwatched->home, sizeof s->unwatched->home, "%s", s->homes[i].path);
+        }
+    }
+    batch_end(s);
+}
+
+static int prepare_homes(struct scan *s)
+{
+    int err = wedr_homes_read(&s->homes, &s->home_count);
+    s->states = err ? NULL : wedr_alloc(s->home_count + 1, sizeof *s->states);
+    if (!s->states) {
+        return WEDR_E_NOMEM;
+    }
+    for (size_t i = 0; i < s->home_count; i++) {
+        s->states[i].left = HOME_FILES;
+    }
+    return WEDR_OK;
 }
 
 /* A host with hardly a file that is watched: any other shows how names are found, too. */
@@ -223,27 +364,24 @@ static void scan_samples(struct scan *s)
     }
 }
 
-void wedr_persistence_scan(struct bpf_object *obj)
+void wedr_persistence_scan(struct bpf_object *obj, struct wedr_sensor_unwatched *ret)
 {
     const struct bpf_program *p = bpf_object__find_program_by_name(obj, "wedr_file_list");
     struct scan *s = wedr_alloc(1, sizeof *s);
     uint32_t zero = 0;
+    *ret = (struct wedr_sensor_unwatched){0};
     if (!s || !p) {
         wedr_free(s);
         return;
     }
+    s->unwatched = ret;
     s->samples = wedr_alloc(SAMPLES, sizeof *s->samples);
-    s->obj = obj;
     s->program = bpf_program__fd(p);
     s->ctl_map = bpf_object__find_map_fd_by_name(obj, "file_ctl");
     s->ctl.scanner = (uint32_t)getpid();
-    if (s->samples && s->program >= 0) {
+    if (s->samples && s->program >= 0 && prepare_homes(s) == WEDR_OK) {
         (void)!wedr_mounts_read(&s->mounts);
-        list_homes(s);
-        for (size_t i = 0; i < WEDR_ARRAY_COUNT(patterns); i++) {
-            scan_pattern(s, patterns[i], mechanisms[i]);
-        }
-        batch_end(s);
+        scan_all(s);
         wedr_dcache_solve(s->samples, s->sample_count, &s->ctl.table, &s->ctl.shift);
         if (!s->ctl.table) {
             scan_samples(s);
@@ -254,6 +392,8 @@ void wedr_persistence_scan(struct bpf_object *obj)
     s->ctl.scanner = 0;
     (void)bpf_map_update_elem(s->ctl_map, &zero, &s->ctl, BPF_ANY);
     wedr_mounts_free(s->mounts);
+    wedr_free(s->states);
+    wedr_free(s->homes);
     wedr_free(s->samples);
     wedr_free(s);
 }

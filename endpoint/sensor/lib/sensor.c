@@ -276,7 +276,7 @@ static int try_adopt(const char *folder,
 static int start_new(const struct wedr_sensor_cfg *cfg,
                      uint32_t ring_bytes,
                      const char *folder,
-                     uint32_t *ret_existing,
+                     struct wedr_sensor_opened *how,
                      struct wedr_errinfo *ei)
 {
     char fresh[PIN_PATH_MAX];
@@ -295,7 +295,7 @@ static int start_new(const struct wedr_sensor_cfg *cfg,
         err = wedr_fail(ei, wedr_err_from_os(errno), "cannot make %s", fresh);
     }
     if (!err) {
-        err = wedr_set_start(set, fresh, ret_existing, ei);
+        err = wedr_set_start(set, fresh, how, ei);
     }
     if (!err && rename(fresh, folder) != 0) {
         err = wedr_fail(ei, wedr_err_from_os(errno), "cannot rename %s", fresh);
@@ -333,7 +333,7 @@ int wedr_sensor_open(const struct wedr_sensor_cfg *cfg,
         how.adopted = true;
     } else {
         (void)snprintf(how.why, sizeof how.why, "%.*s", (int)sizeof how.why - 1, why.text);
-        err = start_new(cfg, ring_bytes, folder, &how.existing, ei);
+        err = start_new(cfg, ring_bytes, folder, &how, ei);
         if (!err) {
             err = wedr_sensor_from_pins(folder, true, &s, ei);
         }

@@ -39,11 +39,21 @@ struct wedr_sensor_cfg {
     const char *const *areas; /* only these, ended by NULL; NULL: all. `process` always (tests) */
 };
 
+/* Files of the persistence list that are watched by their names alone, because there were too many
+ * when the set began. */
+struct wedr_sensor_unwatched {
+    bool full;      /* in all */
+    bool others;    /* of users, in the system's own places */
+    uint32_t homes; /* homes with too many; home: the first of them */
+    char home[128];
+};
+
 struct wedr_sensor_opened {
     bool adopted;  /* the same epoch goes on; otherwise a new one began */
     char why[128]; /* not adopted: the reason in words ("nothing was pinned", "link exec is gone",
                       ...) */
     uint32_t existing; /* not adopted: living processes that the inventory wrote to ring0 */
+    struct wedr_sensor_unwatched unwatched; /* not adopted */
 };
 
 /* Adopts what is pinned when its magic, boot id, ring size and object match and every link is

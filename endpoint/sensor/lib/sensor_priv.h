@@ -146,10 +146,10 @@ WEDR_MUST_USE int wedr_set_load(const struct wedr_sensor_cfg *cfg,
 void wedr_set_free(struct wedr_set *set); /* NULL is allowed */
 
 /* sensor_start.c: fills the state and the policy, attaches, pins below folder (exists, empty) and
- * runs the inventory. */
+ * runs the inventory. Of *how it sets existing and unwatched. */
 WEDR_MUST_USE int wedr_set_start(struct wedr_set *set,
                                  const char *folder,
-                                 uint32_t *ret_existing,
+                                 struct wedr_sensor_opened *how,
                                  struct wedr_errinfo *ei);
 
 /* sensor_sweep.c: runs an iterator over all tasks (map -1) or over a map, to its end; *ret_bytes:

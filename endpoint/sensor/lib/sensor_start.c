@@ -67,7 +67,7 @@ static int run_lists(const struct wedr_set *set, uint32_t *ret_existing)
 }
 
 /* The file programs need their lists; without them they are not attached. */
-static void fill_areas(struct wedr_set *set)
+static void fill_areas(struct wedr_set *set, struct wedr_sensor_unwatched *ret_unwatched)
 {
     const struct wedr_area *areas;
     size_t count = wedr_area_list(&areas);
@@ -75,7 +75,7 @@ static void fill_areas(struct wedr_set *set)
         if (!set->obj[i] || strcmp(areas[i].name, "file") != 0) {
             continue;
         }
-        int err = wedr_persistence_start(set->obj[i]);
+        int err = wedr_persistence_start(set->obj[i], ret_unwatched);
         for (size_t k = 0; err && k < HOOK_COUNT; k++) {
             if (strcmp(wedr_hooks[k].area, "file") == 0 && !set->reason[k][0]) {
                 (void)snprintf(set->reason[k], WEDR_SENSOR_REASON_MAX,
@@ -192,7 +192,7 @@ static int pin_tails(const struct wedr_set *set, const char *folder)
 
 int wedr_set_start(struct wedr_set *set,
                    const char *folder,
-                   uint32_t *ret_existing,
+                   struct wedr_sensor_opened *how,
                    struct wedr_errinfo *ei)
 {
     struct bpf_object *first = set->obj[0];
@@ -217,7 +217,7 @@ int wedr_set_start(struct wedr_set *set,
         err = wedr_pin_fd(sweep ? bpf_program__fd(sweep) : -1, folder, SWEEP_PIN);
     }
     if (!err) {
-        fill_areas(set);
+        fill_areas(set, &how->unwatched);
         err = attach_all(set, folder, &step);
     }
     if (!err) {
@@ -226,7 +226,7 @@ int wedr_set_start(struct wedr_set *set,
     }
     if (!err) {
         step = "run the inventory";
-        err = run_lists(set, ret_existing);
+        err = run_lists(set, &how->existing);
     }
     if (!err) {
         wedr_cred_arm(set);

@@ -206,6 +206,7 @@ const char *const *wedr_watch_blind(void)
     static const char *const blind[] = {
         "network connections, listening sockets and DNS",
         "files, but for the places that code is started from, and those by their folders only",
+        "more than 64 such folders in the homes of one user",
         "modules, memory that becomes executable, memfd",
         "ptrace and other access to processes, signals",
         "namespaces, capabilities, kernel modules, BPF programs, io_uring",

@@ -2,12 +2,13 @@
  *
  * fanotify on the folders of lib/wire/persistence.def. An event names the folder by its handle and
  * the entry by its name, both the kernel's. A pattern that means "anywhere" is watched in the
- * system's folders and in everybody's home; what matches is asked of the whole path. */
+ * system's folders and in everybody's home (homes.h); what matches is asked of the whole path. */
 #include "watch_priv.h"
 
 #include "core/base/attr.h"
 #include "core/base/err.h"
 #include "core/util/alloc.h"
+#include "sensor/lib/homes.h"
 #include "wedr/plat/mounts.h"
 #include <dirent.h>
 #include <errno.h>
@@ -21,6 +22,8 @@
 #include <unistd.h>
 
 #define FOLDERS_MAX 2048u
+#define SYSTEM_FOLDERS 512u /* kept for those that lie in no home */
+#define HOME_FOLDERS 64u    /* of all homes of one user */
 #define HANDLE_BYTES 64u
 #define EVENTS (FAN_CREATE | FAN_CLOSE_WRITE | FAN_MOVED_TO | FAN_DELETE | FAN_ATTRIB)
 
@@ -41,6 +44,9 @@ static const char *const home_parts[] = {"", "/.config", "/.local/share", "/.ssh
 
 struct folder {
     char path[256];
+    bool in_home;
+    uid_t uid;     /* whose home */
+    uint32_t turn; /* in which it was last there */
     __kernel_fsid_t fsid;
     uint32_t handle_bytes;
     int handle_type;
@@ -48,8 +54,10 @@ struct folder {
 };
 struct watch_files {
     int fd;
-    uint32_t count;
-    struct wedr_mounts *mounts; /* while marking: a folder may lie where nobody answers */
+    uint32_t count, turn;
+    struct wedr_mounts *mounts;   /* while marking: a folder may lie where nobody answers */
+    const struct wedr_home *home; /* while marking: where what is marked lies; NULL: in none */
+    int home_fd;
     struct folder folder[FOLDERS_MAX];
 };
 
@@ -114,50 +122,99 @@ static const struct folder *folder_of(const struct watch_files *w,
     return NULL;
 }
 
-/* Marks one folder that exists and remembers its handle. A folder that was made anew has another.
- */
-static void mark(struct watch_files *w, const char *path)
+/* Where a folder is remembered, perhaps behind the last one. Of a home one that is gone makes
+ * place; NULL: there is none. */
+static struct folder *place_for(struct watch_files *w, const char *path)
+{
+    const struct wedr_home *h = w->home;
+    struct folder *gone = NULL;
+    size_t same = 0;
+    for (uint32_t i = 0; i < w->count; i++) {
+        struct folder *f = &w->folder[i];
+        if (strcmp(f->path, path) == 0) {
+            return f;
+        }
+        if (h && f->in_home && f->uid == h->uid) {
+            same++;
+            gone = f->turn != w->turn ? f : gone;
+        }
+    }
+    if (h && (same >= HOME_FOLDERS || w->count + SYSTEM_FOLDERS >= FOLDERS_MAX)) {
+        return gone;
+    }
+    return w->count < FOLDERS_MAX ? &w->folder[w->count] : NULL;
+}
+
+/* Marks an opened folder and remembers its handle. A folder that was made anew has another. */
+static void mark(struct watch_files *w, int fd, const char *path)
 {
     union {
         struct file_handle h;
         uint8_t bytes[sizeof(struct file_handle) + HANDLE_BYTES];
     } u = {.h = {.handle_bytes = HANDLE_BYTES}};
     int mount_id;
-    struct folder *f = NULL;
-    for (uint32_t i = 0; i < w->count && !f; i++) {
-        f = strcmp(w->folder[i].path, path) == 0 ? &w->folder[i] : NULL;
-    }
-    if (strlen(path) >= sizeof f->path || (!f && w->count == FOLDERS_MAX) ||
-        !wedr_mounts_local(w->mounts, path) ||
-        name_to_handle_at(AT_FDCWD, path, &u.h, &mount_id, AT_SYMLINK_FOLLOW) != 0) {
-        return;
-    }
     struct statfs fs;
-    if (statfs(path, &fs) != 0 || fanotify_mark(w->fd, FAN_MARK_ADD | FAN_MARK_ONLYDIR,
-                                                EVENTS | FAN_EVENT_ON_CHILD, AT_FDCWD, path) != 0) {
+    if (strlen(path) >= sizeof w->folder->path ||
+        name_to_handle_at(fd, "", &u.h, &mount_id, AT_EMPTY_PATH) != 0 || fstatfs(fd, &fs) != 0) {
         return;
     }
-    f = f ? f : &w->folder[w->count++];
+    struct folder *f = place_for(w, path);
+    if (!f || fanotify_mark(w->fd, FAN_MARK_ADD | FAN_MARK_ONLYDIR, EVENTS | FAN_EVENT_ON_CHILD, fd,
+                            ".") != 0) {
+        return;
+    }
+    w->count += f == &w->folder[w->count];
     (void)snprintf(f->path, sizeof f->path, "%s", path);
+    f->in_home = w->home != NULL;
+    f->uid = w->home ? w->home->uid : 0;
+    f->turn = w->turn;
     memcpy(&f->fsid, &fs.f_fsid, sizeof f->fsid);
     f->handle_bytes = u.h.handle_bytes;
     f->handle_type = u.h.handle_type;
     memcpy(f->handle, u.h.f_handle, u.h.handle_bytes);
 }
 
-static void mark_with_children(struct watch_files *w, const char *path)
+/* The folder of that path, without reading it; -1: there is none, or it is not taken. *ret_link: it
+ * lies in a home and a link led there. */
+static int open_folder(const struct watch_files *w, const char *path, bool *ret_link)
 {
-    mark(w, path);
-    DIR *d = wedr_mounts_local(w->mounts, path) ? opendir(path) : NULL;
+    *ret_link = false;
+    if (!wedr_mounts_local(w->mounts, path)) {
+        return -1;
+    }
+    const char *below = w->home ? path + strlen(w->home->path) : "";
+    return *below ? wedr_home_open(w->home, w->home_fd, below, ret_link)
+                  : open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+}
+
+/* The folders in it that are no links. */
+static void mark_children(struct watch_files *w, int fd, const char *path, bool over_link)
+{
+    unsigned left = HOME_FOLDERS;
+    int listed = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *d = listed >= 0 ? fdopendir(listed) : NULL;
     for (const struct dirent *e = d ? readdir(d) : NULL; e; e = readdir(d)) {
         char below[512];
-        if (e->d_type == DT_DIR && e->d_name[0] != '.' &&
-            snprintf(below, sizeof below, "%s/%s", path, e->d_name) < (int)sizeof below) {
-            mark(w, below);
+        bool linked = over_link;
+        if (e->d_type != DT_DIR || e->d_name[0] == '.' ||
+            snprintf(below, sizeof below, "%s/%s", path, e->d_name) >= (int)sizeof below ||
+            !wedr_mounts_local(w->mounts, below)) {
+            continue;
+        }
+        if (w->home && left-- == 0) {
+            break;
+        }
+        int child = w->home ? wedr_home_open(w->home, fd, e->d_name, &linked)
+                            : openat(fd, e->d_name, O_PATH | O_DIRECTORY | O_CLOEXEC);
+        if (child >= 0) {
+            mark(w, child, below);
+            (void)close(child);
         }
     }
     if (d) {
         (void)closedir(d);
+    } else if (listed >= 0) {
+        (void)close(listed);
     }
 }
 
@@ -174,11 +231,16 @@ static void mark_pattern(struct watch_files *w, const char *base, const struct p
         return;
     }
     *slash = 0;
-    if (folder) {
-        mark_with_children(w, path);
-    } else {
-        mark(w, path);
+    bool over_link = false;
+    int fd = open_folder(w, path, &over_link);
+    if (fd < 0) {
+        return;
     }
+    mark(w, fd, path);
+    if (folder) {
+        mark_children(w, fd, path, over_link);
+    }
+    (void)close(fd);
 }
 
 static void mark_anywhere(struct watch_files *w, const char *base)
@@ -194,33 +256,30 @@ static void mark_anywhere(struct watch_files *w, const char *base)
     }
 }
 
-/* Homes as the machine's own file has them; others come from the network and are not asked for. */
-static void mark_homes(struct watch_files *w)
+static void mark_home(struct watch_files *w, const struct wedr_home *h)
 {
-    char line[1024];
-    FILE *f = fopen("/etc/passwd", "re");
-    while (f && fgets(line, sizeof line, f)) {
-        char *at = line, base[600];
-        for (int i = 0; at && i < 5; i++) {
-            at = strchr(at, ':');
-            at += at != NULL;
-        }
-        if (!at || at[0] != '/' || at[1] == ':') {
-            continue;
-        }
-        at[strcspn(at, ":\n")] = 0;
-        for (size_t i = 0; i < WEDR_ARRAY_COUNT(home_parts); i++) {
-            (void)snprintf(base, sizeof base, "%.512s%s", at, home_parts[i]);
-            mark_anywhere(w, base);
-        }
+    char base[WEDR_HOME_PATH + 32];
+    if (!wedr_mounts_local(w->mounts, h->path)) {
+        return;
     }
-    if (f) {
-        (void)fclose(f);
+    w->home_fd = open(h->path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (w->home_fd < 0) {
+        return;
     }
+    w->home = h;
+    for (size_t i = 0; i < WEDR_ARRAY_COUNT(home_parts); i++) {
+        (void)snprintf(base, sizeof base, "%s%s", h->path, home_parts[i]);
+        mark_anywhere(w, base);
+    }
+    w->home = NULL;
+    (void)close(w->home_fd);
 }
 
 void watch_files_mark(struct watch_files *w)
 {
+    struct wedr_home *homes = NULL;
+    size_t count = 0;
+    w->turn++;
     (void)!wedr_mounts_read(&w->mounts);
     for (size_t i = 0; i < WEDR_ARRAY_COUNT(patterns); i++) {
         if (patterns[i].text[0] == '/') {
@@ -230,7 +289,12 @@ void watch_files_mark(struct watch_files *w)
     for (size_t i = 0; i < WEDR_ARRAY_COUNT(system_bases); i++) {
         mark_anywhere(w, system_bases[i]);
     }
-    mark_homes(w);
+    if (wedr_homes_read(&homes, &count) == WEDR_OK) {
+        for (size_t i = 0; i < count; i++) {
+            mark_home(w, &homes[i]);
+        }
+    }
+    wedr_free(homes);
     wedr_mounts_free(w->mounts);
     w->mounts = NULL;
 }
