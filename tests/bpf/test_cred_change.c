@@ -5,7 +5,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <stdio.h>
+#include <sys/fsuid.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
@@ -140,6 +142,47 @@ static void going_to_and_fro_is_told_once_each_way(void **state)
     }
 }
 
+#define OFTEN 5000
+
+static int change_often(void *unused)
+{
+    (void)unused;
+    for (unsigned i = 1; i <= OFTEN; i++) {
+        if (setfsuid(i) != (int)i - 1) {
+            return 0;
+        }
+    }
+    for (unsigned i = 0; i < OFTEN; i++) {
+        if (unshare(CLONE_NEWUTS) != 0) {
+            return 0;
+        }
+    }
+    _exit(0);
+}
+
+/* Anybody can, in a user namespace of his own. All are told, but not all in the critical lane. */
+static void very_many_changes_of_one_process_go_to_the_bulk_lane(void **state)
+{
+    struct rig *r = *state;
+    static const uint16_t types[] = {CHANGE, WEDR_EV_NAMESPACE_CHANGE};
+    int status = -1;
+    pid_t pid = rig_run(change_often, NULL, &status);
+    assert_int_equal(status, 0);
+    steps_ended(r, pid);
+    for (size_t k = 0; k < 2; k++) {
+        size_t bulk = 0, count = 0;
+        for (size_t i = 0; i < r->count; i++) {
+            const struct wedr_event_view *v = &r->views[i];
+            bool ours = v->h.type == types[k] && rec_uint(v, "pid") == (uint64_t)pid;
+            count += ours;
+            bulk += ours && v->h.stream == WEDR_STREAM_BULK;
+        }
+        assert_int_equal(count, OFTEN);
+        assert_true(bulk > 0);
+        assert_true(k || count - bulk >= 500);
+    }
+}
+
 static void calls_that_change_nothing_make_no_record(void **state)
 {
     struct rig *r = *state;
@@ -263,6 +306,7 @@ int main(void)
         cmocka_unit_test(capset_and_setgroups_are_told),
         cmocka_unit_test(changes_of_one_process_form_a_chain),
         cmocka_unit_test(going_to_and_fro_is_told_once_each_way),
+        cmocka_unit_test(very_many_changes_of_one_process_go_to_the_bulk_lane),
         cmocka_unit_test(calls_that_change_nothing_make_no_record),
         cmocka_unit_test(refused_call_makes_no_record),
         cmocka_unit_test(one_record_for_all_threads_of_a_process),

@@ -11,6 +11,7 @@
 #pragma once
 
 #include "filter.bpf.h"
+#include "rate.bpf.h"
 #include "record.bpf.h"
 
 #define CAP_SETGID 6
@@ -126,8 +127,9 @@ static __always_inline u64 mix(u64 h, u64 word)
     return h ^ h >> 32;
 }
 
-/* Their number and the first of them; the order is the kernel's own (sorted). */
-static __always_inline u64 groups_digest(struct task_struct *task)
+/* Their number and the first of them; the order is the kernel's own (sorted). A frame of its own,
+ * for the list. */
+static __noinline u64 groups_digest(struct task_struct *task)
 {
     struct task_struct *t = PLAIN(struct task_struct, task);
     const struct cred *c = t->real_cred;
@@ -365,7 +367,9 @@ static __always_inline void cred_tell(struct task_struct *t,
         return;
     }
     struct emit e;
-    struct wedr_linux_credential_change *r = emit_reserve(&e, WEDR_LANE_CRITICAL, sizeof *r);
+    u32 lane = op == WEDR_CREDENTIAL_OP_UNEXPLAINED || is_critical(task_key(t)) ? WEDR_LANE_CRITICAL
+                                                                                : WEDR_LANE_BULK;
+    struct wedr_linux_credential_change *r = emit_reserve(&e, lane, sizeof *r);
     if (!r) {
         return;
     }
@@ -397,7 +401,8 @@ static __always_inline void ns_tell(struct task_struct *t, u32 op, const u32 *ol
         return;
     }
     struct emit e;
-    struct wedr_linux_namespace_change *r = emit_reserve(&e, WEDR_LANE_CRITICAL, sizeof *r);
+    u32 lane = is_critical(task_key(t)) ? WEDR_LANE_CRITICAL : WEDR_LANE_BULK;
+    struct wedr_linux_namespace_change *r = emit_reserve(&e, lane, sizeof *r);
     if (!r) {
         return;
     }

@@ -9,6 +9,7 @@
 
 #include "file_persist.bpf.h"
 #include "filter.bpf.h"
+#include "rate.bpf.h"
 #include "record.bpf.h"
 
 union file_record {
@@ -72,39 +73,6 @@ __attribute__((noinline)) int type_wanted(u32 type)
     default:
         return wanted(WEDR_EV_FILE_WRITE);
     }
-}
-
-#define PERSIST_WINDOW_NS 1000000000ull
-#define PERSIST_IN_WINDOW 500u /* persistence_write of a process in the critical lane */
-
-struct persist_rate {
-    u64 window; /* when the current one began */
-    u32 used, unused;
-};
-/* By process key. Forgets the oldest: then that process begins a new window. */
-struct {
-    __uint(type, BPF_MAP_TYPE_LRU_HASH);
-    __uint(max_entries, 4096);
-    __type(key, u64);
-    __type(value, struct persist_rate);
-} persist_rates SEC(".maps");
-
-/* Is there room in the critical lane for one more of that process? A global function: verified
- * once, with a frame of its own. */
-__attribute__((noinline)) int persist_is_critical(u64 key)
-{
-    struct persist_rate fresh = {.window = bpf_ktime_get_boot_ns(), .used = 1};
-    struct persist_rate *r = bpf_map_lookup_elem(&persist_rates, &key);
-    if (!r) {
-        bpf_map_update_elem(&persist_rates, &key, &fresh, BPF_NOEXIST);
-        return 1;
-    }
-    u64 began = r->window;
-    if (fresh.window - began >= PERSIST_WINDOW_NS &&
-        __sync_val_compare_and_swap(&r->window, began, fresh.window) == began) {
-        __sync_lock_test_and_set(&r->used, 0);
-    }
-    return r->used < PERSIST_IN_WINDOW && __sync_fetch_and_add(&r->used, 1) < PERSIST_IN_WINDOW;
 }
 
 /* path_take for the string at `at` of the slot's record. any_path: no path is left out, the budget
@@ -195,7 +163,7 @@ file_end(struct build *b, union file_record *u, struct file_event *e, bool bulk)
     u32 type = file_type(e->op), persistence = e->mechanism != 0;
     task_head(&e->head);
     b->cut += e->cut;
-    if (persistence && persist_is_critical(e->head.key)) {
+    if (persistence && is_critical(e->head.key)) {
         to_lane(b, WEDR_LANE_CRITICAL);
     } else if ((!bulk && !persistence) ||
                !file_take(b->slot, type, e->target.offset, e->target.len, persistence)) {

@@ -171,7 +171,7 @@ struct emit {
     u32 lane_nr;
 };
 
-/* `bytes` (a constant) of the lane's ring (a constant), zeroed; NULL is counted. Must end with
+/* `bytes` (a constant) of the lane's ring, zeroed; NULL is counted. Must end with
  * emit_submit. */
 static __always_inline void *emit_reserve(struct emit *e, u32 lane_nr, u32 bytes)
 {
