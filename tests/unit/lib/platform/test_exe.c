@@ -4,6 +4,7 @@
 #include "core/base/err.h"
 #include "wedr/plat/exe.h"
 #include <fcntl.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -13,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <sys/wait.h>
@@ -182,6 +184,128 @@ static void a_program_in_memory_alone_is_opened_by_its_process(void **state)
     close(fd);
 }
 
+#define PLACE "/tmp/wedr-test-exe-place"
+
+static bool own_mounts(void)
+{
+    return unshare(CLONE_NEWNS) == 0 && mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0;
+}
+
+/* A mount over the place with a copy of sleep in it. */
+static bool put_tool(const char *type)
+{
+    char options[128];
+    if (strcmp(type, "tmpfs") == 0) {
+        if (mount("tmpfs", PLACE, type, 0, NULL) != 0) {
+            return false;
+        }
+        copy("/bin/sleep", PLACE "/tool");
+        return true;
+    }
+    (void)snprintf(options, sizeof(options), "lowerdir=%s:/dev/shm", folder);
+    return mount("overlay", PLACE, type, 0, options) == 0;
+}
+
+/* Runs the tool of a mount that is made in the process's own mount namespace, or here. detach: its
+ * mount is taken away meanwhile. */
+static int open_mounted(const char *type, bool here, bool detach)
+{
+    int ends[2];
+    char byte;
+    wedr_handle file = WEDR_HANDLE_NONE;
+    struct wedr_exe_id id;
+    assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+    if (here && !put_tool(type)) {
+        return WEDR_E_BUG;
+    }
+    pid_t pid = fork();
+    if (pid == 0) {
+        if (!here && (!own_mounts() || !put_tool(type))) {
+            _exit(1);
+        }
+        int fd = open(PLACE "/tool", O_RDONLY | O_CLOEXEC);
+        if (detach && umount2(PLACE, MNT_DETACH) != 0) {
+            _exit(1);
+        }
+        char *const argv[] = {"tool", "60", NULL};
+        char *const env[] = {NULL};
+        fexecve(fd, argv, env);
+        _exit(1);
+    }
+    close(ends[1]);
+    assert_int_equal(read(ends[0], &byte, 1), 0); /* closed by the exec */
+    close(ends[0]);
+    char path[64];
+    struct stat st;
+    (void)snprintf(path, sizeof(path), "/proc/%d/exe", (int)pid);
+    int err = WEDR_E_BUG;
+    if (stat(path, &st) == 0) {
+        id = id_of(path);
+        err = wedr_exe_open_running((uint32_t)pid, &id, &file, &ctime_ns);
+    }
+    if (err == WEDR_OK) {
+        wedr_fs_close(file);
+    }
+    end(pid);
+    if (here) {
+        assert_int_equal(umount2(PLACE, MNT_DETACH), 0);
+    }
+    return err;
+}
+
+/* A user can make these in a user namespace; what an overlay lies over may be a daemon of his. */
+static void only_overlays_that_are_mounted_here_are_opened(void **state)
+{
+    (void)state;
+    (void)mkdir(PLACE, 0700);
+    if (!own_mounts()) {
+        skip();
+    }
+    assert_int_equal(open_mounted("overlay", true, false), WEDR_OK);
+    assert_int_equal(open_mounted("overlay", false, false), WEDR_E_UNSUP);
+    assert_int_equal(open_mounted("overlay", false, true), WEDR_E_UNSUP);
+}
+
+static void a_mount_that_is_listed_nowhere_is_not_opened(void **state)
+{
+    (void)state;
+    (void)mkdir(PLACE, 0700);
+    if (!own_mounts()) {
+        skip();
+    }
+    assert_int_equal(open_mounted("tmpfs", false, false), WEDR_OK);
+    assert_int_equal(open_mounted("tmpfs", false, true), WEDR_E_UNSUP);
+}
+
+/* Its own list has none of its mounts. */
+static void a_process_in_a_jail_is_found(void **state)
+{
+    char path[64], byte;
+    int ends[2];
+    wedr_handle file = WEDR_HANDLE_NONE;
+    (void)state;
+    assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+    pid_t pid = fork();
+    if (pid == 0) {
+        byte = chroot(folder) == 0;
+        (void)!write(ends[1], &byte, 1);
+        (void)pause();
+        _exit(1);
+    }
+    assert_int_equal(read(ends[0], &byte, 1), 1);
+    close(ends[0]);
+    close(ends[1]);
+    (void)snprintf(path, sizeof(path), "/proc/%d/exe", (int)pid);
+    struct wedr_exe_id id = id_of(path);
+    int err = wedr_exe_open_running((uint32_t)pid, &id, &file, &ctime_ns);
+    end(pid);
+    if (byte == 0) {
+        skip();
+    }
+    assert_int_equal(err, WEDR_OK);
+    wedr_fs_close(file);
+}
+
 static int make_folder(void **state)
 {
     (void)state;
@@ -193,6 +317,7 @@ static int remove_folder(void **state)
     (void)state;
     unlink(tool);
     unlink(other);
+    (void)rmdir(PLACE);
     return rmdir(folder);
 }
 
@@ -204,6 +329,9 @@ int main(void)
         cmocka_unit_test_setup(a_file_that_was_written_to_is_another_one, setup),
         cmocka_unit_test_setup(a_link_a_folder_and_what_nobody_may_run_are_refused, setup),
         cmocka_unit_test_setup(a_program_in_memory_alone_is_opened_by_its_process, setup),
+        cmocka_unit_test_setup(a_process_in_a_jail_is_found, setup),
+        cmocka_unit_test_setup(only_overlays_that_are_mounted_here_are_opened, setup),
+        cmocka_unit_test_setup(a_mount_that_is_listed_nowhere_is_not_opened, setup),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }

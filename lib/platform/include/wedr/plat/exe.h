@@ -20,10 +20,11 @@ struct wedr_exe_id {
  * (*ret_ctime_ns): it was renamed, removed or given other rights, and holds what it held if the
  * process has run it all the time, because nobody can write to a file that is run. WEDR_E_NOENT: no
  * such process, or it runs nothing. WEDR_E_CONFLICT: it runs another file, or the file has changed.
- * WEDR_E_UNSUP: a network or user space file system; it was not opened. WEDR_E_PERM: no right to,
- * or no regular file that somebody may run. The device may differ where file systems show another
- * one than their inodes have (btrfs, overlayfs): then both are numbers without hardware behind
- * them. */
+ * WEDR_E_UNSUP: a network or user space file system, an overlay that is not mounted in this
+ * process's own view, or a file system that is mounted nowhere; it was not opened. WEDR_E_PERM: no
+ * right to, or no regular file that somebody may run. The device may differ where file systems show
+ * another one than their inodes have (btrfs, overlayfs): then both are numbers without hardware
+ * behind them. */
 WEDR_MUST_USE int wedr_exe_open_running(uint32_t pid,
                                         const struct wedr_exe_id *want,
                                         wedr_handle *ret_file,
