@@ -6,9 +6,11 @@
  * holds is told by an activity_summary: by the holder's sweep every few seconds, and when the
  * process ends.
  *
- * An entry lives from the process's first bulk event to its end (the exit hook; after that its late
- * events go to the entry of nobody, key 0, which also takes over when the table is full). So there
- * is no eviction.
+ * An entry lives from the process's first bulk event to its end (the exit hook), or until it has
+ * held nothing and did nothing for long: the sweep takes it then. A process without an entry,
+ * because the table is full or because it has ended already, shares its user's; where there is no
+ * room for that, and for what nobody is known to have done, there is the entry of nobody, key 0 of
+ * budgets.
  *
  * No count is lost when an entry goes. Its places are closed first: one exchange takes what a place
  * holds and leaves the mark, and whoever adds to it after that sees the mark in what he added to,
@@ -35,6 +37,31 @@ struct {
     __type(key, u64);
     __type(value, struct wedr_budget);
 } budgets SEC(".maps");
+
+/* By user id, for the processes that have no entry of their own. */
+struct {
+    __uint(type, BPF_MAP_TYPE_HASH);
+    __uint(max_entries, WEDR_BUDGET_USERS);
+    __type(key, u64);
+    __type(value, struct wedr_budget);
+} budget_users SEC(".maps");
+
+/* The page, and the index of the bank in force. */
+struct policy_now {
+    struct wedr_policy_page *page;
+    u32 bank;
+};
+
+static __always_inline bool policy_get(struct policy_now *p)
+{
+    u32 zero = 0;
+    p->page = bpf_map_lookup_elem(&policy, &zero);
+    if (!p->page) {
+        return false;
+    }
+    p->bank = *(volatile u32 *)&p->page->active & 1;
+    return true;
+}
 
 /* What a new entry is copied from: too large for the stack. */
 struct {
@@ -77,25 +104,41 @@ static __always_inline struct wedr_budget *budget_of_nobody(void)
     return bpf_map_lookup_elem(&budgets, &nobody);
 }
 
+static __always_inline struct wedr_budget *budget_add(void *map, u64 key, u32 pid, u32 uid)
+{
+    u32 zero = 0;
+    const struct wedr_budget *empty = bpf_map_lookup_elem(&budget_zero, &zero);
+    if (!empty) {
+        return NULL;
+    }
+    bpf_map_update_elem(map, &key, empty, BPF_NOEXIST);
+    struct wedr_budget *b = bpf_map_lookup_elem(map, &key);
+    if (b) {
+        b->pid = pid;
+        b->uid = uid;
+        b->since = bpf_ktime_get_boot_ns();
+    }
+    return b;
+}
+
 /* A new entry, unless the process has ended for the exit hook, which takes the entry away; process
  * context. */
 static __always_inline struct wedr_budget *budget_make(const struct task_head *h)
 {
-    u32 zero = 0;
-    u64 key = h->key;
-    const struct wedr_budget *empty = bpf_map_lookup_elem(&budget_zero, &zero);
     struct task_struct *t = PLAIN(struct task_struct, bpf_get_current_task_btf());
     struct signal_struct *sig = t->signal;
-    if (!key || !empty || !sig || sig->live.counter == 0) {
+    if (!h->key || !sig || sig->live.counter == 0) {
         return NULL;
     }
-    bpf_map_update_elem(&budgets, &key, empty, BPF_NOEXIST);
-    struct wedr_budget *b = bpf_map_lookup_elem(&budgets, &key);
-    if (b) {
-        b->pid = h->pid;
-        b->uid = h->uid;
-    }
-    return b;
+    return budget_add(&budgets, h->key, h->pid, h->uid);
+}
+
+/* Any context. */
+static __always_inline struct wedr_budget *budget_of_user(u32 uid)
+{
+    u64 key = uid;
+    struct wedr_budget *b = bpf_map_lookup_elem(&budget_users, &key);
+    return b ? b : budget_add(&budget_users, key, 0, uid);
 }
 
 /* Adds to what a place holds; false when it is closed, then nobody will tell it. */
@@ -153,14 +196,13 @@ budget_use(struct wedr_budget *b, u32 at, u32 type, u32 limit, u64 window_ns)
 
 static __always_inline bool budget_check(u32 type, const struct task_head *h, bool may_make)
 {
-    u32 zero = 0;
     u64 key = h->key;
     int at = budget_slot(type);
-    const struct wedr_policy_page *page = bpf_map_lookup_elem(&policy, &zero);
-    if (at < 0 || !page) {
+    struct policy_now p;
+    if (at < 0 || !policy_get(&p)) {
         return true;
     }
-    const struct wedr_policy_bank *bank = &page->bank[*(volatile u32 *)&page->active & 1];
+    const struct wedr_policy_bank *bank = &p.page->bank[p.bank];
     u32 limit = bank->budget[type & (WEDR_POLICY_KINDS - 1)];
     if (!limit) {
         return true;
@@ -168,6 +210,9 @@ static __always_inline bool budget_check(u32 type, const struct task_head *h, bo
     struct wedr_budget *b = key ? bpf_map_lookup_elem(&budgets, &key) : NULL;
     if (!b && may_make) {
         b = budget_make(h);
+    }
+    if (!b && key) {
+        b = budget_of_user(h->uid);
     }
     if (!b) {
         b = budget_of_nobody();
@@ -242,4 +287,51 @@ static __always_inline void budget_end(u64 key)
     struct task_head who = {.key = key, .pid = b->pid, .uid = b->uid};
     budget_tell(b, &who, true);
     bpf_map_delete_elem(&budgets, &key);
+}
+
+/* Nothing is held and every window is long over, so that a new entry would be the same: then it is
+ * the caller's to take away, and nobody else's beside the exit hook, after which the key does not
+ * come again. */
+static __always_inline bool budget_claim(struct wedr_budget *b)
+{
+    struct policy_now p;
+    u64 since = *(volatile u64 *)&b->since;
+    if (!since || !policy_get(&p)) { /* 0: whoever makes it is not ready, or it is claimed */
+        return false;
+    }
+    u64 now = bpf_ktime_get_boot_ns();
+    u64 long_ns = p.page->bank[p.bank].window_ns;
+    long_ns = long_ns > WEDR_BUDGET_IDLE_NS ? long_ns : WEDR_BUDGET_IDLE_NS;
+    if (since + long_ns > now) {
+        return false;
+    }
+    for (u32 i = 0; i < WEDR_BUDGET_SLOTS; i++) {
+        if (b->slot[i].over || b->slot[i].window + long_ns > now) {
+            return false;
+        }
+    }
+    return __sync_val_compare_and_swap(&b->since, since, 0) == since;
+}
+
+/* One entry of budgets or, users, of budget_users: tells what it holds, or takes it away. */
+static __always_inline void budget_sweep(u64 key, bool users)
+{
+    struct wedr_budget *b =
+        users ? bpf_map_lookup_elem(&budget_users, &key) : bpf_map_lookup_elem(&budgets, &key);
+    if (!b) {
+        return;
+    }
+    struct task_head who = {.uid = (u32)key};
+    if (!users) {
+        who.key = key;
+        who.pid = b->pid;
+        who.uid = b->uid;
+    }
+    bool claimed = (users || key) && budget_claim(b);
+    budget_tell(b, &who, claimed);
+    if (claimed && users) {
+        bpf_map_delete_elem(&budget_users, &key);
+    } else if (claimed) {
+        bpf_map_delete_elem(&budgets, &key);
+    }
 }

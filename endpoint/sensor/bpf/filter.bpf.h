@@ -51,23 +51,6 @@ static const u64 bulk_kinds = 0
 #undef WEDR_DERIVED
 #undef WEDR_TYPE_END
 
-/* The page, and the index of the bank in force. */
-struct policy_now {
-    struct wedr_policy_page *page;
-    u32 bank;
-};
-
-static __always_inline bool policy_get(struct policy_now *p)
-{
-    u32 zero = 0;
-    p->page = bpf_map_lookup_elem(&policy, &zero);
-    if (!p->page) {
-        return false;
-    }
-    p->bank = *(volatile u32 *)&p->page->active & 1;
-    return true;
-}
-
 /* Is the kind switched on? Any context. */
 static __always_inline bool kind_on(u32 type)
 {

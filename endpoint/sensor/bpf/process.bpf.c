@@ -261,7 +261,7 @@ static __always_inline void note_missed(void)
     }
 }
 
-/* Over the entries of budgets, every few seconds: tells what they hold. */
+/* Over the entries of budgets, then of budget_users, every few seconds. */
 SEC("iter/bpf_map_elem")
 int wedr_sweep(struct bpf_iter__bpf_map_elem *ctx)
 {
@@ -270,12 +270,7 @@ int wedr_sweep(struct bpf_iter__bpf_map_elem *ctx)
         note_missed();
         return 0;
     }
-    u64 key = *at;
-    struct wedr_budget *b = bpf_map_lookup_elem(&budgets, &key);
-    if (b) {
-        struct task_head who = {.key = key, .pid = b->pid, .uid = b->uid};
-        budget_tell(b, &who, false);
-    }
+    budget_sweep(*at, ctx->map == (void *)&budget_users);
     return 0;
 }
 

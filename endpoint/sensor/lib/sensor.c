@@ -21,8 +21,9 @@
 #include <unistd.h>
 
 const char *const wedr_tails_pins[TAILS_COUNT] = {"file_tails", "compat_tails"};
-const char *const wedr_map_pins[MAP_COUNT] = {"state", "ring0",   "ring1",    "hooks",   "policy",
-                                              "uids",  "cgroups", "prefixes", "budgets", "missed"};
+const char *const wedr_map_pins[MAP_COUNT] = {"state",   "ring0",        "ring1",   "hooks",
+                                              "policy",  "uids",         "cgroups", "prefixes",
+                                              "budgets", "budget_users", "missed"};
 
 int wedr_sensor_pin_name(const char *state_dir, char ret_name[WEDR_PIN_NAME_MAX])
 {
@@ -90,6 +91,7 @@ static bool is_expected(int which, const struct bpf_map_info *info)
         [MAP_CGROUPS] = {BPF_MAP_TYPE_HASH, 1},
         [MAP_PREFIXES] = {BPF_MAP_TYPE_LPM_TRIE, 1},
         [MAP_BUDGETS] = {BPF_MAP_TYPE_HASH, sizeof(struct wedr_budget)},
+        [MAP_BUDGET_USERS] = {BPF_MAP_TYPE_HASH, sizeof(struct wedr_budget)},
         [MAP_MISSED] = {BPF_MAP_TYPE_ARRAY, sizeof(uint64_t)},
     };
     return info->type == expected[which].type && info->value_size == expected[which].value_bytes &&

@@ -64,6 +64,7 @@ enum pinned_map {
     MAP_CGROUPS,
     MAP_PREFIXES,
     MAP_BUDGETS,
+    MAP_BUDGET_USERS,
     MAP_MISSED,
     MAP_COUNT
 };
@@ -155,6 +156,8 @@ WEDR_MUST_USE int wedr_set_start(struct wedr_set *set,
 /* sensor_sweep.c: runs an iterator over all tasks (map -1) or over a map, to its end; *ret_bytes:
  * what it gave. */
 WEDR_MUST_USE int wedr_iterate(int prog, int map, uint32_t *ret_bytes);
+/* Tells what the budgets hold back; users -1: a set of an older kind has none. */
+WEDR_MUST_USE int wedr_sweep(int prog, int budgets, int users);
 /* For the set that is pinned in the folder: leaves the sum of skipped runs for the sweep, while the
  * links are there; and sweeps: tells what the budgets hold back. WEDR_E_NOENT: it is of a kind that
  * has no sweep. */

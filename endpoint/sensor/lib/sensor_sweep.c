@@ -39,6 +39,13 @@ int wedr_iterate(int prog, int map, uint32_t *ret_bytes)
     return err;
 }
 
+int wedr_sweep(int prog, int budgets, int users)
+{
+    uint32_t ignored;
+    int err = wedr_iterate(prog, budgets, &ignored);
+    return err || users < 0 ? err : wedr_iterate(prog, users, &ignored);
+}
+
 static int open_pin(const char *folder, const char *entry)
 {
     char path[PIN_PATH_MAX];
@@ -74,10 +81,17 @@ void wedr_missed_note(const char *folder)
 
 int wedr_sweep_pins(const char *folder)
 {
-    uint32_t ignored;
+    int users = -1;
     int prog = open_pin(folder, SWEEP_PIN);
     int map = prog < 0 ? -1 : open_pin(folder, wedr_map_pins[MAP_BUDGETS]);
-    int err = map < 0 ? wedr_err_from_os(errno) : wedr_iterate(prog, map, &ignored);
+    int err = map < 0 ? wedr_err_from_os(errno) : WEDR_OK;
+    if (!err) {
+        users = open_pin(folder, wedr_map_pins[MAP_BUDGET_USERS]);
+        err = wedr_sweep(prog, map, users);
+    }
+    if (users >= 0) {
+        (void)close(users);
+    }
     if (map >= 0) {
         (void)close(map);
     }

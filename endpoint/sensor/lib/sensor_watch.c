@@ -89,9 +89,9 @@ int wedr_sensor_check(struct wedr_sensor *s,
     if (dead) {
         return wedr_fail(ei, WEDR_E_CLOSED, "the link of hook %s is dead", dead);
     }
-    uint32_t ignored, zero = 0;
+    uint32_t zero = 0;
     int err = bpf_map_update_elem(s->map[MAP_MISSED], &zero, &h.missed, BPF_ANY) == 0
-                  ? wedr_iterate(s->sweep, s->map[MAP_BUDGETS], &ignored)
+                  ? wedr_sweep(s->sweep, s->map[MAP_BUDGETS], s->map[MAP_BUDGET_USERS])
                   : wedr_err_from_os(errno);
     return err ? wedr_fail(ei, err, "the sweep does not run: %s", wedr_err_text(err)) : WEDR_OK;
 }

@@ -72,12 +72,15 @@ enum wedr_policy_prefix_class {
     X(IO_URING_SETUP, 14)    \
     X(MEMORY_EXEC, 15)
 #define WEDR_BUDGET_SLOTS 16u
-#define WEDR_BUDGET_PROCESSES 4096u /* that do something of a bulk kind at one time */
+#define WEDR_BUDGET_PROCESSES 4096u        /* that do something of a bulk kind at one time */
+#define WEDR_BUDGET_USERS 1024u            /* of processes that have no entry */
+#define WEDR_BUDGET_IDLE_NS 60000000000ull /* so long without use, and the sweep takes an entry */
 #define WEDR_BUDGET_CLOSED (1ull << 63)
 
-/* What a process did of the kinds with a budget; the value of the map "budgets", by process key.
- * The entry of key 0 is nobody's: events of processes past their end, and of all for which there
- * was no room. */
+/* What a process did of the kinds with a budget; the value of the map "budgets", by process key,
+ * and of "budget_users", by user id: for all his processes that have no entry, because there was no
+ * room or because they are past their end. The entry of key 0 of "budgets" is nobody's: events that
+ * no process is known for, and of all for which there was no room in either. */
 struct wedr_budget_slot {
     uint64_t window;      /* when the current one began, boot-time ns */
     uint64_t first, last; /* of those held back and not told yet */
@@ -87,6 +90,7 @@ struct wedr_budget_slot {
 };
 struct wedr_budget {
     uint32_t pid, uid;
+    uint64_t since; /* made, boot-time ns; 0: not ready, or about to go */
     struct wedr_budget_slot slot[WEDR_BUDGET_SLOTS];
 };
 
