@@ -108,14 +108,15 @@ static __always_inline struct dns_slot *dns_slot_take(void)
  * context: that is how a socket that is older than the sensor gets its owner. */
 static __always_inline bool dns_owner(const struct dns_packet *p, struct task_head *who)
 {
+    u64 cookie = p->cookie; /* 6.1 takes no key from the memory of a global function's caller */
     if (p->tcp) {
-        struct conn *c = bpf_map_lookup_elem(&net_conns, &p->cookie);
+        struct conn *c = bpf_map_lookup_elem(&net_conns, &cookie);
         if (c) {
             *who = c->who;
         }
         return !c || !c->hidden;
     }
-    struct owner *o = bpf_map_lookup_elem(&net_owners, &p->cookie);
+    struct owner *o = bpf_map_lookup_elem(&net_owners, &cookie);
     if (o) {
         *who = o->who;
         return !o->hidden;
@@ -123,7 +124,7 @@ static __always_inline bool dns_owner(const struct dns_packet *p, struct task_he
     if (p->out) {
         struct owner fresh = {};
         task_head(&fresh.who);
-        bpf_map_update_elem(&net_owners, &p->cookie, &fresh, BPF_ANY);
+        bpf_map_update_elem(&net_owners, &cookie, &fresh, BPF_ANY);
         *who = fresh.who;
     }
     return true;
