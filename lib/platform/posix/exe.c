@@ -100,6 +100,7 @@ static uint32_t memory_device(void)
 {
     char line[512], begin[24];
     uint32_t dev = 0;
+    /* cppcheck-suppress invalidFunctionArg ; without a file it is -1 */
     void *p = mmap(NULL, 4096, PROT_READ, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     FILE *f = p == MAP_FAILED ? NULL : fopen("/proc/self/maps", "re");
     int n = snprintf(begin, sizeof(begin), "%lx-", (unsigned long)(uintptr_t)p);
