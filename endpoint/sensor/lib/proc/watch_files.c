@@ -365,18 +365,23 @@ int watch_files_read(struct watch_files *w,
     uint8_t mem[16384] __attribute__((aligned(8)));
     int err = WEDR_OK;
     ssize_t n = read(w->fd, mem, sizeof mem);
-    const struct fanotify_event_metadata *m = (const void *)mem;
-    for (; n > 0 && FAN_EVENT_OK(m, n); m = FAN_EVENT_NEXT(m, n)) {
-        const struct fanotify_event_info_fid *info = (const void *)(m + 1);
-        if (m->mask & FAN_Q_OVERFLOW) {
+    size_t at = 0, end = n > 0 ? (size_t)n : 0;
+    struct fanotify_event_metadata m; /* in mem they follow each other at multiples of 4 */
+    for (; end - at >= sizeof m; at += m.event_len) {
+        memcpy(&m, mem + at, sizeof m);
+        if (m.event_len < sizeof m || m.event_len > end - at) {
+            break;
+        }
+        const struct fanotify_event_info_fid *info = (const void *)(mem + at + sizeof m);
+        if (m.mask & FAN_Q_OVERFLOW) {
             err = WEDR_E_FULL;
-        } else if (m->event_len > sizeof *m + sizeof *info &&
+        } else if (m.event_len > sizeof m + sizeof *info &&
                    info->hdr.info_type == FAN_EVENT_INFO_TYPE_DFID_NAME) {
             const struct file_handle *h = (const void *)info->handle;
             const struct folder *f = folder_of(w, info, h);
             const char *name = (const char *)h->f_handle + h->handle_bytes;
             if (f) {
-                report(f, name, m, fn, arg);
+                report(f, name, &m, fn, arg);
             }
         }
     }
