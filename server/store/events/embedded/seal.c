@@ -25,24 +25,6 @@ struct inputs {
     bool whole_only;  /* what makes no whole block waits for company */
 };
 
-static void copy_text(sqlite3_stmt *st, int i, char *ret, size_t cap)
-{
-    const char *s = (const char *)sqlite3_column_text(st, i);
-    (void)snprintf(ret, cap, "%s", s ? s : "");
-}
-
-static int
-bind_stream(sqlite3 *db, const char *sql, const struct wedr_stream_name *k, sqlite3_stmt **ret)
-{
-    int err = wedr_sqlite_error(db, sqlite3_prepare_v2(db, sql, -1, ret, NULL));
-    if (err == WEDR_OK) {
-        sqlite3_bind_text(*ret, 1, k->agent, -1, SQLITE_STATIC);
-        sqlite3_bind_int64(*ret, 2, k->epoch);
-        sqlite3_bind_text(*ret, 3, k->name, -1, SQLITE_STATIC);
-    }
-    return err;
-}
-
 /* Old files say UNIQUE: there a block cannot begin where one that was merged away began. */
 static bool may_merge_blocks(sqlite3 *db)
 {
@@ -150,11 +132,12 @@ static int add_short_blocks(sqlite3 *db,
 {
     sqlite3_stmt *st = NULL;
     int rc = SQLITE_DONE;
-    int err = bind_stream(db,
-                          "SELECT id, n, raw_len, hostname, boot_id FROM blk WHERE agent=?1 AND "
-                          "epoch=?2 AND stream=?3 AND seq0<?4 AND NOT EXISTS(SELECT 1 FROM dead "
-                          "WHERE dead.id=blk.id) ORDER BY seq0 DESC LIMIT 8",
-                          k, &st);
+    int err =
+        wedr_stream_prepare(db,
+                            "SELECT id, n, raw_len, hostname, boot_id FROM blk WHERE agent=?1 AND "
+                            "epoch=?2 AND stream=?3 AND seq0<?4 AND NOT EXISTS(SELECT 1 FROM dead "
+                            "WHERE dead.id=blk.id) ORDER BY seq0 DESC LIMIT 8",
+                            k, &st);
     if (err == WEDR_OK) {
         sqlite3_bind_int64(st, 4, before_seq);
     }
@@ -191,12 +174,12 @@ static int merge_due_stream(struct wedr_events *s,
     bool old = k->oldest_us <= wedr_keep_now(s) - after;
     in->count = 0;
     in->whole_only = !old;
-    int err =
-        bind_stream(db,
-                    "SELECT b.block, t.n, t.raw_len, t.hostname, t.boot_id, b.seq0 FROM batch b "
-                    "JOIN tiny t ON t.id=-b.block WHERE b.agent=?1 AND b.epoch=?2 AND b.stream=?3 "
-                    "AND b.seq0>=?4 AND b.block<0 ORDER BY b.seq0",
-                    &k->of, &st);
+    int err = wedr_stream_prepare(
+        db,
+        "SELECT b.block, t.n, t.raw_len, t.hostname, t.boot_id, b.seq0 FROM batch b "
+        "JOIN tiny t ON t.id=-b.block WHERE b.agent=?1 AND b.epoch=?2 AND b.stream=?3 "
+        "AND b.seq0>=?4 AND b.block<0 ORDER BY b.seq0",
+        &k->of, &st);
     if (err == WEDR_OK) {
         (void)sqlite3_bind_int64(st, 4, k->first_seq);
         err = read_inputs(db, st, in);
@@ -245,9 +228,7 @@ read_streams(sqlite3 *db, sqlite3_stmt *st, struct wedr_stream_name *ret, size_t
     int rc = SQLITE_DONE;
     size_t n = 0;
     while (n < STREAMS_A_ROUND && (rc = sqlite3_step(st)) == SQLITE_ROW) {
-        copy_text(st, 0, ret[n].agent, sizeof(ret[n].agent));
-        ret[n].epoch = sqlite3_column_int64(st, 1);
-        copy_text(st, 2, ret[n].name, sizeof(ret[n].name));
+        wedr_stream_name_read(st, 0, &ret[n]);
         n++;
     }
     *ret_count = n;
@@ -264,7 +245,7 @@ static int seal_stream(struct wedr_events *s,
     uint64_t half = wedr_keep_settings(s).merge_lines / 2;
     in->count = 0;
     in->whole_only = false;
-    int err = bind_stream(
+    int err = wedr_stream_prepare(
         db,
         "SELECT * FROM (SELECT b.block place, t.n, t.raw_len, t.hostname, t.boot_id, b.seq0 FROM "
         "batch b JOIN tiny t ON t.id=-b.block WHERE b.agent=?1 AND b.epoch=?2 AND b.stream=?3 AND "

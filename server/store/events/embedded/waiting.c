@@ -168,6 +168,27 @@ static void copy_text(sqlite3_stmt *st, int i, char *ret, size_t cap)
     (void)snprintf(ret, cap, "%s", s ? s : "");
 }
 
+void wedr_stream_name_read(sqlite3_stmt *st, int column, struct wedr_stream_name *ret)
+{
+    copy_text(st, column, ret->agent, sizeof(ret->agent));
+    ret->epoch = sqlite3_column_int64(st, column + 1);
+    copy_text(st, column + 2, ret->name, sizeof(ret->name));
+}
+
+int wedr_stream_prepare(sqlite3 *db,
+                        const char *sql,
+                        const struct wedr_stream_name *k,
+                        sqlite3_stmt **ret)
+{
+    int err = wedr_sqlite_error(db, sqlite3_prepare_v2(db, sql, -1, ret, NULL));
+    if (err == WEDR_OK) {
+        (void)sqlite3_bind_text(*ret, 1, k->agent, -1, SQLITE_STATIC);
+        (void)sqlite3_bind_int64(*ret, 2, k->epoch);
+        (void)sqlite3_bind_text(*ret, 3, k->name, -1, SQLITE_STATIC);
+    }
+    return err;
+}
+
 int wedr_waiting_look(struct wedr_waiting *w, sqlite3 *db, int32_t day)
 {
     struct day *d = place_of(w, day);
@@ -181,13 +202,11 @@ int wedr_waiting_look(struct wedr_waiting *w, sqlite3 *db, int32_t day)
     if (rc == SQLITE_OK) {
         (void)sqlite3_bind_int64(st, 1, d->last);
         while ((rc = sqlite3_step(st)) == SQLITE_ROW) {
-            struct wedr_waiting_stream one = {.of.epoch = sqlite3_column_int64(st, 2),
-                                              .batches = 1,
+            struct wedr_waiting_stream one = {.batches = 1,
                                               .lines = sqlite3_column_int64(st, 4),
                                               .oldest_us = sqlite3_column_int64(st, 5),
                                               .first_seq = sqlite3_column_int64(st, 6)};
-            copy_text(st, 1, one.of.agent, sizeof(one.of.agent));
-            copy_text(st, 3, one.of.name, sizeof(one.of.name));
+            wedr_stream_name_read(st, 1, &one.of);
             add(w, d, &one);
             d->last = sqlite3_column_int64(st, 0);
         }
@@ -222,25 +241,22 @@ wedr_waiting_due(struct wedr_waiting *w, size_t *at, int64_t lines, int64_t befo
 int wedr_waiting_count(sqlite3 *db, struct wedr_waiting_stream *k)
 {
     sqlite3_stmt *st = NULL;
-    int rc = sqlite3_prepare_v2(db,
-                                "SELECT count(*), coalesce(sum(n), 0), min(received_at), min(seq0) "
-                                "FROM batch WHERE agent=?1 AND epoch=?2 AND stream=?3 AND "
-                                "seq0>=?4 AND block<0",
-                                -1, &st, NULL);
-    if (rc == SQLITE_OK) {
-        (void)sqlite3_bind_text(st, 1, k->of.agent, -1, SQLITE_STATIC);
-        (void)sqlite3_bind_int64(st, 2, k->of.epoch);
-        (void)sqlite3_bind_text(st, 3, k->of.name, -1, SQLITE_STATIC);
+    int err = wedr_stream_prepare(db,
+                                  "SELECT count(*), coalesce(sum(n), 0), min(received_at), "
+                                  "min(seq0) FROM batch WHERE agent=?1 AND epoch=?2 AND stream=?3 "
+                                  "AND seq0>=?4 AND block<0",
+                                  &k->of, &st);
+    if (err == WEDR_OK) {
         (void)sqlite3_bind_int64(st, 4, k->first_seq);
-        rc = sqlite3_step(st);
+        int rc = sqlite3_step(st);
+        err = wedr_sqlite_error(db, rc);
+        if (rc == SQLITE_ROW) {
+            k->batches = sqlite3_column_int64(st, 0);
+            k->lines = sqlite3_column_int64(st, 1);
+            k->oldest_us = sqlite3_column_int64(st, 2);
+            k->first_seq = sqlite3_column_int64(st, 3);
+        }
     }
-    if (rc == SQLITE_ROW) {
-        k->batches = sqlite3_column_int64(st, 0);
-        k->lines = sqlite3_column_int64(st, 1);
-        k->oldest_us = sqlite3_column_int64(st, 2);
-        k->first_seq = sqlite3_column_int64(st, 3);
-    }
-    int err = wedr_sqlite_error(db, rc);
     (void)sqlite3_finalize(st);
     return err;
 }

@@ -21,6 +21,14 @@ struct wedr_stream_name {
     int64_t epoch;
 };
 
+/* From three columns of a row, agent, epoch and stream, the first of which is `column`. */
+void wedr_stream_name_read(sqlite3_stmt *st, int column, struct wedr_stream_name *ret);
+/* A statement about a stream: its name is ?1, ?2, ?3, borrowed until the statement is finalized. */
+WEDR_MUST_USE int wedr_stream_prepare(sqlite3 *db,
+                                      const char *sql,
+                                      const struct wedr_stream_name *k,
+                                      sqlite3_stmt **ret);
+
 struct wedr_waiting_stream {
     struct wedr_stream_name of;
     /* Of what waits; a batch that came during the last count may be in them twice. */

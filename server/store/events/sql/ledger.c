@@ -12,7 +12,6 @@
 #include <string.h>
 
 #define LABEL_CODES 256u
-#define PROGRESS_STEPS 4000   /* between two looks at the clock */
 #define AGENTS_ONE_BY_ONE 16u /* more of them, and one walk over all is cheaper */
 #define SELECT_MAX 2048u
 
@@ -153,11 +152,6 @@ static const char computed[] =
     " coalesce(t.text, 'reason_' || reason) FROM x_gap g LEFT JOIN x_host o ON o.agent=g.agent"
     " LEFT JOIN x_label t ON t.kind=2 AND t.code=reason;";
 
-static int on_progress(void *arg)
-{
-    return wedr_sql_timed_out(arg) ? 1 : 0;
-}
-
 /* Rows of a query on `from` into an insert on `to`, as far as the agent in the first column is in
  * scope. agent: what ?1 of the query stands for; NULL: it has none. */
 static int copy_rows(struct wedr_sql *s,
@@ -176,7 +170,7 @@ static int copy_rows(struct wedr_sql *s,
     if (err == WEDR_OK && agent) {
         (void)sqlite3_bind_text(in, 1, agent, -1, SQLITE_STATIC);
     }
-    sqlite3_progress_handler(from, PROGRESS_STEPS, on_progress, s);
+    wedr_sql_watch(s, from);
     while (err == WEDR_OK && (rc = sqlite3_step(in)) == SQLITE_ROW) {
         if (!wedr_sql_in_scope(s, (const char *)sqlite3_column_text(in, 0))) {
             continue;

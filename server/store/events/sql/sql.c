@@ -11,7 +11,6 @@
 #define VALUE_LENGTH_MAX (16 * 1024 * 1024)
 #define LIKE_LENGTH_MAX 512
 #define PARAMETERS_MAX 1000
-#define PROGRESS_STEPS 4000
 
 static const char *const computed_tables[] = {"ledger", "ledger_loss", "coverage_gaps", "tamper"};
 static const char *const other_tables[] = {"events",    "event_counts",  "json_each",
@@ -54,11 +53,6 @@ static int authorize(
     default:
         return SQLITE_DENY;
     }
-}
-
-static int on_progress(void *arg)
-{
-    return wedr_sql_timed_out(arg) ? 1 : 0;
 }
 
 static int explain(struct wedr_sql *s, sqlite3 *db, int rc, struct wedr_errinfo *ei)
@@ -282,7 +276,7 @@ static void set_limits(sqlite3 *db, struct wedr_sql *s)
     sqlite3_limit(db, SQLITE_LIMIT_ATTACHED, 0);
     sqlite3_db_config(db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
     sqlite3_db_config(db, SQLITE_DBCONFIG_ENABLE_LOAD_EXTENSION, 0, NULL);
-    sqlite3_progress_handler(db, PROGRESS_STEPS, on_progress, s);
+    wedr_sql_watch(s, db);
 }
 
 /* A virtual table declares its columns when it is first named, which the authorizer would refuse.

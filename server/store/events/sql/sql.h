@@ -83,6 +83,8 @@ WEDR_MUST_USE int wedr_sql_state_db(struct wedr_sql *s, sqlite3 **ret);
 bool wedr_sql_note(struct wedr_sql *s, int rc);
 /* The time is over, or the caller does not want the result any more. */
 bool wedr_sql_timed_out(const struct wedr_sql *s);
+/* Statements of db end with SQLITE_INTERRUPT when that is so; until the handler is taken away. */
+void wedr_sql_watch(struct wedr_sql *s, sqlite3 *db);
 /* Takes the scope over (NULL: every endpoint). WEDR_E_NOMEM. */
 WEDR_MUST_USE int wedr_sql_set_scope(struct wedr_sql *s, const struct wedr_query_scope *scope);
 /* False for a text of NULL, too. */

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define PROGRESS_STEPS 4000 /* of a statement, between two looks at the clock */
 #define DAYS_MAX 32768u
 #define OPEN_BYTES_MAX (512u << 20)
 #define HEAP_LIMIT (512u << 20)
@@ -179,6 +180,16 @@ bool wedr_sql_timed_out(const struct wedr_sql *s)
 {
     return wedr_time_mono_ms() >= s->deadline_ms ||
            (s->cancel != NULL && atomic_load_explicit(s->cancel, memory_order_relaxed));
+}
+
+static int on_progress(void *arg)
+{
+    return wedr_sql_timed_out(arg) ? 1 : 0;
+}
+
+void wedr_sql_watch(struct wedr_sql *s, sqlite3 *db)
+{
+    sqlite3_progress_handler(db, PROGRESS_STEPS, on_progress, s);
 }
 
 static int compare_agents(const void *a, const void *b)
