@@ -111,7 +111,7 @@ const struct wedr_cfg_option wedr_server_options[] = {
         1,
         1024,
         "1024",
-        "batches of one durable commit"),
+        "batches of one durable commit; four times as many when others wait behind them"),
     OPT("ingest.commit_bytes",
         U64,
         commit_bytes,

@@ -13,7 +13,9 @@
 #define AGENT_QUEUE_MAX 16384u
 #define PASSWORD_QUEUE_MAX 64u /* behind it nobody would wait for an answer */
 #define WORKERS_MAX 64u
-#define COMMIT_MAX 1024u
+#define COMMIT_BACKLOG \
+    4u /* as many groups in one commit, while as much as one waits to be checked */
+#define COMMIT_MAX (COMMIT_BACKLOG * 1024u)
 #define COMPANY_MIN 16u /* batches of a commit behind which others are sure to come */
 #define TICK_MS 1000u
 
@@ -51,6 +53,9 @@ struct wedr_stages {
     unsigned last;     /* batches of the commit before */
     uint64_t came_ns;  /* when the newest one came into the ring */
     bool stop;
+    /* Of the committer alone. */
+    struct ready group[COMMIT_MAX];
+    struct wedr_commit commits[COMMIT_MAX];
 };
 
 static void queue_fini(struct queue *q)
@@ -206,9 +211,16 @@ static void ingest_loop(void *arg)
     }
 }
 
+/* While batches wait anyway, waiting for more of them costs nobody time, and a commit of more
+ * writes fewer pages for each. */
+static unsigned groups_now(const struct wedr_stages *p)
+{
+    return p->checking >= p->cfg.commit_batches ? COMMIT_BACKLOG : 1;
+}
+
 static bool is_enough(const struct wedr_stages *p)
 {
-    return p->count >= p->cfg.commit_batches || p->bytes >= p->cfg.commit_bytes;
+    return p->count >= p->cfg.commit_batches * groups_now(p) || p->bytes >= p->cfg.commit_bytes;
 }
 
 void wedr_stages_commit(struct wedr_stages *p,
@@ -246,14 +258,14 @@ static bool group_is_whole(const struct wedr_stages *p, uint64_t since_ns)
     if (p->last < COMPANY_MIN) {
         return alone || now - since_ns >= wait_ns;
     }
-    return now - since_ns >= p->cfg.commit_longest_us * 1000 ||
+    return now - since_ns >= p->cfg.commit_longest_us * 1000 * groups_now(p) ||
            (alone && now - p->came_ns >= wait_ns);
 }
 
 /* The next group; 0 on a time-out (housekeeping is due) or at the end. */
-static unsigned take_group(struct wedr_stages *p, struct ready *ret, bool *ret_stop)
+static unsigned take_group(struct wedr_stages *p, bool *ret_stop)
 {
-    unsigned n = 0;
+    unsigned n = 0, most = p->cfg.commit_batches * COMMIT_BACKLOG;
     uint64_t bytes = 0;
     wedr_mutex_lock(p->lock);
     if (p->count == 0 && !p->stop) {
@@ -263,9 +275,9 @@ static unsigned take_group(struct wedr_stages *p, struct ready *ret, bool *ret_s
     while (p->count && !group_is_whole(p, since)) {
         (void)wedr_cond_wait(p->filled, p->lock, (uint32_t)(p->cfg.commit_wait_us / 1000 + 1));
     }
-    while (p->count && n < p->cfg.commit_batches && (n == 0 || bytes < p->cfg.commit_bytes)) {
-        ret[n] = p->ring[p->head];
-        bytes += ret[n].rq->body_len;
+    while (p->count && n < most && (n == 0 || bytes < p->cfg.commit_bytes)) {
+        p->group[n] = p->ring[p->head];
+        bytes += p->group[n].rq->body_len;
         n++;
         p->head = (p->head + 1) % COMMIT_MAX;
         p->count--;
@@ -278,23 +290,22 @@ static unsigned take_group(struct wedr_stages *p, struct ready *ret, bool *ret_s
     return n;
 }
 
-static void commit_group(struct wedr_stages *p, const struct ready *group, unsigned n)
+static void commit_group(struct wedr_stages *p, unsigned n)
 {
-    struct wedr_commit commits[COMMIT_MAX];
+    const struct ready *group = p->group;
     struct wedr_errinfo ei = {""};
     for (unsigned i = 0; i < n; i++) {
-        commits[i].p = group[i].prepared;
-        commits[i].outcome = 0;
+        p->commits[i] = (struct wedr_commit){.p = group[i].prepared};
     }
     uint64_t begin = wedr_time_mono_ns();
-    int err = p->cfg.events_ops->commit(p->cfg.events, commits, n, &ei);
+    int err = p->cfg.events_ops->commit(p->cfg.events, p->commits, n, &ei);
     wedr_metrics_commit(p->cfg.metrics, (wedr_time_mono_ns() - begin) / 1000);
     if (err != WEDR_OK) {
         wedr_log(ERROR, "ingest.commit_failed", WEDR_ERR(err), WEDR_STR("why", ei.text),
                  WEDR_U64("batches", n));
     }
     for (unsigned i = 0; i < n; i++) {
-        group[i].done(p->cfg.arg, group[i].rq, group[i].prepared, err, commits[i].outcome);
+        group[i].done(p->cfg.arg, group[i].rq, group[i].prepared, err, p->commits[i].outcome);
         wedr_prepared_free(group[i].prepared);
         wedr_request_finish(group[i].rq);
     }
@@ -303,12 +314,11 @@ static void commit_group(struct wedr_stages *p, const struct ready *group, unsig
 static void commit_loop(void *arg)
 {
     struct wedr_stages *p = arg;
-    struct ready group[COMMIT_MAX];
     uint64_t ticked = wedr_time_mono_ms();
     for (bool stop = false; !stop;) {
-        unsigned n = take_group(p, group, &stop);
+        unsigned n = take_group(p, &stop);
         if (n) {
-            commit_group(p, group, n);
+            commit_group(p, n);
         }
         if (wedr_time_mono_ms() - ticked >= TICK_MS) {
             struct wedr_events_stats st = {0};

@@ -469,6 +469,9 @@ int wedr_detect_start(const struct wedr_detect_cfg *cfg,
     int err = d->lock && d->wake ? wedr_step_init(&d->step) : WEDR_E_NOMEM;
     err = err == WEDR_OK ? wedr_watch_new(cfg->state_ops, cfg->state, &d->watch) : err;
     err = err == WEDR_OK ? cfg->events_ops->read->open(cfg->data_dir, &d->reader, ei) : err;
+    if (err == WEDR_OK) {
+        cfg->events_ops->read->beside(d->reader, cfg->events);
+    }
     err = err == WEDR_OK ? find_cursor(d) : err;
     err = err == WEDR_OK ? wedr_thread_new(&d->thread, "detect", run, d) : err;
     if (err != WEDR_OK) {

@@ -17,6 +17,7 @@ struct wedr_detect_cfg {
     const struct wedr_state_ops *state_ops;
     struct wedr_state *state;
     const struct wedr_events_ops *events_ops;
+    struct wedr_events *events; /* outlives the thread */
 };
 
 struct wedr_detect_stats {

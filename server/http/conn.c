@@ -16,9 +16,37 @@ struct wedr_conns {
     struct wedr_cond *wake;
     struct wedr_thread *reaper;
     struct wedr_conn *head;
+    _Atomic uint64_t
+        next_ms; /* no deadline is before it: until then nobody needs to be looked at */
     bool stop;
     uint64_t accepted, open, deadline;
 };
+
+static void lower_next(struct wedr_conns *cs, uint64_t ms)
+{
+    uint64_t next = atomic_load(&cs->next_ms);
+    while (ms < next && !atomic_compare_exchange_weak(&cs->next_ms, &next, ms)) {
+    }
+}
+
+/* Who sets a deadline meanwhile lowers next_ms himself: he stores before he looks at it, and here
+ * it is raised before deadlines are looked at. */
+static void end_late_ones(struct wedr_conns *cs, uint64_t now)
+{
+    uint64_t next = UINT64_MAX;
+    atomic_store(&cs->next_ms, UINT64_MAX);
+    for (struct wedr_conn *c = cs->head; c; c = c->next) {
+        uint64_t due = atomic_load(&c->deadline_ms);
+        if (due <= now) {
+            atomic_store(&c->deadline_ms, UINT64_MAX);
+            wedr_net_shutdown(c->fd);
+            cs->deadline++;
+        } else if (due < next) {
+            next = due;
+        }
+    }
+    lower_next(cs, next);
+}
 
 /* The socket is only shut down here; the listener's thread sees the end and closes it. */
 static void reap(void *arg)
@@ -27,12 +55,8 @@ static void reap(void *arg)
     wedr_mutex_lock(cs->lock);
     while (!cs->stop) {
         uint64_t now = wedr_time_mono_ms();
-        for (struct wedr_conn *c = cs->head; c; c = c->next) {
-            if (atomic_load(&c->deadline_ms) <= now) {
-                atomic_store(&c->deadline_ms, UINT64_MAX);
-                wedr_net_shutdown(c->fd);
-                cs->deadline++;
-            }
+        if (atomic_load(&cs->next_ms) <= now) {
+            end_late_ones(cs, now);
         }
         (void)wedr_cond_wait(cs->wake, cs->lock, REAP_EVERY_MS);
     }
@@ -47,6 +71,7 @@ int wedr_conns_new(struct wedr_conns **ret)
     }
     cs->lock = wedr_mutex_new();
     cs->wake = wedr_cond_new();
+    atomic_store(&cs->next_ms, UINT64_MAX);
     int err = cs->lock && cs->wake ? wedr_thread_new(&cs->reaper, "http-deadline", reap, cs)
                                    : WEDR_E_NOMEM;
     if (err != WEDR_OK) {
@@ -81,7 +106,7 @@ struct wedr_conn *wedr_conns_add(struct wedr_conns *cs, wedr_handle fd, uint32_t
         return NULL;
     }
     c->fd = fd;
-    wedr_conn_deadline(c, deadline_ms);
+    c->conns = cs;
     wedr_mutex_lock(cs->lock);
     c->next = cs->head;
     if (cs->head) {
@@ -90,6 +115,7 @@ struct wedr_conn *wedr_conns_add(struct wedr_conns *cs, wedr_handle fd, uint32_t
     cs->head = c;
     cs->accepted++;
     cs->open++;
+    wedr_conn_deadline(c, deadline_ms);
     wedr_mutex_unlock(cs->lock);
     return c;
 }
@@ -113,7 +139,9 @@ void wedr_conns_remove(struct wedr_conns *cs, struct wedr_conn *c)
 
 void wedr_conn_deadline(struct wedr_conn *c, uint32_t in_ms)
 {
-    atomic_store(&c->deadline_ms, wedr_time_mono_ms() + in_ms);
+    uint64_t due = wedr_time_mono_ms() + in_ms;
+    atomic_store(&c->deadline_ms, due);
+    lower_next(c->conns, due);
 }
 
 void wedr_conn_no_deadline(struct wedr_conn *c)

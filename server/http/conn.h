@@ -11,6 +11,7 @@ struct wedr_conns;
 struct wedr_park;
 
 struct wedr_conn {
+    struct wedr_conns *conns;
     struct wedr_conn *prev, *next;
     wedr_handle fd; /* valid while registered */
     _Atomic uint64_t deadline_ms;

@@ -238,6 +238,10 @@ static int finish(struct work *w)
     }
     memcpy(p->z, w->b->z, w->b->z_len);
     p->z_len = w->b->z_len;
+    if (p->tiny && p->rejected == 0 && p->raw_len <= WEDR_LINES_KEPT_MAX) {
+        p->lines = w->raw;
+        w->raw = NULL;
+    }
     return WEDR_OK;
 }
 
@@ -290,6 +294,7 @@ void wedr_prepared_free(struct wedr_prepared *p)
 {
     if (p != NULL) {
         wedr_free(p->z);
+        wedr_free(p->lines);
         wedr_free(p->bitmap);
         wedr_free(p->facts);
         wedr_buf_fini(&p->col);

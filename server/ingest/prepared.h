@@ -10,6 +10,7 @@
 
 #define WEDR_BLOCK_LINES_MIN \
     512u /* a batch with fewer lines is stored as `tiny`: no columns, no filters */
+#define WEDR_LINES_KEPT_MAX 8192u /* of a prepared batch, uncompressed */
 #define WEDR_LOST_MAX \
     (1ull << 53)            /* records that one loss record counts: sums stay within 64 bits */
 #define WEDR_RANGES_MAX 64u /* sequence ranges that one loss record names */
@@ -44,6 +45,7 @@ struct wedr_prepared {
     uint8_t *z;
     size_t z_len, raw_len;
     uint32_t accepted, rejected;
+    char *lines;     /* of a small batch, all accepted, raw_len bytes; NULL for others */
     uint8_t *bitmap; /* bit i of byte i / 8: line i was rejected; NULL when none was */
     size_t bitmap_len;
     int64_t t0, t1, t_last; /* of the accepted lines; all received_us when there is none */

@@ -255,7 +255,7 @@ static int cmd_serve(const struct wedr_server_args *a)
     }
     if (err == WEDR_OK) {
         publish_builtin(a->data, &d, secret);
-        struct wedr_detect_cfg dc = {a->data, d.state_ops, d.state, d.events_ops};
+        struct wedr_detect_cfg dc = {a->data, d.state_ops, d.state, d.events_ops, d.events};
         err = wedr_detect_start(&dc, &d.detect, &ei);
     }
     wedr_wipe(secret, sizeof(secret));

@@ -90,6 +90,9 @@ struct wedr_events_scan {
 struct wedr_events_read_ops {
     int (*open)(const char *data_dir, struct wedr_events_reader **ret, struct wedr_errinfo *ei);
     void (*close)(struct wedr_events_reader *r);
+    /* s is open for writing in this process and outlives r: what it committed lately is read from
+     * its memory. */
+    void (*beside)(struct wedr_events_reader *r, struct wedr_events *s);
     /* The oldest block that was committed behind `arrival` (0: the very first): every commit once,
      * in order. WEDR_E_NOENT: there is none yet. WEDR_E_BUSY, NOMEM, IO: it could not be looked;
      * ask again. A part that the disk does not give for ten minutes is passed over. */

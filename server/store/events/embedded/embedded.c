@@ -7,6 +7,7 @@
 #include "core/util/obj.h"
 #include "ingest/prepared.h"
 #include "store/events/embedded/keep.h"
+#include "store/events/embedded/recent.h"
 #include "wedr/plat/time.h"
 #include <stdio.h>
 #include <string.h>
@@ -79,6 +80,7 @@ static void embedded_close(struct wedr_events *s)
     }
     wedr_keep_stop(s);
     wedr_free(s->ages);
+    wedr_recent_free(s->recent);
     wedr_mutex_free(s->lock);
     sqlite3_finalize(s->mem_days);
     sqlite3_finalize(s->mem_put);
@@ -106,6 +108,7 @@ static int embedded_open(const char *data_dir, struct wedr_events **ret, struct 
     s->dropping = -1;
     s->lock = wedr_mutex_new();
     int rc = s->lock ? wedr_keep_new(s) : WEDR_E_NOMEM;
+    rc = rc == WEDR_OK ? wedr_recent_new(&s->recent) : rc;
     rc = rc == WEDR_OK ? lock_folder(s, data_dir, ei) : rc;
     rc = rc == WEDR_OK ? wedr_embedded_catalog(s, ei) : rc;
     rc = rc == WEDR_OK ? wedr_retain_clock_load(&s->clock, s->catalog) : rc;
@@ -249,10 +252,12 @@ static int commit_one(struct wedr_events *s,
     return rc == WEDR_OK ? note_range(s, p, day) : rc;
 }
 
-static void count_outcomes(struct wedr_events *s,
-                           const struct wedr_commit *c,
-                           const enum wedr_commit_outcome *o,
-                           size_t count)
+/* first: number of the first one that was stored. */
+static void note_outcomes(struct wedr_events *s,
+                          const struct wedr_commit *c,
+                          const enum wedr_commit_outcome *o,
+                          size_t count,
+                          int64_t first)
 {
     for (size_t i = 0; i < count; i++) {
         const struct wedr_prepared *p = c[i].p;
@@ -262,6 +267,7 @@ static void count_outcomes(struct wedr_events *s,
             s->stats.events += p->accepted;
             s->stats.rejected += p->rejected;
             s->stats.bytes_z += p->z_len;
+            wedr_recent_put(s->recent, p, first++);
             break;
         case WEDR_COMMIT_DUPLICATE:
             s->stats.duplicates++;
@@ -357,9 +363,10 @@ embedded_commit(struct wedr_events *s, struct wedr_commit *c, size_t count, stru
     /* One file per group, so that it is stored whole or not at all. */
     int32_t day = wedr_day_of(c[count - 1].p->received_us);
     wedr_mutex_lock(s->lock);
+    int64_t first = s->arrival + 1;
     int rc = run_group(s, day, c, count, outcomes, ei);
     if (rc == WEDR_OK) {
-        count_outcomes(s, c, outcomes, count);
+        note_outcomes(s, c, outcomes, count, first);
         for (size_t i = 0; i < count; i++) {
             c[i].outcome = outcomes[i];
         }
@@ -408,6 +415,7 @@ static void embedded_tick(struct wedr_events *s)
         }
     }
     if (idle) {
+        wedr_recent_rest(s->recent);
         s->dirty = left;
         s->idle_ticks = 0; /* what is left is tried again as much later */
     }

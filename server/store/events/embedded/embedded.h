@@ -20,7 +20,8 @@
 #define WEDR_OPEN_DAYS_MAX 4u
 #define WEDR_EVENTS_KEEP_LOCK "KEEP" /* held by whoever deletes days or copies them */
 
-struct wedr_keep; /* keep.h: the thread that looks after the files */
+struct wedr_keep;   /* keep.h: the thread that looks after the files */
+struct wedr_recent; /* recent.h: what was committed lately, for readers of this process */
 
 /* Statements of db, each prepared when it is first run and kept. Begins with db alone set, ends
  * before db is closed. */
@@ -53,6 +54,7 @@ struct wedr_events {
     uint32_t magic;
     struct wedr_mutex *lock;
     struct wedr_keep *keep;
+    struct wedr_recent *recent;
     struct wedr_events_settings settings;
     int32_t dropping; /* this day's file is being deleted: nothing is stored in it; -1: none */
     uint64_t low_logged_ms;

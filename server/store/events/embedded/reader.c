@@ -1,70 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Stored batches in the order in which they came, and scans by time. No statement stays open
- * between two calls: a reader never holds a snapshot that keeps the log from being emptied. */
+ * Stored batches in the order in which they came. No statement stays open between two calls: a
+ * reader never holds a snapshot that keeps the log from being emptied. */
+#include "store/events/embedded/reader.h"
 #include "core/base/err.h"
 #include "core/util/alloc.h"
 #include "core/util/obj.h"
-#include "store/events/embedded/embedded.h"
 #include "store/events/embedded/patience.h"
-#include "store/events/sql/block.h"
+#include "store/events/embedded/recent.h"
 #include "wedr/plat/time.h"
 #include <stdio.h>
 #include <string.h>
 
-#define READER_MAGIC 0x52454144u
-#define PAGE_MAX 256u
 #define LIST_EVERY_MS 30000u /* day files are listed again */
 #define LIST_SOON_MS 250u    /* while there is none of today yet */
 #define NO_LIMIT UINT32_MAX
-
-struct place {
-    int64_t arrival;
-    int64_t block; /* > 0: blk.id, < 0: -tiny.id */
-    int64_t seq0, received;
-    uint32_t n;
-};
-
-/* Statements of one day, made when they are first needed: making one costs more than asking. */
-enum kept {
-    KEPT_COUNTER,
-    KEPT_BEHIND,
-    KEPT_SINCE,
-    KEPT_PAGE,
-    KEPT_MOVED,
-    KEPT_TINY,
-    KEPT_BLK,
-    KEPT_COUNT
-};
-struct kept_day {
-    sqlite3_stmt *st[KEPT_COUNT];
-};
-
-struct wedr_events_reader {
-    uint32_t magic;
-    char data_dir[WEDR_EVENTS_PATH_MAX];
-    struct wedr_sql sql;
-    uint64_t listed_ms;
-    int64_t *seen;         /* newest arrival of each day when it was last looked at */
-    struct kept_day *kept; /* of each day */
-    /* The page that is being read: places of one day. */
-    size_t day;
-    struct wedr_patience patience;
-    struct place page[PAGE_MAX];
-    size_t count, at;
-    int64_t after; /* arrival of the last place that was given out; the page goes on behind it */
-    /* A scan: what the day held when the scan came to it. */
-    const struct wedr_events_scan *ask;
-    int64_t *ids;
-    size_t id_count, id_cap, id_at;
-    bool listed;
-    /* The block, and the lines of it that are given out: a merged one holds several batches. */
-    struct wedr_block block;
-    struct wedr_line_parser *parser; /* while no block has it */
-    uint32_t first, lines;
-    int64_t t0, t1;
-    uint32_t counts[256];
-};
 
 static void shut_block(struct wedr_events_reader *r)
 {
@@ -90,7 +40,7 @@ static void shut_days(struct wedr_events_reader *r)
     r->kept = NULL;
 }
 
-static int list_days(struct wedr_events_reader *r, struct wedr_errinfo *ei)
+int wedr_reader_list(struct wedr_events_reader *r, struct wedr_errinfo *ei)
 {
     shut_days(r);
     r->count = r->at = 0;
@@ -115,7 +65,8 @@ static int keep_listed(struct wedr_events_reader *r)
     const struct wedr_sql_day *last = n ? &r->sql.days[n - 1] : NULL;
     bool today = last && !last->unmade && last->day == wedr_day_of(wedr_time_utc_us());
     uint64_t age = wedr_time_mono_ms() - r->listed_ms;
-    return n == 0 || age >= (today ? LIST_EVERY_MS : LIST_SOON_MS) ? list_days(r, NULL) : WEDR_OK;
+    return n == 0 || age >= (today ? LIST_EVERY_MS : LIST_SOON_MS) ? wedr_reader_list(r, NULL)
+                                                                   : WEDR_OK;
 }
 
 static void reader_close(struct wedr_events_reader *r)
@@ -136,11 +87,11 @@ reader_open(const char *data_dir, struct wedr_events_reader **ret, struct wedr_e
     if (!r) {
         return wedr_fail(ei, WEDR_E_NOMEM, "out of memory");
     }
-    r->magic = READER_MAGIC;
+    r->magic = WEDR_READER_MAGIC;
     int n = snprintf(r->data_dir, sizeof(r->data_dir), "%s", data_dir);
     int err = n < 0 || (size_t)n >= sizeof(r->data_dir)
                   ? wedr_fail(ei, WEDR_E_LIMIT, "path of the data folder is too long")
-                  : list_days(r, ei);
+                  : wedr_reader_list(r, ei);
     if (err != WEDR_OK) {
         reader_close(r);
         return err;
@@ -240,12 +191,12 @@ static int read_page(struct wedr_events_reader *r, sqlite3 *db, int64_t first)
     int rc = prepare(r, r->day, KEPT_PAGE, &st);
     if (rc == SQLITE_OK) {
         (void)sqlite3_bind_int64(st, 1, first);
-        (void)sqlite3_bind_int(st, 2, (int)PAGE_MAX);
+        (void)sqlite3_bind_int(st, 2, (int)WEDR_READER_PAGE);
     }
     r->count = r->at = 0;
     while (rc == SQLITE_OK || rc == SQLITE_ROW) {
         rc = sqlite3_step(st);
-        if (rc != SQLITE_ROW || r->count == PAGE_MAX) {
+        if (rc != SQLITE_ROW || r->count == WEDR_READER_PAGE) {
             break;
         }
         int64_t arrival = sqlite3_column_int64(st, 0);
@@ -290,7 +241,7 @@ static int find_page(struct wedr_events_reader *r, int64_t after)
     if (err == WEDR_OK && first != INT64_MAX && first != next) {
         do { /* again when that day was dropped meanwhile */
             before = first;
-            err = list_days(r, NULL);
+            err = wedr_reader_list(r, NULL);
             err = err == WEDR_OK ? find_oldest(r, after, &first) : err;
         } while (err == WEDR_OK && first != INT64_MAX && first > before);
     }
@@ -303,7 +254,10 @@ static int find_page(struct wedr_events_reader *r, int64_t after)
 }
 
 /* *ret_found false: there is no such row. */
-static int open_block(struct wedr_events_reader *r, sqlite3 *db, int64_t place, bool *ret_found)
+int wedr_reader_open_block(struct wedr_events_reader *r,
+                           sqlite3 *db,
+                           int64_t place,
+                           bool *ret_found)
 {
     sqlite3_stmt *st = NULL;
     bool tiny = place < 0;
@@ -325,7 +279,7 @@ static int open_block(struct wedr_events_reader *r, sqlite3 *db, int64_t place, 
 }
 
 /* All lines of the open block. */
-static void view_whole(struct wedr_events_reader *r)
+void wedr_reader_view_whole(struct wedr_events_reader *r)
 {
     r->first = 0;
     r->lines = r->block.n;
@@ -381,29 +335,29 @@ static int open_batch(struct wedr_events_reader *r, sqlite3 *db, struct place *p
 {
     bool found = false, moved = false;
     int64_t block = 0;
-    int err = open_block(r, db, p->block, &found);
+    int err = wedr_reader_open_block(r, db, p->block, &found);
     if (err == WEDR_OK && !found) {
         err = ask_int(r, r->day, KEPT_MOVED, p->arrival, &moved, &block);
         if (err == WEDR_OK && moved && block != p->block) {
             p->block = block;
-            err = open_block(r, db, block, &found);
+            err = wedr_reader_open_block(r, db, block, &found);
         }
     }
     if (err != WEDR_OK) {
         return err;
     }
     if (r->block.n == p->n && r->block.seq0 == p->seq0) {
-        view_whole(r);
+        wedr_reader_view_whole(r);
     } else {
         view_part(r, p);
     }
     return r->sql.failed;
 }
 
-static void describe(const struct wedr_events_reader *r,
-                     int64_t arrival,
-                     int64_t received_us,
-                     struct wedr_event_block *ret)
+void wedr_reader_describe(const struct wedr_events_reader *r,
+                          int64_t arrival,
+                          int64_t received_us,
+                          struct wedr_event_block *ret)
 {
     const struct wedr_block *b = &r->block;
     *ret = (struct wedr_event_block){.agent_id = b->agent,
@@ -418,13 +372,59 @@ static void describe(const struct wedr_events_reader *r,
                                      .counts = r->counts};
 }
 
+static void reader_beside(struct wedr_events_reader *r, struct wedr_events *s)
+{
+    r->recent = s->recent;
+}
+
+/* The batch behind `arrival` from the writer's memory. WEDR_E_NOENT: it is not there. */
+static int next_recent(struct wedr_events_reader *r, int64_t arrival, struct wedr_event_block *ret)
+{
+    int64_t number = arrival / WEDR_ARRIVAL_STEP + 1;
+    shut_block(r);
+    int err = wedr_recent_get(r->recent, number, &r->sql, &r->block);
+    if (err == WEDR_OK) {
+        r->block.parser = r->parser;
+        r->parser = NULL;
+        wedr_reader_view_whole(r);
+        wedr_reader_describe(r, number * WEDR_ARRIVAL_STEP, r->block.received_at, ret);
+        r->after = ret->arrival;
+    }
+    return err;
+}
+
+/* WEDR_E_AGAIN: the files have to be looked at. The page that is being read goes on behind what
+ * comes from memory. */
+static int look_beside(struct wedr_events_reader *r, int64_t arrival, struct wedr_event_block *ret)
+{
+    bool in_page = !r->ask && r->at < r->count && r->after == arrival;
+    int64_t newest = r->recent ? wedr_recent_newest(r->recent) : 0;
+    if (newest == 0) {
+        return WEDR_E_AGAIN;
+    }
+    int err = in_page ? WEDR_OK : keep_listed(r);
+    if (err == WEDR_OK && arrival >= newest * WEDR_ARRIVAL_STEP) {
+        return WEDR_E_NOENT;
+    }
+    err = err == WEDR_OK ? next_recent(r, arrival, ret) : err;
+    if (err == WEDR_OK) {
+        r->ask = NULL;
+        r->at = in_page && r->page[r->at].arrival == r->after ? r->at + 1 : r->count;
+    }
+    return err == WEDR_E_NOENT ? WEDR_E_AGAIN : err;
+}
+
 static int reader_next(struct wedr_events_reader *r, int64_t arrival, struct wedr_event_block *ret)
 {
-    WEDR_OBJ_CHECK(r, READER_MAGIC);
+    WEDR_OBJ_CHECK(r, WEDR_READER_MAGIC);
     r->sql.failed = WEDR_OK;
+    int err = look_beside(r, arrival, ret);
+    if (err != WEDR_E_AGAIN) {
+        return err;
+    }
     if (r->ask || r->at == r->count || r->after != arrival) {
         r->ask = NULL;
-        int err = find_page(r, arrival);
+        err = find_page(r, arrival);
         if (err != WEDR_OK) {
             r->count = r->at = 0;
             return err;
@@ -432,21 +432,22 @@ static int reader_next(struct wedr_events_reader *r, int64_t arrival, struct wed
     }
     struct place *p = &r->page[r->at];
     sqlite3 *db = wedr_sql_day_db(&r->sql, r->day);
-    int err = db ? open_batch(r, db, p) : WEDR_E_BUSY;
+    err = db ? open_batch(r, db, p) : WEDR_E_BUSY;
     if (err == WEDR_OK) {
         r->at++;
         r->after = p->arrival;
-        describe(r, p->arrival, p->received, ret);
+        wedr_reader_describe(r, p->arrival, p->received, ret);
     }
     return err;
 }
 
 static int reader_newest(struct wedr_events_reader *r, int64_t *ret_arrival)
 {
-    int64_t newest = 0;
-    WEDR_OBJ_CHECK(r, READER_MAGIC);
+    int64_t newest = r->recent ? wedr_recent_newest(r->recent) * WEDR_ARRIVAL_STEP : 0;
+    WEDR_OBJ_CHECK(r, WEDR_READER_MAGIC);
     int err = keep_listed(r);
-    for (size_t i = 0; err == WEDR_OK && i < r->sql.day_count; i++) {
+    bool known = newest != 0; /* nobody else commits */
+    for (size_t i = 0; !known && err == WEDR_OK && i < r->sql.day_count; i++) {
         err = look_at_counter(r, i);
         newest = r->seen[i] > newest ? r->seen[i] : newest;
     }
@@ -460,7 +461,7 @@ static int
 reader_arrival_before(struct wedr_events_reader *r, int64_t received_us, int64_t *ret_arrival)
 {
     int64_t oldest = 0;
-    WEDR_OBJ_CHECK(r, READER_MAGIC);
+    WEDR_OBJ_CHECK(r, WEDR_READER_MAGIC);
     int err = reader_newest(r, &oldest);
     for (size_t i = r->sql.day_count; err == WEDR_OK && i-- > 0;) {
         bool found = false;
@@ -479,142 +480,13 @@ reader_arrival_before(struct wedr_events_reader *r, int64_t received_us, int64_t
     return err;
 }
 
-/* --- Scans. */
-
-static int reader_scan(struct wedr_events_reader *r, const struct wedr_events_scan *ask)
-{
-    WEDR_OBJ_CHECK(r, READER_MAGIC);
-    int err = list_days(r, NULL);
-    r->ask = ask;
-    r->id_count = r->id_at = 0;
-    r->day = 0;
-    r->listed = false;
-    return err;
-}
-
-#define IDS_MAX (16u << 20) /* blocks of one day */
-#define SCAN_SQL(table, place)                                                     \
-    "SELECT " place " FROM " table                                                 \
-    " WHERE t1>=?1 AND t0<=?2 AND (?3 IS NULL OR agent=?3) AND NOT EXISTS(SELECT " \
-    "1 FROM dead WHERE dead.id=" place ") ORDER BY " table ".id"
-
-static int add_ids(struct wedr_events_reader *r, sqlite3 *db, const char *sql)
-{
-    sqlite3_stmt *st = NULL;
-    int err = wedr_sqlite_error(db, sqlite3_prepare_v2(db, sql, -1, &st, NULL));
-    int rc = SQLITE_DONE;
-    if (err == WEDR_OK) {
-        (void)sqlite3_bind_int64(st, 1, r->ask->from_us);
-        (void)sqlite3_bind_int64(st, 2, r->ask->to_us);
-        (void)sqlite3_bind_text(st, 3, r->ask->agent_id, -1, SQLITE_STATIC);
-    }
-    while (err == WEDR_OK && (rc = sqlite3_step(st)) == SQLITE_ROW) {
-        if (r->id_count == r->id_cap) {
-            size_t cap = r->id_cap ? r->id_cap * 2 : PAGE_MAX;
-            int64_t *ids = cap > IDS_MAX ? NULL : wedr_realloc(r->ids, cap, sizeof(*ids));
-            if (!ids) {
-                err = WEDR_E_NOMEM;
-                break;
-            }
-            r->ids = ids;
-            r->id_cap = cap;
-        }
-        r->ids[r->id_count++] = sqlite3_column_int64(st, 0);
-    }
-    err = err == WEDR_OK ? wedr_sqlite_error(db, rc) : err;
-    (void)sqlite3_finalize(st);
-    return err;
-}
-
-/* Both tables as they were at one moment: what is merged later stays readable where it was. */
-static int list_day(struct wedr_events_reader *r, sqlite3 *db)
-{
-    r->id_count = r->id_at = 0;
-    int err = wedr_sqlite_exec(db, "BEGIN");
-    if (err == WEDR_OK) {
-        err = add_ids(r, db, SCAN_SQL("blk", "blk.id"));
-        err = err == WEDR_OK ? add_ids(r, db, SCAN_SQL("tiny", "-tiny.id")) : err;
-        int end = wedr_sqlite_exec(db, "COMMIT");
-        err = err == WEDR_OK ? end : err;
-    }
-    r->listed = err == WEDR_OK;
-    return err;
-}
-
-static bool block_wanted(const struct wedr_events_reader *r)
-{
-    if (!r->ask->types) {
-        return r->block.n != 0;
-    }
-    for (size_t i = 0; i < 256; i++) {
-        if (r->ask->types[i] && r->block.counts[i]) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* On to the next day. */
-static void scan_on(struct wedr_events_reader *r)
-{
-    r->day++;
-    r->listed = false;
-    r->id_count = r->id_at = 0;
-}
-
-/* A day of receipt so long before that no event of it is from then, but for clocks that are wrong.
- */
-static bool came_before(int32_t day, int64_t from_us)
-{
-    return (int64_t)(day + 2) * INT64_C(86400000000) <= from_us;
-}
-
-static int reader_scan_next(struct wedr_events_reader *r, struct wedr_event_block *ret)
-{
-    WEDR_OBJ_CHECK(r, READER_MAGIC);
-    r->sql.failed = WEDR_OK;
-    while (r->ask && r->day < r->sql.day_count) {
-        sqlite3 *db = wedr_sql_day_db(&r->sql, r->day);
-        const struct wedr_sql_day *d = &r->sql.days[r->day];
-        bool found = false;
-        if (r->sql.failed != WEDR_OK) {
-            return r->sql.failed;
-        }
-        if (!db && d->why == WEDR_E_IO && !came_before(d->day, r->ask->from_us)) {
-            return WEDR_E_IO; /* what it holds may answer */
-        }
-        if (!db || d->t1 < r->ask->from_us || d->t0 > r->ask->to_us) {
-            scan_on(r);
-            continue;
-        }
-        int err = r->listed ? WEDR_OK : list_day(r, db);
-        if (err != WEDR_OK) {
-            return err;
-        }
-        if (r->id_at == r->id_count) {
-            scan_on(r);
-            continue;
-        }
-        err = open_block(r, db, r->ids[r->id_at++], &found);
-        if (err != WEDR_OK || !found) { /* merged, and longer ago than it stays readable */
-            return err == WEDR_OK ? WEDR_E_BUSY : err;
-        }
-        if (block_wanted(r)) {
-            view_whole(r);
-            describe(r, 0, r->block.received_at, ret);
-            return WEDR_OK;
-        }
-    }
-    return WEDR_E_NOENT;
-}
-
 static int
 reader_line(struct wedr_events_reader *r, uint32_t row, bool type_only, struct wedr_event_line *ret)
 {
     struct wedr_block *b = &r->block;
     struct wedr_event_line l = {0};
     int64_t seq = 0;
-    WEDR_OBJ_CHECK(r, READER_MAGIC);
+    WEDR_OBJ_CHECK(r, WEDR_READER_MAGIC);
     if (row >= r->lines) {
         return WEDR_E_NOENT;
     }
@@ -634,10 +506,11 @@ reader_line(struct wedr_events_reader *r, uint32_t row, bool type_only, struct w
 const struct wedr_events_read_ops wedr_events_read_embedded = {
     .open = reader_open,
     .close = reader_close,
+    .beside = reader_beside,
     .next = reader_next,
     .newest = reader_newest,
     .arrival_before = reader_arrival_before,
-    .scan = reader_scan,
-    .scan_next = reader_scan_next,
+    .scan = wedr_reader_scan,
+    .scan_next = wedr_reader_scan_next,
     .line = reader_line,
 };

@@ -30,9 +30,9 @@ static uint32_t column_count(sqlite3_stmt *st, int i)
     return v < 0 ? 0 : v > WEDR_BATCH_LINES_MAX ? WEDR_BATCH_LINES_MAX : (uint32_t)v;
 }
 
-static void read_counts(struct wedr_block *b, const uint8_t *c, int len)
+void wedr_block_counts(struct wedr_block *b, const uint8_t *c, size_t len)
 {
-    for (int i = 0; c != NULL && i + 6 <= len; i += 6) {
+    for (size_t i = 0; c != NULL && i + 6 <= len; i += 6) {
         uint16_t code = wedr_le16(c + i);
         if (code < 256) {
             b->counts[code] = wedr_le32(c + i + 2);
@@ -63,7 +63,7 @@ void wedr_block_from_row(
     b->t1 = sqlite3_column_int64(st, 11);
     b->received_at = sqlite3_column_int64(st, 12);
     const uint8_t *c = sqlite3_column_blob(st, 13);
-    read_counts(b, c, sqlite3_column_bytes(st, 13));
+    wedr_block_counts(b, c, (size_t)sqlite3_column_bytes(st, 13));
 }
 
 void wedr_block_from_meta(struct wedr_block *b,
@@ -90,7 +90,7 @@ void wedr_block_from_meta(struct wedr_block *b,
     b->rejected = m->rejected;
     b->received_at = m->received_at;
     b->parts_read = !m->merged; /* nothing to read */
-    read_counts(b, m->counts, (int)m->counts_len);
+    wedr_block_counts(b, m->counts, m->counts_len);
 }
 
 void wedr_block_move(struct wedr_block *b, struct wedr_sql *sql, struct wedr_sql_day *day)
@@ -291,6 +291,26 @@ static int unpack_lines(struct wedr_block *b, const uint8_t *z, size_t len)
     b->raw = room.p; /* on errors, too: freed with the block */
     b->raw_cap = room.cap;
     return rc;
+}
+
+int wedr_block_give_lines(struct wedr_block *b, const char *lines, size_t len)
+{
+    struct wedr_room room = b->sql->spare;
+    if (room.cap < len + WEDR_LINE_PADDING) {
+        char *p = wedr_realloc(room.p, len + WEDR_LINE_PADDING, 1);
+        if (p == NULL) {
+            return WEDR_E_NOMEM;
+        }
+        room = (struct wedr_room){p, len + WEDR_LINE_PADDING};
+    }
+    b->sql->spare = (struct wedr_room){NULL, 0};
+    memcpy(room.p, lines, len);
+    memset(room.p + len, 0, WEDR_LINE_PADDING);
+    b->raw = room.p;
+    b->raw_cap = b->counted = room.cap;
+    b->raw_len = len;
+    b->sql->open_bytes += b->counted;
+    return find_lines(b);
 }
 
 /* Lines are there whole or not at all: the next who asks begins anew. */

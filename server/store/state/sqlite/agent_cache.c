@@ -6,20 +6,47 @@
 #include <string.h>
 
 #define SLOTS 65536u
+#define WAYS 4u /* slots for one hash */
 
 struct wedr_agent_cache {
     struct wedr_mutex *lock;
-    uint64_t written;                  /* rows that were forgotten */
-    struct wedr_agent_row *row[SLOTS]; /* one place for each hash: the last one has it */
+    uint64_t written; /* rows that were forgotten */
+    /* The newest of a hash first. With one slot for each, every seventh of 10,000 agents would
+     * share it with another, and neither be known. */
+    struct wedr_agent_row *row[SLOTS];
 };
 
-static struct wedr_agent_row **slot_of(struct wedr_agent_cache *c, const char *agent_id)
+static struct wedr_agent_row **place_of(struct wedr_agent_cache *c, const char *agent_id)
 {
     uint32_t h = 2166136261u;
     for (const char *p = agent_id; *p; p++) {
         h = (h ^ (uint8_t)*p) * 16777619u;
     }
-    return &c->row[(h ^ h >> 16) % SLOTS];
+    size_t set = (h ^ h >> 16) % (SLOTS / WAYS);
+    return &c->row[set * WAYS];
+}
+
+static struct wedr_agent_row *find(struct wedr_agent_cache *c, const char *agent_id)
+{
+    struct wedr_agent_row **at = place_of(c, agent_id);
+    for (size_t i = 0; i < WAYS; i++) {
+        if (at[i] && strcmp(at[i]->agent_id, agent_id) == 0) {
+            return at[i];
+        }
+    }
+    return NULL;
+}
+
+/* Room for one more, in front of the others; the oldest goes. */
+static struct wedr_agent_row *make_way(struct wedr_agent_cache *c, const char *agent_id)
+{
+    struct wedr_agent_row **at = place_of(c, agent_id), *last = at[WAYS - 1];
+    last = last ? last : wedr_alloc(1, sizeof(*last));
+    if (last) {
+        memmove(at + 1, at, (WAYS - 1) * sizeof(struct wedr_agent_row *));
+        at[0] = last;
+    }
+    return last;
 }
 
 int wedr_agent_cache_new(struct wedr_agent_cache **ret)
@@ -52,14 +79,13 @@ bool wedr_agent_cache_get(struct wedr_agent_cache *c,
                           uint64_t *ret_seen)
 {
     wedr_mutex_lock(c->lock);
-    const struct wedr_agent_row *row = *slot_of(c, agent_id);
-    bool known = row && strcmp(row->agent_id, agent_id) == 0;
-    if (known) {
+    const struct wedr_agent_row *row = find(c, agent_id);
+    if (row) {
         *ret = *row;
     }
     *ret_seen = c->written;
     wedr_mutex_unlock(c->lock);
-    return known;
+    return row != NULL;
 }
 
 void wedr_agent_cache_put(struct wedr_agent_cache *c,
@@ -67,12 +93,9 @@ void wedr_agent_cache_put(struct wedr_agent_cache *c,
                           uint64_t seen)
 {
     wedr_mutex_lock(c->lock);
-    struct wedr_agent_row **slot = slot_of(c, row->agent_id);
-    if (seen == c->written) {
-        *slot = *slot ? *slot : wedr_alloc(1, sizeof(**slot));
-        if (*slot) {
-            **slot = *row;
-        }
+    struct wedr_agent_row *to = find(c, row->agent_id);
+    if (seen == c->written && (to || (to = make_way(c, row->agent_id)) != NULL)) {
+        *to = *row;
     }
     wedr_mutex_unlock(c->lock);
 }
@@ -80,9 +103,9 @@ void wedr_agent_cache_put(struct wedr_agent_cache *c,
 void wedr_agent_cache_forget(struct wedr_agent_cache *c, const char *agent_id)
 {
     wedr_mutex_lock(c->lock);
-    struct wedr_agent_row *row = *slot_of(c, agent_id);
+    struct wedr_agent_row *row = find(c, agent_id);
     c->written++;
-    if (row && strcmp(row->agent_id, agent_id) == 0) {
+    if (row) {
         row->agent_id[0] = '\0';
     }
     wedr_mutex_unlock(c->lock);

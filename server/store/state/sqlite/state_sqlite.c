@@ -112,7 +112,7 @@ static void bind_text(sqlite3_stmt *st, int i, const char *text)
 
 /* Detection brings processes of thousands of agents at a time, each to another page: all of them
  * fit into the cache, and one page's changes of many commits go into the file together. */
-#define WRITER_ROOM "PRAGMA cache_size=-65536; PRAGMA wal_autocheckpoint=4096"
+#define WRITER_ROOM "PRAGMA cache_size=-65536; PRAGMA wal_autocheckpoint=16384"
 
 static int open_db(const char *path, sqlite3 **ret, struct wedr_errinfo *ei)
 {

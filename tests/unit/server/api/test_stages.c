@@ -243,12 +243,64 @@ static void behind_a_large_commit_many_are_committed_together(void **state)
     free(rq);
 }
 
+/* Nobody waits longer for it: they wait to be checked anyway. */
+static void with_many_waiting_a_commit_takes_four_times_as_many(void **state)
+{
+    (void)state;
+    static struct wedr_metrics metrics;
+    static const struct wedr_events_ops store = {.name = "s", .tick = tick, .commit = commit};
+    static struct wedr_stages *p;
+    const struct wedr_route route = {.lane = WEDR_RUN_INGEST, .run = check, .finishes = true};
+    enum { COUNT = 1 + FIRST + 5 * GROUP };
+    struct wedr_stages_cfg cfg = {.workers = 1,
+                                  .commit_batches = GROUP,
+                                  .commit_bytes = 1 << 20,
+                                  .commit_wait_us = 1000,
+                                  .commit_longest_us = 3600000000,
+                                  .events_ops = &store,
+                                  .metrics = &metrics,
+                                  .arg = &p};
+    struct wedr_request *rq = calloc(COUNT, sizeof(*rq));
+    lock = wedr_mutex_new();
+    changed = wedr_cond_new();
+    let_go = false;
+    group_count = checked = finished = 0;
+    assert_true(rq && lock && changed);
+    for (size_t i = 0; i < COUNT; i++) {
+        rq[i].route = &route;
+    }
+    assert_int_equal(wedr_stages_new(&cfg, &p), WEDR_OK);
+    send(p, rq, 1);
+    wait_for(&group_count, 1);
+    send(p, rq + 1, FIRST); /* behind it the committer waits for company */
+    wedr_mutex_lock(lock);  /* and the worker for this, with the next one */
+    for (size_t i = 1 + FIRST; i < COUNT; i++) {
+        assert_true(wedr_stages_submit(p, &rq[i]));
+    }
+    let_go = true;
+    wedr_cond_broadcast(changed);
+    wedr_mutex_unlock(lock);
+    wait_for(&finished, COUNT);
+    wedr_stages_free(p);
+    unsigned largest = 0, sum = 0;
+    for (unsigned i = 0; i < group_count; i++) {
+        largest = groups[i] > largest ? groups[i] : largest;
+        sum += groups[i];
+    }
+    assert_int_equal(sum, COUNT);
+    assert_true(largest > GROUP && largest <= 4 * GROUP);
+    wedr_cond_free(changed);
+    wedr_mutex_free(lock);
+    free(rq);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_stopped_pipeline_refuses_what_still_comes),
         cmocka_unit_test(one_person_does_not_keep_the_others_from_asking),
         cmocka_unit_test(behind_a_large_commit_many_are_committed_together),
+        cmocka_unit_test(with_many_waiting_a_commit_takes_four_times_as_many),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

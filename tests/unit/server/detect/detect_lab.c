@@ -55,7 +55,7 @@ void lab_open(struct lab *l)
 void lab_start(struct lab *l)
 {
     struct wedr_errinfo ei = {""};
-    struct wedr_detect_cfg cfg = {l->dir, OPS, l->state, &wedr_events_embedded};
+    struct wedr_detect_cfg cfg = {l->dir, OPS, l->state, &wedr_events_embedded, l->events};
     must(wedr_detect_start(&cfg, &l->detect, &ei), &ei);
 }
 

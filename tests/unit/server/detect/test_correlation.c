@@ -254,7 +254,7 @@ static void start_failing(int times)
     failing = wedr_events_embedded;
     failing.read = &failing_read;
     failures_left = times;
-    struct wedr_detect_cfg cfg = {l.dir, &wedr_state_sqlite, l.state, &failing};
+    struct wedr_detect_cfg cfg = {l.dir, &wedr_state_sqlite, l.state, &failing, l.events};
     assert_int_equal(wedr_detect_start(&cfg, &l.detect, &ei), WEDR_OK);
 }
 
