@@ -132,7 +132,8 @@ const struct wedr_cfg_option wedr_server_options[] = {
         0,
         1000000,
         "100000",
-        "the same while batches come without a pause of commit_wait_us"),
+        "the same while batches come without a pause of commit_wait_us; four times as long when "
+        "a whole commit waits behind them"),
     OPT("people.query_threads", U64, query_threads, 1, 64, "4", "event queries that run at a time"),
     OPT("people.stream_life_ms",
         U64,

@@ -16,7 +16,8 @@
 #define COMMIT_BACKLOG \
     4u /* as many groups in one commit, while as much as one waits to be checked */
 #define COMMIT_MAX (COMMIT_BACKLOG * 1024u)
-#define COMPANY_MIN 16u /* batches of a commit behind which others are sure to come */
+#define HELD_MAX ((uint64_t)64 << 20) /* that checked batches take until they are committed */
+#define COMPANY_MIN 16u               /* batches of a commit behind which others are sure to come */
 #define TICK_MS 1000u
 
 struct wedr_stages;
@@ -38,6 +39,7 @@ struct ready {
     struct wedr_request *rq;
     struct wedr_prepared *prepared;
     wedr_commit_done done;
+    size_t size; /* in memory */
 };
 
 struct wedr_stages {
@@ -49,6 +51,7 @@ struct wedr_stages {
     struct ready ring[COMMIT_MAX];
     unsigned head, count;
     uint64_t bytes;    /* of the bodies in it */
+    uint64_t held;     /* that they take in memory now */
     unsigned checking; /* batches on their way to the ring: company for a commit may come */
     unsigned last;     /* batches of the commit before */
     uint64_t came_ns;  /* when the newest one came into the ring */
@@ -220,7 +223,8 @@ static unsigned groups_now(const struct wedr_stages *p)
 
 static bool is_enough(const struct wedr_stages *p)
 {
-    return p->count >= p->cfg.commit_batches * groups_now(p) || p->bytes >= p->cfg.commit_bytes;
+    return p->count >= p->cfg.commit_batches * groups_now(p) || p->bytes >= p->cfg.commit_bytes ||
+           p->held >= HELD_MAX;
 }
 
 void wedr_stages_commit(struct wedr_stages *p,
@@ -228,15 +232,18 @@ void wedr_stages_commit(struct wedr_stages *p,
                         struct wedr_prepared *prepared,
                         wedr_commit_done done)
 {
+    size_t size = prepared ? wedr_prepared_size(prepared) : 0;
     wedr_mutex_lock(p->lock);
-    while (p->count == COMMIT_MAX) {
+    while (p->count == COMMIT_MAX || p->held >= HELD_MAX) {
         (void)wedr_cond_wait(p->drained, p->lock, UINT32_MAX);
     }
     struct ready *r = &p->ring[(p->head + p->count) % COMMIT_MAX];
     r->rq = rq;
     r->prepared = prepared;
     r->done = done;
+    r->size = size;
     p->count++;
+    p->held += size;
     p->bytes += rq->body_len;
     p->came_ns = wedr_time_mono_ns();
     if (p->count == 1 || is_enough(p)) { /* the first one begins the waiting */
@@ -278,6 +285,7 @@ static unsigned take_group(struct wedr_stages *p, bool *ret_stop)
     while (p->count && n < most && (n == 0 || bytes < p->cfg.commit_bytes)) {
         p->group[n] = p->ring[p->head];
         bytes += p->group[n].rq->body_len;
+        p->held -= p->group[n].size;
         n++;
         p->head = (p->head + 1) % COMMIT_MAX;
         p->count--;

@@ -239,8 +239,8 @@ static int finish(struct work *w)
     memcpy(p->z, w->b->z, w->b->z_len);
     p->z_len = w->b->z_len;
     if (p->tiny && p->rejected == 0 && p->raw_len <= WEDR_LINES_KEPT_MAX) {
-        p->lines = w->raw;
-        w->raw = NULL;
+        p->lines = wedr_realloc(w->raw, p->raw_len, 1); /* its room may be much larger */
+        w->raw = p->lines ? NULL : w->raw;
     }
     return WEDR_OK;
 }
@@ -302,6 +302,12 @@ void wedr_prepared_free(struct wedr_prepared *p)
         wedr_buf_fini(&p->ngram);
         wedr_free(p);
     }
+}
+
+size_t wedr_prepared_size(const struct wedr_prepared *p)
+{
+    return sizeof(*p) + p->z_len + (p->lines ? p->raw_len : 0) + p->bitmap_len +
+           p->fact_count * sizeof(*p->facts) + p->col.len + p->bloom.len + p->ngram.len;
 }
 
 void wedr_prepared_counts(const struct wedr_prepared *p,

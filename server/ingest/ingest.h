@@ -34,6 +34,8 @@ WEDR_MUST_USE int wedr_ingest_prepare(const struct wedr_ingest_batch *b,
                                       struct wedr_errinfo *ei);
 /* NULL is allowed. */
 void wedr_prepared_free(struct wedr_prepared *p);
+/* Bytes that it takes, about. */
+size_t wedr_prepared_size(const struct wedr_prepared *p);
 /* Lines accepted and rejected. */
 void wedr_prepared_counts(const struct wedr_prepared *p,
                           uint32_t *ret_accepted,

@@ -8,10 +8,11 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Room for every page that a group of 256 small batches of as many agents changes. With less, pages
- * go into the log before the commit, which then reads all of it again for the sums of its frames.
+/* Room for every page that a group of 4,096 small batches of as many agents changes. With less,
+ * pages go into the log before the commit, which then reads all of it again for the sums of its
+ * frames.
  */
-#define COMMIT_CACHE "PRAGMA cache_size=-32768"
+#define COMMIT_CACHE "PRAGMA cache_size=-81920"
 
 static void
 day_path(const struct wedr_events *s, int32_t day, const char *suffix, char *ret, size_t cap)

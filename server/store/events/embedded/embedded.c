@@ -252,22 +252,16 @@ static int commit_one(struct wedr_events *s,
     return rc == WEDR_OK ? note_range(s, p, day) : rc;
 }
 
-/* first: number of the first one that was stored. */
-static void note_outcomes(struct wedr_events *s,
-                          const struct wedr_commit *c,
-                          const enum wedr_commit_outcome *o,
-                          size_t count,
-                          int64_t first)
+static void count_outcomes(struct wedr_events *s, const struct wedr_commit *c, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
         const struct wedr_prepared *p = c[i].p;
-        switch (o[i]) {
+        switch (c[i].outcome) {
         case WEDR_COMMIT_STORED:
             s->stats.batches++;
             s->stats.events += p->accepted;
             s->stats.rejected += p->rejected;
             s->stats.bytes_z += p->z_len;
-            wedr_recent_put(s->recent, p, first++);
             break;
         case WEDR_COMMIT_DUPLICATE:
             s->stats.duplicates++;
@@ -366,10 +360,11 @@ embedded_commit(struct wedr_events *s, struct wedr_commit *c, size_t count, stru
     int64_t first = s->arrival + 1;
     int rc = run_group(s, day, c, count, outcomes, ei);
     if (rc == WEDR_OK) {
-        note_outcomes(s, c, outcomes, count, first);
         for (size_t i = 0; i < count; i++) {
             c[i].outcome = outcomes[i];
         }
+        count_outcomes(s, c, count);
+        wedr_recent_put(s->recent, c, count, first);
         s->dirty = true;
         s->idle_ticks = 0;
     } else if (rc == WEDR_E_CORRUPT) {

@@ -441,16 +441,24 @@ static int reader_next(struct wedr_events_reader *r, int64_t arrival, struct wed
     return err;
 }
 
-static int reader_newest(struct wedr_events_reader *r, int64_t *ret_arrival)
+/* As the files say; each of them can be read, or has had its time. */
+static int newest_in_files(struct wedr_events_reader *r, int64_t *ret_arrival)
 {
-    int64_t newest = r->recent ? wedr_recent_newest(r->recent) * WEDR_ARRIVAL_STEP : 0;
-    WEDR_OBJ_CHECK(r, WEDR_READER_MAGIC);
+    int64_t newest = 0;
     int err = keep_listed(r);
-    bool known = newest != 0; /* nobody else commits */
-    for (size_t i = 0; !known && err == WEDR_OK && i < r->sql.day_count; i++) {
+    for (size_t i = 0; err == WEDR_OK && i < r->sql.day_count; i++) {
         err = look_at_counter(r, i);
         newest = r->seen[i] > newest ? r->seen[i] : newest;
     }
+    *ret_arrival = newest;
+    return err;
+}
+
+static int reader_newest(struct wedr_events_reader *r, int64_t *ret_arrival)
+{
+    WEDR_OBJ_CHECK(r, WEDR_READER_MAGIC);
+    int64_t newest = r->recent ? wedr_recent_newest(r->recent) * WEDR_ARRIVAL_STEP : 0;
+    int err = newest == 0 ? newest_in_files(r, &newest) : WEDR_OK;
     if (err == WEDR_OK) {
         *ret_arrival = newest;
     }
@@ -462,7 +470,7 @@ reader_arrival_before(struct wedr_events_reader *r, int64_t received_us, int64_t
 {
     int64_t oldest = 0;
     WEDR_OBJ_CHECK(r, WEDR_READER_MAGIC);
-    int err = reader_newest(r, &oldest);
+    int err = newest_in_files(r, &oldest);
     for (size_t i = r->sql.day_count; err == WEDR_OK && i-- > 0;) {
         bool found = false;
         int64_t v = 0;

@@ -95,16 +95,28 @@ static void keep(struct wedr_recent *r, const struct wedr_prepared *p, int64_t n
     memcpy(to, p->lines, p->raw_len);
 }
 
-void wedr_recent_put(struct wedr_recent *r, const struct wedr_prepared *p, int64_t number)
+void wedr_recent_put(struct wedr_recent *r, const struct wedr_commit *c, size_t n, int64_t first)
 {
     wedr_mutex_lock(r->lock);
-    r->newest = number;
-    if (p->lines && !r->bytes) {
-        r->bytes = wedr_alloc(BYTES_MAX, 1);
+    for (size_t i = 0; i < n; i++) {
+        if (c[i].outcome != WEDR_COMMIT_STORED) {
+            continue;
+        }
+        if (c[i].p->lines && !r->bytes) {
+            r->bytes = wedr_alloc(BYTES_MAX, 1);
+        }
+        if (c[i].p->lines && r->bytes) {
+            keep(r, c[i].p, first);
+        }
+        r->newest = first++;
     }
-    if (p->lines && r->bytes) {
-        keep(r, p, number);
-    }
+    wedr_mutex_unlock(r->lock);
+}
+
+void wedr_recent_note(struct wedr_recent *r, int64_t number)
+{
+    wedr_mutex_lock(r->lock);
+    r->newest = number > r->newest ? number : r->newest;
     wedr_mutex_unlock(r->lock);
 }
 
@@ -145,7 +157,7 @@ int wedr_recent_get(struct wedr_recent *r,
         err = fill(ret, r->bytes + s->at % BYTES_MAX);
     }
     wedr_mutex_unlock(r->lock);
-    return err;
+    return err == WEDR_OK ? wedr_block_lines_given(ret) : err;
 }
 
 int64_t wedr_recent_newest(struct wedr_recent *r)

@@ -3,6 +3,7 @@
 #include "core/base/err.h"
 #include "core/util/sha256.h"
 #include "ingest/prepared.h"
+#include "store/events/embedded/recent.h"
 #include "store/events/embedded/salvage.h"
 #include "store/events/sql/block.h"
 #include <stdio.h>
@@ -18,6 +19,7 @@ static int64_t next_arrival(struct wedr_events *s)
 {
     wedr_mutex_lock(s->lock);
     int64_t n = ++s->arrival;
+    wedr_recent_note(s->recent, n);
     wedr_mutex_unlock(s->lock);
     return n;
 }

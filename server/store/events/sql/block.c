@@ -310,7 +310,7 @@ int wedr_block_give_lines(struct wedr_block *b, const char *lines, size_t len)
     b->raw_cap = b->counted = room.cap;
     b->raw_len = len;
     b->sql->open_bytes += b->counted;
-    return find_lines(b);
+    return WEDR_OK;
 }
 
 /* Lines are there whole or not at all: the next who asks begins anew. */
@@ -324,6 +324,15 @@ static void drop_lines(struct wedr_block *b)
     b->bitmap = NULL;
     b->raw = NULL;
     b->offset = NULL;
+}
+
+int wedr_block_lines_given(struct wedr_block *b)
+{
+    int err = find_lines(b);
+    if (err != WEDR_OK) {
+        drop_lines(b);
+    }
+    return err;
 }
 
 bool wedr_block_need_lines(struct wedr_block *b)

@@ -52,9 +52,11 @@ struct wedr_block {
     "counts"
 void wedr_block_from_row(
     struct wedr_block *b, struct wedr_sql *sql, sqlite3 *db, sqlite3_stmt *st, bool tiny);
-/* Lines of a small batch from memory, without rejected ones: they are open from now on, as if read.
- * What b says of itself is filled in. WEDR_E_NOMEM, WEDR_E_CORRUPT. */
+/* Copies lines of a small batch from memory, none of them rejected, into b, whose n is filled in.
+ * WEDR_E_NOMEM. */
 WEDR_MUST_USE int wedr_block_give_lines(struct wedr_block *b, const char *lines, size_t len);
+/* After it: they are open from now on, as if read. WEDR_E_NOMEM, WEDR_E_CORRUPT: b has none. */
+WEDR_MUST_USE int wedr_block_lines_given(struct wedr_block *b);
 /* Sets b->counts from its stored form (day_file.h: wedr_counts_blob). */
 void wedr_block_counts(struct wedr_block *b, const uint8_t *c, size_t len);
 /* Of a block that wedr_metas listed; day is one of sql's and open. */

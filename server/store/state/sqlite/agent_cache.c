@@ -37,16 +37,20 @@ static struct wedr_agent_row *find(struct wedr_agent_cache *c, const char *agent
     return NULL;
 }
 
-/* Room for one more, in front of the others; the oldest goes. */
+/* Room for one more, in front of the others; one that was forgotten goes, else the oldest. */
 static struct wedr_agent_row *make_way(struct wedr_agent_cache *c, const char *agent_id)
 {
-    struct wedr_agent_row **at = place_of(c, agent_id), *last = at[WAYS - 1];
-    last = last ? last : wedr_alloc(1, sizeof(*last));
-    if (last) {
-        memmove(at + 1, at, (WAYS - 1) * sizeof(struct wedr_agent_row *));
-        at[0] = last;
+    struct wedr_agent_row **at = place_of(c, agent_id), *row;
+    size_t i = 0;
+    while (i < WAYS - 1 && at[i] && at[i]->agent_id[0]) {
+        i++;
     }
-    return last;
+    row = at[i] ? at[i] : wedr_alloc(1, sizeof(*row));
+    if (row) {
+        memmove(at + 1, at, i * sizeof(struct wedr_agent_row *));
+        at[0] = row;
+    }
+    return row;
 }
 
 int wedr_agent_cache_new(struct wedr_agent_cache **ret)

@@ -39,6 +39,38 @@ static bool known(struct wedr_agent_cache *c, unsigned i)
     return is;
 }
 
+static unsigned count_known(struct wedr_agent_cache *c, unsigned fleet)
+{
+    unsigned n = 0;
+    for (unsigned i = 0; i < fleet; i++) {
+        n += known(c, i);
+    }
+    return n;
+}
+
+/* Its row is written with each heartbeat; the others keep their places. */
+static void who_is_written_often_takes_one_place(void **state)
+{
+    (void)state;
+    const unsigned fleet = 10000;
+    struct wedr_agent_cache *c = NULL;
+    assert_int_equal(wedr_agent_cache_new(&c), WEDR_OK);
+    for (unsigned i = 0; i < fleet; i++) {
+        put(c, i);
+    }
+    unsigned before = count_known(c, fleet);
+    for (unsigned i = 0; i < fleet; i += 10) {
+        for (unsigned n = 0; known(c, i) && n < 8; n++) {
+            struct wedr_agent_row row;
+            name(i, &row);
+            wedr_agent_cache_forget(c, row.agent_id);
+            put(c, i);
+        }
+    }
+    assert_int_equal(count_known(c, fleet), before);
+    wedr_agent_cache_free(c);
+}
+
 /* Each in turn, again and again, as a fleet asks. */
 static void a_fleet_is_known(void **state)
 {
@@ -86,6 +118,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_fleet_is_known),
+        cmocka_unit_test(who_is_written_often_takes_one_place),
         cmocka_unit_test(what_was_written_is_forgotten_and_not_put_by_who_read_before),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

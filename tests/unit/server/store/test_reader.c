@@ -214,7 +214,7 @@ static void a_day_that_the_disk_does_not_give_is_waited_for(void **state)
     struct fx f;
     struct wedr_event_block b;
     char path[600], aside[608], text[WEDR_DAY_TEXT];
-    int64_t cursor = 0;
+    int64_t cursor = 0, before = 0;
     wedr_log_init("test", WEDR_LOG_ERROR, no_log, NULL);
     struct wedr_events_reader *r = open_at_second_day(&f, &cursor);
     wedr_day_text(wedr_day_of(TB_T0 + DAY_US), text);
@@ -225,6 +225,8 @@ static void a_day_that_the_disk_does_not_give_is_waited_for(void **state)
     for (int i = 0; i < 3; i++) {
         assert_int_equal(READ->next(r, cursor, &b), WEDR_E_IO);
     }
+    READ->beside(r, f.s); /* knowing the newest number says nothing of a day */
+    assert_int_equal(READ->arrival_before(r, TB_T0 + DAY_US, &before), WEDR_E_IO);
     struct wedr_events_reader *hunter = open_reader(&f);
     struct wedr_events_scan ask = {.from_us = 0, .to_us = INT64_MAX};
     assert_int_equal(READ->scan(hunter, &ask), WEDR_OK);

@@ -34,10 +34,16 @@ static struct wedr_prepared *make(uint64_t seq, size_t argument_len, bool reject
     return p;
 }
 
+static void put_one(struct wedr_recent *r, const struct wedr_prepared *p, int64_t number)
+{
+    const struct wedr_commit c[3] = {{p, WEDR_COMMIT_DUPLICATE}, {p, WEDR_COMMIT_STORED}, {p, 0}};
+    wedr_recent_put(r, c, 3, number);
+}
+
 static void put(struct wedr_recent *r, int64_t number, size_t argument_len)
 {
     struct wedr_prepared *p = make((uint64_t)number, argument_len, false);
-    wedr_recent_put(r, p, number);
+    put_one(r, p, number);
     wedr_prepared_free(p);
 }
 
@@ -78,6 +84,10 @@ static void what_was_put_is_there_and_nothing_else(void **state)
     assert_true(has(r, 5) && has(r, 6) && has(r, 5));
     assert_false(has(r, 4) || has(r, 7) || has(r, -5) || has(r, 5 + 32768));
     assert_int_equal(wedr_recent_newest(r), 6);
+    wedr_recent_note(r, 9);
+    assert_int_equal(wedr_recent_newest(r), 9);
+    wedr_recent_note(r, 8);
+    assert_int_equal(wedr_recent_newest(r), 9);
     wedr_recent_free(r);
     wedr_recent_free(NULL);
 }
@@ -104,7 +114,7 @@ static void the_oldest_make_room(void **state)
     }
     struct wedr_prepared *p = make(1, 1, false);
     for (int64_t i = large + 1; i <= large + 32768; i++) {
-        wedr_recent_put(r, p, i); /* the same one: numbers alone matter */
+        put_one(r, p, i); /* the same one: numbers alone matter */
     }
     wedr_prepared_free(p);
     assert_false(has(r, large));
@@ -133,8 +143,8 @@ static void large_batches_and_rejected_lines_are_left_to_the_file(void **state)
     struct wedr_recent *r = NULL;
     struct wedr_prepared *rejected = make(1, 0, true), *large = make(2, 9000, false);
     assert_int_equal(wedr_recent_new(&r), WEDR_OK);
-    wedr_recent_put(r, rejected, 1);
-    wedr_recent_put(r, large, 2);
+    put_one(r, rejected, 1);
+    put_one(r, large, 2);
     assert_false(has(r, 1) || has(r, 2));
     assert_int_equal(wedr_recent_newest(r), 2);
     wedr_prepared_free(rejected);
