@@ -266,6 +266,7 @@ static int start_http(struct wedr_server *s, struct wedr_errinfo *ei)
                                         .submit = on_submit,
                                         .end = on_end,
                                         .answered = on_answered};
+        s->listener = WEDR_HANDLE_NONE;
         err = wedr_http_server_start(&hc, &hooks, &s->http, ei);
         wedr_log(INFO, "tls.certificate", WEDR_STR("state", is_new ? "issued" : "kept"));
     }

@@ -13,8 +13,8 @@
 #define AGENT_QUEUE_MAX 16384u
 #define PASSWORD_QUEUE_MAX 64u /* behind it nobody would wait for an answer */
 #define WORKERS_MAX 64u
-#define COMMIT_BACKLOG \
-    4u /* as many groups in one commit, while as much as one waits to be checked */
+/* As many groups in one commit, while as much as one waits to be checked. */
+#define COMMIT_BACKLOG 4u
 #define COMMIT_MAX (COMMIT_BACKLOG * 1024u)
 #define HELD_MAX ((uint64_t)64 << 20) /* that checked batches take until they are committed */
 #define COMPANY_MIN 16u               /* batches of a commit behind which others are sure to come */

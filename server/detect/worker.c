@@ -46,6 +46,7 @@ struct wedr_detect {
         int64_t at;       /* behind this arrival it goes on, below 0: not begun; at this row */
         uint32_t row;
         uint64_t events;
+        bool limited; /* older batches of the time are left out */
     } warm;
     uint64_t rules_looked_ms, applied_ms, looked_ms;
     bool rules_failed;
@@ -300,7 +301,8 @@ static int warm_up(struct wedr_detect *d)
     if (d->warm.at < 0) {
         int64_t at = 0, most = (int64_t)WARM_BATCHES_MAX * ARRIVAL_STEP;
         err = ops->arrival_before(d->reader, d->warm.since_us, &at);
-        d->warm.at = err != WEDR_OK ? -1 : d->read - at > most ? d->read - most : at;
+        d->warm.limited = d->read - at > most;
+        d->warm.at = err != WEDR_OK ? -1 : d->warm.limited ? d->read - most : at;
     }
     while (err == WEDR_OK && d->warm.at < end && d->warm.events < WARM_EVENTS_MAX && !stopping(d)) {
         err = ops->next(d->reader, d->warm.at, &b);
@@ -315,7 +317,7 @@ static int warm_up(struct wedr_detect *d)
     if (err == WEDR_OK) {
         d->warm.due = false;
         wedr_log(INFO, "detect.windows_rebuilt", WEDR_U64("events", d->warm.events),
-                 WEDR_U64("limited", d->warm.events >= WARM_EVENTS_MAX));
+                 WEDR_U64("limited", d->warm.limited || d->warm.events >= WARM_EVENTS_MAX));
     }
     return err;
 }

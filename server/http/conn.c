@@ -16,8 +16,8 @@ struct wedr_conns {
     struct wedr_cond *wake;
     struct wedr_thread *reaper;
     struct wedr_conn *head;
-    _Atomic uint64_t
-        next_ms; /* no deadline is before it: until then nobody needs to be looked at */
+    /* No deadline is before it: until then nobody needs to be looked at. */
+    _Atomic uint64_t next_ms;
     bool stop;
     uint64_t accepted, open, deadline;
 };

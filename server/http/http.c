@@ -8,6 +8,7 @@
 #include "http/request.h"
 #include "http/stream_mhd.h"
 #include "http/tls.h"
+#include "wedr/plat/fs.h"
 #include "wedr/plat/net.h"
 #include "wedr/plat/thread.h"
 #include <microhttpd.h>
@@ -53,6 +54,16 @@ static struct wedr_conn *conn_of(struct MHD_Connection *mhd)
     const union MHD_ConnectionInfo *i =
         MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
     return i ? i->socket_context : NULL;
+}
+
+/* In the place of MHD_quiesce_daemon(): that takes the listening socket out of the threads' epoll
+ * sets while they may be doing the same, and the one that comes second ends the process. */
+static enum MHD_Result on_accept(void *cls, const struct sockaddr *address, socklen_t len)
+{
+    const struct wedr_http_server *s = cls;
+    (void)address;
+    (void)len;
+    return atomic_load(&s->quiet) ? MHD_NO : MHD_YES;
 }
 
 static void on_connection(void *cls,
@@ -513,7 +524,7 @@ static int start_daemon(struct wedr_http_server *s, struct wedr_errinfo *ei)
     };
     s->daemon = MHD_start_daemon(
         MHD_USE_TLS | MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG,
-        0, NULL, NULL, on_request, s, MHD_OPTION_EXTERNAL_LOGGER, on_message, s,
+        0, on_accept, s, on_request, s, MHD_OPTION_EXTERNAL_LOGGER, on_message, s,
         MHD_OPTION_NOTIFY_COMPLETED, on_completed, s, MHD_OPTION_NOTIFY_CONNECTION, on_connection,
         s, MHD_OPTION_CONNECTION_MEMORY_LIMIT, c->connection_memory, MHD_OPTION_HTTPS_CERT_CALLBACK,
         wedr_tls_certificate, MHD_OPTION_ARRAY, options, MHD_OPTION_END);
@@ -527,6 +538,7 @@ int wedr_http_server_start(const struct wedr_http_server_cfg *cfg,
 {
     struct wedr_http_server *s = wedr_alloc(1, sizeof(*s));
     if (!s) {
+        wedr_fs_close(cfg->listener);
         return WEDR_E_NOMEM;
     }
     s->magic = HTTP_MAGIC;
@@ -541,7 +553,9 @@ int wedr_http_server_start(const struct wedr_http_server_cfg *cfg,
     }
     *ret = s; /* requests come before start_daemon returns, and their handlers look here */
     if (err == WEDR_OK) {
-        err = start_daemon(s, ei);
+        err = start_daemon(s, ei); /* MHD closes the listener from here on, also when it fails */
+    } else {
+        wedr_fs_close(cfg->listener);
     }
     if (err != WEDR_OK) {
         *ret = NULL;
@@ -561,7 +575,6 @@ int wedr_http_server_cert(struct wedr_http_server *s,
 
 void wedr_http_server_quiesce(struct wedr_http_server *s)
 {
-    (void)MHD_quiesce_daemon(s->daemon);
     wedr_mutex_lock(s->streams_lock);
     atomic_store(&s->quiet, true);
     for (struct exchange *x = s->streams; x; x = x->stream_next) {

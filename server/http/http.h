@@ -130,7 +130,7 @@ struct wedr_http_hooks {
 };
 
 struct wedr_http_server_cfg {
-    wedr_handle listener; /* borrowed */
+    wedr_handle listener; /* taken over, also on errors */
     const char *chain_pem, *key_pem, *client_ca_pem;
     unsigned threads;
     unsigned connections_max, connections_per_address;
@@ -162,7 +162,7 @@ WEDR_MUST_USE int wedr_http_server_cert(struct wedr_http_server *s,
                                         const char *chain_pem,
                                         const char *key_pem,
                                         struct wedr_errinfo *ei);
-/* Accepts no more connections and answers new requests on open ones with 503. */
+/* Ends new connections at once and answers new requests on open ones with 503. */
 void wedr_http_server_quiesce(struct wedr_http_server *s);
 /* Requests between their headers and their answer. */
 unsigned wedr_http_server_busy(const struct wedr_http_server *s);

@@ -17,6 +17,7 @@
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -379,6 +380,12 @@ static void home_leads_to_nothing_of_others_and_takes_nobodys_place(void **state
                                        "/home/w/.config/autostart/x",
                                        "/home/w/.config/autostart/sub/x"};
     struct stage *s = *state;
+    struct statfs fs;
+    const struct statfs none = {.f_type = 0};
+    assert_int_equal(statfs("/home", &fs), 0);
+    if (memcmp(&fs.f_fsid, &none.f_fsid, sizeof fs.f_fsid) == 0) {
+        skip(); /* before 5.13 a tmpfs has no number, and fanotify tells no names in it */
+    }
     for (size_t i = 0; i < 4; i++) {
         assert_int_equal(symlink("nowhere", made[i]), 0);
     }

@@ -207,6 +207,7 @@ const char *const *wedr_watch_blind(void)
         "network connections, listening sockets and DNS",
         "files, but for the places that code is started from, and those by their folders only",
         "more than 64 such folders in the homes of one user",
+        "such folders where fanotify tells no names: FUSE, a tmpfs before Linux 5.13",
         "modules, memory that becomes executable, memfd",
         "ptrace and other access to processes, signals",
         "namespaces, capabilities, kernel modules, BPF programs, io_uring",
