@@ -42,8 +42,8 @@ def press(p, name):
     dialog(p).get_by_role("button", name=name, exact=True).click()
 
 
-def stands(p, text):
-    dialog(p).get_by_role("status").filter(has_text=text).wait_for()
+def stands(p, text, **how):
+    dialog(p).get_by_role("status").filter(has_text=text).wait_for(**how)
 
 
 def at_the_alert(p):
@@ -178,8 +178,9 @@ def test_what_nobody_answered_in_time_has_expired():
     with person("vic", "/commands?endpoint=" + given.id) as g, person("vic", "/commands?endpoint=" + waits.id) as n:
         for p in (g, n):
             p.rows("Commands").first.click()
-        stands(g, "no answer came in time: whether it was done is not known")
-        stands(n, "it was never given it")
+        # Ten seconds from the order, and the page looks once a second.
+        stands(g, "no answer came in time: whether it was done is not known", timeout=40000)
+        stands(n, "it was never given it", timeout=40000)
         for p in (g, n):
             p.rows("Commands").get_by_text("expired").wait_for()
             assert dialog(p).get_by_text("There is no answer.").count() == 1

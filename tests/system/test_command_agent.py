@@ -120,9 +120,9 @@ def forget(w, command):
 def test_update_rules_brings_what_was_published_before_the_next_heartbeat():
     with World() as w:
         lab.wait_for("the first rules", 40, lambda: w.agent.status()["rules"]["serial"] != "0" and w.agent.status())
+        before = w.agent.status()["rules"]["serial"]
         lab.run(lab.SERVER, "profile", "set", "default", "min_severity=high", "--data", w.server.data)
         lab.run(lab.SERVER, "rules", "publish", "--data", w.server.data, timeout=120)
-        before = w.agent.status()["rules"]["serial"]
         done = w.finished(w.send("update_rules"))
         assert done["state"] == "success" and done["result"]["action"] == "update_rules", done
         lab.wait_for("the newer rules", 20, lambda: w.agent.status()["rules"]["serial"] != before)

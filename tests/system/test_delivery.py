@@ -117,7 +117,7 @@ def test_a08_kills_of_every_process_lose_and_double_nothing():
     rng = random.Random(7)
     with lab.Lab() as box:
         server = box.server()
-        events = int(RATE * (KILLS * 0.75 + 6))
+        events = int(RATE * (KILLS * 1.5 + 10))
         capture = os.path.join(box.folder, "gen.cap")
         lab.run(lab.AGENT, "gen", "--events", str(events), "--seed", "11", capture, timeout=120)
         replay, live = box.agent("replay"), box.agent("live")

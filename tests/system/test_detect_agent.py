@@ -54,6 +54,13 @@ def sleeper(mark):
     return subprocess.Popen(["bash", "-c", "exec -a %s sleep 300" % mark])
 
 
+def show(mark):
+    """The same for a moment. One that is killed in the middle of its exec, where Popen returns, never ran."""
+    with sleeper(mark) as p:
+        lab.wait_for("the program to run", 10, lambda: open("/proc/%d/comm" % p.pid).read() == "sleep\n")
+        p.kill()
+
+
 def micros(text):
     at = datetime.datetime.strptime(text, "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=datetime.timezone.utc)
     return (at - datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc)) // datetime.timedelta(microseconds=1)
@@ -193,7 +200,7 @@ def test_rules_on_which_core_crashes_again_and_again_are_given_up_and_events_go_
         assert "goes without" in status["rules"]["error"] and status["health"]["degraded"], status["rules"]
         agent.wait_ready()
         assert serial_of(agent) == 0
-        sleeper("wedr-mark-crash").kill()
+        show("wedr-mark-crash")
         lab.wait_for("events", 20, lambda: server.one(
             "SELECT COUNT(*) AS n FROM events WHERE event_type = 'process_create' AND command_line LIKE "
             "'%wedr-mark-crash%'")["n"] > 0)
@@ -237,7 +244,7 @@ def test_bundle_that_is_not_genuine_is_refused_and_events_go_on():
         agent.start("--source", "ebpf", "--rules-bundle", path, "--rules-key", other)
         status = lab.wait_for("the refusal", 20, lambda: (lambda s: s and s["rules"]["error"] and s)(agent.status()))
         assert status["rules"]["serial"] == "0" and status["health"]["degraded"], status["rules"]
-        sleeper("wedr-mark-forged").kill()
+        show("wedr-mark-forged")
         lab.wait_for("events", 20, lambda: server.one(
             "SELECT COUNT(*) AS n FROM events WHERE event_type = 'process_create' AND command_line LIKE "
             "'%wedr-mark-forged%'")["n"] > 0)
@@ -289,11 +296,12 @@ def test_rules_reach_a_running_agent_from_the_server_and_are_exchanged_while_eve
         first = lab.wait_for("the first rules", 40, lambda: serial_of(agent))
         stored = os.path.join(agent.state, "identity", "rules.bundle")
         assert os.stat(stored).st_mode & 0o777 == 0o600
-        sleeper("wedr-mark-a").kill()
-        assert wait_alerts(server, 1)[0]["raw"]["rule_title"] == "mark 1"
+        show("wedr-mark-a")
+        lab.wait_for("an alert of the first rule", 20,
+                     lambda: any(a["raw"]["rule_title"] == "mark 1" for a in alerts(server)))
         publish(server, box, (2, "wedr-mark-b"))
         lab.wait_for("newer rules", 60, lambda: serial_of(agent) > first)
-        sleeper("wedr-mark-b").kill()
+        show("wedr-mark-b")
         lab.wait_for("an alert of the new rule", 20,
                      lambda: any(a["raw"]["rule_title"] == "mark 2" for a in alerts(server)))
         # Another run begins with what is stored, before it has heard of the server.

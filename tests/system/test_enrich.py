@@ -116,6 +116,8 @@ def test_file_that_is_swapped_gives_no_digest_of_the_other():
             else:
                 running.append(p)
             right.add(tool.sha256), paths.append(os.path.realpath(tool.path))
+        lab.wait_for("the digests of those that run", 30,
+                     lambda: sum(no_wrong_digest(server, p, right) for p in paths) >= 15, every=0.3)
         idle(agent)
         for p in running:
             p.kill(), p.wait()

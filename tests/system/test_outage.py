@@ -103,7 +103,7 @@ def test_full_server_disk_answers_busy_and_loses_nothing():
 def test_torn_active_segment_after_a_kill_keeps_the_rest():
     with lab.Lab() as box:
         lab.need_root()
-        server, agent, source = replay_lab(box, events=4000, agent={"max_age_ms": 60000})
+        server, agent, source = replay_lab(box, events=20000, agent={"max_age_ms": 60000})
         server.stop()
         agent.start("--source", source, "--rate", "2000")
         time.sleep(1.5)

@@ -394,6 +394,11 @@ class Watch:
             elif line.startswith("data: "):
                 data = line[6:]
 
+    def placed(self):
+        """The thread that tells has taken it over: comments are its alone, one after two seconds of silence."""
+        while self.r.readline() != b":\n":
+            pass
+
     def close(self):
         self.r.close()
         self.c.close()
@@ -404,7 +409,8 @@ def test_new_events_are_told_to_those_who_may_see_them():
         t.send(t.red, [lambda s: create(s, 5, 1)])
         every, red, ends = Watch(t.admin, "/events/tail"), Watch(t.vic, "/events/tail"), Watch(t.admin, "/events/tail?type=process_terminate&endpoint=" + t.red.id)
         assert every.r.readline() == red.r.readline() == ends.r.readline() == b"retry: 1000\n"
-        time.sleep(0.5)  # the watchers are in place when they have been greeted and taken over
+        for w in (every, red, ends):
+            w.placed()
         begin = time.monotonic()
         t.send(t.blue, [lambda s: create(s, 70, 1)])
         t.send(t.red, [lambda s: create(s, 80, 1, argument="<b>"), lambda s: ended(s, 80)])
@@ -441,12 +447,12 @@ def test_a_day_that_is_deleted_gives_its_room_back_when_nobody_watches():
         clock.flush()
         os.environ.update(WEDR_SHIM_CLOCK=clock.name, LD_PRELOAD=lab.preload("shim_clock")["LD_PRELOAD"])
         try:
-            town = Town(people={"stream_life_ms": 1500}, events={"retention_days": 1, "keep_interval_ms": 100, "clock_doubt_s": 0})
+            town = Town(people={"stream_life_ms": int(6000 * lab.SLOW)}, events={"retention_days": 1, "keep_interval_ms": 100, "clock_doubt_s": 0})
         finally:
             del os.environ["WEDR_SHIM_CLOCK"], os.environ["LD_PRELOAD"]
         with town as t:
             w = Watch(t.admin, "/events/tail")
-            time.sleep(0.5)
+            w.placed()
             t.send(t.red, [lambda s: create(s, 5, 1, ts=now_us() - 3 * 86400 * 10**6)])  # its clock is the server's
             assert w.next()[1]["process"]["pid"] == 5
             w.r.read()  # until the server ends the stream
@@ -461,7 +467,7 @@ def test_a_day_that_is_deleted_gives_its_room_back_when_nobody_watches():
 
 
 def test_a_stream_ends_and_who_comes_back_is_told_that_something_may_be_missing():
-    with Town(people={"stream_life_ms": int(3000 * lab.SLOW)}) as t:
+    with Town(people={"stream_life_ms": int(6000 * lab.SLOW)}) as t:
         for path in ("/events/tail", "/alerts/stream"):
             w = Watch(t.vic, path)
             greeting = w.r.read()  # until the server ends it, and properly: the last chunk is there
@@ -472,7 +478,7 @@ def test_a_stream_ends_and_who_comes_back_is_told_that_something_may_be_missing(
             again.close()
         again = Watch(t.vic, "/events/tail", {"Last-Event-ID": "0"})
         assert again.next() == ("lost", {"count": None})
-        time.sleep(0.3)
+        again.placed()
         t.send(t.red, [lambda s: create(s, 90, 1)])
         assert again.next()[1]["process"]["pid"] == 90
         # Who lost the right to look loses the stream with its end.
@@ -489,7 +495,7 @@ def test_a_stream_ends_and_who_comes_back_is_told_that_something_may_be_missing(
 def test_a_slow_watcher_is_told_what_it_lost_and_holds_up_nobody():
     with Town() as t:
         slow = Watch(t.admin, "/events/tail")
-        time.sleep(0.5)
+        slow.placed()
         sent = 0
         for _ in range(20):  # 28 MB: more than sockets and the stream hold
             t.send(t.red, [lambda s: create(s, 10 + s, 1)] * 2000)
@@ -549,7 +555,7 @@ def test_watchers_are_counted():
 def test_alerts_are_told_when_made_and_when_changed():
     with Town() as t:
         every, red = Watch(t.admin, "/alerts/stream"), Watch(t.vic, "/alerts/stream")
-        time.sleep(0.5)
+        every.placed(), red.placed()
         t.send(t.blue, [lambda s: alert(s, 1)], "alert")
         t.send(t.red, [lambda s: alert(s, 2)], "alert")
         event, data = red.next()

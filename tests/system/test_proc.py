@@ -52,7 +52,7 @@ def heartbeat(server):
 
 def run_marked(mark):
     """A program that stays until it was read about; its pid."""
-    p = subprocess.Popen(["/bin/sleep", "0.3", "0." + mark])
+    p = subprocess.Popen(["/bin/sleep", "1", "0." + mark])
     assert p.wait() == 0
     return p.pid
 

@@ -87,7 +87,7 @@ def drop_losses(server, where):
 def test_dropped_loss_record_is_healed_by_the_next_and_without_one_shows_as_missing():
     lab.need_root()
     with lab.Lab() as box:
-        server, agent, source = replay(box, events=int(100000 * (1 + lab.SLOW)), agent={"max_total_bytes": 2000000})
+        server, agent, source = replay(box, events=int(100000 * (2 + lab.SLOW)), agent={"max_total_bytes": 2000000})
 
         def evicted():
             return (agent.status() or {}).get("spool", {}).get("evicted")
@@ -100,7 +100,7 @@ def test_dropped_loss_record_is_healed_by_the_next_and_without_one_shows_as_miss
         server.start()
         lab.wait_for("the first record that speaks of them", 40, told)
         server.stop()
-        before = evicted()
+        before = lab.wait_for("a status", 10, evicted)
         lab.wait_for("more evictions", 40, lambda: (evicted() or 0) > before)
         server.start()
         finish(agent)

@@ -320,7 +320,7 @@ static void scan_all(struct scan *s)
     s->at = s->home_count;
     scan_system(s, FILES);
     scan_system(s, FOLDERS);
-    for (int part = FILES; part <= FOLDERS; part++) {
+    for (enum part part = FILES; part <= FOLDERS; part++) {
         for (s->at = 0; s->at < s->home_count; s->at++) {
             scan_home(s, part);
         }
