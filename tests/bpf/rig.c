@@ -195,6 +195,19 @@ size_t rig_lane_count(const struct rig *r, enum wedr_lane lane)
     return count;
 }
 
+void rig_assert_whole(struct rig *r, const struct wedr_sensor_lane *counted, enum wedr_lane lane)
+{
+    uint64_t made = 1, known = 0;
+    for (int i = 0; i < 300 && made != known; i++) {
+        wedr_time_sleep_ms(i ? 10 : 0);
+        rig_pump(r);
+        known =
+            rig_lane_count(r, lane) + wedr_sensor_count(&counted->lost[WEDR_LOSS_REASON_RING_FULL]);
+        made = wedr_sensor_count(&counted->seq); /* last: it hides no hole */
+    }
+    assert_int_equal(made, known);
+}
+
 void rig_enable(struct rig *r, uint16_t type)
 {
     struct wedr_sensor_policy p;

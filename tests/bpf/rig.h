@@ -64,6 +64,9 @@ const struct wedr_event_view *rig_wait(struct rig *r, uint16_t type, pid_t pid, 
 size_t rig_count(struct rig *r, uint16_t type, pid_t pid);
 /* Records read so far of a lane, whatever their type. */
 size_t rig_lane_count(const struct rig *r, enum wedr_lane lane);
+/* Every number that was given out in the lane was read or counted as lost in a full ring. Others do
+ * something meanwhile: it is looked at for three seconds. */
+void rig_assert_whole(struct rig *r, const struct wedr_sensor_lane *counted, enum wedr_lane lane);
 /* Switches a kind on that is off by default. */
 void rig_enable(struct rig *r, uint16_t type);
 /* Is the hook attached here? Prints the reason when it is not (a test of an optional hook then

@@ -264,6 +264,18 @@ def ledger(server, where="1"):
     return server.sql("SELECT * FROM ledger WHERE " + where)
 
 
+def stop_shipped(server, agent):
+    """Stops the agent and its sensor with everything shipped. A stop waits for a server only so long, and a sanitizer makes
+    all of it slow: what is still in the spool is shipped by another run."""
+    def missing():
+        return server.one("SELECT COALESCE(SUM(missing), 0) AS n FROM ledger WHERE stream LIKE 'kernel.%'")["n"]
+    agent.stop("--sensor")
+    if missing():
+        agent.start("--source", "ebpf")
+        wait_for("what the spool still holds", 60, lambda: missing() == 0)
+        agent.stop("--sensor")
+
+
 def ledger_adds_up(server, where="1"):
     """Asserts stored + expired + lost + missing = produced and missing = 0 in each row; returns the rows."""
     rows = ledger(server, where)

@@ -55,7 +55,7 @@ def sleeper(mark):
 
 
 def show(mark):
-    """The same for a moment. One that is killed in the middle of its exec, where Popen returns, never ran."""
+    """The same for a moment: it is ended when it is seen to run."""
     with sleeper(mark) as p:
         lab.wait_for("the program to run", 10, lambda: open("/proc/%d/comm" % p.pid).read() == "sleep\n")
         p.kill()

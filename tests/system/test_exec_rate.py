@@ -38,12 +38,7 @@ def test_no_start_lost_at_the_highest_exec_rate_with_the_agent_stopped_in_the_mi
         total = count * len(runs)
         query = ("SELECT COUNT(*) AS n, COUNT(DISTINCT command_line) AS d FROM events WHERE event_type = 'process_create' "
                  "AND command_line LIKE 'exec_flood %s-%%'" % mark)
-        agent.stop("--sensor")
-        missing = lambda: server.one("SELECT COALESCE(SUM(missing), 0) AS n FROM ledger WHERE stream LIKE 'kernel.%'")["n"]
-        if missing():  # a stop ships for so long only
-            agent.start("--source", "ebpf")
-            lab.wait_for("what the spool still holds", 60, lambda: missing() == 0)
-            agent.stop("--sensor")
+        lab.stop_shipped(server, agent)
         row = server.one(query)
         lost = server.one("SELECT COALESCE(SUM(lost), 0) AS n FROM ledger WHERE stream = 'kernel.critical'")["n"]
         print("%d starts at %.0f a second: %d stored, %d lost" % (total, sum(rates), row["n"], lost))

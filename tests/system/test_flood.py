@@ -46,12 +46,7 @@ def test_a_flood_of_files_forks_and_names_loses_no_critical_record_and_counts_ev
         done = {name: int(p.communicate()[0]) for name, p in runs.items()}
         sink.wait()
         pids = {name: p.pid for name, p in runs.items()}
-        agent.stop("--sensor")
-        missing = lambda: server.one("SELECT COALESCE(SUM(missing), 0) AS n FROM ledger WHERE stream LIKE 'kernel.%'")["n"]
-        if missing():  # a stop waits for a server only so long, and a sanitizer makes all of it slow: the rest is in the spool
-            agent.start("--source", "ebpf")
-            lab.wait_for("what the spool still holds", 60, lambda: missing() == 0)
-            agent.stop("--sensor")
+        lab.stop_shipped(server, agent)
         lab.ledger_adds_up(server)
         lost = {r["stream"]: r["lost"] for r in server.sql("SELECT stream, lost FROM ledger")}
         count = {r["event_type"]: r["n"] for r in server.sql(

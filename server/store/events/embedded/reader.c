@@ -16,6 +16,21 @@
 #define LIST_SOON_MS 250u    /* while there is none of today yet */
 #define NO_LIMIT UINT32_MAX
 
+/* Statements of one day, made when they are first needed: making one costs more than asking. */
+enum kept {
+    KEPT_COUNTER,
+    KEPT_BEHIND,
+    KEPT_SINCE,
+    KEPT_PAGE,
+    KEPT_MOVED,
+    KEPT_TINY,
+    KEPT_BLK,
+    KEPT_COUNT
+};
+struct wedr_reader_kept {
+    sqlite3_stmt *st[KEPT_COUNT];
+};
+
 static void shut_block(struct wedr_events_reader *r)
 {
     if (r->block.parser) {
@@ -203,9 +218,9 @@ static int read_page(struct wedr_events_reader *r, sqlite3 *db, int64_t first)
         if (arrival != first + (int64_t)r->count * WEDR_ARRIVAL_STEP) {
             break;
         }
-        r->page[r->count++] =
-            (struct place){arrival, sqlite3_column_int64(st, 1), sqlite3_column_int64(st, 2),
-                           sqlite3_column_int64(st, 3), (uint32_t)sqlite3_column_int64(st, 4)};
+        r->page[r->count++] = (struct wedr_reader_place){
+            arrival, sqlite3_column_int64(st, 1), sqlite3_column_int64(st, 2),
+            sqlite3_column_int64(st, 3), (uint32_t)sqlite3_column_int64(st, 4)};
     }
     (void)sqlite3_reset(st);
     return wedr_sqlite_error(db, rc);
@@ -308,7 +323,7 @@ static uint32_t row_of_seq(struct wedr_block *b, int64_t seq)
 }
 
 /* The lines of one batch in a block that was merged from several. */
-static void view_part(struct wedr_events_reader *r, const struct place *p)
+static void view_part(struct wedr_events_reader *r, const struct wedr_reader_place *p)
 {
     struct wedr_block *b = &r->block;
     bool some = false;
@@ -331,7 +346,7 @@ static void view_part(struct wedr_events_reader *r, const struct place *p)
 }
 
 /* The batch at a place. Where it lies may have changed since the page was read: it was merged. */
-static int open_batch(struct wedr_events_reader *r, sqlite3 *db, struct place *p)
+static int open_batch(struct wedr_events_reader *r, sqlite3 *db, struct wedr_reader_place *p)
 {
     bool found = false, moved = false;
     int64_t block = 0;
@@ -430,7 +445,7 @@ static int reader_next(struct wedr_events_reader *r, int64_t arrival, struct wed
             return err;
         }
     }
-    struct place *p = &r->page[r->at];
+    struct wedr_reader_place *p = &r->page[r->at];
     sqlite3 *db = wedr_sql_day_db(&r->sql, r->day);
     err = db ? open_batch(r, db, p) : WEDR_E_BUSY;
     if (err == WEDR_OK) {

@@ -12,27 +12,14 @@
 #define WEDR_READER_MAGIC 0x52454144u
 #define WEDR_READER_PAGE 256u
 
-struct place {
+struct wedr_reader_place {
     int64_t arrival;
     int64_t block; /* > 0: blk.id, < 0: -tiny.id */
     int64_t seq0, received;
     uint32_t n;
 };
 
-/* Statements of one day, made when they are first needed: making one costs more than asking. */
-enum kept {
-    KEPT_COUNTER,
-    KEPT_BEHIND,
-    KEPT_SINCE,
-    KEPT_PAGE,
-    KEPT_MOVED,
-    KEPT_TINY,
-    KEPT_BLK,
-    KEPT_COUNT
-};
-struct kept_day {
-    sqlite3_stmt *st[KEPT_COUNT];
-};
+struct wedr_reader_kept; /* reader.c */
 
 struct wedr_events_reader {
     uint32_t magic;
@@ -40,12 +27,12 @@ struct wedr_events_reader {
     struct wedr_sql sql;
     struct wedr_recent *recent; /* of the writer beside it; NULL: there is none */
     uint64_t listed_ms;
-    int64_t *seen;         /* newest arrival of each day when it was last looked at */
-    struct kept_day *kept; /* of each day */
+    int64_t *seen;                 /* newest arrival of each day when it was last looked at */
+    struct wedr_reader_kept *kept; /* of each day */
     /* The page that is being read: places of one day. */
     size_t day;
     struct wedr_patience patience;
-    struct place page[WEDR_READER_PAGE];
+    struct wedr_reader_place page[WEDR_READER_PAGE];
     size_t count, at;
     int64_t after; /* arrival of the last place that was given out; the page goes on behind it */
     /* A scan: what the day held when the scan came to it. */
